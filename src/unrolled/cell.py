@@ -1,0 +1,166 @@
+"""`@cell`: a plain function of one example at one step becomes a recurrent cell, known by name everywhere."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+
+from .errors import CellError, UsageError
+from .graph.json import graph_from_json, graph_to_json
+from .graph.node import Dim, Graph, Shape
+from .graph.trace import signature_of, trace
+
+Initial = float | str                 # a constant, or the name of an initialisation
+
+
+@dataclass(frozen=True, eq=False)
+class Cell:
+    """A recurrent cell: its equations, and what they cannot say themselves.
+
+    function    the author's function; None for a cell read from a file
+    shapes      widths that use cannot tell, e.g. {"beta": (), "W_h": ("depth", "H", "H"), "y": ("O",)}
+    start       a state's first value where it is not zero
+    fixed       parameters that are not trained
+    init        initial values: a number, or the name of an initialisation
+    cite        keys of the papers
+    values      hyper-parameters that differ from the function's defaults
+    widths      widths besides I and H, e.g. {"O": 10}
+    """
+
+    name: str
+    function: Callable | None = None
+    shapes: Mapping[str, Shape] = field(default_factory=dict)
+    start: Mapping[str, float] = field(default_factory=dict)
+    fixed: tuple[str, ...] = ()
+    init: Mapping[str, Initial] = field(default_factory=dict)
+    cite: tuple[str, ...] = ()
+    doc: str = ""
+    family: str = ""
+    year: int | None = None
+    values: Mapping[str, object] = field(default_factory=dict)
+    widths: Mapping[Dim, int] = field(default_factory=dict)
+    stored: Graph | None = None
+
+    @cached_property
+    def graph(self) -> Graph:
+        """The equations as data, traced once."""
+        if self.stored is not None:
+            return self.stored
+        numbers = {k: v for k, v in self.hyper.items() if isinstance(v, int)}
+        declared = {name: tuple(str(numbers.get(d, d)) for d in shape) for name, shape in self.shapes.items()}
+        return replace(trace(self.function, declared, dict(self.values)), name=self.name)
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        return self.graph.inputs
+
+    @property
+    def states(self) -> tuple[str, ...]:
+        return self.graph.states
+
+    @property
+    def parameters(self) -> tuple[str, ...]:
+        return self.graph.parameters
+
+    @property
+    def hyper(self) -> dict[str, object]:
+        """Hyper-parameters with their values."""
+        if self.function is None:
+            return {**dict(self.graph.hyper), **self.values}
+        return signature_of(self.function, dict(self.values)).hyper
+
+    def using(self, **values: float | int | str) -> Cell:
+        """The same equations with other hyper-parameters or extra widths: `lem.using(dt=0.5)`, `jordan.using(O=10)`.
+
+        Raises UsageError for a name that the cell does not have.
+        """
+        hyper, letters = self.hyper, set(self.graph.dims) - {"I", "H"}
+        for name in values:
+            if name not in hyper and name not in letters:
+                known = ", ".join([*hyper, *sorted(letters)]) or "nothing"
+                raise UsageError(f"{self.name}.using({name}=...): {self.name} has no {name}. It takes {known}.")
+        chosen = {k: type(hyper[k])(v) if isinstance(hyper[k], float) else v for k, v in values.items() if k in hyper}
+        widths = {k: int(v) for k, v in values.items() if k in letters}
+        stored = None
+        if self.stored is not None:
+            stored = replace(self.stored, hyper=tuple((k, chosen.get(k, v)) for k, v in self.stored.hyper))
+        return replace(self, values={**self.values, **chosen}, widths={**self.widths, **widths}, stored=stored)
+
+    def __call__(self, *args, **parameters):
+        """The author's function itself, on symbols or plain tensors of one example."""
+        if self.function is None:
+            raise UsageError(f"{self.name} was read from a file, which keeps equations and no Python function")
+        return self.function(*args, **{**self.values, **parameters})
+
+    def to_json(self) -> dict:
+        """The cell as plain data; `Cell.from_json` needs nothing else and runs no code."""
+        return {"name": self.name, "graph": graph_to_json(self.graph), "start": dict(self.start),
+                "fixed": list(self.fixed), "init": dict(self.init), "cite": list(self.cite), "doc": self.doc,
+                "family": self.family, "year": self.year, "widths": dict(self.widths)}
+
+    @staticmethod
+    def from_json(data: dict) -> Cell:
+        """A cell from the data of `to_json`. Raises UsageError where the data is none."""
+        try:
+            return Cell(name=data["name"], start=data["start"], fixed=tuple(data["fixed"]), init=data["init"],
+                        cite=tuple(data["cite"]), doc=data["doc"], family=data["family"], year=data["year"],
+                        widths=data["widths"], stored=graph_from_json(data["graph"]))
+        except (KeyError, TypeError, ValueError, IndexError) as error:
+            raise UsageError(f"this is no stored cell: {error!r}") from None
+
+    def __reduce__(self):
+        return Cell.from_json, (self.to_json(),)
+
+    def __repr__(self) -> str:
+        given = ", ".join(f"{k}={v}" for k, v in {**self.values, **self.widths}.items())
+        return f"<cell {self.name}{f' using {given}' if given else ''}: {self.doc.splitlines()[0] if self.doc else ''}>"
+
+
+REGISTRY: dict[str, Cell] = {}
+
+
+def cell(function: Callable | None = None, *, cite: str | tuple[str, ...] = (), shapes: Mapping[str, Shape] | None = None,
+         start: Mapping[str, float] | None = None, fixed: tuple[str, ...] = (), init: Mapping[str, Initial] | None = None,
+         family: str = "", year: int | None = None):
+    """Makes a cell of a function; see DESIGN in docs/ for the language.
+
+        @cell(cite="zhou2016mgu")
+        def mgu(x, h, *, W_f, U_f, b_f, W_n, U_n, b_n):
+            f = sigmoid(W_f @ x + U_f @ h + b_f)      # forget gate
+            n = tanh(W_n @ x + U_n @ (f * h) + b_n)   # candidate
+            h = (1 - f) * h + f * n                   # new state
+            return h
+
+    Nothing is traced yet; mistakes in the equations show when the cell is first used, as CellError.
+    """
+    def make(function: Callable) -> Cell:
+        doc = (function.__doc__ or "").strip()
+        return Cell(function.__name__, function, shapes or {}, start or {}, fixed, init or {},
+                    (cite,) if isinstance(cite, str) else tuple(cite), doc, family, year)
+    return make if function is None else make(function)
+
+
+def register(made: Cell) -> Cell:
+    """Puts a cell into the catalogue, so that its name works wherever a cell is asked for."""
+    if made.name in REGISTRY:
+        raise CellError(f"two cells are called {made.name}; rename one")
+    REGISTRY[made.name] = made
+    return made
+
+
+def find(named: str | Cell | Callable) -> Cell:
+    """The cell of that name, or the cell itself, or a cell of a plain function.
+
+    Raises UsageError with the nearest names where there is none.
+    """
+    if isinstance(named, Cell):
+        return named
+    if callable(named):
+        return cell(named)
+    if named in REGISTRY:
+        return REGISTRY[named]
+    from difflib import get_close_matches
+    near = get_close_matches(str(named), REGISTRY, 3, 0.5)
+    hint = f"Did you mean {' or '.join(near)}?" if near else "`unrolled cells` lists them."
+    raise UsageError(f"there is no cell called {named!r}. {hint}")

@@ -1,0 +1,46 @@
+"""Long short-term memory and its kin: a cell state that is added to, behind gates."""
+
+from ..cell import cell
+from ..ops import floor, sigmoid, tanh, where
+
+
+@cell(cite=("hochreiter1997", "gers2000"), init={"b_f": 1.0}, family="lstm", year=2000)
+def lstm(x, h, c, *, W_i, U_i, b_i, W_f, U_f, b_f, W_g, U_g, b_g, W_o, U_o, b_o):
+    """Long short-term memory with a forget gate."""
+    i = sigmoid(W_i @ x + U_i @ h + b_i)      # input gate
+    f = sigmoid(W_f @ x + U_f @ h + b_f)      # forget gate
+    g = tanh(W_g @ x + U_g @ h + b_g)         # candidate
+    o = sigmoid(W_o @ x + U_o @ h + b_o)      # output gate
+    c = f * c + i * g                         # cell state
+    h = o * tanh(c)                           # hidden state
+    return h, c
+
+
+@cell(cite="gers2002", init={"b_f": 1.0}, family="lstm", year=2002)
+def peephole_lstm(x, h, c, *, W_i, U_i, p_i, b_i, W_f, U_f, p_f, b_f, W_g, U_g, b_g, W_o, U_o, p_o, b_o):
+    """LSTM whose gates look at the cell state: input and forget gate at the old one, output gate at the new one."""
+    i = sigmoid(W_i @ x + U_i @ h + p_i * c + b_i)      # input gate
+    f = sigmoid(W_f @ x + U_f @ h + p_f * c + b_f)      # forget gate
+    g = tanh(W_g @ x + U_g @ h + b_g)                   # candidate
+    c = f * c + i * g                                   # cell state
+    o = sigmoid(W_o @ x + U_o @ h + p_o * c + b_o)      # output gate
+    h = o * tanh(c)                                     # hidden state
+    return h, c
+
+
+@cell(cite="neil2016", init={"b_f": 1.0, "tau": "phase", "s": "shift"}, shapes={"t": ()}, family="lstm", year=2016)
+def phased_lstm(x, t, /, h, c, *, W_i, U_i, b_i, W_f, U_f, b_f, W_g, U_g, b_g, W_o, U_o, b_o, tau, s,
+                r_on=0.05, leak=0.001):
+    """LSTM with a clock: unit k is updated only while its phase of period tau_k is open (equations 6 to 12)."""
+    u = (t - s) / tau
+    phi = u - floor(u)                                        # phase, 0 to 1
+    falling = where(phi < r_on, 2 - 2 * phi / r_on, leak * phi)
+    k = where(phi < r_on / 2, 2 * phi / r_on, falling)        # openness
+    i = sigmoid(W_i @ x + U_i @ h + b_i)                      # input gate
+    f = sigmoid(W_f @ x + U_f @ h + b_f)                      # forget gate
+    g = tanh(W_g @ x + U_g @ h + b_g)                         # candidate
+    o = sigmoid(W_o @ x + U_o @ h + b_o)                      # output gate
+    new = f * c + i * g                                       # proposed cell state
+    c = k * new + (1 - k) * c                                 # cell state
+    h = k * (o * tanh(new)) + (1 - k) * h                     # hidden state
+    return h, c

@@ -1,0 +1,199 @@
+"""The graph of one time step: numbered nodes, immutable once built.
+
+Identity of nodes carries the meaning, names are for reading: `c = f * c + i * g` has two nodes called c.
+Nodes are numbered in the order in which the author's lines made them, so two processes get the same graph.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+from ..errors import quote
+from ..ops import LEAVES, OPS, Symbol
+
+Dim = str                       # "H", "I", "3", "H+I"
+Shape = tuple[Dim, ...]         # () a number, (H,) a vector, (H, I) a matrix
+
+
+@dataclass(frozen=True)
+class Node:
+    """One value: a leaf (input, state, parameter, hyper, constant) or a primitive of `ops.OPS` applied to earlier nodes."""
+
+    index: int
+    op: str
+    args: tuple[int, ...] = ()
+    value: object = None           # a leaf's name, a constant's number, which layer of a stack, which columns
+    shape: Shape | None = None
+
+    @property
+    def is_leaf(self) -> bool:
+        return self.op in LEAVES
+
+
+@dataclass(frozen=True)
+class Statement:
+    """One line of the author's: `name` was bound to node `index`; `count` tells repeated names apart (1, 2, ...)."""
+
+    name: str
+    index: int
+    line: int | None = None
+    comment: str | None = None
+    count: int = 1
+
+
+@dataclass(frozen=True)
+class Clash:
+    """Two widths that node `index` makes equal: bound to different numbers they are an error there."""
+
+    left: Dim
+    right: Dim
+    index: int
+    message: str                   # with {left} and {right} for the numbers
+    line: int | None = None
+    text: str | None = None
+    column: int | None = None
+
+
+@dataclass(frozen=True)
+class Graph:
+    """A cell's equations as data.
+
+    `outputs` is the output's node and `new_states` the states' nodes in order; `leaves` maps (kind, name) to nodes.
+    """
+
+    name: str
+    nodes: tuple[Node, ...]
+    inputs: tuple[str, ...]
+    states: tuple[str, ...]
+    parameters: tuple[str, ...]
+    hyper: tuple[tuple[str, float], ...]
+    output: int
+    new_states: tuple[int, ...]
+    statements: tuple[Statement, ...] = ()
+    clashes: tuple[Clash, ...] = ()
+
+    def __hash__(self) -> int:
+        return hash((self.name, len(self.nodes), self.hyper))      # cheap: looked up at every call of a layer
+
+    def leaf(self, kind: str, name: str) -> Node | None:
+        """The leaf of that kind and name; None where the equations never use it."""
+        return next((n for n in self.nodes if n.op == kind and n.value == name), None)
+
+    def shape(self, kind: str, name: str) -> Shape:
+        node = self.leaf(kind, name)
+        return ("H",) if node is None or node.shape is None else node.shape
+
+    def name_of(self, index: int) -> str | None:
+        """The author's name of a node, with (2) for the second value of that name."""
+        for s in self.statements:
+            if s.index == index:
+                return s.name if s.count == 1 else f"{s.name}({s.count})"
+        node = self.nodes[index]
+        return str(node.value) if node.is_leaf and node.op != "constant" else None
+
+    @property
+    def dims(self) -> tuple[Dim, ...]:
+        """Every width letter in use, in order of appearance."""
+        found: dict[Dim, None] = {}
+        for node in self.nodes:
+            for dim in node.shape or ():
+                for letter in dim.split("+"):
+                    if not letter.isdigit():
+                        found.setdefault(letter)
+        return tuple(found)
+
+
+def size(dim: Dim, sizes: dict[str, int]) -> int:
+    """The number a width stands for: size("H+I", {"H": 3, "I": 2}) == 5."""
+    return sum(int(part) if part.isdigit() else sizes[part] for part in dim.split("+"))
+
+
+def quote_clash(graph: Graph, clash: Clash, left: int, right: int) -> str:
+    """The message for two widths that an equation needs equal and that were bound to different numbers."""
+    message = clash.message.format(**{clash.left: left, clash.right: right})
+    return quote(graph.name, clash.line, clash.text, clash.column, message)
+
+
+@dataclass
+class Builder:
+    """Collects nodes while a graph is made; equal expressions become one node."""
+
+    nodes: list[Node] = field(default_factory=list)
+    seen: dict[tuple, int] = field(default_factory=dict)
+    on_new: Callable[[int], None] | None = None       # told of each new node, e.g. to note the author's line
+    part_of: dict[int, tuple[int, ...]] = field(default_factory=dict)
+
+    def leaf(self, kind: str, value, shape: Shape | None = None) -> Symbol:
+        return self._add(kind, (), value, shape)
+
+    def add(self, op: str, args: Iterable[int], value=None, shape: Shape | None = None) -> Symbol:
+        return self._add(op, tuple(args), value, shape)
+
+    def apply(self, op: str, args: tuple) -> Symbol:
+        return self.add(op, [self.symbol(a).index for a in args])
+
+    def symbol(self, value) -> Symbol:
+        if isinstance(value, Symbol):
+            return value
+        return self.leaf("constant", float(value), ())
+
+    def part(self, whole: Symbol, parts: tuple[Symbol, ...], k: int) -> Symbol:
+        """The k-th of `parts` cut out of a vector laid out like their concatenation."""
+        widths = tuple(self.nodes[p.index].shape for p in parts)
+        start = "+".join(w[0] for w in widths[:k]) or "0"
+        return self.add("part", (whole.index,), value=(start, widths[k][0]), shape=widths[k])
+
+    def alias(self, symbol: Symbol) -> Symbol:
+        """A node of its own for `h = c`, never merged with another."""
+        index = len(self.nodes)
+        self.nodes.append(Node(index, "alias", (symbol.index,), shape=self.nodes[symbol.index].shape))
+        return Symbol(self, index)
+
+    def _add(self, op, args, value, shape) -> Symbol:
+        key = (op, args, repr(value))
+        if op != "alias" and key in self.seen:
+            return Symbol(self, self.seen[key])
+        index = len(self.nodes)
+        shape = shape if shape is not None else self._shape(op, args)
+        self.nodes.append(Node(index, op, args, value, shape))
+        self.seen[key] = index
+        if self.on_new:
+            self.on_new(index)
+        return Symbol(self, index)
+
+    def _shape(self, op, args) -> Shape | None:
+        shapes = [self.nodes[a].shape for a in args]
+        if op in LEAVES or any(s is None for s in shapes):
+            return None
+        return result_shape(OPS[op].shape, shapes)
+
+
+def result_shape(rule: str, shapes: list[Shape]) -> Shape:
+    """The shape that a primitive's rule gives for known argument shapes."""
+    if rule == "product":
+        return (shapes[0][0],)
+    if rule in ("product_t", "products_t"):
+        return (shapes[0][1],)
+    if rule == "outer":
+        return (shapes[0][0], shapes[1][0])
+    if rule == "scalar":
+        return ()
+    if rule == "concat":
+        return ("+".join(s[0] for s in shapes),)
+    if rule == "transpose":
+        return shapes[0][::-1]
+    if rule == "index":
+        return shapes[0][1:]
+    return max(shapes, key=len, default=())
+
+
+def needed(nodes: tuple[Node, ...] | list[Node], roots: Iterable[int]) -> list[int]:
+    """Every node that the roots rest on, roots included, in order of number."""
+    found, todo = set(), list(roots)
+    while todo:
+        index = todo.pop()
+        if index not in found:
+            found.add(index)
+            todo.extend(nodes[index].args)
+    return sorted(found)

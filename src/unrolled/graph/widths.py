@@ -1,0 +1,190 @@
+"""Every width follows from use: vectors added together are equally wide, a matrix is as wide as what it multiplies.
+
+Union-find over unknown widths. A class that ends with one letter has that width; with none it is H; with two, the
+letters must be bound to the same number, and a `Clash` remembers the line that says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+from ..errors import CellError, quote
+from ..ops import OPS
+from .node import Clash, Graph, Node, Shape
+
+Declared = dict[str, Shape]
+Place = Callable[[int], tuple]      # node -> (line, text, column)
+
+
+@dataclass
+class Widths:
+    """Unknown widths are numbers, known ones letters; `up` is the union-find forest, `letters` what a class is called."""
+
+    up: list[int] = field(default_factory=list)
+    letters: list[str | None] = field(default_factory=list)
+    sums: dict[int, tuple[int, ...]] = field(default_factory=dict)
+    clashes: list[tuple[str, str, int, int, int]] = field(default_factory=list)
+
+    def new(self, letter: str | None = None) -> int:
+        self.up.append(len(self.up))
+        self.letters.append(letter)
+        return len(self.up) - 1
+
+    def find(self, d: int) -> int:
+        while self.up[d] != d:
+            self.up[d] = self.up[self.up[d]]
+            d = self.up[d]
+        return d
+
+    def same(self, a: int, b: int, where: tuple[int, int, int]) -> None:
+        """a and b are one width, says node where[0] of its arguments where[1] and where[2]."""
+        a, b = self.find(a), self.find(b)
+        if a == b:
+            return
+        left, right = self.letter(a), self.letter(b)
+        if left and right and left != right:
+            self.clashes.append((left, right, *where))
+        keep, drop = (b, a) if right == "H" or not left else (a, b)
+        self.up[drop] = keep
+        if drop in self.sums:
+            self.sums.setdefault(keep, self.sums[drop])
+
+    def letter(self, d: int) -> str | None:
+        d = self.find(d)
+        if d in self.sums and self.letters[d] is None:
+            parts = [self.letter(p) for p in self.sums[d]]
+            return "+".join(parts) if all(parts) else None
+        return self.letters[d]
+
+    def resolved(self, d: int) -> str:
+        d = self.find(d)
+        if d in self.sums and self.letters[d] is None:
+            return "+".join(self.resolved(p) for p in self.sums[d])
+        return self.letters[d] or "H"
+
+
+def infer(graph: Graph, declared: Declared, place: Place) -> Graph:
+    """The same graph with every node's shape, and the clashes that binding numbers to letters could show."""
+    widths = Widths()
+    ranks = _ranks(graph, declared)
+    shapes: list[tuple[int, ...]] = []
+    for node in graph.nodes:
+        shapes.append(_leaf_shape(node, widths, ranks, declared, graph) if node.is_leaf
+                      else _shape(node, shapes, widths, graph, place))
+    for state, new in zip(graph.states, graph.new_states):
+        leaf = graph.leaf("state", state)
+        if len(shapes[new]) == len(shapes[leaf.index]) == 1:
+            widths.same(shapes[leaf.index][0], shapes[new][0], (new, leaf.index, new))
+        elif shapes[new] and not shapes[leaf.index]:
+            raise CellError(quote(graph.name, *place(new), f"the state {state} is declared a number and returned as a vector"))
+    nodes = tuple(replace(n, shape=tuple(widths.resolved(d) for d in s)) for n, s in zip(graph.nodes, shapes))
+    clashes = tuple(_clash(graph, nodes, c, place) for c in widths.clashes)
+    return replace(graph, nodes=nodes, clashes=clashes)
+
+
+def _ranks(graph: Graph, declared: Declared) -> dict[int, int]:
+    """Rank of each undeclared parameter: a matrix where it (or what is made of it) multiplies from the left."""
+    rank: dict[int, int] = {}
+    for node in reversed(graph.nodes):
+        if node.op in ("product", "product_t"):
+            rank[node.args[0]] = 2
+        elif node.index in rank and not node.is_leaf:
+            deeper = rank[node.index] + (node.op == "index")
+            for a in node.args:
+                rank[a] = max(rank.get(a, 0), deeper)
+        elif node.op == "index":
+            rank[node.args[0]] = max(rank.get(node.args[0], 0), 2)
+    return rank
+
+
+def _leaf_shape(node: Node, widths: Widths, ranks, declared: Declared, graph: Graph) -> tuple[int, ...]:
+    if node.op in ("constant", "hyper"):
+        return ()
+    if node.value in declared:
+        return tuple(widths.new(str(letter)) for letter in declared[node.value])
+    if node.op == "input":
+        return (widths.new("I" if node.value == graph.inputs[0] else None),)
+    if node.op == "state":
+        return (widths.new("H"),)
+    return tuple(widths.new() for _ in range(ranks.get(node.index, 1)))
+
+
+def _shape(node: Node, shapes: list, widths: Widths, graph: Graph, place: Place) -> tuple[int, ...]:
+    given = [shapes[a] for a in node.args]
+    rule = OPS[node.op].shape
+
+    def wrong(message: str):
+        raise CellError(quote(graph.name, *place(node.index), message))
+
+    if rule in ("product", "product_t"):
+        matrix, vector = given if rule == "product" else (given[0][::-1], given[1])
+        if len(matrix) != 2:
+            wrong(f"{_called(graph, node.args[0])} stands left of @ and is no matrix. Write the weight first: W @ x")
+        if len(vector) != 1:
+            wrong(f"{_called(graph, node.args[1])} stands right of @ and is no vector. `@` is matrix times vector")
+        widths.same(matrix[1], vector[0], (node.index, node.args[0], node.args[1]))
+        return (matrix[0],)
+    if rule == "concat":
+        if any(len(s) != 1 for s in given):
+            wrong("concat joins vectors only")
+        whole = widths.new()
+        widths.sums[whole] = tuple(s[0] for s in given)
+        return (whole,)
+    if rule == "transpose":
+        return given[0][::-1]
+    if rule == "index":
+        if len(given[0]) < 2:
+            wrong(f"{_called(graph, node.args[0])} is no stack of weights; say its shape, e.g. shapes={{'W': ('depth', 'H', 'H')}}")
+        return given[0][1:]
+    if rule == "scalar":
+        return ()
+    return _elementwise(node, given, widths, wrong, graph)
+
+
+def _elementwise(node, given, widths: Widths, wrong, graph: Graph) -> tuple[int, ...]:
+    wide = [(s, a) for s, a in zip(given, node.args) if s]
+    for (left, a), (right, b) in zip(wide, wide[1:]):
+        if len(left) != len(right):
+            wrong(f"{_called(graph, a)} is a {_kind(left)} and {_called(graph, b)} a {_kind(right)}; "
+                  "multiply a matrix with a vector by @")
+        for d, e in zip(left, right):
+            widths.same(d, e, (node.index, a, b))
+    return wide[0][0] if wide else ()
+
+
+def _kind(shape: tuple) -> str:
+    return ("number", "vector", "matrix", "stack of matrices")[min(len(shape), 3)]
+
+
+def _called(graph: Graph, index: int) -> str:
+    name = graph.name_of(index)
+    if name:
+        return name
+    node = graph.nodes[index]
+    if node.op == "constant":
+        return f"{node.value:g}"
+    return _text(graph, index)
+
+
+def _text(graph: Graph, index: int) -> str:
+    """A short spelling of an expression: its primitive with its arguments' names."""
+    node = graph.nodes[index]
+    inner = [_called(graph, a) for a in node.args]
+    return OPS[node.op].text.format(*inner, all=", ".join(inner), value=node.value)
+
+
+def _clash(graph: Graph, nodes, found: tuple, place: Place) -> Clash:
+    left, right, index, a, b = found
+    line, text, column = place(index)
+    first, second = graph.nodes[a], graph.nodes[b]
+    if {first.op, second.op} & {"parameter"} and graph.nodes[index].op != "product":
+        leaf, other = (first, b) if first.op == "parameter" else (second, a)
+        here, there = (right, left) if leaf is first else (left, right)
+        before = next((n.index for n in graph.nodes if leaf.index in n.args), index)
+        message = (f"{leaf.value} is used for two widths: {{{here}}} here (with {_called(graph, other)}), {{{there}}} in line "
+                   f"{place(before)[0]}. Give each its own, e.g. {leaf.value}_2.")
+    else:
+        message = (f"{_called(graph, a)} is {{{left}}} wide and {_called(graph, b)} {{{right}}}, and this line needs them equal. "
+                   f"Choose {left} = {right}, or bring one to the other's width with a weight, W @ {_called(graph, a)}.")
+    return Clash(left, right, index, message, line, text, column)

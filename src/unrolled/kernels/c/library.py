@@ -1,0 +1,38 @@
+"""A plan's loaded C functions, built on first use and found again at once."""
+
+from __future__ import annotations
+
+import ctypes
+from array import array
+from functools import lru_cache
+
+from ...plan.plan import Plan
+from .build import build
+from .emit import emit
+from .slots import backward_slots, forward_slots
+
+OPTIMISE = "-O3"
+
+
+class Functions:
+    """`forward` and `backward` of one plan in one precision."""
+
+    def __init__(self, plan: Plan, double: bool):
+        library = build(emit(plan, double), name=plan.graph.name, optimise=OPTIMISE)
+        self.forward, self.backward = library.forward, library.backward
+        for function in (self.forward, self.backward):
+            function.argtypes, function.restype = [ctypes.c_void_p], ctypes.c_int
+        self.forward_slots, self.backward_slots = forward_slots(plan), backward_slots(plan)
+
+
+@lru_cache(maxsize=512)
+def functions(plan: Plan, double: bool) -> Functions:
+    """Built once per process, plan and precision. Raises CompilerError where no compiler works."""
+    return Functions(plan, double)
+
+
+def invoke(function, slots: tuple[str, ...], values: dict[str, int]) -> None:
+    """Calls with the values in the order of the slots. Raises MemoryError where the kernel found no working memory."""
+    arguments = array("q", [values[name] for name in slots])
+    if function(arguments.buffer_info()[0]):
+        raise MemoryError("no memory left for a kernel's working buffers; use a smaller batch or hidden size")

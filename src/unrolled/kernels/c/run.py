@@ -1,0 +1,110 @@
+"""The C backend: hoisted products in torch, the loop in C, weight gradients in torch."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+from torch.autograd import forward_ad
+
+from ..call import Call
+from ..reference.run import run as run_reference
+from .backward import backward
+from .forward import forward
+from .spell import SPELL
+from .toolchain import toolchain, warn_no_compiler, why_unusable
+
+SKIPPED = ("product", "products_t", "sum")      # spelled by the program itself, not by a row of SPELL
+
+
+def obstacle(call: Call) -> str | None:
+    """Why C cannot run this call; None if it can."""
+    tensors = call.tensors
+    dtype = call.dtype
+    if any(t.device.type != "cpu" for t in tensors):
+        return f"it runs on the CPU, and there is a tensor on {next(t.device for t in tensors if t.device.type != 'cpu')}"
+    if dtype not in (torch.float32, torch.float64):
+        return f"it computes in float32 or float64, and this is {dtype}"
+    if any(t.is_floating_point() and t.dtype != dtype for t in tensors):
+        return f"its tensors are {dtype}, and one is {next(t.dtype for t in tensors if t.is_floating_point() and t.dtype != dtype)}"
+    if call.schedule.total == 0:
+        return "there is no step to run"
+    missing = next((n.op for n in call.plan.body.nodes if n.args and n.op not in SPELL and n.op not in SKIPPED), None)
+    if missing:
+        return f"op `{missing}` is not spelled in kernels/c/spell.py"
+    if _transformed(tensors):
+        return "torch.func transforms and forward-mode derivatives go through the reference backend"
+    if toolchain() is None:
+        warn_no_compiler(why_unusable())
+        return f"no compiler works: {why_unusable()}"
+    return None
+
+
+def _transformed(tensors: tuple[Tensor, ...]) -> bool:
+    """Whether torch.func or forward-mode differentiation is at work on these tensors."""
+    if torch._C._functorch.peek_interpreter_stack() is not None:
+        return True
+    return forward_ad._current_level >= 0 and any(t._fw_grad(forward_ad._current_level) is not None for t in tensors
+                                                  if t.is_floating_point())
+
+
+def run(call: Call) -> tuple[Tensor, tuple[Tensor, ...]]:
+    """Output (N, width) and final states (B, width)."""
+    if torch.is_grad_enabled() and any(t.requires_grad for t in call.tensors):
+        y, *final = Loop.apply(call, *call.tensors)
+        return y, tuple(final)
+    result = forward(call, keep=False)
+    return result.y, result.final
+
+
+class Loop(torch.autograd.Function):
+    """The loop over time as one node of autograd's graph."""
+
+    @staticmethod
+    def forward(ctx, call: Call, *tensors: Tensor):
+        result = forward(with_tensors(call, tensors), keep=True)
+        ctx.set_materialize_grads(False)
+        ctx.save_for_backward(*tensors, result.y, *result.buffers)
+        ctx.call, ctx.count = without_tensors(call), len(tensors)
+        return (result.y, *result.final)
+
+    @staticmethod
+    def backward(ctx, above, *carries):
+        saved = ctx.saved_tensors
+        call = with_tensors(ctx.call, saved[:ctx.count])
+        if torch.is_grad_enabled():          # create_graph=True: gradients of gradients come from the reference
+            return None, *_differentiable(call, (above, *carries), ctx.needs_input_grad[1:])
+        return None, *backward(call, saved[ctx.count], saved[ctx.count + 1:], above, carries, ctx.needs_input_grad[1:])
+
+
+def without_tensors(call: Call) -> Call:
+    """The call with counts in place of its tensors, so that saving it keeps no tensor alive behind autograd's back."""
+    return replace(call, hoisted=len(call.hoisted), operands=len(call.operands), weights=len(call.weights), vectors=1,
+                   numbers=1, inputs=len(call.inputs), state=len(call.state))
+
+
+def with_tensors(call: Call, tensors: tuple[Tensor, ...]) -> Call:
+    """The call on these tensors, in the order of `Call.tensors`."""
+    left = list(tensors)
+
+    def take(field) -> tuple[Tensor, ...]:
+        count = field if isinstance(field, int) else len(field)
+        taken, left[:] = tuple(left[:count]), left[count:]
+        return taken
+
+    hoisted, operands, weights = take(call.hoisted), take(call.operands), take(call.weights)
+    vectors, numbers = take(1)[0], take(1)[0]
+    return replace(call, hoisted=hoisted, operands=operands, weights=weights, vectors=vectors, numbers=numbers,
+                   inputs=take(call.inputs), state=take(call.state))
+
+
+def _differentiable(call: Call, gradients: tuple, needed: tuple[bool, ...]):
+    """Gradients as a differentiable function, by running the reference again."""
+    with torch.enable_grad():
+        y, final, _ = run_reference(call)
+        pairs = [(o, g) for o, g in zip((y, *final), gradients) if g is not None and o.requires_grad]
+        wanted = [t for t, n in zip(call.tensors, needed) if n]
+        found = iter(torch.autograd.grad([o for o, _ in pairs], wanted, [g for _, g in pairs], create_graph=True,
+                                         allow_unused=True) if pairs else [None] * len(wanted))
+    return tuple(next(found) if n else None for n in needed)

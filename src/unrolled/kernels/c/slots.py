@@ -1,0 +1,42 @@
+"""The argument list of an emitted function: one array of 64-bit integers, sizes and addresses, by name."""
+
+from __future__ import annotations
+
+from ...plan.plan import Plan
+
+FIXED = ("steps", "batch", "split", "keep", "wanted", "offset", "rows", "hyper", "gomp", "gomp_size", "gomp_me",
+         "vectors", "numbers")
+
+
+def letters(plan: Plan) -> tuple[str, ...]:
+    """Width letters of the cell, in the order in which their sizes are passed."""
+    dims = [d for node in plan.body.nodes for d in node.shape or ()] + [h.depth for h in plan.body.hoisted]
+    found = dict.fromkeys(letter for d in dims for letter in d.split("+") if not letter.isdigit())
+    return tuple(found)
+
+
+def _shared(plan: Plan) -> list[str]:
+    body = plan.body
+    names = [*FIXED, *letters(plan)]
+    names += [f"weights{g}" for g in range(len(plan.groups))]
+    names += [f"input{k}" for k in range(len(body.streams))]
+    for k in range(len(body.states)):
+        names += [f"state{k}", f"new{k}"]
+    names += [f"k{g}" for g in range(len(body.hoisted))]
+    return [*names, "kept"]
+
+
+def forward_slots(plan: Plan) -> tuple[str, ...]:
+    """Names of the forward function's arguments, in order."""
+    names = _shared(plan)
+    for g in range(len(plan.body.hoisted)):
+        names += [f"x{g}", f"x{g}_index"]
+    return (*names, *(f"final{k}" for k in range(len(plan.body.states))), "output")
+
+
+def backward_slots(plan: Plan) -> tuple[str, ...]:
+    """Names of the backward function's arguments, in order."""
+    names = _shared(plan)
+    names += [f"carry{k}" for k in range(len(plan.body.states))]
+    names += [f"dinput{k}" for k in range(len(plan.body.streams))]
+    return (*names, "above", "above_stride", "gradient", "dvectors", "dnumbers")

@@ -1,0 +1,21 @@
+"""How C spells each primitive; functions ending in `_` are in unrolled.h."""
+
+from __future__ import annotations
+
+SPELL: dict[str, str] = {
+    "add": "{0} + {1}", "sub": "{0} - {1}", "mul": "{0} * {1}", "div": "{0} / {1}", "neg": "-{0}", "alias": "{0}",
+    "spread": "{0}", "sigmoid": "sigmoid_({0})", "tanh": "tanh_({0})", "relu": "relu_({0})", "exp": "exp_({0})",
+    "log": "log_({0})", "softplus": "softplus_({0})", "sin": "sin_({0})", "cos": "cos_({0})", "sqrt": "sqrt_({0})",
+    "abs": "abs_({0})", "floor": "floor_({0})", "step": "({0} > 0 ? (real)1 : (real)0)",
+    "less": "({0} < {1} ? (real)1 : (real)0)", "maximum": "max_({0}, {1})", "minimum": "min_({0}, {1})",
+    "where": "({0} != 0 ? {1} : {2})",
+}
+
+
+def number(value: float) -> str:
+    """A constant, exact to the bit: hexadecimal, in the precision the file is built for."""
+    if value != value:
+        return "((real)NAN)"
+    if value in (float("inf"), float("-inf")):
+        return "((real)INFINITY)" if value > 0 else "(-(real)INFINITY)"
+    return f"(real){value.hex()}"

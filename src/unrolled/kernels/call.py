@@ -1,0 +1,162 @@
+"""What a kernel is given: a plan, tensors packed the way the plan asks for, and which rows run at which step."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ..errors import CellError, ShapeError
+from ..graph.node import Dim, Graph, quote_clash, size
+from ..plan.plan import Plan, plan_of
+from .reference.spell import evaluate
+
+Parameters = Mapping[tuple[str, ...], Tensor]      # names stacked along the first axis -> tensor
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """Which rows run at each step. Sequences are packed: the rows of step 0, then those of step 1, ...
+
+    `sizes`: rows at each step, never increasing, where they differ (rows are sorted by length, longest first); None
+    when all `batch` rows run at every step. `reverse` goes through time backwards; ragged rows are reversed by the
+    layer instead.
+    """
+
+    steps: int
+    batch: int
+    sizes: tuple[int, ...] | None = None
+    reverse: bool = False
+
+    @property
+    def total(self) -> int:
+        return self.steps * self.batch if self.sizes is None else sum(self.sizes)
+
+    def rows(self, step: int) -> int:
+        return self.batch if self.sizes is None else self.sizes[step]
+
+
+@dataclass(frozen=True)
+class Call:
+    """One run of a cell over packed sequences.
+
+    hoisted   per hoisted group: stacked weights (sum of widths, depth)
+    operands  per hoisted group: (N, depth) values, or int64 (N,) indices that stand for one-hot rows
+    weights   per group of the loop: stacked weights (sum of widths, depth)
+    vectors   all parameter vectors of the loop, packed: (sum of widths,)
+    numbers   all parameters that are numbers: (count,)
+    inputs    inputs used as they are: (N, width)
+    state     initial states: (B, width) each
+    """
+
+    plan: Plan
+    sizes: tuple[tuple[Dim, int], ...]
+    schedule: Schedule
+    hyper: tuple[float, ...]
+    hoisted: tuple[Tensor, ...]
+    operands: tuple[Tensor, ...]
+    weights: tuple[Tensor, ...]
+    vectors: Tensor
+    numbers: Tensor
+    inputs: tuple[Tensor, ...]
+    state: tuple[Tensor, ...]
+
+    def width(self, dim: Dim) -> int:
+        return 1 if dim == "1" else size(dim, dict(self.sizes))
+
+    @property
+    def tensors(self) -> tuple[Tensor, ...]:
+        return (*self.hoisted, *self.operands, *self.weights, self.vectors, self.numbers, *self.inputs, *self.state)
+
+    @property
+    def dtype(self) -> torch.dtype:
+        return self.state[0].dtype if self.state else self.vectors.dtype
+
+    @property
+    def device(self) -> torch.device:
+        return self.vectors.device
+
+
+def prepare(graph: Graph, sizes: Mapping[Dim, int], inputs: Sequence[Tensor], state: Sequence[Tensor],
+            parameters: Parameters, schedule: Schedule, hyper: Mapping[str, float] | None = None) -> Call:
+    """Evaluates what leaves the loop on the parameters' side and packs the rest.
+
+    inputs (N, width) each in the order of the cell's inputs, or int64 (N,) indices; state (B, width) each. A stacked
+    tensor under exactly the names that the plan packs together is used as it is, without a copy.
+    """
+    check_sizes(graph, sizes)
+    plan = plan_of(graph)
+    body = plan.body
+    outer = _Outer(plan, dict(sizes), dict(zip(graph.inputs, inputs)), parameters)
+    like = state[0] if state else next(iter(parameters.values()))
+    hoisted = tuple(outer.stack(h.matrices) for h in body.hoisted)
+    operands = tuple(outer.value(h.operand) for h in body.hoisted)
+    weights = tuple(outer.stack(tuple(body.nodes[m].value for m in g.matrices)) for g in plan.groups)
+    vectors = outer.stack(tuple(body.nodes[v].value for v in plan.vectors)) if plan.vectors else like.new_empty(0)
+    numbers = torch.stack([outer.value(body.nodes[v].value) for v in plan.numbers]) if plan.numbers else like.new_empty(0)
+    used = tuple(outer.given[name] for name, _ in body.streams)
+    values = {**dict(graph.hyper), **(hyper or {})}
+    return Call(plan, tuple(sizes.items()), schedule, tuple(values[n] for n, _ in graph.hyper), hoisted, operands,
+                weights, vectors, numbers, _as_values(used, body, sizes, like), tuple(state))
+
+
+def _as_values(inputs: tuple[Tensor, ...], body, sizes, like: Tensor) -> tuple[Tensor, ...]:
+    """Indices that a cell also uses elementwise become one-hot rows."""
+    result = []
+    for tensor, (_, leaf) in zip(inputs, body.streams):
+        if not tensor.is_floating_point():
+            tensor = torch.nn.functional.one_hot(tensor, size(body.nodes[leaf].shape[0], sizes)).to(like.dtype)
+        result.append(tensor)
+    return tuple(result)
+
+
+def check_sizes(graph: Graph, sizes: Mapping[Dim, int]) -> None:
+    """CellError, quoting the author's line, where two widths that an equation needs equal are not."""
+    for clash in graph.clashes:
+        left, right = size(clash.left, dict(sizes)), size(clash.right, dict(sizes))
+        if left != right:
+            raise CellError(quote_clash(graph, clash, left, right))
+
+
+class _Outer:
+    """Values of the outer graph: parameters and what is made of them, inputs and what the loop does not wait for."""
+
+    def __init__(self, plan: Plan, sizes: dict[Dim, int], given: dict[str, Tensor], parameters: Parameters):
+        self.nodes, self.sizes, self.given, self.parameters = plan.body.outer, sizes, given, parameters
+        self.known: dict[int, Tensor] = {}
+
+    def value(self, index: int) -> Tensor:
+        node = self.nodes[index]
+        if index not in self.known:
+            if node.op == "parameter":
+                self.known[index] = self._parameter(node.value)
+            elif node.op == "input":
+                self.known[index] = self.given[node.value]
+            elif node.op == "constant":
+                self.known[index] = node.value
+            else:
+                self.known[index] = evaluate(node, [self._operand(a) for a in node.args], self.sizes)
+        return self.known[index]
+
+    def _operand(self, index: int) -> Tensor:
+        value = self.value(index)
+        if isinstance(value, Tensor) and self.nodes[index].op == "input" and not value.is_floating_point():
+            like = next(iter(self.parameters.values()))
+            return torch.nn.functional.one_hot(value, size(self.nodes[index].shape[0], self.sizes)).to(like.dtype)
+        return value
+
+    def _parameter(self, name: str) -> Tensor:
+        for names, tensor in self.parameters.items():
+            if name in names:
+                return tensor if len(names) == 1 else tensor.chunk(len(names))[names.index(name)]
+        raise ShapeError(f"the parameter {name} was not given; given are {', '.join(n for k in self.parameters for n in k)}")
+
+    def stack(self, indices: tuple[int, ...]) -> Tensor:
+        """The values of several nodes below each other."""
+        names = tuple(self.nodes[i].value if self.nodes[i].op == "parameter" else None for i in indices)
+        if names in self.parameters:
+            return self.parameters[names]
+        values = [self.value(i) for i in indices]
+        return values[0] if len(values) == 1 else torch.cat(values)

@@ -1,0 +1,30 @@
+"""Which backend runs a call: the one asked for, or the fastest that can."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from ..errors import NotYet
+from .call import Call
+from .reference import run as reference
+
+BACKENDS = ("c", "reference")
+
+
+def chosen(call: Call, backend: str) -> Callable:
+    """The function that runs `call`. Raises NotYet, naming the obstacle, where the backend asked for cannot."""
+    if backend == "reference":
+        return run_reference
+    from .c import run as c                       # loads the compiler only when it is wanted
+    obstacle = c.obstacle(call)
+    if obstacle is None:
+        return c.run
+    if backend == "c":
+        raise NotYet(f"the c backend cannot run {call.plan.graph.name} here: {obstacle}. "
+                     'It runs with backend="reference". Nothing was switched for you.')
+    return run_reference
+
+
+def run_reference(call: Call):
+    y, final, _ = reference.run(call)
+    return y, final

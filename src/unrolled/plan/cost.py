@@ -1,0 +1,53 @@
+"""What a step costs, in arithmetic and bytes, and how cores should share it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from ..graph.node import Dim
+from ..ops import OPS
+from .plan import Plan
+
+Width = Callable[[Dim], int]
+
+# Measured on 2-core x86 with 1 MB of cache a core: see bench/RESULTS.md.
+CACHE = 700_000          # bytes of packed weights that stay in one core's cache beside the rest
+BARRIER = 60_000         # floating-point operations that a core does while it waits at a barrier
+
+
+def loop_flops(plan: Plan, width: Width) -> int:
+    """Multiplications and additions of one row's matrix products in one step of the loop."""
+    return sum(2 * sum(width(w) for w in g.widths) * width(g.depth) for g in plan.groups)
+
+
+def hoisted_flops(plan: Plan, width: Width) -> int:
+    """The same for the products that leave the loop."""
+    return sum(2 * sum(width(w) for w in h.widths) * width(h.depth) for h in plan.body.hoisted)
+
+
+def elementwise_flops(plan: Plan, width: Width) -> int:
+    """Arithmetic of one row in one step besides products, by the table of primitives."""
+    nodes = plan.body.nodes[:plan.body.forward_count]
+    return sum(OPS[n.op].flops * (width(n.shape[0]) if n.shape else 1) for n in nodes if n.op in OPS and n.args)
+
+
+def weight_bytes(plan: Plan, width: Width, item: int) -> int:
+    """Bytes of the loop's weights."""
+    return sum(item * sum(width(w) for w in g.widths) * width(g.depth) for g in plan.groups)
+
+
+def sharing(plan: Plan, width: Width, batch: int, item: int, threads: int) -> tuple[int, bool]:
+    """(threads, split): how many threads, and whether they share out units (True) or rows (False).
+
+    Rows cost no barrier. Units keep each core's part of the weights in its own cache, and are the only way for few rows.
+    """
+    if threads == 1:
+        return 1, False
+    work = batch * (loop_flops(plan, width) + elementwise_flops(plan, width))
+    even = plan.splits_units and all(len(set(g.widths)) == 1 for g in plan.groups)
+    large = weight_bytes(plan, width, item) > CACHE
+    if even and (large or batch < threads) and work > len(plan.groups) * BARRIER * threads:
+        return threads, True
+    if batch < 2 or work < 2_000:
+        return 1, False
+    return min(threads, batch), False

@@ -1,0 +1,138 @@
+"""Ordering: which stage each node belongs to, and the program of segments and products that follows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from ..graph.node import Node, needed
+from ..ops import OPS
+from .program import Columns, Group, Place, Product, Program, Segment
+
+PRODUCTS = ("product", "products_t")
+
+
+def stages(nodes: tuple[Node, ...], wanted: Iterable[int], found: dict[int, Place]) -> dict[int, int]:
+    """Stage of each node: 0 for what is found at the start, one more behind every product and every sum over units."""
+    stage: dict[int, int] = {}
+    for index in wanted:
+        node = nodes[index]
+        if index in found or not node.args:
+            stage[index] = 0
+            continue
+        latest = max(stage[a] for a in node.args)
+        waits = node.op in PRODUCTS or any(nodes[a].op == "sum" and stage[a] == latest for a in node.args)
+        stage[index] = latest + waits
+    return stage
+
+
+def reachable(nodes: tuple[Node, ...], roots: Iterable[int], found: dict[int, Place]) -> list[int]:
+    """Nodes to compute for the roots, stopping at what is found in memory."""
+    cut = tuple(Node(n.index, n.op, () if n.index in found else n.args) for n in nodes)
+    return needed(cut, roots)
+
+
+class Scheduler:
+    """Lays one direction of the step out as a program. `found` maps nodes to where memory already holds them."""
+
+    def __init__(self, nodes: tuple[Node, ...], roots: Iterable[int], found: dict[int, Place]):
+        self.nodes, self.found, self.given = nodes, dict(found), frozenset(found)
+        self.wanted = reachable(nodes, roots, found)
+        self.stage = stages(nodes, self.wanted, found)
+        self.stores: dict[int, list[tuple[int, Place]]] = {}      # stage -> [(node, place)]
+        self.sums: dict[int, list[tuple[int, Place]]] = {}
+        self.numbers: dict[int, list[tuple[int, Place]]] = {}
+        self.products: dict[int, list[Product]] = {}
+        self.scratch, self.z = Columns("scratch"), Columns("z")
+
+    def width(self, index: int) -> str:
+        shape = self.nodes[index].shape
+        return shape[0] if shape else "1"
+
+    def last_read(self, index: int, fixed: frozenset[int], ends: frozenset[int] = frozenset()) -> int:
+        """The last stage that may read a value, also by way of arithmetic put off to a later stage; -1 if none does.
+
+        Nodes in `fixed` are stored at their own stage and not put off. Products read their operands from memory, and
+        `ends` are results whose storing is arranged apart: neither is counted.
+        """
+        latest = -1
+        for user in self.wanted:
+            if index not in self.nodes[user].args or user in self.given or user in ends or self.nodes[user].op in PRODUCTS:
+                continue
+            moves = user not in fixed and self.nodes[user].op != "sum"
+            latest = max(latest, self.stage[user], self.last_read(user, fixed, ends) if moves else -1)
+        return latest
+
+    def store(self, index: int, place: Place, not_before: int = 0, readable: bool = False) -> None:
+        """Stores a node at the end of its stage (or of stage `not_before`); `readable`: later stages may read it there."""
+        stage = max(self.stage[index], not_before)
+        self.stores.setdefault(stage, []).append((index, place))
+        if readable:
+            self.found.setdefault(index, place)
+
+    def accumulate(self, index: int, place: Place, number: bool) -> None:
+        (self.numbers if number else self.sums).setdefault(self.stage[index], []).append((index, place))
+
+    def product(self, stage: int, product: Product) -> None:
+        self.products.setdefault(stage, []).append(product)
+
+    def program(self, joined: set[int] = frozenset()) -> Program:
+        """The finished program. `joined`: nodes that a product's accumulation has taken over.
+
+        Stages are filled from the last to the first, each with what its stores ask for: what an earlier stage knows is
+        read from memory, computed again where that is a little arithmetic, or else stored by that stage.
+        """
+        last = max([*self.stores, *self.sums, *self.numbers, *self.products, 0])
+        segments = []
+        for stage in range(last, -1, -1):
+            nodes = self._demanded(stage, [i for i in self._asked(stage) if i not in joined])
+            segments.append(Segment(stage, tuple(sorted(nodes)), tuple(self.stores.get(stage, ())),
+                                    tuple(self.sums.get(stage, ())), tuple(self.numbers.get(stage, ()))))
+        steps: list[Segment | Product] = []
+        for segment in reversed(segments):
+            steps += self.products.get(segment.stage, [])
+            if segment.stores or segment.vectors or segment.numbers:
+                steps.append(segment)
+        return Program(tuple(steps), tuple(sorted(self.found.items())), tuple(self.scratch.widths), tuple(self.z.widths))
+
+    def _asked(self, stage: int) -> list[int]:
+        """What a stage stores or adds up."""
+        return [i for table in (self.stores, self.sums, self.numbers) for i, _ in table.get(stage, ())]
+
+    def _demanded(self, stage: int, asked: list[int]) -> set[int]:
+        """What one stage computes: its own nodes, and earlier ones that nobody needs earlier or that are little work.
+        Other values from earlier stages that no buffer holds get a scratch column there."""
+        nodes: set[int] = set()
+        todo = list(asked)
+        before = set(reachable(self.nodes, [i for s in range(stage) for i in self._asked(s)], dict.fromkeys(self.given)))
+        while todo:
+            index = todo.pop()
+            if index in nodes or self._in_memory(index, stage):
+                continue
+            if self.stage[index] == stage or index not in before or self._little(index, stage) <= LITTLE:
+                nodes.add(index)
+                todo.extend(self.nodes[index].args)
+            else:
+                place = self.scratch.new(self.width(index))
+                self.stores.setdefault(self.stage[index], []).append((index, place))
+                self.found[index] = place
+        return nodes
+
+    def _in_memory(self, index: int, stage: int) -> bool:
+        """Whether a stage reads the value from a buffer: it was given, or an earlier stage (or a product) put it there."""
+        if index in self.given or self.nodes[index].op in PRODUCTS:
+            return True
+        return index in self.found and self.stage[index] < stage
+
+    def _little(self, index: int, stage: int) -> float:
+        """How many operations it takes to compute a value again from memory; infinite for costly ones."""
+        node = self.nodes[index]
+        if self._in_memory(index, stage):
+            return 0
+        if node.is_leaf or node.op == "sum" or OPS[node.op].costly:
+            return float("inf")
+        return 1 + sum(self._little(a, stage) for a in node.args)
+
+
+LITTLE = 4       # operations; a store and a load of a scratch column cost about as much
+
+__all__ = ["Group", "Scheduler", "reachable", "stages"]
