@@ -1,39 +1,12 @@
 """Floor 4: kernels run a plan. `run` prepares a call, chooses a backend, and hands it over.
 
 A backend is one folder with a spelling of each primitive, `obstacle(call)` (why it cannot run, or None) and `run(call)`.
+While torch.compile traces a model, `run_compiled` stands for `run`.
 """
 
-from __future__ import annotations
-
-from collections.abc import Mapping, Sequence
-
-from torch import Tensor
-
-from ..errors import UsageError
-from ..graph.node import Dim, Graph
 from .call import Call, Parameters, Schedule, prepare
-from .choose import BACKENDS, chosen
-from .reference.run import run_and_watch
+from .choose import BACKENDS
+from .compiled import known, run_compiled
+from .eager import run
 
-__all__ = ["BACKENDS", "Call", "Parameters", "Schedule", "run"]
-
-
-def run(graph: Graph, sizes: Mapping[Dim, int], inputs: Sequence[Tensor], state: Sequence[Tensor], parameters: Parameters,
-        schedule: Schedule, *, backend: str = "auto", hyper: Mapping[str, float] | None = None,
-        watch: Sequence[int] = ()) -> tuple[Tensor, tuple[Tensor, ...], dict[int, Tensor]]:
-    """Runs a cell over packed sequences.
-
-    inputs      (N, width) float each, N = schedule.total, or int64 (N,) standing for one-hot rows of the cell's first input
-    state       (B, width) each; a state that is a number has width 1
-    parameters  names stacked along the first axis -> tensor, e.g. {("W",): w} or {("W_i", "W_f"): both}
-    backend     "auto", or the name of one: then an error where it cannot run
-    watch       body nodes whose values are wanted at every step
-    Returns the output (N, width), the final states (B, width) each, and {node: (N, width)} for `watch`.
-    """
-    if backend != "auto" and backend not in BACKENDS:
-        raise UsageError(f"backend={backend!r}: there is no such backend. Choose auto, {' or '.join(BACKENDS)}.")
-    call = prepare(graph, sizes, inputs, state, parameters, schedule, hyper)
-    if watch:
-        return run_and_watch(call, tuple(watch))
-    y, final = chosen(call, backend)(call)
-    return y, final, {}
+__all__ = ["BACKENDS", "Call", "Parameters", "Schedule", "known", "prepare", "run", "run_compiled"]

@@ -51,3 +51,11 @@ def sharing(plan: Plan, width: Width, batch: int, item: int, threads: int) -> tu
     if batch < 2 or work < 2_000:
         return 1, False
     return min(threads, batch), False
+
+
+def block_of(batch: int, threads: int, split: bool) -> int:
+    """Steps whose input products are made together: about 64 rows for each thread, which stay in its cache."""
+    return max(1, AHEAD // max(1, batch if split else -(-batch // threads)))
+
+
+AHEAD = 64

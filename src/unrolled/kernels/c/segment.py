@@ -98,7 +98,7 @@ class SegmentText:
     def _tail(self) -> list[str]:
         """What happens once per row after the loops: numbers stored and added up."""
         lines = [f"{self._address(p)} = {self._read(i)};" for i, p in self.segment.stores if p.width == "1"]
-        return lines + [f"dnumbers[{p.number}] += {self._read(i)};" for i, p in self.segment.numbers]
+        return lines + [f"number_sums[{p.number}] += {self._read(i)};" for i, p in self.segment.numbers]
 
     def _read(self, index: int) -> str:
         return f"s{index}" if self.nodes[index].op == "sum" and index in self.inside else f"v{index}"

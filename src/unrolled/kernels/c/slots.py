@@ -5,7 +5,7 @@ from __future__ import annotations
 from ...plan.plan import Plan
 
 FIXED = ("steps", "batch", "split", "keep", "wanted", "offset", "rows", "hyper", "gomp", "gomp_size", "gomp_me",
-         "vectors", "numbers")
+         "uniform", "block", "total", "vectors", "numbers")
 
 
 def letters(plan: Plan) -> tuple[str, ...]:
@@ -16,27 +16,30 @@ def letters(plan: Plan) -> tuple[str, ...]:
 
 
 def _shared(plan: Plan) -> list[str]:
+    """operand: rows that a hoisted product multiplies, index: or indices into the table x; x: the products, k: values
+    kept in their place; w: the product's weights. new: a state's sequence."""
     body = plan.body
     names = [*FIXED, *letters(plan)]
     names += [f"weights{g}" for g in range(len(plan.groups))]
     names += [f"input{k}" for k in range(len(body.streams))]
     for k in range(len(body.states)):
         names += [f"state{k}", f"new{k}"]
-    names += [f"k{g}" for g in range(len(body.hoisted))]
+    for g in range(len(body.hoisted)):
+        names += [f"w{g}", f"operand{g}", f"index{g}", f"x{g}", f"k{g}"]
     return [*names, "kept"]
 
 
 def forward_slots(plan: Plan) -> tuple[str, ...]:
     """Names of the forward function's arguments, in order."""
-    names = _shared(plan)
-    for g in range(len(plan.body.hoisted)):
-        names += [f"x{g}", f"x{g}_index"]
-    return (*names, *(f"final{k}" for k in range(len(plan.body.states))), "output")
+    return (*_shared(plan), *(f"final{k}" for k in range(len(plan.body.states))), "output")
 
 
 def backward_slots(plan: Plan) -> tuple[str, ...]:
-    """Names of the backward function's arguments, in order."""
+    """Names of the backward function's arguments, in order. An address of 0 asks for nothing there."""
     names = _shared(plan)
     names += [f"carry{k}" for k in range(len(plan.body.states))]
     names += [f"dinput{k}" for k in range(len(plan.body.streams))]
+    for g in range(len(plan.body.hoisted)):
+        names += [f"dw{g}", f"doperand{g}"]
+    names += [f"dweights{g}" for g in range(len(plan.groups))]
     return (*names, "above", "above_stride", "gradient", "dvectors", "dnumbers")

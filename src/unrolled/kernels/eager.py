@@ -1,0 +1,34 @@
+"""A run of a cell: prepared, given to a backend, and done."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from torch import Tensor
+
+from ..errors import UsageError
+from ..graph.node import Dim, Graph
+from .call import Parameters, Schedule, prepare
+from .choose import BACKENDS, chosen
+from .reference.run import run_and_watch
+
+
+def run(graph: Graph, sizes: Mapping[Dim, int], inputs: Sequence[Tensor], state: Sequence[Tensor], parameters: Parameters,
+        schedule: Schedule, *, backend: str = "auto", hyper: Mapping[str, float] | None = None,
+        watch: Sequence[int] = ()) -> tuple[Tensor, tuple[Tensor, ...], dict[int, Tensor]]:
+    """Runs a cell over packed sequences.
+
+    inputs      (N, width) float each, N = schedule.total, or int64 (N,) standing for one-hot rows of the cell's first input
+    state       (B, width) each; a state that is a number has width 1
+    parameters  names stacked along the first axis -> tensor, e.g. {("W",): w} or {("W_i", "W_f"): both}
+    backend     "auto", or the name of one: then an error where it cannot run
+    watch       body nodes whose values are wanted at every step
+    Returns the output (N, width), the final states (B, width) each, and {node: (N, width)} for `watch`.
+    """
+    if backend != "auto" and backend not in BACKENDS:
+        raise UsageError(f"backend={backend!r}: there is no such backend. Choose auto, {' or '.join(BACKENDS)}.")
+    call = prepare(graph, sizes, inputs, state, parameters, schedule, hyper)
+    if watch:
+        return run_and_watch(call, tuple(watch))
+    y, final = chosen(call, backend)(call)
+    return y, final, {}

@@ -1,0 +1,76 @@
+"""The backward equations of a cell's step as text, in the notation of the forward ones."""
+
+from __future__ import annotations
+
+from ..graph.node import needed
+from ..views.columns import printable, shape_text
+from ..views.expression import constant, expression
+from .body import Body
+from .names import all_names, bracketed, outer_text
+from .plan import Plan
+
+
+def gradients(plan: Plan) -> str:
+    """What one step of backpropagation through time works out, from the last step to the first.
+
+    d... is a gradient; delta_i[t] is that of what stands inside the line of i[t], before its nonlinearity.
+    """
+    body = plan.body
+    names = all_names(body)
+    given = ", ".join(f"{names[i]} {shape_text(body.nodes[i].shape)}" for i in _given(body)) or "nothing"
+    parts = [f"given, from the steps after t and from the loss: {given}", "",
+             "in the loop, from the last step to the first", *_loop(body, names), "",
+             "added up over the steps, in the loop", *(_sums(body, names) or ["nothing"]), "",
+             "after the loop, one product each over all steps", *(_after(body, names) or ["nothing"])]
+    heads = ("given", "in the loop", "added up", "after", "")
+    return "\n".join(printable(line if line == "" or line.startswith(heads[:4]) else f"    {line}") for line in parts)
+
+
+def _given(body: Body) -> list[int]:
+    return [*body.carries, *([] if body.above is None else [body.above])]
+
+
+def _text(body: Body, index: int, names: dict[int, str]) -> str:
+    """A value by its name, or as an expression."""
+    node = body.nodes[index]
+    if node.op == "constant":
+        return constant(node.value)
+    return names.get(index) or expression(body.nodes, index, names)
+
+
+def _loop(body: Body, names: dict[int, str]) -> list[str]:
+    """Every named gradient in the order of its making, then what the step before it is handed."""
+    backward = body.backward
+    roots = [*backward.of.values(), *(o.gradient for o in backward.outers)]
+    ends = {f"d{name}[t-1]": backward.of[leaf] for name, leaf in zip(body.graph.states, body.states)}
+    lines = []
+    for index in needed(body.nodes, roots):
+        if index >= body.forward_count and index in names and body.nodes[index].args and names[index] not in ends:
+            lines.append(f"{names[index]} = {expression(body.nodes, index, names)}")
+    for name, index in ends.items():
+        own = names.get(index) == name and body.nodes[index].args
+        lines.append(f"{name} = {expression(body.nodes, index, names) if own else _text(body, index, names)}")
+    for name, leaf in body.streams:
+        lines.append(f"d{name}[t] = {_text(body, backward.of[leaf], names)}")
+    return lines
+
+
+def _sums(body: Body, names: dict[int, str]) -> list[str]:
+    """Parameters that are vectors or numbers: their gradient of every step and row, added."""
+    small = [w for w in body.weights if w in body.backward.of]
+    return [f"d{names[w]} += {_text(body, body.backward.of[w], names)}" for w in small]
+
+
+def _after(body: Body, names: dict[int, str]) -> list[str]:
+    """Matrices: outer products summed over time; then the input's gradient."""
+    lines = [f"d{names[o.matrix]} = sum over t of outer({_text(body, o.gradient, names)}, {_text(body, o.operand, names)})"
+             for o in body.backward.outers]
+    for group in body.hoisted:
+        operand = outer_text(body, group.operand)
+        pairs = [(bracketed(outer_text(body, m)), bracketed(_text(body, body.backward.of[s], names)))
+                 for m, s in zip(group.matrices, group.streams)]
+        lines += [f"d{matrix} = sum over t of outer({gradient}, {operand})" for matrix, gradient in pairs]
+        known = f"d{operand}" if any(operand == f"{name}[t]" for name, _ in body.streams) else None
+        sum_text = " + ".join(f"{matrix}.T @ {gradient}" for matrix, gradient in pairs)
+        lines.append(f"{known} += {sum_text}" if known else f"d{bracketed(operand)} = {sum_text}")
+    return lines

@@ -1,0 +1,125 @@
+"""What the values of a loop's body are called in print, forward and backward.
+
+Forward values keep the author's names. A gradient is called after what it is the gradient of: dc[t] of c[t],
+delta_i[t] of what stands inside the line that made i[t], v1[t] where it has no such place.
+"""
+
+from __future__ import annotations
+
+from ..graph.gradient import differentiate
+from ..graph.node import Builder, needed
+from ..views.expression import expression
+from ..views.names import BEFORE, NOW, OUTPUT, names_of, results_of
+from .body import Body
+
+Names = dict[int, str]
+
+
+def bracketed(text: str) -> str:
+    """A name that is an expression, fit to stand inside a larger one."""
+    return f"({text})" if " " in text else text
+
+
+def outer_text(body: Body, index: int) -> str:
+    """A node of the graph before the cut: W_i, W_i @ x[t], U_h[0]."""
+    suffix = {"input": NOW, "state": BEFORE}
+    leaves = {n.index: f"{n.value}{suffix.get(n.op, '')}" for n in body.outer if n.is_leaf and n.op != "constant"}
+    return expression(body.outer, index, leaves) if index not in leaves else leaves[index]
+
+
+def forward_names(body: Body) -> Names:
+    """Leaves of the body and what the author named."""
+    names: Names = {}
+    for node in body.nodes[:body.forward_count]:
+        if node.op == "weight" or (node.op == "stream" and isinstance(node.value, int)):
+            names[node.index] = bracketed(outer_text(body, node.value))
+    said = names_of(body.graph)
+    for index, made in body.made:
+        if index in said:
+            names.setdefault(made, said[index])
+    for (name, _), made in zip(results_of(body.graph)[-len(body.states):], body.new_states if body.states else ()):
+        names.setdefault(made, name)
+    return names
+
+
+def all_names(body: Body) -> Names:
+    """Names of every value that is named in print; other values are shown as what they are made of."""
+    names = forward_names(body)
+    totals = _totals(body)
+    for name, carry, new in zip(body.graph.states, body.carries, body.new_states):
+        names[carry] = f"d{name}{NOW}" if totals.get(new, carry) == carry else f"d{name}_later{NOW}"
+    if body.above is not None:
+        names[body.above] = f"d{results_of(body.graph)[0][0]}"
+    for name, new, carry in zip(body.graph.states, body.new_states, body.carries):
+        if totals.get(new, carry) != carry:
+            names.setdefault(totals[new], f"d{name}{NOW}")
+    _name_deltas(body, names)
+    for name, leaf in zip(body.graph.states, body.states):
+        names.setdefault(body.backward.of[leaf], f"d{name}{BEFORE}")
+    _name_shared(body, names, totals)
+    return names
+
+
+def _totals(body: Body) -> dict[int, int]:
+    """Named forward value -> the node of the body that is its whole gradient, where there is one.
+
+    Differentiating once more by that value alone makes the same nodes, and equal nodes are one.
+    """
+    seeds = [*zip(body.new_states, body.carries), *([] if body.above is None else [(body.output, body.above)])]
+    found = {}
+    for index in sorted(forward_names(body)):
+        builder = Builder(list(body.nodes), {(n.op, n.args, repr(n.value)): n.index for n in body.nodes if n.op != "alias"})
+        if body.nodes[index].args:
+            gradient = differentiate(builder, seeds, [index]).of.get(index)
+            if gradient is not None and gradient < len(body.nodes):
+                found[index] = gradient
+    return found
+
+
+def _name_deltas(body: Body, names: Names) -> None:
+    """Gradients of products, hoisted or not, and of biases: after the line in which they stand."""
+    owner = _owners(body, names)
+    places = [(body.backward.of[leaf], leaf) for h in body.hoisted for leaf in h.streams]
+    places += [(o.gradient, n.index) for o in body.backward.outers for n in body.nodes[:body.forward_count]
+               if n.op == "product" and n.args == (o.matrix, o.operand)]
+    places += [(body.backward.of[w], w) for w in body.weights if w in body.backward.of]
+    taken: dict[str, int] = {}
+    for gradient, value in places:
+        if gradient in names or body.nodes[gradient].op == "constant" or value not in owner:
+            continue
+        line = owner[value]
+        taken[line] = taken.get(line, 0) + 1
+        stem, moment = (line[:-len(NOW)], NOW) if line.endswith(NOW) else (line, "")
+        names[gradient] = f"delta_{stem}{chr(39) * (taken[line] - 1)}{moment}"
+
+
+def _owners(body: Body, names: Names) -> Names:
+    """Each forward value -> the name of the first line that uses it."""
+    owner: Names = {}
+    for index in range(body.forward_count):
+        if index in names and body.nodes[index].args:
+            todo = list(body.nodes[index].args)
+            while todo:
+                value = todo.pop()
+                owner.setdefault(value, names[index])
+                if value not in names:
+                    todo.extend(body.nodes[value].args)
+    return owner
+
+
+def _name_shared(body: Body, names: Names, totals: dict[int, int]) -> None:
+    """Gradients that are used more than once get a name, so that they are shown once."""
+    of_value = {gradient: value for value, gradient in reversed(totals.items())}
+    roots = [*body.backward.of.values(), *(o.gradient for o in body.backward.outers)]
+    uses: dict[int, int] = {}
+    for index in needed(body.nodes, roots):
+        for a in body.nodes[index].args:
+            uses[a] = uses.get(a, 0) + 1
+    number = 0
+    for index in range(body.forward_count, len(body.nodes)):
+        if uses.get(index, 0) > 1 and index not in names and body.nodes[index].args:
+            number += index not in of_value
+            names[index] = f"d{names[of_value[index]]}" if index in of_value else f"v{number}{NOW}"
+
+
+__all__ = ["OUTPUT", "all_names", "bracketed", "forward_names", "outer_text"]
