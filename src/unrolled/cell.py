@@ -10,6 +10,7 @@ from .errors import CellError, UsageError
 from .graph.json import graph_from_json, graph_to_json
 from .graph.node import Dim, Graph, Shape
 from .graph.trace import signature_of, trace
+from .views.equations import card
 
 Initial = float | str                 # a constant, or the name of an initialisation
 
@@ -111,6 +112,11 @@ class Cell:
 
     def __reduce__(self):
         return Cell.from_json, (self.to_json(),)
+
+    def __str__(self) -> str:
+        """The equations, parameters, counts and papers, on one page."""
+        return card(self.name, self.graph, doc=self.doc, cite=self.cite, year=self.year, hyper=self.hyper, init=self.init,
+                    fixed=self.fixed, start=self.start, widths=self.widths)
 
     def __repr__(self) -> str:
         given = ", ".join(f"{k}={v}" for k, v in {**self.values, **self.widths}.items())

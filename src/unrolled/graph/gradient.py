@@ -41,7 +41,9 @@ def differentiate(builder: Builder, seeds: list[tuple[int, int]], leaves: list[i
         sweep.add(node, Symbol(sweep.builder, seed))
     for index in sorted(needed(builder.nodes, [n for n, _ in seeds]), reverse=True):
         sweep.visit(index)
-    return Backward({i: sweep.total(i).index for i in leaves if sweep.total(i) is not None}, tuple(sweep.outers))
+    totals = {i: sweep.total(i) for i in leaves}
+    sweep.finish()
+    return Backward({i: t.index for i, t in totals.items() if t is not None}, tuple(sweep.outers))
 
 
 def _reaching(builder: Builder, leaves: list[int]) -> set[int]:
@@ -79,10 +81,31 @@ class _Sweep:
         """The gradient of a node, once everything that uses it has been visited."""
         pairs = self.waiting.pop(index, None)
         if pairs:
+            pairs += self._without_gradient(index, pairs[0::2])
             shape = self.builder.nodes[index].shape
             product = self.builder.add("products_t", pairs, shape=shape)
             self.sums[index] = self.sums[index] + product if index in self.sums else product
         return self.sums.get(index)
+
+    def _without_gradient(self, operand: int, matrices: list[int]) -> list[int]:
+        """Other matrices with this operand, whose products no gradient reaches: zero takes its place, so that the
+        operand's matrices stay together."""
+        result: list[int] = []
+        for node in self.builder.nodes:
+            if node.op == "product" and node.args[1] == operand and node.args[0] not in matrices:
+                result += [node.args[0], self._zero_outer(node.args[0], operand)]
+        return result
+
+    def _zero_outer(self, matrix: int, operand: int) -> int:
+        zero = self.builder.symbol(0.0).index
+        self.outers.append(Outer(matrix, zero, operand))
+        return zero
+
+    def finish(self) -> None:
+        """A gradient for every matrix."""
+        found = {(o.matrix, o.operand) for o in self.outers}
+        for node in [n for n in self.builder.nodes if n.op == "product" and n.args not in found]:
+            self._zero_outer(*node.args)
 
     def visit(self, index: int) -> None:
         node = self.builder.nodes[index]

@@ -89,7 +89,8 @@ def prepare(graph: Graph, sizes: Mapping[Dim, int], inputs: Sequence[Tensor], st
     check_sizes(graph, sizes)
     plan = plan_of(graph)
     body = plan.body
-    outer = _Outer(plan, dict(sizes), dict(zip(graph.inputs, inputs)), parameters)
+    values = {**dict(graph.hyper), **(hyper or {})}
+    outer = _Outer(plan, dict(sizes), dict(zip(graph.inputs, inputs)), parameters, values)
     like = state[0] if state else next(iter(parameters.values()))
     hoisted = tuple(outer.stack(h.matrices) for h in body.hoisted)
     operands = tuple(outer.value(h.operand) for h in body.hoisted)
@@ -97,7 +98,6 @@ def prepare(graph: Graph, sizes: Mapping[Dim, int], inputs: Sequence[Tensor], st
     vectors = outer.stack(tuple(body.nodes[v].value for v in plan.vectors)) if plan.vectors else like.new_empty(0)
     numbers = torch.stack([outer.value(body.nodes[v].value) for v in plan.numbers]) if plan.numbers else like.new_empty(0)
     used = tuple(outer.given[name] for name, _ in body.streams)
-    values = {**dict(graph.hyper), **(hyper or {})}
     return Call(plan, tuple(sizes.items()), schedule, tuple(values[n] for n, _ in graph.hyper), hoisted, operands,
                 weights, vectors, numbers, _as_values(used, body, sizes, like), tuple(state))
 
@@ -123,8 +123,9 @@ def check_sizes(graph: Graph, sizes: Mapping[Dim, int]) -> None:
 class _Outer:
     """Values of the outer graph: parameters and what is made of them, inputs and what the loop does not wait for."""
 
-    def __init__(self, plan: Plan, sizes: dict[Dim, int], given: dict[str, Tensor], parameters: Parameters):
-        self.nodes, self.sizes, self.given, self.parameters = plan.body.outer, sizes, given, parameters
+    def __init__(self, plan: Plan, sizes: dict[Dim, int], given: dict[str, Tensor], parameters: Parameters,
+                 hyper: Mapping[str, float]):
+        self.nodes, self.sizes, self.given, self.parameters, self.hyper = plan.body.outer, sizes, given, parameters, hyper
         self.known: dict[int, Tensor] = {}
 
     def value(self, index: int) -> Tensor:
@@ -136,6 +137,8 @@ class _Outer:
                 self.known[index] = self.given[node.value]
             elif node.op == "constant":
                 self.known[index] = node.value
+            elif node.op == "hyper":
+                self.known[index] = self.hyper[node.value]
             else:
                 self.known[index] = evaluate(node, [self._operand(a) for a in node.args], self.sizes)
         return self.known[index]

@@ -59,3 +59,11 @@ def block_of(batch: int, threads: int, split: bool) -> int:
 
 
 AHEAD = 64
+
+
+def large(total: int, columns: int, depth: int) -> bool:
+    """Whether a product over all rows is worth handing to torch's BLAS."""
+    return 2 * total * columns * depth > LARGE
+
+
+LARGE = 1_000_000_000      # floating-point operations: 256 units wide at 32 rows and 100 steps

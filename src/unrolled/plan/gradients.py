@@ -6,7 +6,7 @@ from ..graph.node import needed
 from ..views.columns import printable, shape_text
 from ..views.expression import constant, expression
 from .body import Body
-from .names import all_names, bracketed, outer_text
+from .names import all_names, bracketed, forward_names, outer_text, unnamed_kept
 from .plan import Plan
 
 
@@ -18,12 +18,17 @@ def gradients(plan: Plan) -> str:
     body = plan.body
     names = all_names(body)
     given = ", ".join(f"{names[i]} {shape_text(body.nodes[i].shape)}" for i in _given(body)) or "nothing"
-    parts = [f"given, from the steps after t and from the loss: {given}", "",
-             "in the loop, from the last step to the first", *_loop(body, names), "",
-             "added up over the steps, in the loop", *(_sums(body, names) or ["nothing"]), "",
-             "after the loop, one product each over all steps", *(_after(body, names) or ["nothing"])]
-    heads = ("given", "in the loop", "added up", "after", "")
-    return "\n".join(printable(line if line == "" or line.startswith(heads[:4]) else f"    {line}") for line in parts)
+    forward = forward_names(body)
+    worked = [f"{names[i]} = {expression(body.nodes, i, forward)}" for i in unnamed_kept(body, forward)]
+    parts = [(f"given, from the steps after t and from the loss: {given}", []),
+             ("in the loop, from the last step to the first", _loop(body, names)),
+             ("added up over the steps, in the loop", _sums(body, names)),
+             ("after the loop, one product each over all steps", _after(body, names))]
+    if worked:
+        parts.insert(1, ("from the way forward, which gave them no name", worked))
+    blocks = ["\n".join([head, *(f"    {printable(line)}" for line in lines)]) for head, lines in parts
+              if lines or head.startswith("given")]
+    return "\n\n".join(blocks)
 
 
 def _given(body: Body) -> list[int]:
@@ -58,13 +63,15 @@ def _loop(body: Body, names: dict[int, str]) -> list[str]:
 def _sums(body: Body, names: dict[int, str]) -> list[str]:
     """Parameters that are vectors or numbers: their gradient of every step and row, added."""
     small = [w for w in body.weights if w in body.backward.of]
-    return [f"d{names[w]} += {_text(body, body.backward.of[w], names)}" for w in small]
+    return [f"d{bracketed(names[w])} += {_text(body, body.backward.of[w], names)}" for w in small]
 
 
 def _after(body: Body, names: dict[int, str]) -> list[str]:
     """Matrices: outer products summed over time; then the input's gradient."""
-    lines = [f"d{names[o.matrix]} = sum over t of outer({_text(body, o.gradient, names)}, {_text(body, o.operand, names)})"
-             for o in body.backward.outers]
+    lines = []
+    for outer in body.backward.outers:
+        gradient, operand = _text(body, outer.gradient, names), _text(body, outer.operand, names)
+        lines.append(f"d{bracketed(names[outer.matrix])} = sum over t of outer({gradient}, {operand})")
     for group in body.hoisted:
         operand = outer_text(body, group.operand)
         pairs = [(bracketed(outer_text(body, m)), bracketed(_text(body, body.backward.of[s], names)))

@@ -1,23 +1,25 @@
 """What the values of a loop's body are called in print, forward and backward.
 
 Forward values keep the author's names. A gradient is called after what it is the gradient of: dc[t] of c[t],
-delta_i[t] of what stands inside the line that made i[t], v1[t] where it has no such place.
+delta_i[t] of what stands inside the line that made i[t]. What has no such place is called v1[t], v2[t], ...
 """
 
 from __future__ import annotations
 
 from ..graph.gradient import differentiate
 from ..graph.node import Builder, needed
-from ..views.expression import expression
-from ..views.names import BEFORE, NOW, OUTPUT, names_of, results_of
+from ..ops import OPS
+from ..views.expression import ATOM, expression, precedence_of
+from ..views.names import BEFORE, NOW, names_of, results_of
 from .body import Body
+from .keep import kept_values
 
 Names = dict[int, str]
 
 
 def bracketed(text: str) -> str:
-    """A name that is an expression, fit to stand inside a larger one."""
-    return f"({text})" if " " in text else text
+    """A name that is an expression, fit to stand inside a larger one or behind a d."""
+    return text if precedence_of(text) == ATOM else f"({text})"
 
 
 def outer_text(body: Body, index: int) -> str:
@@ -32,7 +34,7 @@ def forward_names(body: Body) -> Names:
     names: Names = {}
     for node in body.nodes[:body.forward_count]:
         if node.op == "weight" or (node.op == "stream" and isinstance(node.value, int)):
-            names[node.index] = bracketed(outer_text(body, node.value))
+            names[node.index] = outer_text(body, node.value)
     said = names_of(body.graph)
     for index, made in body.made:
         if index in said:
@@ -45,6 +47,8 @@ def forward_names(body: Body) -> Names:
 def all_names(body: Body) -> Names:
     """Names of every value that is named in print; other values are shown as what they are made of."""
     names = forward_names(body)
+    kept = unnamed_kept(body, names)
+    names.update({index: f"v{k}{NOW}" for k, index in enumerate(kept, 1)})
     totals = _totals(body)
     for name, carry, new in zip(body.graph.states, body.carries, body.new_states):
         names[carry] = f"d{name}{NOW}" if totals.get(new, carry) == carry else f"d{name}_later{NOW}"
@@ -56,8 +60,13 @@ def all_names(body: Body) -> Names:
     _name_deltas(body, names)
     for name, leaf in zip(body.graph.states, body.states):
         names.setdefault(body.backward.of[leaf], f"d{name}{BEFORE}")
-    _name_shared(body, names, totals)
+    _name_shared(body, names, totals, len(kept))
     return names
+
+
+def unnamed_kept(body: Body, names: Names) -> list[int]:
+    """Costly forward values that the backward pass is handed and the author gave no name."""
+    return [i for i in kept_values(body) if i not in names and OPS[body.nodes[i].op].costly]
 
 
 def _totals(body: Body) -> dict[int, int]:
@@ -66,9 +75,10 @@ def _totals(body: Body) -> dict[int, int]:
     Differentiating once more by that value alone makes the same nodes, and equal nodes are one.
     """
     seeds = [*zip(body.new_states, body.carries), *([] if body.above is None else [(body.output, body.above)])]
+    known = {(n.op, n.args, repr(n.value)): n.index for n in body.nodes if n.op != "alias"}
     found = {}
     for index in sorted(forward_names(body)):
-        builder = Builder(list(body.nodes), {(n.op, n.args, repr(n.value)): n.index for n in body.nodes if n.op != "alias"})
+        builder = Builder(list(body.nodes), dict(known))
         if body.nodes[index].args:
             gradient = differentiate(builder, seeds, [index]).of.get(index)
             if gradient is not None and gradient < len(body.nodes):
@@ -77,12 +87,11 @@ def _totals(body: Body) -> dict[int, int]:
 
 
 def _name_deltas(body: Body, names: Names) -> None:
-    """Gradients of products, hoisted or not, and of biases: after the line in which they stand."""
+    """Gradients of products, hoisted or not: after the line in which they stand."""
     owner = _owners(body, names)
     places = [(body.backward.of[leaf], leaf) for h in body.hoisted for leaf in h.streams]
     places += [(o.gradient, n.index) for o in body.backward.outers for n in body.nodes[:body.forward_count]
                if n.op == "product" and n.args == (o.matrix, o.operand)]
-    places += [(body.backward.of[w], w) for w in body.weights if w in body.backward.of]
     taken: dict[str, int] = {}
     for gradient, value in places:
         if gradient in names or body.nodes[gradient].op == "constant" or value not in owner:
@@ -107,7 +116,7 @@ def _owners(body: Body, names: Names) -> Names:
     return owner
 
 
-def _name_shared(body: Body, names: Names, totals: dict[int, int]) -> None:
+def _name_shared(body: Body, names: Names, totals: dict[int, int], number: int) -> None:
     """Gradients that are used more than once get a name, so that they are shown once."""
     of_value = {gradient: value for value, gradient in reversed(totals.items())}
     roots = [*body.backward.of.values(), *(o.gradient for o in body.backward.outers)]
@@ -115,11 +124,10 @@ def _name_shared(body: Body, names: Names, totals: dict[int, int]) -> None:
     for index in needed(body.nodes, roots):
         for a in body.nodes[index].args:
             uses[a] = uses.get(a, 0) + 1
-    number = 0
     for index in range(body.forward_count, len(body.nodes)):
         if uses.get(index, 0) > 1 and index not in names and body.nodes[index].args:
             number += index not in of_value
             names[index] = f"d{names[of_value[index]]}" if index in of_value else f"v{number}{NOW}"
 
 
-__all__ = ["OUTPUT", "all_names", "bracketed", "forward_names", "outer_text"]
+__all__ = ["all_names", "bracketed", "forward_names", "outer_text", "unnamed_kept"]

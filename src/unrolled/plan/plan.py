@@ -53,11 +53,16 @@ def plan_of(graph: Graph) -> Plan:
     kept = kept_values(body)
     forward, kept_places, kept_widths = _forward(body, groups, kept, base)
     columns, where = _gradient_columns(body, groups)
-    groups = tuple(replace(g, runs=_runs([where[_gradient_of(body, m, g.operand)] for m in g.matrices], g.widths)) for g in groups)
-    hoisted_runs = tuple(_runs([where[body.backward.of[s]] for s in h.streams], h.widths) for h in body.hoisted)
+    groups = tuple(replace(g, runs=_runs([where[_gradient_of(body, m, g.operand), w] for m, w in zip(g.matrices, g.widths)], g.widths)) for g in groups)
+    hoisted_runs = tuple(_runs([where[body.backward.of[s], w] for s, w in zip(h.streams, h.widths)], h.widths) for h in body.hoisted)
     backward = _backward(body, groups, kept_places, base, where, vectors, numbers)
-    sums = any(n.op in ("sum", "spread") for n in body.nodes) or bool(numbers)
+    sums = any(n.op in ("sum", "spread") for n in body.nodes) or bool(numbers) or _single(body, forward, backward, kept_widths)
     return Plan(body, groups, vectors, numbers, kept, kept_widths, tuple(columns.widths), hoisted_runs, forward, backward, not sums)
+
+
+def _single(body: Body, forward: Program, backward: Program, kept_widths: tuple[Dim, ...]) -> bool:
+    """Whether a state or a stored value is one number per row, which two cores would both write."""
+    return "1" in (*(_width(body, s) for s in body.states), *forward.scratch, *backward.scratch, *kept_widths)
 
 
 def _parameter_places(body: Body, vectors, numbers) -> dict[int, Place]:
@@ -150,19 +155,19 @@ def _gradient_of(body: Body, matrix: int, operand: int) -> int:
     return next(o.gradient for o in body.backward.outers if o.matrix == matrix and o.operand == operand)
 
 
-def _gradient_columns(body: Body, groups) -> tuple[Columns, dict[int, Place]]:
+def _gradient_columns(body: Body, groups) -> tuple[Columns, dict[tuple[int, Dim], Place]]:
     """One column for each gradient that a product needs, in the order of the hoisted streams, then of the loop's matrices."""
     columns, where = Columns("gradient"), {}
     for group in body.hoisted:
         for leaf, width in zip(group.streams, group.widths):
-            gradient = body.backward.of[leaf]
-            if gradient not in where:
-                where[gradient] = columns.new(width)
+            key = (body.backward.of[leaf], width)
+            if key not in where:
+                where[key] = columns.new(width)
     for group in groups:
         for matrix, width in zip(group.matrices, group.widths):
-            gradient = _gradient_of(body, matrix, group.operand)
-            if gradient not in where:
-                where[gradient] = columns.new(width)
+            key = (_gradient_of(body, matrix, group.operand), width)
+            if key not in where:
+                where[key] = columns.new(width)
     return columns, where
 
 
@@ -186,9 +191,9 @@ def _backward(body: Body, groups, kept_places, base, where, vectors, numbers) ->
     if body.above is not None:
         found[body.above] = Place("above", 0, (), _width(body, body.above))
     of = body.backward.of
-    roots = [*of.values(), *where]
+    roots = [*of.values(), *(index for index, _ in where)]
     schedule = Scheduler(body.nodes, roots, found)
-    for index, place in where.items():
+    for (index, _), place in where.items():
         schedule.store(index, place, readable=True)
     for k, (_, leaf) in enumerate(body.streams):
         schedule.store(of[leaf], Place("dinput", k, (), _width(body, leaf)))
@@ -197,15 +202,16 @@ def _backward(body: Body, groups, kept_places, base, where, vectors, numbers) ->
             schedule.accumulate(of[leaf], base[leaf], number=False)
     for leaf in numbers:
         schedule.accumulate(of[leaf], base[leaf], number=True)
-    joined = _carry_products(body, groups, schedule, frozenset(where))
+    joined = _carry_products(body, groups, schedule, frozenset(index for index, _ in where))
     _other_products(body, groups, schedule, joined)
     return schedule.program(joined)
 
 
 def _group_of(groups, body: Body, product: int) -> int:
-    matrices = body.nodes[product].args[0::2]
-    return next(g for g, group in enumerate(groups) if group.matrices[0] in matrices and set(group.matrices) >= set(matrices)
-                and len(matrices) == len(group.matrices))
+    args = body.nodes[product].args
+    pairs = set(zip(args[0::2], args[1::2]))
+    return next(g for g, group in enumerate(groups)
+                if pairs == {(m, _gradient_of(body, m, group.operand)) for m in group.matrices})
 
 
 def _carry_products(body: Body, groups, schedule: Scheduler, fixed: frozenset[int]) -> set[int]:
@@ -215,16 +221,14 @@ def _carry_products(body: Body, groups, schedule: Scheduler, fixed: frozenset[in
     """
     joined: set[int] = set()
     counts = {i: sum(i in body.nodes[j].args for j in schedule.wanted) for i in schedule.wanted}
-    ends = frozenset(i for i in (body.backward.of[s] for s in body.states) if counts.get(i, 0) == 0)
+    ending = {s: _ending_product(body, body.backward.of[s], counts) for s in body.states}
+    ends = frozenset(body.backward.of[s] for s, product in ending.items() if product is not None)
     for k, leaf in enumerate(body.states):
         index = body.backward.of[leaf]
-        node, carry = body.nodes[index], Place("carry", k, (), _width(body, leaf))
+        node, carry, product = body.nodes[index], Place("carry", k, (), _width(body, leaf)), ending[leaf]
         last = schedule.last_read(body.carries[k], fixed, ends)
-        product = index if node.op == "products_t" else next((a for a in node.args if body.nodes[a].op == "products_t"), None)
-        alone = product is not None and counts.get(index, 0) == 0 and (product == index or (node.op == "add" and counts[product] == 1))
-        rest = [a for a in node.args if a != product] if product is not None and product != index else []
-        ready = max([last, *(schedule.stage[a] for a in rest)])
-        if alone and ready < schedule.stage[product]:
+        rest = [a for a in node.args if a != product] if product != index else []
+        if product is not None and max([last, *(schedule.stage[a] for a in rest)]) < schedule.stage[product]:
             for a in rest:
                 schedule.store(a, carry, not_before=last)
             schedule.product(schedule.stage[product], Product(_group_of(groups, body, product), None, carry, bool(rest)))
@@ -232,6 +236,17 @@ def _carry_products(body: Body, groups, schedule: Scheduler, fixed: frozenset[in
         else:
             schedule.store(index, carry, not_before=max(last, 0))
     return joined
+
+
+def _ending_product(body: Body, index: int, counts: dict[int, int]) -> int | None:
+    """The product that a state's gradient is, or is the sum of with something else, if nobody else reads either."""
+    node = body.nodes[index]
+    if counts.get(index, 0):
+        return None
+    if node.op == "products_t":
+        return index
+    found = [a for a in node.args if body.nodes[a].op == "products_t" and counts[a] == 1]
+    return found[0] if node.op == "add" and found else None
 
 
 def _other_products(body: Body, groups, schedule: Scheduler, joined: set[int]) -> None:

@@ -12,8 +12,13 @@ PRODUCTS = ("product", "products_t")
 
 
 def stages(nodes: tuple[Node, ...], wanted: Iterable[int], found: dict[int, Place]) -> dict[int, int]:
-    """Stage of each node: 0 for what is found at the start, one more behind every product and every sum over units."""
+    """Stage of each node: 0 for what is found at the start, one more behind every product and every sum over units.
+
+    One more also for a costly function of another costly one (the tanh of an LSTM's cell after its gates): as one long
+    chain for each unit they leave the processor waiting, as two loops the units overlap.
+    """
     stage: dict[int, int] = {}
+    chained: set[int] = set()            # nodes with a costly function behind them in the same stage
     for index in wanted:
         node = nodes[index]
         if index in found or not node.args:
@@ -21,7 +26,11 @@ def stages(nodes: tuple[Node, ...], wanted: Iterable[int], found: dict[int, Plac
             continue
         latest = max(stage[a] for a in node.args)
         waits = node.op in PRODUCTS or any(nodes[a].op == "sum" and stage[a] == latest for a in node.args)
-        stage[index] = latest + waits
+        behind = any(a in chained and stage[a] == latest for a in node.args)
+        costly = node.op in OPS and OPS[node.op].costly
+        stage[index] = latest + (waits or (costly and behind))
+        if costly or (behind and stage[index] == latest):
+            chained.add(index)
     return stage
 
 
@@ -108,7 +117,8 @@ class Scheduler:
             index = todo.pop()
             if index in nodes or self._in_memory(index, stage):
                 continue
-            if self.stage[index] == stage or index not in before or self._little(index, stage) <= LITTLE:
+            movable = index not in before and self.nodes[index].op != "sum"
+            if self.stage[index] == stage or movable or self._little(index, stage) <= LITTLE:
                 nodes.add(index)
                 todo.extend(self.nodes[index].args)
             else:

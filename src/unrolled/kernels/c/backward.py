@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from torch import Tensor
 
+from ...plan.cost import large
 from ..call import Call
 from .arguments import address, arguments, contiguous, is_double, width_of
 from .library import functions, invoke
+from .products import loop_weights, operand_gradient, summed
 
 
 def backward(call: Call, y: Tensor, buffers: tuple[Tensor, ...], above: Tensor | None, carries: tuple[Tensor | None, ...],
@@ -33,6 +35,7 @@ def backward(call: Call, y: Tensor, buffers: tuple[Tensor, ...], above: Tensor |
                    "dnumbers": found.numbers.data_ptr()})
     code = functions(plan, is_double(call))
     invoke(code.backward, code.backward_slots, values)
+    found.large(gradient, sequences, kept_streams, kept)
     return found.results(carry)
 
 
@@ -46,10 +49,16 @@ class _Found:
             taken, left[:] = left[:count], left[count:]
             return taken
 
-        self.hoisted = [self._weights(w, o) if n else None
-                        for n, w, o in zip(wanted(len(call.hoisted)), call.hoisted, call.operands)]
-        self.operands = [o.new_empty(o.shape) if n else None for n, o in zip(wanted(len(call.operands)), call.operands)]
-        self.weights = [w.new_empty(w.shape) if n else None for n, w in zip(wanted(len(call.weights)), call.weights)]
+        total = call.schedule.total
+        self.call, self.wanted = call, (wanted(len(call.hoisted)), wanted(len(call.operands)), wanted(len(call.weights)))
+        self.blas = [o.is_floating_point() and large(total, *w.shape) for w, o in zip(call.hoisted, call.operands)]
+        self.loop_blas = [large(total, *w.shape) for w in call.weights]
+        self.hoisted = [self._weights(w, o) if n and not b else None
+                        for n, b, w, o in zip(self.wanted[0], self.blas, call.hoisted, call.operands)]
+        self.operands = [o.new_empty(o.shape) if n and not b else None
+                         for n, b, o in zip(self.wanted[1], self.blas, call.operands)]
+        self.weights = [w.new_empty(w.shape) if n and not b else None
+                        for n, b, w in zip(self.wanted[2], self.loop_blas, call.weights)]
         self.vectors, self.numbers = call.vectors.new_empty(call.vectors.shape), call.numbers.new_empty(call.numbers.shape)
         self.inputs = [t.new_empty(t.shape) for t in call.inputs]
         self.tables = [not o.is_floating_point() for o in call.operands]
@@ -58,6 +67,17 @@ class _Found:
     def _weights(weights: Tensor, operand: Tensor) -> Tensor:
         """A table's rows are the weights' columns, and rows are what gradients are added to."""
         return weights.new_empty(weights.shape) if operand.is_floating_point() else weights.new_zeros(weights.shape[::-1])
+
+    def large(self, gradient: Tensor, sequences: list[Tensor], streams: tuple[Tensor, ...], kept: Tensor) -> None:
+        """The products that the kernel left to BLAS."""
+        call, plan = self.call, self.call.plan
+        for g in [g for g, blas in enumerate(self.blas) if blas]:
+            if self.wanted[0][g]:
+                self.hoisted[g] = summed(call, gradient, plan.hoisted_runs[g], call.operands[g])
+            if self.wanted[1][g]:
+                self.operands[g] = operand_gradient(call, gradient, plan.hoisted_runs[g], call.hoisted[g])
+        for g in [g for g, blas in enumerate(self.loop_blas) if blas and self.wanted[2][g]]:
+            self.weights[g] = loop_weights(call, gradient, g, sequences, streams, kept)
 
     def results(self, carry: list[Tensor]) -> tuple[Tensor | None, ...]:
         hoisted = [d.t() if table and d is not None else d for d, table in zip(self.hoisted, self.tables)]

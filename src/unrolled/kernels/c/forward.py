@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from ..call import Call
+from ...plan.cost import large
 from .arguments import arguments, contiguous, is_double, width_of
 from .library import functions, invoke
+from .products import input_products
 
 
 @dataclass(frozen=True)
@@ -47,8 +49,12 @@ def _hoisted(call: Call, values: dict[str, int], rows: int, alive: list) -> list
     """Buffers for products with the input; values kept for the backward pass take their place. An index stands for a row
     of a table, the weights' columns: then there is no product, and kept values have a buffer of their own."""
     kept = []
+    keep = rows == call.schedule.total
     for g, (weights, operand) in enumerate(zip(call.hoisted, call.operands)):
-        buffer = weights.new_empty(rows, weights.shape[0])
+        if keep and operand.is_floating_point() and large(rows, *weights.shape):
+            buffer, values[f"operand{g}"] = input_products(call, g), 0
+        else:
+            buffer = weights.new_empty(rows, weights.shape[0])
         stream = buffer
         if not operand.is_floating_point():
             stream = weights.t().contiguous()

@@ -59,6 +59,7 @@ class SegmentText:
 
     def _widths(self) -> list[Dim]:
         used = [self._width(i) for i in self.segment.nodes]
+        used += [self._width(self.nodes[i].args[0]) for i in self.segment.nodes if self.nodes[i].op == "sum"]
         used += [place.width for _, place in (*self.segment.stores, *self.segment.vectors)]
         return [w for w in dict.fromkeys(used) if w != "1"]
 

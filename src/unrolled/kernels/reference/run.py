@@ -75,9 +75,9 @@ class _Loop:
         names = [name for name, _ in plan.graph.hyper]
         for node in self.nodes:
             if node.op == "constant":
-                self.fixed[node.index] = node.value
+                self.fixed[node.index] = call.vectors.new_tensor(node.value)
             elif node.op == "hyper":
-                self.fixed[node.index] = call.hyper[names.index(node.value)]
+                self.fixed[node.index] = call.vectors.new_tensor(call.hyper[names.index(node.value)])
         for group, weights in zip(plan.groups, call.weights):
             for k, part in zip(group.matrices, weights.split([width(w) for w in group.widths])):
                 self.fixed[(k, group.operand)] = part
