@@ -79,9 +79,10 @@ class Cell:
         hyper, letters = self.hyper, set(self.graph.dims) - {"I", "H"}
         for name in values:
             if name not in hyper and name not in letters:
-                known = ", ".join([*hyper, *sorted(letters)]) or "nothing"
-                raise UsageError(f"{self.name}.using({name}=...): {self.name} has no {name}. It takes {known}.")
-        chosen = {k: type(hyper[k])(v) if isinstance(hyper[k], float) else v for k, v in values.items() if k in hyper}
+                known = ", ".join([*hyper, *sorted(letters)])
+                raise UsageError(f"{self.name}.using({name}=...): {self.name} has no {name}. "
+                                 + (f"It takes {known}." if known else "It takes no hyper-parameters."))
+        chosen = {k: _like(self.name, k, hyper[k], v) for k, v in values.items() if k in hyper}
         widths = {k: int(v) for k, v in values.items() if k in letters}
         stored = None
         if self.stored is not None:
@@ -110,6 +111,9 @@ class Cell:
         except (KeyError, TypeError, ValueError, IndexError) as error:
             raise UsageError(f"this is no stored cell: {error!r}") from None
 
+    def __deepcopy__(self, memo) -> Cell:
+        return self                                # nothing in it changes
+
     def __reduce__(self):
         return Cell.from_json, (self.to_json(),)
 
@@ -123,13 +127,22 @@ class Cell:
         return f"<cell {self.name}{f' using {given}' if given else ''}: {self.doc.splitlines()[0] if self.doc else ''}>"
 
 
+def _like(cell_name: str, name: str, default: object, value: object) -> object:
+    """The value, if it is of the default's kind: a whole number or a text shapes the graph, another number does not."""
+    accepted, called = {float: ((int, float), "a number"), int: (int, "a whole number"),
+                        str: (str, "a text")}.get(type(default), (object, ""))
+    if not isinstance(value, accepted):
+        raise UsageError(f"{cell_name}.using({name}={value!r}): {name} is {called}, for instance {default!r}.")
+    return float(value) if isinstance(default, float) else value
+
+
 REGISTRY: dict[str, Cell] = {}
 
 
 def cell(function: Callable | None = None, *, cite: str | tuple[str, ...] = (), shapes: Mapping[str, Shape] | None = None,
          start: Mapping[str, float] | None = None, fixed: tuple[str, ...] = (), init: Mapping[str, Initial] | None = None,
          family: str = "", year: int | None = None):
-    """Makes a cell of a function; see DESIGN in docs/ for the language.
+    """Makes a cell of a function; the language is in docs/language.md.
 
         @cell(cite="zhou2016mgu")
         def mgu(x, h, *, W_f, U_f, b_f, W_n, U_n, b_n):

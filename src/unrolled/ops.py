@@ -70,20 +70,27 @@ class Symbol:
 
     def __getitem__(self, key):
         if not isinstance(key, int):
-            raise Never(f"[{key!r}] on a symbol: only a whole number picks a layer of a stacked parameter, W[0]")
+            raise Never("[...] picks one layer of a stack of weights by a whole number, W[0]; a cell knows no slices and no "
+                        "single units")
         return self.builder.add("index", (self.index,), value=key)
 
     def __bool__(self):
         raise Never("an `if` or `and` on a value: a cell is the same graph for every value. "
-                    "Use where(condition, a, b); an `if` on a whole-number or text hyper-parameter is fine")
+                    "Use where(condition, a, b), and maximum and minimum for Python's max and min; an `if` on a "
+                    "whole-number or text hyper-parameter is fine")
 
     def __iter__(self):
         raise Never("a value cannot be unpacked or looped over; loop over range(n) with a whole-number hyper-parameter")
 
     def __float__(self):
-        raise Never("float() of a value that is not known while the cell is traced; use the functions of unrolled")
+        raise Never("a plain number is asked for, as by float() or math.tanh, and the value is not known while the cell is "
+                    "traced. Use the functions of unrolled: tanh, exp, ...")
 
-    __index__ = __int__ = __len__ = __float__
+    def __index__(self):
+        raise Never("a whole number is asked for, as by range() or [...], and this value is none. A hyper-parameter is a whole "
+                    "number if its default is: depth=3, not depth=3.0")
+
+    __int__ = __len__ = __index__
 
     def __getattr__(self, name):
         if name.startswith("__"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..ops import OPS
 from .node import Clash, Graph, Node, Statement
 
 
@@ -24,6 +25,9 @@ def graph_from_json(data: dict) -> Graph:
     for node in nodes:
         if any(not 0 <= a < node.index for a in node.args):
             raise ValueError(f"node {node.index} rests on a later one")
+        arity = 0 if node.is_leaf else OPS[node.op].arity              # KeyError where there is no such primitive
+        if arity not in (-1, len(node.args)):
+            raise ValueError(f"node {node.index} has {len(node.args)} arguments and {node.op} takes {arity}")
     roots = [data["output"], *data["new_states"]]
     if any(not 0 <= r < len(nodes) for r in roots):
         raise ValueError("a result is none of the nodes")

@@ -152,7 +152,7 @@ class Builder:
 
     def _add(self, op, args, value, shape) -> Symbol:
         key = (op, args, repr(value))
-        if op != "alias" and key in self.seen:
+        if op not in SINGLE and key in self.seen:
             return Symbol(self, self.seen[key])
         index = len(self.nodes)
         shape = shape if shape is not None else self._shape(op, args)
@@ -186,6 +186,9 @@ def result_shape(rule: str, shapes: list[Shape]) -> Shape:
     if rule == "index":
         return shapes[0][1:]
     return max(shapes, key=len, default=())
+
+
+SINGLE = ("alias", "products_t")      # never merged: an equation of its own; a product that is added to one place
 
 
 def needed(nodes: tuple[Node, ...] | list[Node], roots: Iterable[int]) -> list[int]:

@@ -89,7 +89,9 @@ def signature_of(function: Callable, values: dict[str, object]) -> Signature:
     slash = any(p.kind is p.POSITIONAL_ONLY for p in listed)
     for p in listed:
         if p.kind in (p.VAR_KEYWORD, p.VAR_POSITIONAL):
-            raise CellError(f"CellError in {function.__name__}: *{p.name} is not possible in a cell; name each parameter")
+            stars = "**" if p.kind is p.VAR_KEYWORD else "*"
+            raise CellError(f"CellError in {function.__name__}: {stars}{p.name} is not possible in a cell; name each parameter "
+                            "after a single `*`")
         if p.kind is p.KEYWORD_ONLY:
             if p.default is p.empty:
                 parameters.append(p.name)
@@ -158,6 +160,8 @@ def _complaint(function: Callable, error: Exception) -> str:
     message = str(error)
     if isinstance(error, NameError):
         message += ". Parameters stand after `*` in the signature; functions are imported from unrolled."
+    if isinstance(error, TypeError) and "Symbol" in message:
+        message += ". Inside a cell use the functions of unrolled, e.g. tanh(v) for torch.tanh(v)"
     if found is None:
         return quote(function.__name__, None, None, None, message)
     positions = list(found.tb_frame.f_code.co_positions())[found.tb_lasti // 2]
@@ -177,7 +181,7 @@ def _first_line(function: Callable) -> int:
     """The line of `def` (decorators stand before it)."""
     code = function.__code__
     line = code.co_firstlineno
-    while line < code.co_firstlineno + 50:
+    while function.__name__ != "<lambda>" and line < code.co_firstlineno + 50:
         text = linecache.getline(code.co_filename, line).lstrip()
         if text.startswith(("def ", "async def ")) or not text:
             break
@@ -200,15 +204,22 @@ def _results(function, signature: Signature, result, watch: Watch) -> tuple[int,
     if bad is not None:
         raise CellError(quote(name, None, None, None, f"it returns a {type(bad).__name__}; return the new states in order"))
     if len(values) not in ((n, n + 1) if n else (1,)):
-        raise CellError(quote(name, None, None, None,
-                              f"it has {n} state{'s' * (n != 1)} ({', '.join(signature.states) or 'none'}) and returns "
-                              f"{len(values)} value{'s' * (len(values) != 1)}. Return the {n} new states in order, or the output first "
-                              f"and then the {n} states"))
+        raise CellError(quote(name, None, None, None, _count_message(signature.states, len(values))))
     indices = [watch.builder.symbol(v).index for v in values]
     # A state handed on untouched, or returned twice, needs a node of its own.
     nodes = watch.builder.nodes
     unique = [watch.builder.alias(Symbol(watch.builder, i)).index if nodes[i].is_leaf else i for i in indices]
     return unique[0], tuple(unique[-n:] if n else ())
+
+
+def _count_message(states: tuple[str, ...], returned: int) -> str:
+    values = f"{returned} value{'s' * (returned != 1)}"
+    if not states:
+        return f"it has no state and returns {values}. Return the output alone, or name the states after the first argument"
+    if len(states) == 1:
+        return f"it has one state ({states[0]}) and returns {values}. Return its new value, or the output first and then the state"
+    return (f"it has {len(states)} states ({', '.join(states)}) and returns {values}. Return the {len(states)} new states in order, "
+            f"or the output first and then the states")
 
 
 def _all_used(graph: Graph, function: Callable) -> None:

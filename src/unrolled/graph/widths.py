@@ -120,7 +120,10 @@ def _shape(node: Node, shapes: list, widths: Widths, graph: Graph, place: Place)
     if rule in ("product", "product_t"):
         matrix, vector = given if rule == "product" else (given[0][::-1], given[1])
         if len(matrix) != 2:
-            wrong(f"{_called(graph, node.args[0])} stands left of @ and is no matrix. Write the weight first: W @ x")
+            left, right = (_called(graph, a) for a in node.args)
+            remedy = f"Python reads a @ b @ v from the left: write {left.replace(' @ ', ' @ (', 1)} @ {right})" \
+                if graph.nodes[node.args[0]].op == "product" else f"Write the weight first: {right if len(vector) == 2 else 'W'} @ {left}"
+            wrong(f"{left} stands left of @ and is no matrix. {remedy}")
         if len(vector) != 1:
             wrong(f"{_called(graph, node.args[1])} stands right of @ and is no vector. `@` is matrix times vector")
         widths.same(matrix[1], vector[0], (node.index, node.args[0], node.args[1]))
@@ -135,7 +138,9 @@ def _shape(node: Node, shapes: list, widths: Widths, graph: Graph, place: Place)
         return given[0][::-1]
     if rule == "index":
         if len(given[0]) < 2:
-            wrong(f"{_called(graph, node.args[0])} is no stack of weights; say its shape, e.g. shapes={{'W': ('depth', 'H', 'H')}}")
+            name = _called(graph, node.args[0])
+            wrong(f"{name} is a {_kind(given[0])} and [{node.value}] picks one layer of a stack of weights. If {name} is a stack, say so: "
+                  f"@cell(shapes={{{name!r}: ('depth', 'H', 'H')}})")
         return given[0][1:]
     if rule == "scalar":
         return ()
@@ -186,5 +191,9 @@ def _clash(graph: Graph, nodes, found: tuple, place: Place) -> Clash:
                    f"{place(before)[0]}. Give each its own, e.g. {leaf.value}_2.")
     else:
         message = (f"{_called(graph, a)} is {{{left}}} wide and {_called(graph, b)} {{{right}}}, and this line needs them equal. "
-                   f"Choose {left} = {right}, or bring one to the other's width with a weight, W @ {_called(graph, a)}.")
+                   f"Choose {left} = {right}, or bring one to the other's width with a weight, W @ {_bracketed(_called(graph, a))}.")
     return Clash(left, right, index, message, line, text, column)
+
+
+def _bracketed(text: str) -> str:
+    return f"({text})" if " " in text else text

@@ -153,8 +153,13 @@ class _Outer:
     def _parameter(self, name: str) -> Tensor:
         for names, tensor in self.parameters.items():
             if name in names:
-                return tensor if len(names) == 1 else tensor.chunk(len(names))[names.index(name)]
+                return tensor if len(names) == 1 else tensor.split([self._rows(n) for n in names])[names.index(name)]
         raise ShapeError(f"the parameter {name} was not given; given are {', '.join(n for k in self.parameters for n in k)}")
+
+    def _rows(self, name: str) -> int:
+        """Length of a parameter's first axis."""
+        node = next(n for n in self.nodes if n.op == "parameter" and n.value == name)
+        return size(node.shape[0], self.sizes)
 
     def stack(self, indices: tuple[int, ...]) -> Tensor:
         """The values of several nodes below each other."""

@@ -7,6 +7,7 @@ backward pass runs the forward pass again, so that nothing about a cell has to b
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor
@@ -65,12 +66,22 @@ def _shapes(inputs, state, parameters, key, dims, widths, names, steps, batch, r
 def _run_backward(gradients: list[Tensor], inputs: list[Tensor], state: list[Tensor], parameters: list[Tensor], key: str,
                   dims: str, widths: list[int], names: str, steps: int, batch: int, rows: list[int],
                   reverse: bool, backend: str) -> list[Tensor]:
-    with torch.enable_grad():
+    with _recording():
         leaves = [[t.detach().requires_grad_(t.is_floating_point()) for t in group] for group in (inputs, state, parameters)]
         y, final = _eager(*leaves, key, dims, widths, names, steps, batch, rows, reverse, backend)
         wanted = [t for group in leaves for t in group if t.requires_grad]
         found = torch.autograd.grad([y, *final], wanted, gradients, allow_unused=True)
     return [torch.zeros_like(t) if g is None else g.clone() for g, t in zip(found, wanted)]
+
+
+@contextmanager
+def _recording():
+    """Autograd records again: inside an operator it is switched off below the level that `enable_grad` reaches, and
+    whatever torch does to parameters before they reach a kernel would have no gradient."""
+    with torch._C._PreserveDispatchKeyGuard(), torch.enable_grad():
+        for key in (torch._C.DispatchKey.AutogradFunctionality, torch._C.DispatchKey.ADInplaceOrView):
+            torch._C._dispatch_tls_set_dispatch_key_excluded(key, False)
+        yield
 
 
 @_run_backward.register_fake

@@ -10,7 +10,7 @@ from ..views.columns import columns, printable
 from ..views.count import USUAL, widths_at
 from ..views.expression import expression
 from .cost import elementwise_flops, hoisted_flops, loop_flops
-from .names import all_names, bracketed, outer_text
+from .names import all_names, bracketed, gradient_of, outer_text
 from .plan import Plan
 from .program import Group, Product, Program, Segment
 
@@ -111,7 +111,7 @@ def _segment(plan: Plan, segment: Segment, names: dict[int, str], seen: set[int]
     stored = {i for i, _ in segment.stores}
     shown = [i for i in segment.nodes if plan.body.nodes[i].args and (i in names or i in stored)]
     parts = [", ".join(_called(plan, i, names, first=True) for i in shown if i not in seen)]
-    sums = ", ".join(f"d{bracketed(names[leaf])}" for leaf in _summed(plan, segment))
+    sums = ", ".join(gradient_of(names[leaf]) for leaf in _summed(plan, segment))
     again = ", ".join(_called(plan, i, names) for i in shown if i in seen)
     parts += [f"adding to {sums}"] if sums else []
     parts += [f"({again} made again)"] if again else []
@@ -155,14 +155,14 @@ def _kept(plan: Plan, names: dict[int, str]) -> list[Row]:
 def _after(plan: Plan, names: dict[int, str]) -> list[Row]:
     rows = []
     for group in plan.groups:
-        gradients = ", ".join(f"d{bracketed(names[m])}" for m in group.matrices)
+        gradients = ", ".join(gradient_of(names[m]) for m in group.matrices)
         rows.append(("after the loop", gradients, f"one product, ({extent(group.widths)}, T*B) x (T*B, {group.depth})"))
     for group in plan.body.hoisted:
-        width, what = extent(group.widths), ", ".join(f"d{bracketed(outer_text(plan.body, m))}" for m in group.matrices)
+        width, what = extent(group.widths), ", ".join(gradient_of(outer_text(plan.body, m)) for m in group.matrices)
         rows.append(("after the loop", what, f"one product, ({width}, T*B) x (T*B, {group.depth})"))
         operand = outer_text(plan.body, group.operand)
         size = f"(T*B, {width}) x ({width}, {group.depth})"
-        rows.append(("after the loop", f"d{bracketed(operand)}", f"one product, {size}"))
+        rows.append(("after the loop", gradient_of(operand), f"one product, {size}"))
     return _merged(rows) or [("after the loop", "nothing", "")]
 
 

@@ -6,7 +6,7 @@ from ..graph.node import needed
 from ..views.columns import printable, shape_text
 from ..views.expression import constant, expression
 from .body import Body
-from .names import all_names, bracketed, forward_names, outer_text, unnamed_kept
+from .names import all_names, bracketed, forward_names, gradient_of, outer_text, unnamed_kept
 from .plan import Plan
 
 
@@ -24,6 +24,8 @@ def gradients(plan: Plan) -> str:
              ("in the loop, from the last step to the first", _loop(body, names)),
              ("added up over the steps, in the loop", _sums(body, names)),
              ("after the loop, one product each over all steps", _after(body, names))]
+    if any(line.startswith("d(") for line in parts[-1][1]):
+        parts.append(("then by autograd", ["from each d(...) to the parameters and inputs within"]))
     if worked:
         parts.insert(1, ("from the way forward, which gave them no name", worked))
     blocks = ["\n".join([head, *(f"    {printable(line)}" for line in lines)]) for head, lines in parts
@@ -46,38 +48,37 @@ def _text(body: Body, index: int, names: dict[int, str]) -> str:
 def _loop(body: Body, names: dict[int, str]) -> list[str]:
     """Every named gradient in the order of its making, then what the step before it is handed."""
     backward = body.backward
-    roots = [*backward.of.values(), *(o.gradient for o in backward.outers)]
-    ends = {f"d{name}[t-1]": backward.of[leaf] for name, leaf in zip(body.graph.states, body.states)}
-    lines = []
-    for index in needed(body.nodes, roots):
-        if index >= body.forward_count and index in names and body.nodes[index].args and names[index] not in ends:
-            lines.append(f"{names[index]} = {expression(body.nodes, index, names)}")
-    for name, index in ends.items():
-        own = names.get(index) == name and body.nodes[index].args
-        lines.append(f"{name} = {expression(body.nodes, index, names) if own else _text(body, index, names)}")
-    for name, leaf in body.streams:
-        lines.append(f"d{name}[t] = {_text(body, backward.of[leaf], names)}")
-    return lines
+    made = needed(body.nodes, [*backward.of.values(), *(o.gradient for o in backward.outers)])
+    lines = [f"{names[i]} = {expression(body.nodes, i, names)}" for i in made
+             if i >= body.forward_count and i in names and body.nodes[i].args]
+    given = [(f"d{name}[t-1]", leaf) for name, leaf in zip(body.graph.states, body.states)]
+    given += [(f"d{name}[t]", leaf) for name, leaf in body.streams]
+    return lines + [f"{name} = {_text(body, backward.of[leaf], names)}" for name, leaf in given]
 
 
 def _sums(body: Body, names: dict[int, str]) -> list[str]:
     """Parameters that are vectors or numbers: their gradient of every step and row, added."""
     small = [w for w in body.weights if w in body.backward.of]
-    return [f"d{bracketed(names[w])} += {_text(body, body.backward.of[w], names)}" for w in small]
+    return [f"{gradient_of(names[w])} += {_text(body, body.backward.of[w], names)}" for w in small]
 
 
 def _after(body: Body, names: dict[int, str]) -> list[str]:
     """Matrices: outer products summed over time; then the input's gradient."""
+    begun = {f"d{name}[t]" for name, _ in body.streams}
     lines = []
+
+    def line(name: str, text: str) -> None:
+        lines.append(f"{name} {'+=' if name in begun else '='} {text}")
+        begun.add(name)
+
     for outer in body.backward.outers:
         gradient, operand = _text(body, outer.gradient, names), _text(body, outer.operand, names)
-        lines.append(f"d{bracketed(names[outer.matrix])} = sum over t of outer({gradient}, {operand})")
+        line(gradient_of(names[outer.matrix]), f"sum over t of outer({gradient}, {operand})")
     for group in body.hoisted:
         operand = outer_text(body, group.operand)
-        pairs = [(bracketed(outer_text(body, m)), bracketed(_text(body, body.backward.of[s], names)))
+        pairs = [(outer_text(body, m), _text(body, body.backward.of[s], names))
                  for m, s in zip(group.matrices, group.streams)]
-        lines += [f"d{matrix} = sum over t of outer({gradient}, {operand})" for matrix, gradient in pairs]
-        known = f"d{operand}" if any(operand == f"{name}[t]" for name, _ in body.streams) else None
-        sum_text = " + ".join(f"{matrix}.T @ {gradient}" for matrix, gradient in pairs)
-        lines.append(f"{known} += {sum_text}" if known else f"d{bracketed(operand)} = {sum_text}")
+        for matrix, gradient in pairs:
+            line(gradient_of(matrix), f"sum over t of outer({gradient}, {operand})")
+        line(gradient_of(operand), " + ".join(f"{bracketed(m)}.T @ {bracketed(g)}" for m, g in pairs))
     return lines

@@ -6,6 +6,8 @@ delta_i[t] of what stands inside the line that made i[t]. What has no such place
 
 from __future__ import annotations
 
+import re
+
 from ..graph.gradient import differentiate
 from ..graph.node import Builder, needed
 from ..ops import OPS
@@ -17,8 +19,13 @@ from .keep import kept_values
 Names = dict[int, str]
 
 
+def gradient_of(text: str) -> str:
+    """dW, dU[0] and dx[t], but d(W - W.T): the name of the gradient of what is called `text`."""
+    return f"d{text}" if re.fullmatch(r"\w+(\(\d+\))?(\[[^\[\]]*\])*", text) else f"d({text})"
+
+
 def bracketed(text: str) -> str:
-    """A name that is an expression, fit to stand inside a larger one or behind a d."""
+    """Text that may be an expression, fit to stand inside a larger one."""
     return text if precedence_of(text) == ATOM else f"({text})"
 
 
@@ -47,8 +54,8 @@ def forward_names(body: Body) -> Names:
 def all_names(body: Body) -> Names:
     """Names of every value that is named in print; other values are shown as what they are made of."""
     names = forward_names(body)
-    kept = unnamed_kept(body, names)
-    names.update({index: f"v{k}{NOW}" for k, index in enumerate(kept, 1)})
+    for index in unnamed_kept(body, names):
+        names[index] = _new_name(names)
     totals = _totals(body)
     for name, carry, new in zip(body.graph.states, body.carries, body.new_states):
         names[carry] = f"d{name}{NOW}" if totals.get(new, carry) == carry else f"d{name}_later{NOW}"
@@ -58,9 +65,7 @@ def all_names(body: Body) -> Names:
         if totals.get(new, carry) != carry:
             names.setdefault(totals[new], f"d{name}{NOW}")
     _name_deltas(body, names)
-    for name, leaf in zip(body.graph.states, body.states):
-        names.setdefault(body.backward.of[leaf], f"d{name}{BEFORE}")
-    _name_shared(body, names, totals, len(kept))
+    _name_shared(body, names, totals)
     return names
 
 
@@ -116,18 +121,25 @@ def _owners(body: Body, names: Names) -> Names:
     return owner
 
 
-def _name_shared(body: Body, names: Names, totals: dict[int, int], number: int) -> None:
+def _name_shared(body: Body, names: Names, totals: dict[int, int]) -> None:
     """Gradients that are used more than once get a name, so that they are shown once."""
     of_value = {gradient: value for value, gradient in reversed(totals.items())}
     roots = [*body.backward.of.values(), *(o.gradient for o in body.backward.outers)]
-    uses: dict[int, int] = {}
+    uses = {body.backward.of[leaf]: 1 for leaf in body.states}
     for index in needed(body.nodes, roots):
         for a in body.nodes[index].args:
             uses[a] = uses.get(a, 0) + 1
     for index in range(body.forward_count, len(body.nodes)):
         if uses.get(index, 0) > 1 and index not in names and body.nodes[index].args:
-            number += index not in of_value
-            names[index] = f"d{names[of_value[index]]}" if index in of_value else f"v{number}{NOW}"
+            names[index] = f"d{names[of_value[index]]}" if index in of_value else _new_name(names)
 
 
-__all__ = ["all_names", "bracketed", "forward_names", "outer_text", "unnamed_kept"]
+def _new_name(names: Names) -> str:
+    """The first of v1[t], v2[t], ... that means nothing yet."""
+    taken, k = set(names.values()), 1
+    while f"v{k}{NOW}" in taken:
+        k += 1
+    return f"v{k}{NOW}"
+
+
+__all__ = ["all_names", "bracketed", "forward_names", "gradient_of", "outer_text", "unnamed_kept"]

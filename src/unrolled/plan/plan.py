@@ -53,11 +53,14 @@ def plan_of(graph: Graph) -> Plan:
     kept = kept_values(body)
     forward, kept_places, kept_widths = _forward(body, groups, kept, base)
     columns, where = _gradient_columns(body, groups)
-    groups = tuple(replace(g, runs=_runs([where[_gradient_of(body, m, g.operand), w] for m, w in zip(g.matrices, g.widths)], g.widths)) for g in groups)
-    hoisted_runs = tuple(_runs([where[body.backward.of[s], w] for s, w in zip(h.streams, h.widths)], h.widths) for h in body.hoisted)
+    groups = tuple(replace(g, runs=_runs([where[_gradient_of(body, m, g.operand), w] for m, w in zip(g.matrices, g.widths)],
+                                         g.widths)) for g in groups)
+    hoisted_runs = tuple(_runs([where[body.backward.of[s], w] for s, w in zip(h.streams, h.widths)], h.widths)
+                         for h in body.hoisted)
     backward = _backward(body, groups, kept_places, base, where, vectors, numbers)
-    sums = any(n.op in ("sum", "spread") for n in body.nodes) or bool(numbers) or _single(body, forward, backward, kept_widths)
-    return Plan(body, groups, vectors, numbers, kept, kept_widths, tuple(columns.widths), hoisted_runs, forward, backward, not sums)
+    whole = any(n.op in ("sum", "spread") for n in body.nodes) or numbers or _single(body, forward, backward, kept_widths)
+    return Plan(body, groups, vectors, numbers, kept, kept_widths, tuple(columns.widths), hoisted_runs, forward, backward,
+                not whole)
 
 
 def _single(body: Body, forward: Program, backward: Program, kept_widths: tuple[Dim, ...]) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import torch
@@ -45,8 +46,7 @@ def _transformed(tensors: tuple[Tensor, ...]) -> bool:
     """Whether torch.func or forward-mode differentiation is at work on these tensors."""
     if torch._C._functorch.peek_interpreter_stack() is not None:
         return True
-    return forward_ad._current_level >= 0 and any(t._fw_grad(forward_ad._current_level) is not None for t in tensors
-                                                  if t.is_floating_point())
+    return forward_ad._current_level >= 0 and any(forward_ad.unpack_dual(t).tangent is not None for t in tensors)
 
 
 def run(call: Call) -> tuple[Tensor, tuple[Tensor, ...]]:
@@ -84,7 +84,7 @@ def without_tensors(call: Call) -> Call:
                    numbers=1, inputs=len(call.inputs), state=len(call.state))
 
 
-def with_tensors(call: Call, tensors: tuple[Tensor, ...]) -> Call:
+def with_tensors(call: Call, tensors: Sequence[Tensor]) -> Call:
     """The call on these tensors, in the order of `Call.tensors`."""
     left = list(tensors)
 
@@ -102,6 +102,7 @@ def with_tensors(call: Call, tensors: tuple[Tensor, ...]) -> Call:
 def _differentiable(call: Call, gradients: tuple, needed: tuple[bool, ...]):
     """Gradients as a differentiable function, by running the reference again."""
     with torch.enable_grad():
+        call = with_tensors(call, [t.view_as(t) for t in call.tensors])      # one tensor given twice counts twice
         y, final, _ = run_reference(call)
         pairs = [(o, g) for o, g in zip((y, *final), gradients) if g is not None and o.requires_grad]
         wanted = [t for t, n in zip(call.tensors, needed) if n]

@@ -67,7 +67,7 @@ class _Loop:
     def _by_time(self, packed: Tensor) -> tuple[Tensor, ...]:
         schedule = self.call.schedule
         if schedule.sizes is None:
-            return packed.view(schedule.steps, schedule.batch, -1).unbind(0)
+            return packed.view(schedule.steps, schedule.batch, packed.shape[-1]).unbind(0)
         return packed.split(list(schedule.sizes))
 
     def _parameters(self) -> None:

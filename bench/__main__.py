@@ -1,0 +1,90 @@
+"""The benchmarks' command line: `python -m bench layers`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from rich.console import Console
+
+from unrolled import find
+from unrolled.errors import UnrolledError
+from unrolled.plan.plan import plan_of
+
+from . import build, char_lm, layers, memory, report
+from .eager_source import source_of
+from .peers import sizes_of
+from .rows import Row
+
+
+def parser() -> argparse.ArgumentParser:
+    top = argparse.ArgumentParser(prog="python -m bench", description="Time and memory against peers.")
+    commands = top.add_subparsers(dest="command", required=True)
+    texts = {"layers": "layers, forward and backward", "char-lm": "training steps of the character model",
+             "memory": "peak memory of the LSTM", "build": "building cells, importing the package"}
+    for name, text in texts.items():
+        one = commands.add_parser(name, help=text)
+        one.add_argument("--write", action="store_true", help="render bench/RESULTS.md from all results there are")
+        if name in ("layers", "char-lm"):
+            one.add_argument("--seconds", type=positive, default=4.0, help="for each pair (default: %(default)s)")
+        if name == "layers":
+            one.add_argument("--only", default="", metavar="TEXT",
+                             help='rows that contain it, e.g. "mgu vs eager"; not kept')
+    commands.add_parser("report", help="render bench/RESULTS.md without measuring")
+    shown = commands.add_parser("eager", help="print the eager peer of a cell")
+    shown.add_argument("cell")
+    shown.add_argument("--hidden", type=int, default=128)
+    return top
+
+
+def positive(text: str) -> float:
+    value = float(text)
+    if not 0 < value < 1e6:
+        raise argparse.ArgumentTypeError(f"{text} is no number of seconds above 0")
+    return value
+
+
+def main() -> int:
+    options = parser().parse_args()
+    console = Console(width=None if sys.stdout.isatty() else 200)
+    try:
+        if options.command == "report":
+            console.print(f"written: {report.write()}")
+        elif options.command == "eager":
+            chosen = find(options.cell)
+            print(source_of(plan_of(chosen.graph), sizes_of(chosen, options.hidden, options.hidden)).text, end="")
+        else:
+            measure(options, console)
+    except UnrolledError as error:
+        print(error, file=sys.stderr)
+        return 2
+    return 0
+
+
+def measure(options: argparse.Namespace, console: Console) -> None:
+    """Runs one benchmark, each row said on stderr as it comes, the table and the file's name on stdout at the end."""
+    progress = Console(stderr=True)
+
+    def say(row: Row) -> None:
+        texts = dict(zip(report.HEADS, report.cells(row)))
+        wanted = ("what", "sizes", "against", "ours", "peer", "ratio", "target", "reached")
+        progress.print("  ".join(texts[w] for w in wanted if texts[w]), markup=False, highlight=False, soft_wrap=True)
+
+    if options.command == "layers":
+        result = layers.run(options.seconds, options.only, say)
+    elif options.command == "char-lm":
+        result = char_lm.run(options.seconds, say)
+    else:
+        result = {"memory": memory, "build": build}[options.command].run(say)
+    if not result.rows:
+        raise UnrolledError(f"no row contains {options.only!r}. Leave --only out to see all rows.")
+    report.show(result, console)
+    if options.command == "layers" and options.only:
+        return                                       # part of a table must not replace the whole
+    console.print(f"written: {result.save()}")
+    if options.write:
+        console.print(f"written: {report.write()}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

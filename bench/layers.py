@@ -1,0 +1,109 @@
+"""`python -m bench layers`: forward and backward pass of layers against torch.nn, torchrecurrent and eager torch."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import torch
+
+from unrolled import find
+from unrolled.cells import REGISTRY
+from unrolled.graph.node import size
+from unrolled.plan.cost import hoisted_flops, loop_flops
+from unrolled.plan.plan import plan_of
+
+from .machine import Peak, machine
+from .measure import Work, steady_pair
+from .peers import against_eager, against_torch, against_torchrecurrent, ragged, sizes_of
+from .rows import Result, Row
+
+STEPS, BATCH = 100, 32
+TORCH = (("lstm", "LSTM", {128: 1.25, 256: 1.35, 512: 1.15}), ("gru", "GRU", {128: 2.5, 512: 1.5}),
+         ("elman", "RNN", {128: 2.2, 512: 1.4}))
+TORCHRECURRENT = (("peephole_lstm", "PeepholeLSTM", {128: 6.0, 512: 2.3}), ("mgu", "MGU", {128: 6.0, 512: 2.5}),
+                  ("lem", "LEM", {128: 4.0}), ("indrnn", "IndRNN", {128: 6.0}))
+NOTES = {"LEM": "the peer's y reads the old z, where the paper's reads the new one: one stage instead of two"}
+EAGER = {128: 2.0, 512: 2.0}
+LENGTHS = (16, 50, 1000)         # rows, shortest, longest
+
+
+@dataclass(frozen=True)
+class Case:
+    """A pair to time: `make` builds both sides; `row_steps` is how many steps of rows ours computes."""
+
+    cell: str
+    against: str
+    hidden: int
+    target: float
+    make: Callable[[], tuple[Work, Work]]
+    steps: str = f"T {STEPS}"
+    batch: int = BATCH
+    row_steps: int = STEPS * BATCH
+    note: str = ""
+
+    @property
+    def sizes(self) -> str:
+        return f"{self.steps}, B {self.batch}, H {self.hidden}"
+
+    @property
+    def name(self) -> str:
+        return f"{self.cell} vs {self.against}, {self.sizes}"
+
+
+def cases() -> Iterator[Case]:
+    """Every row of the benchmark, in the order of the table."""
+    for cell, kind, targets in TORCH:
+        for hidden, target in targets.items():
+            yield Case(cell, f"torch.nn.{kind}", hidden, target,
+                       lambda k=kind, h=hidden: against_torch(k, STEPS, BATCH, h))
+    yield Case("gru", "torch.nn.GRU", 64, 8.0, lambda: against_torch("GRU", STEPS, 1, 64), batch=1, row_steps=STEPS)
+    for cell, kind, targets in TORCHRECURRENT:
+        for hidden, target in targets.items():
+            yield Case(cell, f"torchrecurrent.{kind}", hidden, target, note=NOTES.get(kind, ""),
+                       make=lambda c=cell, k=kind, h=hidden: against_torchrecurrent(c, k, STEPS, BATCH, h))
+    for batch, targets in ((BATCH, EAGER), (1, {64: 8.0})):
+        for cell in REGISTRY:
+            for hidden, target in targets.items():
+                yield Case(cell, "eager torch", hidden, target, batch=batch, row_steps=STEPS * batch,
+                           make=lambda c=cell, b=batch, h=hidden: against_eager(c, STEPS, b, h))
+    rows, shortest, longest = LENGTHS
+    total = int(torch.linspace(shortest, longest, rows).round().sum())
+    for packed, target in ((False, 1.5), (True, 20.0)):
+        yield Case("lstm", f"{'packed' if packed else 'padded'} torch.nn.LSTM", 128, target,
+                   steps=f"T {shortest} to {longest}", batch=rows, row_steps=total,
+                   make=lambda p=packed: ragged(p, rows, shortest, longest, 128))
+
+
+def flops(cell: str, hidden: int, row_steps: int) -> int:
+    """Products of a forward and a backward pass: each forward one has two going back, for values and for weights."""
+    chosen = find(cell)
+    plan, sizes = plan_of(chosen.graph), sizes_of(chosen, hidden, hidden)
+
+    def width(dim: str) -> int:
+        return size(dim, sizes)
+    return 3 * row_steps * (loop_flops(plan, width) + hoisted_flops(plan, width))
+
+
+def run(seconds: float, only: str, say: Callable[[Row], None]) -> Result:
+    """Times all cases whose name contains `only`, each for `seconds`; each row is said as it is ready."""
+    facts, peak, threads = machine(), Peak(), torch.get_num_threads()
+    rows, skipped = [], []
+    for case in cases():
+        if only not in case.name:
+            continue
+        torch.manual_seed(zlib.crc32(case.name.encode()))
+        try:
+            sides = case.make()
+        except ImportError as error:
+            skipped.append(f"{case.name}: {error}")
+            continue
+        timing, around = steady_pair(*sides, seconds, threads, peak)
+        share = flops(case.cell, case.hidden, case.row_steps) / timing.ours / 1e9 / peak.best
+        count = f"peer at {timing.peer_threads} thread{'s' * (timing.peer_threads > 1)}"
+        rows.append(Row(case.cell, case.sizes, case.against, "ms", 1e3 * timing.ours, 1e3 * timing.peer,
+                        timing.peer / timing.ours, case.target, share=share, peak=around,
+                        note="; ".join(filter(None, (count, case.note)))))
+        say(rows[-1])
+    return Result("layers", facts, tuple(rows), tuple(skipped))

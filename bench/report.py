@@ -1,0 +1,93 @@
+"""Results as tables: on the terminal while they come in, and as bench/RESULTS.md."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from .rows import OUT, Result, Row
+
+RESULTS = Path(__file__).parent / "RESULTS.md"
+ORDER = ("layers", "char-lm", "memory", "build")
+TITLES = {"layers": "Layers, forward and backward", "char-lm": "Character model, whole training steps",
+          "memory": "Peak memory", "build": "Building and importing"}
+BUSY = 0.25        # load before the run, as a share of the cores
+HEADS = ("what", "sizes", "against", "ours", "peer", "ratio", "target", "share of peak", "reached", "note")
+
+
+def cells(row: Row, steady: bool = True) -> tuple[str, ...]:
+    """A row as texts, in the order of HEADS."""
+    return (row.what, row.sizes, row.against, f"{number(row.ours)} {row.unit}",
+            "" if row.peer is None else f"{number(row.peer)} {row.unit}",
+            "" if row.peer is None else f"{row.value:.2f}x",
+            "" if row.target is None else f"{row.goal} {row.target:g}{'x' if row.peer is not None else ' ' + row.unit}",
+            "" if row.share is None else f"{row.share:.0%}", {None: "", True: "yes", False: "no"}[row.reached],
+            "; ".join(filter(None, ("" if steady else "the machine's peak moved", row.note))))
+
+
+def number(value: float) -> str:
+    """Three digits that count, thousands apart."""
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+
+
+def remarks(result: Result) -> list[str]:
+    """What a reader must know beside the figures: a busy machine, rows that were disturbed or left out."""
+    found = []
+    if result.machine["busy"] > BUSY:
+        found.append(f"The machine was busy when this began (load {result.machine['busy']:.0%} of its cores): "
+                     "times are too long and ratios uncertain.")
+    disturbed = [row for row in result.rows if not result.steady(row)]
+    if disturbed:
+        found.append(f"Around {len(disturbed)} of {len(result.rows)} rows the machine's peak was more than a tenth "
+                     "below its best, three times over: they are marked and prove little.")
+    return found + [f"Left out: {reason}" for reason in result.skipped]
+
+
+def summary(result: Result) -> str:
+    judged = [row for row in result.rows if row.reached is not None]
+    return f"{sum(row.reached for row in judged)} of {len(judged)} targets reached"
+
+
+def show(result: Result, console: Console) -> None:
+    """The table on the terminal."""
+    table = Table(title=f"{TITLES[result.command]}: {summary(result)}")
+    for head in HEADS:
+        table.add_column(head, justify="right" if head in ("ours", "peer", "ratio", "share of peak") else "left")
+    for row in result.rows:
+        style = {None: None, True: "green", False: "red"}[row.reached]
+        table.add_row(*cells(row, result.steady(row)), style=style)
+    console.print(table)
+    for remark in remarks(result):
+        console.print(remark, style="yellow", markup=False)
+
+
+def markdown(results: Iterable[Result]) -> str:
+    """The whole of RESULTS.md."""
+    lines = ["# Benchmark results", "",
+             "Written by `python -m bench COMMAND --write`; do not edit. Medians of alternating runs in one process;",
+             "float32; I = H; inputs need gradients; the peer at the better of one and all threads. Share of peak: the",
+             "products of both directions (each forward one has two going back) in our time, over torch's product of",
+             "two 2048 x 2048 matrices on all threads, measured around each row.", ""]
+    for result in results:
+        facts = result.machine
+        lines += [f"## {TITLES[result.command]}", "", f"{summary(result)}.", "",
+                  f"{facts['processor']}, {facts['cores']} cores ({facts['threads']} threads); torch {facts['torch']}; "
+                  f"{facts['compiler']}; Python {facts['python']}; {facts['system']}; {facts['date']}"
+                  + (f"; product peak {result.peak:,.0f} GFLOP/s." if result.peak else "."), ""]
+        lines += [line for remark in remarks(result) for line in (remark, "")]
+        shown = [cells(row, result.steady(row)) for row in result.rows]
+        used = [k for k in range(len(HEADS)) if any(row[k] for row in shown)]
+        lines += ["| " + " | ".join(HEADS[k] for k in used) + " |", "|" + "---|" * len(used)]
+        lines += ["| " + " | ".join(row[k].replace("|", "\\|") for k in used) + " |" for row in shown]
+        lines.append("")
+    return "\n".join(lines)
+
+
+def write(path: Path = RESULTS, folder: Path = OUT) -> Path:
+    """Renders the results of all commands that have been run."""
+    found = [Result.load(folder / f"{name}.json") for name in ORDER if (folder / f"{name}.json").exists()]
+    path.write_text(markdown(found), encoding="utf-8")
+    return path

@@ -1,0 +1,1 @@
+"""Loaders: what a task reads, as plain values and tensors."""

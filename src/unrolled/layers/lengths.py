@@ -1,0 +1,117 @@
+"""Rows of a batch that end at different steps, packed so that finished rows drop out of the loop.
+
+Packed order is torch's own (PackedSequence): rows sorted by length, longest first; then the rows of step 0, those of
+step 1 that have not ended, and so on. Padding is never read, so that NaN in it reaches neither values nor gradients.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ..errors import ShapeError, UsageError
+from ..kernels import Schedule
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Which rows run at which step of one call, and how to go between padded and packed.
+
+    schedule  for the kernel, forward in time
+    steps     T of the padded sequences
+    take      (N,) places in a padded (T * B, ·) tensor in packed order; None where nothing is padded or packed already
+    backward  (N,) packed places with every row's time reversed; None where all rows have all steps
+    order     (B,) the caller's rows in sorted order; None where they are sorted
+    restore   (B,) the other way round
+    """
+
+    schedule: Schedule
+    steps: int
+    take: Tensor | None = None
+    backward: Tensor | None = None
+    order: Tensor | None = None
+    restore: Tensor | None = None
+
+    def pack(self, padded: Tensor) -> Tensor:
+        """(T, B, ...) to (N, ...)."""
+        flat = padded.flatten(0, 1)
+        return flat if self.take is None else flat.index_select(0, self.take)
+
+    def unpack(self, packed: Tensor) -> Tensor:
+        """(N, width) to (T, B, width), zero past each row's length."""
+        if self.take is None:
+            return packed.view(self.steps, self.schedule.batch, packed.shape[-1])
+        padded = packed.new_zeros(self.steps * self.schedule.batch, packed.shape[-1])
+        # In place on zeros that nobody else sees: autograd follows, and a second buffer is saved.
+        return padded.index_copy_(0, self.take, packed).view(self.steps, self.schedule.batch, packed.shape[-1])
+
+    def sort(self, state: Tensor) -> Tensor:
+        """(B, width) in the caller's order to the kernel's."""
+        return state if self.order is None else state.index_select(0, self.order)
+
+    def unsort(self, state: Tensor) -> Tensor:
+        """(B, width) in the kernel's order to the caller's."""
+        return state if self.restore is None else state.index_select(0, self.restore)
+
+
+def all_rows(steps: int, batch: int) -> Rows:
+    """All rows have all steps."""
+    return Rows(Schedule(steps, batch), steps)
+
+
+def rows_of(lengths: Tensor | Sequence[int], steps: int, batch: int, device: torch.device, who: str) -> Rows:
+    """Rows of the given lengths, (B,) whole numbers from 0 to T.
+
+    Raises ShapeError where there is not one for each row or one is out of range, UsageError where they are no whole
+    numbers; `who` begins the message.
+    """
+    given = _whole_numbers(lengths, who)
+    if given.shape != (batch,):
+        raise ShapeError(f"{who} got lengths of shape {tuple(given.shape)} for a batch of {batch}. "
+                         "Give one length for each row.")
+    row = next((k for k, n in enumerate(given.tolist()) if not 0 <= n <= steps), None)
+    if row is not None:
+        raise ShapeError(f"{who} got length {int(given[row])} for row {row} of a sequence of {steps} steps. "
+                         f"Lengths go from 0 to {steps}.")
+    if bool((given == steps).all()):
+        return all_rows(steps, batch)
+    sorted_lengths, order = given.sort(descending=True, stable=True)
+    runs = torch.arange(steps)[:, None] < sorted_lengths      # (T, B)
+    time, row = runs.nonzero(as_tuple=True)                   # packed order
+    sizes = runs.sum(1)
+    schedule = Schedule(int(sorted_lengths[0]), batch, tuple(sizes[:int(sorted_lengths[0])].tolist()))
+    is_sorted = torch.equal(order, torch.arange(batch))
+    take, backward = time * batch + order[row], _reversed(sizes, time, row, sorted_lengths, device)
+    return Rows(schedule, steps, take.to(device), backward,
+                None if is_sorted else order.to(device), None if is_sorted else order.argsort().to(device))
+
+
+def packed_rows(batch_sizes: Tensor, order: Tensor | None, restore: Tensor | None, device: torch.device) -> Rows:
+    """Rows of a torch PackedSequence, whose data are packed already."""
+    steps, batch = len(batch_sizes), int(batch_sizes[0])
+    if int(batch_sizes[-1]) == batch:
+        return Rows(Schedule(steps, batch), steps, order=order, restore=restore)
+    runs = torch.arange(batch) < batch_sizes[:, None]         # (T, B)
+    time, row = runs.nonzero(as_tuple=True)
+    backward = _reversed(batch_sizes, time, row, runs.sum(0), device)
+    return Rows(Schedule(steps, batch, tuple(batch_sizes.tolist())), steps, None, backward, order, restore)
+
+
+def _reversed(sizes: Tensor, time: Tensor, row: Tensor, lengths: Tensor, device: torch.device) -> Tensor:
+    """Packed places of each row's steps, last step first; its own inverse."""
+    first = sizes.cumsum(0) - sizes
+    return (first[lengths[row] - 1 - time] + row).to(device)
+
+
+def _whole_numbers(lengths: Tensor | Sequence[int], who: str) -> Tensor:
+    try:
+        given = torch.as_tensor(lengths).cpu()
+    except (TypeError, ValueError, RuntimeError):
+        raise UsageError(f"{who} got lengths={lengths!r}. Give whole numbers, one for each row.") from None
+    if given.is_floating_point() or given.is_complex() or given.dtype is torch.bool:
+        if given.numel():
+            raise UsageError(f"{who} got lengths of type {str(given.dtype)[6:]}. Give whole numbers, one for each row.")
+    return given.long()

@@ -1,0 +1,227 @@
+"""`Recurrent`: any cell as a layer over sequences, with depth, both directions, lengths and single steps."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from .. import cells as _zoo      # noqa: F401  (registers the cells, so that their names are known)
+from ..cell import Cell, find
+from ..errors import Never, NotYet, ShapeError, UsageError
+from ..graph.node import Dim, size
+from ..kernels import BACKENDS
+from ..kernels.call import check_sizes as check_widths
+from .check import check_extra, check_indices, check_input, check_sizes, check_state, of_type
+from .initial import check_initial
+from .lengths import Rows, all_rows, rows_of
+from .stack import State, run_stack, stack_of
+from .watch import Watcher, watcher_of
+from .weights import Weights
+
+Input = Tensor | tuple[Tensor, ...]
+
+
+class Recurrent(nn.Module):
+    """A recurrent layer, or a stack of them, made from a cell's equations.
+
+    cell           a Cell, a registered name such as "lstm", or a plain function in the cell language
+    input_size     I, width of the input
+    hidden_size    H, width of the states (widths that a cell names itself are set with `cell.using(O=...)`)
+    num_layers     how many layers; each reads the output of the one below
+    bidirectional  two sets of parameters a layer, the second reading from the end; outputs are put side by side
+    batch_first    sequences are (B, T, width) instead of (T, B, width); states are not turned
+    dropout        probability of dropping each output between layers, while training
+    backend        "auto" (the fastest that can), "c" or "reference"
+
+        x        (T, B, I) float, (T, I) for one sequence, or int64 (T, B): an index stands for its one-hot row.
+                 A cell with several inputs gets a tuple, each (T, B, width), or (T, B) where it is a number;
+                 the inputs after the first are given to every layer unchanged
+        state    a tuple, one (layers x directions, B, width) tensor for each state of the cell (without B for one
+                 sequence), layer 0, layer 0 reversed, layer 1, ...; None starts with zeros or the cell's `start`
+        lengths  (B,) whole numbers from 0 to T: past a row's length its output is zero, its state is that of its
+                 last step, and the reversed direction starts there. Padding may hold anything, NaN too
+        y        (T, B, H x directions), or as wide as the cell's output is
+
+    Parameters are called by layer and by their author's name, `layers.0.W_i`, those of the reversed direction
+    `reversed.0.W_i`. Drawn from U(-1/sqrt(H), 1/sqrt(H)) unless the cell's `init` says otherwise.
+
+    Raises UsageError for arguments out of range, ShapeError (a UsageError) for tensors that do not fit, CellError
+    where two widths that an equation needs equal are not, NotYet where a chosen backend cannot run the cell.
+
+    >>> rnn = Recurrent("mgu", 3, 5, num_layers=2)
+    >>> y, state = rnn(torch.randn(7, 2, 3))
+    >>> y.shape, [s.shape for s in state]
+    (torch.Size([7, 2, 5]), [torch.Size([2, 2, 5])])
+    """
+
+    def __init__(self, cell: Cell | str | Callable, input_size: int, hidden_size: int, num_layers: int = 1,
+                 bidirectional: bool = False, batch_first: bool = False, dropout: float = 0.0, backend: str = "auto",
+                 device=None, dtype: torch.dtype | None = None):
+        super().__init__()
+        self.cell = find(cell)
+        self.input_size, self.hidden_size, self.num_layers = input_size, hidden_size, num_layers
+        self.bidirectional, self.batch_first, self.dropout = bidirectional, batch_first, dropout
+        self._who = f"Recurrent({self.cell.name}, {input_size}, {hidden_size})"
+        self._check_arguments(backend, dtype)
+        self._plan_widths(backend)
+        make = [Weights(self.cell, sizes, device, dtype)
+                for sizes in self._stack.sizes for _ in range(self._directions)]
+        self.layers = nn.ModuleList(make[::self._directions])
+        if bidirectional:
+            self.reversed = nn.ModuleList(make[1::2])
+        self.watchers: tuple[Watcher, ...] = ()
+        self.reset_parameters()
+
+    def _check_arguments(self, backend: str, dtype: torch.dtype | None) -> None:
+        check_sizes(self._who, input_size=self.input_size, hidden_size=self.hidden_size, num_layers=self.num_layers)
+        check_initial(self.cell)
+        if not 0 <= self.dropout <= 1:
+            raise UsageError(f"{self._who}: dropout={self.dropout!r} is no probability. Give 0 to 1.")
+        if self.dropout and self.num_layers == 1:
+            warnings.warn(f"{self._who}: dropout={self.dropout} goes between layers, and there is one. "
+                          "Give num_layers=2 or more, or dropout=0.", stacklevel=3)
+        if backend != "auto" and backend not in BACKENDS:
+            raise UsageError(f"{self._who}: backend={backend!r} does not exist. Choose auto, {' or '.join(BACKENDS)}.")
+        if dtype is not None and not dtype.is_floating_point:
+            raise UsageError(f"{self._who}: dtype={dtype} is no floating-point type. "
+                             "Give torch.float32 or torch.float64.")
+
+    def _plan_widths(self, backend: str) -> None:
+        """Binds every width of the cell's equations to a number, layer by layer."""
+        graph, extra = self.cell.graph, self.cell.widths
+        self._directions = 2 if self.bidirectional else 1
+        clashing = "+".join(f"{c.left}+{c.right}" for c in graph.clashes).split("+")
+        letters = {d: extra.get(d, self.hidden_size) for d in (*graph.dims, *clashing) if d.isidentifier()}
+        sizes, width = [], self.input_size
+        for _ in range(self.num_layers):
+            sizes.append({**letters, "I": width, "H": self.hidden_size})
+            check_widths(graph, sizes[-1])
+            self._check_reads(width, sizes[-1])
+            self.output_size = _width(graph.nodes[graph.output].shape, sizes[-1])
+            width = self.output_size * self._directions
+        self._input_names, self._state_names = graph.inputs, graph.states
+        self._state_widths = [_width(graph.shape("state", s), sizes[0]) for s in graph.states]
+        self._state_starts = [self.cell.start.get(name, 0.0) for name in graph.states]
+        self._input_widths = [_width(graph.shape("input", i), sizes[0]) for i in graph.inputs]
+        for name, first in zip(graph.states, self._state_widths):
+            if any(_width(graph.shape("state", name), s) != first for s in sizes):
+                raise NotYet(f"{self._who}: the state {name} is as wide as the input, so layers of one stack would "
+                             "have states of different widths. Put two Recurrent layers after each other instead.")
+        self._stack = stack_of(graph, tuple(sizes), self.output_size, self.bidirectional, backend)
+
+    def _check_reads(self, width: int, sizes: Mapping[Dim, int]) -> None:
+        """Equations that add the input to a state, say, leave its width no choice."""
+        name = self.cell.inputs[0]
+        shape = self.cell.graph.shape("input", name)
+        if _width(shape, sizes) != width:
+            wanted = f"{' '.join(shape) or 'a number'}, {_width(shape, sizes)} wide here"
+            raise ShapeError(f"{self._who}: a layer would read {width} values, but the equations of {self.cell.name} "
+                             f"make its input {name} {wanted}. Give sizes that agree, or bring it to that width, "
+                             f"W @ {name}.")
+
+    def reset_parameters(self) -> None:
+        """Draws all parameters anew, layer by layer."""
+        for weights in self._weights():
+            weights.draw(self.cell, self.hidden_size)
+
+    def _weights(self) -> list[Weights]:
+        """Per layer and direction."""
+        if not self.bidirectional:
+            return list(self.layers)
+        return [weights for pair in zip(self.layers, self.reversed) for weights in pair]
+
+    @property
+    def backend(self) -> str:
+        return self._stack.backend
+
+    def forward(self, x: Input, state: State | None = None,
+                lengths: Tensor | Sequence[int] | None = None) -> tuple[Tensor, State]:
+        """Runs whole sequences: y (T, B, ·) and the state after each row's last step."""
+        return self._forward(x, state, lengths, self.batch_first)
+
+    def step(self, x_t: Input, state: State | None = None) -> tuple[Tensor, State]:
+        """Runs one step: x_t (B, I) float or (B,) int64 to y_t (B, ·). Raises Never where layers go both ways."""
+        if self.bidirectional:
+            raise Never(f"{self._who}: one step of a bidirectional layer needs the end of the sequence first. "
+                        "Call rnn(x) on whole sequences, or make the layer with bidirectional=False.")
+        x = tuple(v.unsqueeze(0) for v in x_t) if isinstance(x_t, tuple) else x_t.unsqueeze(0)
+        y, state = self._forward(x, state, None, False)
+        return y.squeeze(0), state
+
+    def _forward(self, x: Input, state, lengths, batch_first: bool) -> tuple[Tensor, State]:
+        weights = [w.named() for w in self._weights()]
+        like = next(iter(weights[0].values()), None)
+        inputs, alone = self._inputs(x, like, batch_first)
+        steps, batch = inputs[0].shape[:2]
+        if lengths is None:
+            rows = all_rows(steps, batch)
+        elif alone:
+            raise UsageError(f"{self._who} got lengths for one sequence without a batch. Give x[:length] instead.")
+        else:
+            rows = rows_of(lengths, steps, batch, inputs[0].device, self._who)
+        like = inputs[0] if like is None else like
+        first = self._start(batch, like) if state is None else self._given(state, batch, like, alone, rows)
+        watcher = watcher_of(self.watchers)
+        note = watcher and watcher.call(self.cell.graph, lambda v: _padded(v, rows, alone, batch_first))
+        y, last = run_stack(self._stack, [rows.pack(v) for v in inputs], first, weights, rows,
+                            dropped=self.dropout if self.training else 0.0, watch=note)
+        return _padded(y, rows, alone, batch_first), self._final(last, rows, alone)
+
+    def _inputs(self, x: Input, like: Tensor | None, batch_first: bool) -> tuple[list[Tensor], bool]:
+        """The cell's inputs, checked, (T, B, width) each (indices (T, B)), and whether there was no batch."""
+        given = x if type(x) is tuple else (x,)                    # a PackedSequence is a tuple, too
+        names, widths = self._input_names, self._input_widths
+        if len(given) != len(names):
+            wanted = f"a tuple ({', '.join(names)})" if len(names) > 1 else "one tensor"
+            raise ShapeError(f"{self._who} got {len(given)} inputs, the cell has {len(names)}. Give {wanted}.")
+        x = given[0]
+        check_input(x, self._who, widths[0], batch_first)
+        floating = x.is_floating_point()
+        if not floating:
+            check_indices(x, self._who, widths[0])
+        lead = x.shape[:-1] if floating else x.shape
+        like = x if like is None else like
+        inputs = [x, *(check_extra(v, self._who, n, w, lead) for v, n, w in zip(given[1:], names[1:], widths[1:]))]
+        inputs = [of_type(v, like, self._who, "x" if v is x else name) for v, name in zip(inputs, names)]
+        alone = len(lead) == 1
+        if alone:
+            return [v.unsqueeze(1) for v in inputs], True
+        return [v.transpose(0, 1) for v in inputs] if batch_first else inputs, False
+
+    def _start(self, batch: int, like: Tensor) -> list[State]:
+        first = tuple(like.new_full((batch, width), value)
+                      for width, value in zip(self._state_widths, self._state_starts))
+        return [first] * (self.num_layers * self._directions)
+
+    def _given(self, state, batch: int, like: Tensor, alone: bool, rows: Rows) -> list[State]:
+        """A state as it was given, per layer and direction, in the kernel's order of rows."""
+        count = self.num_layers * self._directions
+        shapes = [(count, width) if alone else (count, batch, width) for width in self._state_widths]
+        parts = [s.unbind(0) for s in check_state(state, self._who, self._state_names, shapes, like)]
+        return [tuple(rows.sort(p[k].unsqueeze(0) if alone else p[k]) for p in parts) for k in range(count)]
+
+    def _final(self, last: list[State], rows: Rows, alone: bool) -> State:
+        stacked = (torch.stack(parts) if len(parts) > 1 else parts[0].unsqueeze(0)
+                   for parts in zip(*([rows.unsort(s) for s in state] for state in last)))
+        return tuple(s.squeeze(1) if alone else s for s in stacked)
+
+    def extra_repr(self) -> str:
+        shown = f"{self.cell.name}, {self.input_size}, {self.hidden_size}"
+        defaults = {"num_layers": 1, "bidirectional": False, "batch_first": False, "dropout": 0.0, "backend": "auto"}
+        return shown + "".join(f", {k}={getattr(self, k)!r}" for k, v in defaults.items() if getattr(self, k) != v)
+
+
+def _width(shape: Sequence[str], sizes) -> int:
+    """How wide a vector is; a number is one wide."""
+    return size(shape[0], sizes) if shape else 1
+
+
+def _padded(packed: Tensor, rows: Rows, alone: bool, batch_first: bool) -> Tensor:
+    """(N, width) as the caller's sequences are laid out."""
+    y = rows.unpack(packed)
+    if alone:
+        return y.squeeze(1)
+    return y.transpose(0, 1) if batch_first else y

@@ -1,0 +1,108 @@
+"""Cells over packed sequences, layer upon layer and in both directions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn.functional import dropout
+
+from ..graph.node import Dim, Graph
+from ..kernels import Schedule, known, run, run_compiled
+from .lengths import Rows
+from .weights import Named
+
+State = tuple[Tensor, ...]
+Watch = Callable[[int, bool], "tuple[tuple[int, ...], Callable[[dict[int, Tensor]], None]]"]
+
+
+@dataclass(frozen=True)
+class Stack:
+    """What a stack runs on; everything that is the same at every call.
+
+    sizes    of each layer's widths
+    output   width of the last layer's output in one direction
+    backend  name of a kernel backend, or "auto"
+    key      under which the compiler's operator finds the graph in this process
+    """
+
+    key: str
+    graph: Graph
+    sizes: tuple[Mapping[Dim, int], ...]
+    output: int
+    bidirectional: bool
+    backend: str
+
+    @property
+    def directions(self) -> int:
+        return 2 if self.bidirectional else 1
+
+    def __reduce__(self):
+        return stack_of, (self.graph, self.sizes, self.output, self.bidirectional, self.backend)
+
+
+def stack_of(graph: Graph, sizes: tuple[Mapping[Dim, int], ...], output: int, bidirectional: bool,
+             backend: str) -> Stack:
+    """A stack whose graph this process knows."""
+    return Stack(known(graph), graph, sizes, output, bidirectional, backend)
+
+
+def run_stack(stack: Stack, x: Sequence[Tensor], state: Sequence[State], weights: Sequence[Named], rows: Rows, *,
+              dropped: float = 0.0, watch: Watch | None = None) -> tuple[Tensor, list[State]]:
+    """Runs all layers.
+
+    x        the cell's inputs, packed: (N, width) each; the first may be int64 (N,), one-hot indices
+    state    per layer and direction (layer 0, layer 0 reversed, layer 1, ...), (B, width) each, in the kernel's order
+    weights  per layer and direction
+    dropped  probability of dropping an output between layers; 0 in evaluation
+    Returns the last layer's output (N, width x directions) and the final states, ordered as `state` is.
+
+    Layers above the first get the output below as their first input, and the other inputs unchanged. Dropout goes
+    between layers, drawn as torch.nn draws it: all steps at once, in packed order.
+    """
+    final: list[State] = []
+    for layer, sizes in enumerate(stack.sizes):
+        if layer and dropped:
+            x = (dropout(x[0], dropped, True), *x[1:])
+        outputs = []
+        for direction in range(stack.directions):
+            at = layer * stack.directions + direction
+            seen = watch(layer, direction == 1) if watch else None
+            y, last = _run_one(stack, sizes, x, state[at], weights[at], rows, direction == 1, seen)
+            outputs.append(y)
+            final.append(last)
+        x = (outputs[0] if len(outputs) == 1 else torch.cat(outputs, -1), *x[1:])
+    return x[0], final
+
+
+def _run_one(stack: Stack, sizes: Mapping[Dim, int], x: Sequence[Tensor], state: State, weights: Named, rows: Rows,
+             reverse: bool, seen) -> tuple[Tensor, State]:
+    """One layer in one direction."""
+    schedule = rows.schedule
+    if not schedule.total:                                   # nothing to run: the state stays as it is
+        return next(iter((*state, *weights.values(), *x))).new_zeros(0, stack.output), state
+    turned = rows.backward if reverse else None
+    if turned is not None:                                   # rows of different lengths each start at their own end
+        x = [v.index_select(0, turned) for v in x]
+    elif reverse:
+        schedule = Schedule(schedule.steps, schedule.batch, None, True)
+    if torch.compiler.is_compiling():                        # what is watched is seen in eager calls only
+        y, last = run_compiled(stack.key, stack.graph, sizes, x, state, weights, schedule, stack.backend)
+        return (y if turned is None else y.index_select(0, turned)), last
+    nodes, note = seen or ((), None)
+    with _full_precision(next(iter((*state, *weights.values(), *x))).device.type):
+        y, last, values = run(stack.graph, sizes, x, state, weights, schedule, backend=stack.backend, watch=nodes)
+    if turned is not None:
+        y = y.index_select(0, turned)
+        values = {node: v.index_select(0, turned) for node, v in values.items()}
+    if note:
+        note(values)
+    return y, last
+
+
+def _full_precision(device: str):
+    """Under autocast a loop still computes in its parameters' type: its states must not lose digits at every step."""
+    return torch.autocast(device, enabled=False) if torch.is_autocast_enabled(device) else nullcontext()

@@ -1,0 +1,145 @@
+"""One call, on our kernels, of a layer that has torch.nn's parameters: what fits, and torch's input and result."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.rnn import PackedSequence
+
+from ..cell import Cell
+from .lengths import Rows, all_rows, packed_rows
+from .stack import Stack, State, run_stack, stack_of
+from .watch import watcher_of
+from .weights import Named
+
+
+def stack_like(layer: nn.RNNBase, cell: Cell) -> Stack:
+    """What a layer of torch's sizes runs on."""
+    above = layer.hidden_size * (2 if layer.bidirectional else 1)
+    sizes = tuple({"I": above if k else layer.input_size, "H": layer.hidden_size} for k in range(layer.num_layers))
+    return stack_of(cell.graph, sizes, layer.hidden_size, layer.bidirectional, "auto")
+
+
+def fits(layer: nn.RNNBase, x: object, state: Sequence[Tensor] | None, states: int) -> bool:
+    """Whether the call is one that our kernels run; torch.nn answers the others, with its errors for wrong ones."""
+    packed = isinstance(x, PackedSequence)
+    data = x.data if packed else x
+    weight = layer.weight_ih_l0
+    if not isinstance(data, Tensor) or data.device.type != "cpu" or weight.device.type != "cpu":
+        return False
+    kind = weight.dtype
+    if kind is not torch.float32 and kind is not torch.float64:
+        return False
+    mixed = _mixes(kind)
+    if data.dtype is not kind and not (mixed and data.dtype is torch.bfloat16):
+        return False
+    if mixed and torch.get_autocast_dtype("cpu") is not torch.bfloat16:
+        return False
+    if data.dim() != (2 if packed else 3) and (packed or data.dim() != 2):
+        return False
+    if not data.numel() or data.shape[-1] != layer.input_size:
+        return False
+    return state is None or _state_fits(layer, x, state, states, mixed)
+
+
+def _state_fits(layer: nn.RNNBase, x, state: Sequence[Tensor], states: int, mixed: bool) -> bool:
+    count = layer.num_layers * (2 if layer.bidirectional else 1)
+    if isinstance(x, PackedSequence):
+        shape = (count, int(x.batch_sizes[0]), layer.hidden_size)
+    elif x.dim() == 2:
+        shape = (count, layer.hidden_size)
+    else:
+        shape = (count, x.shape[0 if layer.batch_first else 1], layer.hidden_size)
+    kinds = (x.data.dtype, torch.float32, torch.bfloat16) if mixed else (x.data.dtype,)
+    return len(state) == states and all(isinstance(s, Tensor) and s.shape == shape and s.dtype in kinds and
+                                        s.device.type == "cpu" for s in state)
+
+
+def run_as_torch(layer: nn.RNNBase, x, hx: Sequence[Tensor] | None, states: int):
+    """The call on our kernels: the output as torch.nn returns it, and the final states."""
+    kind = layer.weight_ih_l0.dtype
+    packed = isinstance(x, PackedSequence)
+    mixed = _mixes(kind)
+    data, alone = x.data if packed else x, not packed and x.dim() == 2
+    if packed:
+        rows = packed_rows(x.batch_sizes, x.sorted_indices, x.unsorted_indices, data.device)
+    else:
+        data = data.unsqueeze(1) if alone else data.transpose(0, 1) if layer.batch_first else data
+        rows = all_rows(data.shape[0], data.shape[1])
+        data = rows.pack(data)
+    state = _start(layer, states, rows, kind) if hx is None else _given(layer, hx, rows, kind, alone)
+    stack, weights = layer._stack, _weights(layer)
+    watcher = watcher_of(layer.watchers)
+    note = watcher and watcher.call(stack.graph, lambda v: v if packed else _as_given(layer, v, rows, alone))
+    y, last = run_stack(stack, (data.to(kind) if mixed else data,), state, weights, rows,
+                        dropped=layer.dropout if layer.training else 0.0, watch=note)
+    y = y if packed else _as_given(layer, y, rows, alone)
+    final = [torch.stack(parts) if len(parts) > 1 else parts[0].unsqueeze(0)
+             for parts in zip(*([rows.unsort(s) for s in one] for one in last))]
+    final = [s.squeeze(1) for s in final] if alone else final
+    if mixed:
+        result = _result_type(layer, x.data, hx, packed)
+        y, final = y.to(result), [s.to(result) for s in final]
+    return (PackedSequence(y, x.batch_sizes, x.sorted_indices, x.unsorted_indices) if packed else y), final
+
+
+def _as_given(layer: nn.RNNBase, y: Tensor, rows: Rows, alone: bool) -> Tensor:
+    y = rows.unpack(y)
+    return y.squeeze(1) if alone else y.transpose(0, 1) if layer.batch_first else y
+
+
+def _start(layer: nn.RNNBase, states: int, rows: Rows, kind: torch.dtype) -> list[State]:
+    zeros = torch.zeros(rows.schedule.batch, layer.hidden_size, dtype=kind)
+    return [(zeros,) * states] * (layer.num_layers * (2 if layer.bidirectional else 1))
+
+
+def _given(layer: nn.RNNBase, hx: Sequence[Tensor], rows: Rows, kind: torch.dtype, alone: bool) -> list[State]:
+    parts = [(s.unsqueeze(1) if alone else s).to(kind).unbind(0) for s in hx]
+    return [tuple(rows.sort(s) for s in one) for one in zip(*parts)]
+
+
+def _weights(layer: nn.RNNBase) -> list[Named]:
+    """torch's stacked tensors under the cells' names, in the plan's order, so that a kernel takes them as they are."""
+    result = []
+    name = {"LSTM": _lstm_names, "GRU": _gru_names}.get(layer.mode, _rnn_names)
+    for names in layer._all_weights:
+        w, u, *biases = (getattr(layer, n) for n in names)
+        b, c = biases if layer.bias else (None, None)
+        result.append(name(w, u, b, c))
+    return result
+
+
+def _lstm_names(w: Tensor, u: Tensor, b: Tensor | None, c: Tensor | None) -> Named:
+    return {("W_i", "W_f", "W_g", "W_o"): w, ("U_i", "U_f", "U_g", "U_o"): u,
+            ("b_i", "b_f", "b_g", "b_o"): w.new_zeros(len(w)) if b is None else b + c}
+
+
+def _gru_names(w: Tensor, u: Tensor, b: Tensor | None, c: Tensor | None) -> Named:
+    """The candidate's two biases stay apart, for the reset gate comes between them."""
+    hidden = len(w) // 3
+    if b is None:
+        vectors = w.new_zeros(4 * hidden)
+    else:
+        (gates, inner), (more, outer) = b.split((2 * hidden, hidden)), c.split((2 * hidden, hidden))
+        vectors = torch.cat((gates + more, inner, outer))
+    return {("W_r", "W_z", "W_n"): w, ("U_r", "U_z", "U_n"): u, ("b_r", "b_z", "b_n", "c_n"): vectors}
+
+
+def _rnn_names(w: Tensor, u: Tensor, b: Tensor | None, c: Tensor | None) -> Named:
+    return {("W",): w, ("U",): u, ("b",): w.new_zeros(len(w)) if b is None else b + c}
+
+
+def _mixes(kind: torch.dtype) -> bool:
+    """Whether autocast has a say: it leaves float64 alone."""
+    return kind is torch.float32 and torch.is_autocast_enabled("cpu")
+
+
+def _result_type(layer: nn.RNNBase, x: Tensor, hx: Sequence[Tensor] | None, packed: bool) -> torch.dtype:
+    """What torch.nn returns under autocast to bfloat16, measured with torch 2.13: the simple network and the padded
+    LSTM (one oneDNN operation) return it; the GRU and the packed LSTM mix with their state, so a float32 state (or
+    input, where there is no state) makes them float32."""
+    if layer.mode.startswith("RNN") or layer.mode == "LSTM" and not packed and torch.backends.mkldnn.is_available():
+        return torch.bfloat16
+    return torch.promote_types(torch.bfloat16, x.dtype if hx is None else hx[-1].dtype)

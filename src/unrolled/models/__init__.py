@@ -1,0 +1,1 @@
+"""Models: recurrent layers with what stands before and behind them."""

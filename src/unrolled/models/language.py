@@ -1,0 +1,86 @@
+"""Character language model: a recurrent layer that reads characters, and a linear layer that bets on the next one."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from ..cell import find
+from ..errors import UsageError
+from ..layers.recurrent import Recurrent
+
+State = tuple[torch.Tensor, ...]
+
+ONE_HOT_DEVIATION = 0.5  # of first-layer input weights; see `_spread_input_weights`
+
+
+class LanguageModel(nn.Module):
+    """Next-character model, p(c_{t+1} | c_1 .. c_t), after Mikolov et al., Recurrent neural network based language
+    model (2010) and Graves, Generating sequences with recurrent neural networks (2013), equations 1-9.
+
+    characters  V, how many characters there are
+    cell        a Cell or a registered name
+    hidden      H, width of the recurrent layers
+    layers      L, how many recurrent layers
+    dropout     between the layers and before the linear layer, while training
+
+    Characters go in as indices: an index means a one-hot vector of width V, so there is no embedding.
+
+        x       (T, B) int64, characters
+        logits  (T, B, V) float
+        state   a tuple, one (L, B, width) tensor per state of the cell; None starts afresh
+
+    Raises UsageError for a cell with more than one input.
+
+    >>> model = LanguageModel(65, "lstm", hidden=16)
+    >>> logits, state = model(torch.zeros(7, 2, dtype=torch.int64))
+    >>> logits.shape
+    torch.Size([7, 2, 65])
+    """
+
+    def __init__(self, characters: int, cell, hidden: int, layers: int = 1, *, dropout: float = 0.0,
+                 backend: str = "auto", dtype: torch.dtype | None = None):
+        super().__init__()
+        cell = find(cell)
+        if len(cell.inputs) != 1:
+            raise UsageError(f"a character model gives one input, the character, and {cell.name} reads "
+                             f"{len(cell.inputs)}: {', '.join(cell.inputs)}. Choose another cell.")
+        self.characters = characters
+        self.rnn = Recurrent(cell, characters, hidden, num_layers=layers, dropout=dropout if layers > 1 else 0.0,
+                             backend=backend, dtype=dtype)
+        self.dropout = nn.Dropout(dropout)
+        self.head = nn.Linear(self.rnn.output_size, characters, dtype=dtype)
+        self._spread_input_weights()
+
+    @torch.no_grad()
+    def _spread_input_weights(self) -> None:
+        """Draw the first layer's input weights with a deviation of 0.5.
+
+        The usual bound 1/sqrt(fan-in) assumes that all V inputs are on. Of a one-hot vector one is: each step reads
+        one column, and under the usual bound the cell hardly hears its input for the first thousand steps.
+        """
+        graph = self.rnn.cell.graph
+        seen = graph.leaf("input", graph.inputs[0])
+        for node in graph.nodes:
+            if seen is not None and node.op == "product" and node.args[1] == seen.index:
+                name = graph.name_of(node.args[0])
+                weight = self.rnn.layers[0].named().get((name,))
+                if weight is not None and name not in self.rnn.cell.init:
+                    weight.normal_(0.0, ONE_HOT_DEVIATION)
+
+    def forward(self, x: torch.Tensor, state: State | None = None) -> tuple[torch.Tensor, State]:
+        """Logits of the next character at every position, and the state after the last."""
+        y, state = self.rnn(x, state)               # (T, B, H)
+        return self.head(self.dropout(y)), state    # (T, B, V)
+
+    def step(self, x: torch.Tensor, state: State | None = None) -> tuple[torch.Tensor, State]:
+        """One position: x (B,) int64 -> logits (B, V), state."""
+        y, state = self.rnn.step(x, state)
+        return self.head(self.dropout(y)), state
+
+    def nats(self, x: torch.Tensor, y: torch.Tensor, state: State | None = None) -> tuple[torch.Tensor, State]:
+        """Mean cross-entropy of the true next characters y (T, B) int64, a scalar in nats, and the state after the
+        last position, detached: hand it to the next call for truncated BPTT (Williams and Peng 1990)."""
+        logits, state = self(x, state)
+        loss = nn.functional.cross_entropy(logits.reshape(-1, self.characters), y.reshape(-1))
+        return loss, tuple(part.detach() for part in state)

@@ -1,0 +1,141 @@
+"""The task char-lm: predict the next character of a text (Karpathy 2015), in nats and bits per character."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import ClassVar
+
+import torch
+
+from ..data.text import read_text, split, standard_library
+from ..data.vocabulary import Vocabulary
+from ..errors import UsageError
+from ..models.language import LanguageModel, State
+from ..models.sample import write
+from ..models.score import nats_per_character
+
+DROPOUT_LENGTH = 250_000  # characters: with a text of a million a quarter of the hidden values are dropped
+DROPOUT_LIMIT = 0.5
+
+
+@dataclass(frozen=True)
+class CharLM:
+    """Train a character language model on a text.
+
+    >>> CharLM(cell="gru", hidden=64).layers
+    2
+    """
+
+    name: ClassVar[str] = "char-lm"
+
+    text: Path | None = None
+    """the text to learn, UTF-8; without one, the source of Python's standard library"""
+    cell: str = "lstm"
+    """a cell's name (see: unrolled cells), or FILE.py:FUNCTION"""
+    hidden: int = 320
+    """width of the recurrent layers"""
+    layers: int = 2
+    """how many recurrent layers"""
+    batch: int = 16
+    """streams of text read side by side"""
+    span: int = 64
+    """characters per step of truncated backpropagation through time"""
+    rate: float = 4e-3
+    """largest learning rate"""
+    decay: float = 0.1
+    """weight decay of the matrices"""
+    clip: float = 1.0
+    """largest norm of the gradient"""
+    dropout: float | None = None
+    """share of the hidden values dropped while training; without one, the shorter the text the more"""
+
+    def check(self) -> None:
+        """Raise UsageError for a number that no run can have."""
+        for option in ("hidden", "layers", "batch", "span"):
+            if getattr(self, option) < 1:
+                raise UsageError(f"--{option} {getattr(self, option)} is below 1: give a whole number from 1 up.")
+        for option in ("rate", "clip"):
+            if not 0 < getattr(self, option) < float("inf"):
+                raise UsageError(f"--{option} {getattr(self, option)} is not above 0: give a positive number.")
+        if not 0 <= self.decay < float("inf"):
+            raise UsageError(f"--decay {self.decay} is below 0: give 0 or a positive number.")
+        if self.dropout is not None and not 0 <= self.dropout < 1:
+            raise UsageError(f"--dropout {self.dropout} is not a share: give a number from 0 up to, not including, 1.")
+
+    def data(self) -> CharData:
+        """Read the text; raises UsageError with what is wrong with it."""
+        text = standard_library() if self.text is None else read_text(self.text)
+        parts = split(text, self.batch, self.span)
+        vocabulary = Vocabulary.of(text)
+        return CharData(vocabulary, vocabulary.encode(parts.training), vocabulary.encode(parts.validation),
+                        self.batch, self.span, hashlib.sha256(text.encode()).hexdigest())
+
+    def settled(self, data: CharData) -> CharLM:
+        """The task with what only the data can tell: a text that is read many times needs more dropout."""
+        if self.dropout is not None:
+            return self
+        return replace(self, dropout=round(min(DROPOUT_LIMIT, DROPOUT_LENGTH / len(data.training)), 3))
+
+    def model(self, vocabulary: Vocabulary, cell) -> LanguageModel:
+        """An untrained model for a vocabulary; `cell` is the Cell that the option names."""
+        return LanguageModel(len(vocabulary), cell, self.hidden, self.layers, dropout=self.dropout or 0.0)
+
+    def loss(self, model: LanguageModel, batch: tuple[torch.Tensor, torch.Tensor], state: State | None):
+        """Mean nats of one batch, and the state to carry on."""
+        return model.nats(*batch, state)
+
+    def evaluate(self, model: LanguageModel, data: CharData) -> float:
+        """Nats per character of the held-out text."""
+        return nats_per_character(model, data.validation)
+
+    def sample(self, model: LanguageModel, vocabulary: Vocabulary, *, prime: str | None = None, length: int = 500,
+               temperature: float = 0.8, top_k: int | None = None, seed: int = 0):
+        """Characters that follow `prime` (without one: a line's start), as they are drawn."""
+        if prime is None:
+            prime = "\n" if "\n" in vocabulary.characters else vocabulary.characters[0]
+        indices = vocabulary.encode(prime, "--prime")
+        drawn = write(model, indices, length, temperature=temperature, top_k=top_k, seed=seed)
+        return (vocabulary.characters[index] for index in drawn)
+
+
+@dataclass(frozen=True)
+class CharData:
+    """A text as indices, cut into `batch` streams that are read side by side, `span` characters a step.
+
+    Every character is an input once an epoch, but for a remainder of less than one batch; each epoch begins at
+    another place, so that the remainder and the cuts are not always the same.
+    """
+
+    vocabulary: Vocabulary
+    training: torch.Tensor
+    validation: torch.Tensor
+    rows: int
+    span: int
+    digest: str
+
+    @property
+    def steps_per_epoch(self) -> int:
+        return (len(self.training) - 1) // (self.rows * self.span)
+
+    @property
+    def characters_per_step(self) -> int:
+        return self.rows * self.span
+
+    def batch(self, step: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """Inputs and targets of a step, each (T, B) int64. The same step always gives the same batch."""
+        epoch, place = divmod(step, self.steps_per_epoch)
+        length = self.steps_per_epoch * self.span                       # of one stream
+        slack = len(self.training) - 1 - self.rows * length
+        first = (epoch * 0.6180339887 % 1.0) * (slack + 1)              # golden ratio: no two epochs alike
+        position = int(first) + place * self.span + torch.arange(self.span)[:, None]
+        position = position + torch.arange(self.rows)[None, :] * length
+        return self.training[position], self.training[position + 1]
+
+    def starts(self, step: int) -> bool:
+        """Whether the streams begin anew at a step, so that no state is carried into it."""
+        return step % self.steps_per_epoch == 0
+
+
+TASK = CharLM

@@ -1,0 +1,95 @@
+"""A cell's equations as text, in the order in which the author wrote them, and what a reader wants to know besides."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from textwrap import wrap
+
+from ..graph.node import Dim, Graph, Statement, needed
+from .columns import columns, printable, shape_text
+from .count import USUAL, count, widths_at
+from .expression import constant, expression
+from .names import OUTPUT, names_of, results_of
+
+TORCH_DRAW = "uniform, +-1/sqrt(H)"
+MEANING = {"phase": "exp(uniform, 0 to log 1000)", "shift": "uniform, 0 to the period", "zeros": "0", "ones": "1"}
+
+
+def equations(graph: Graph) -> list[str]:
+    """One line per line of the author's, with his names and comments.
+
+    i[t] = sigmoid(W_i @ x[t] + U_i @ h[t-1] + b_i)      # input gate
+    """
+    names = names_of(graph)
+    used = frozenset(needed(graph.nodes, [graph.output, *graph.new_states]))
+    rows = [_row(graph, s, names) for s in graph.statements if s.index in used]
+    for name, index in results_of(graph):
+        said = names.get(index)
+        if said is None or (said != name and name != OUTPUT):
+            rows.append([f"{name} = {said or expression(graph.nodes, index, names)}",
+                         "# output" if name == OUTPUT else "# new state"])
+    return [printable(line) for line in columns(rows, gap="      ")]
+
+
+def _row(graph: Graph, statement: Statement, names: Mapping[int, str]) -> list[str]:
+    left = f"{names[statement.index]} = {expression(graph.nodes, statement.index, names)}"
+    return [left, f"# {statement.comment}"] if statement.comment else [left]
+
+
+def parameter_table(graph: Graph, init: Mapping[str, float | str], fixed: Sequence[str]) -> list[str]:
+    """Parameters of one shape and one beginning share a line: names, shape, trained or fixed, initial value."""
+    groups: dict[tuple[str, str, str], list[str]] = {}
+    for name in graph.parameters:
+        shape = graph.shape("parameter", name)
+        key = (shape_text(shape), "fixed" if name in fixed else "trained", _initial(init.get(name)))
+        groups.setdefault(key, []).append(name)
+    return columns([" ".join(names), *key] for key, names in groups.items())
+
+
+def _initial(value: float | str | None) -> str:
+    if value is None:
+        return TORCH_DRAW
+    return MEANING.get(value, value) if isinstance(value, str) else constant(value)
+
+
+def card(name: str, graph: Graph, *, doc: str, cite: Sequence[str], year: int | None,
+         hyper: Mapping[str, object], init: Mapping[str, float | str], fixed: Sequence[str],
+         start: Mapping[str, float], widths: Mapping[Dim, int]) -> str:
+    """Everything about a cell on one page: its sentence, its equations, then what they rest on.
+
+    The arguments are a Cell's fields; `print(cell)` is this text.
+    """
+    reference = ", ".join(cite) + (f" ({year})" if year else "")
+    facts = [("input" if len(graph.inputs) == 1 else "inputs", _leaves(graph, "input", graph.inputs, {})),
+             ("states", _leaves(graph, "state", graph.states, start) or "none"),
+             ("output", _output(graph))]
+    if hyper:
+        facts.append(("settings", ", ".join(f"{k} = {v!r}" for k, v in hyper.items())))
+    facts += [("parameters" if k == 0 else "", line) for k, line in enumerate(parameter_table(graph, init, fixed))]
+    facts.append(("counts", _counts(graph, widths)))
+    if reference:
+        facts.append(("paper" if len(cite) == 1 else "papers", reference))
+    title = f"{name}: {doc.splitlines()[0]}" if doc else name
+    body = ["    " + line for line in equations(graph)]
+    lines = [*wrap(title, 110), "", *body, "", *columns(facts, gap="   ")]
+    return "\n".join(printable(line) for line in lines)
+
+
+def _leaves(graph: Graph, kind: str, names: Sequence[str], start: Mapping[str, float]) -> str:
+    return ", ".join(f"{n} {shape_text(graph.shape(kind, n))}{f', at first {constant(start[n])}' if n in start else ''}"
+                     for n in names)
+
+
+def _output(graph: Graph) -> str:
+    name, index = results_of(graph)[0]
+    said = names_of(graph).get(index, name) if name == OUTPUT else name
+    return f"{said} {shape_text(graph.nodes[index].shape)}"
+
+
+def _counts(graph: Graph, widths: Mapping[Dim, int]) -> str:
+    sizes = widths_at(graph, widths, USUAL)
+    found = count(graph, sizes)
+    at = " = ".join([letter for letter, n in sizes.items() if n == USUAL]) + f" = {USUAL}"
+    others = "".join(f", {letter} = {n}" for letter, n in sizes.items() if n != USUAL)
+    return (f"{found.parameters:,} parameters ({found.bytes / 1024:,.0f} KiB in float32), "
+            f"{found.flops:,} operations per step and row, at {at}{others}")

@@ -1,0 +1,162 @@
+"""Random cells: programs in the cell language, drawn by hypothesis and written out as Python source.
+
+What a cell may hold: one to three states of different widths (numbers too), one or two inputs, several products that wait
+for each other, weights used twice, parameters that are vectors, numbers, stacks or expressions, hyper-parameters,
+comparisons, sums over units, concatenations inside `@`, dead lines, outputs that are no state, states handed on.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from hypothesis import strategies as st
+
+import unrolled
+from unrolled.cell import Cell, cell
+
+LANGUAGE = {name: getattr(unrolled, name) for name in (
+    "sigmoid", "tanh", "relu", "exp", "log", "softplus", "sin", "cos", "sqrt", "absolute", "floor", "step", "maximum",
+    "minimum", "where", "concat", "total")}
+UNARY = ("tanh({})", "sigmoid({})", "relu({})", "softplus({})", "sin({})", "cos({})", "absolute({})", "step({})", "floor({})",
+         "-{}", "exp(-absolute({}))", "sqrt(1 + {0} * {0})", "log(1 + {0} * {0})", "1 - {}", "0.5 * {}", "{} ** 3", "{} / 2")
+BINARY = ("{} + {}", "{} - {}", "{} * {}", "maximum({}, {})", "minimum({}, {})", "{} / (1.5 + absolute({}))",
+          "where({0} < {1}, {0}, 0)", "where({0} < {1}, {0}, {1} * {0})", "where({1}, {0}, 0.25)", "where(0.1 < {1}, 2, {0} * {1})")
+
+
+@dataclass
+class Program:
+    """A cell under construction: its lines, and the values that are known so far as (name, shape)."""
+
+    values: list[tuple[str, tuple[str, ...]]] = field(default_factory=list)
+    lines: list[str] = field(default_factory=list)
+    parameters: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    inputs: list[str] = field(default_factory=list)
+    states: list[tuple[str, tuple[str, ...]]] = field(default_factory=list)
+    hyper: list[str] = field(default_factory=list)
+    shapes: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    returned: list[str] = field(default_factory=list)
+
+    @property
+    def source(self) -> str:
+        keywords = [*self.parameters, *(f"{name}=0.75" for name in self.hyper)]
+        head = ", ".join([*self.inputs, "/", *(name for name, _ in self.states), *(["*", *keywords] if keywords else [])])
+        body = "\n".join(f"    {line}" for line in [*self.lines, f"return {', '.join(self.returned)}"])
+        return f"def made({head}):\n{body}\n"
+
+    def cell(self) -> Cell:
+        space = dict(LANGUAGE)
+        exec(self.source, space)
+        return cell(shapes={**self.shapes, **{k: v for k, v in self.parameters.items() if k not in self.shapes}})(space["made"])
+
+    def _repr_pretty_(self, printer, cycle) -> None:       # how hypothesis shows a failing cell: as its source
+        printer.text(f"\n{self.source}shapes={self.shapes | self.parameters}\n")
+
+
+@st.composite
+def programs(draw) -> Program:
+    made = Program()
+    widths = draw(st.sampled_from((("H",), ("H",), ("H", "O"))))
+    _signature(draw, made, widths)
+    for k in range(draw(st.integers(1, 7))):
+        _line(draw, made, widths, f"v{k}")
+    _results(draw, made, widths)
+    return made
+
+
+def _signature(draw, made: Program, widths) -> None:
+    made.inputs = ["x", "u"][:draw(st.sampled_from((1, 1, 1, 2)))]
+    made.values.append(("x", ("I",)))
+    if len(made.inputs) == 2:
+        made.shapes["u"] = draw(st.sampled_from(((), ("H",), ("P",))))
+        made.values.append(("u", made.shapes["u"]))
+    for k in range(draw(st.sampled_from((1, 1, 2, 3)))):
+        shape = draw(st.sampled_from((*((w,) for w in widths), *((w,) for w in widths), ())))
+        made.states.append((f"s{k}", shape))
+        made.shapes[f"s{k}"] = shape
+        made.values.append((f"s{k}", shape))
+    if draw(st.sampled_from((0, 0, 1))):
+        made.hyper.append("a")
+        made.values.append(("a", ()))
+
+
+def _parameter(draw, made: Program, shape: tuple[str, ...]) -> str:
+    """A new parameter of that shape, one that is there already, or an expression of one."""
+    there = [name for name, s in made.parameters.items() if s == shape]
+    if there and draw(st.integers(0, 2)) == 0:
+        return draw(st.sampled_from(there))
+    name = f"p{len(made.parameters)}"
+    kind = draw(st.sampled_from(("plain",) * 6 + ("transposed", "skew", "stacked", "scaled")))
+    if kind == "transposed" and len(shape) == 2:
+        made.parameters[name] = shape[::-1]
+        return f"{name}.T"
+    if kind == "skew" and len(shape) == 2 and shape[0] == shape[1]:
+        made.parameters[name] = shape
+        return f"({name} - {name}.T)"
+    if kind == "stacked" and shape:
+        made.parameters[name] = ("2", *shape)
+        return f"{name}[{draw(st.sampled_from((0, 1)))}]"
+    made.parameters[name] = shape
+    return f"tanh({name})" if kind == "scaled" else name
+
+
+def _any(draw, made: Program, fits=lambda shape: True) -> tuple[str, tuple[str, ...]]:
+    """A value that fits, late ones rather than early ones."""
+    found = [v for v in made.values if fits(v[1])][::-1]
+    return draw(st.sampled_from(found))
+
+
+def _vector(draw, made: Program, width: str) -> str:
+    """Something as wide as that: a value, a number, a parameter, or a product."""
+    fitting = [v for v in made.values if v[1] in ((width,), ())]
+    kind = draw(st.sampled_from(("value", "value", "value", "product", "parameter")))
+    if kind == "value" and fitting:
+        return draw(st.sampled_from(fitting[::-1]))[0]
+    return _product(draw, made, width) if kind == "product" else _parameter(draw, made, (width,))
+
+
+def _product(draw, made: Program, width: str) -> str:
+    vectors = [v for v in made.values if v[1]]
+    name, shape = draw(st.sampled_from(vectors[::-1]))
+    if draw(st.integers(0, 4)) == 0:
+        other, second = draw(st.sampled_from(vectors))
+        return f"{_parameter(draw, made, (width, f'{shape[0]}+{second[0]}'))} @ concat({name}, {other})"
+    operand = draw(st.sampled_from((name, name, f"(0.5 * {name})", f"tanh({name})")))
+    return f"{_parameter(draw, made, (width, shape[0]))} @ {operand}"
+
+
+def _line(draw, made: Program, widths, name: str) -> None:
+    kind = draw(st.sampled_from(("gate", "gate", "unary", "binary", "binary", "alias", "total", "number", "concat")))
+    width = draw(st.sampled_from(widths))
+    if kind == "gate":
+        terms = [_product(draw, made, width) for _ in range(draw(st.integers(1, 2)))] + [_vector(draw, made, width)]
+        text, shape = f"{draw(st.sampled_from(('tanh', 'sigmoid', 'softplus', 'relu')))}({' + '.join(terms)})", (width,)
+    elif kind == "unary":
+        value, shape = _any(draw, made)
+        text = draw(st.sampled_from(UNARY)).format(value)
+    elif kind == "binary":
+        value, shape = _any(draw, made)
+        other = _vector(draw, made, shape[0]) if shape else draw(st.sampled_from([n for n, s in made.values if not s]))
+        pair = draw(st.permutations((value, f"({other})")))
+        text = draw(st.sampled_from(BINARY)).format(*pair)
+    elif kind == "alias":
+        text, shape = _any(draw, made)
+    elif kind == "total":
+        value, _ = _any(draw, made, bool)
+        text, shape = f"total({value}) * 0.3", ()
+    elif kind == "number":
+        value, shape = _any(draw, made)
+        text = f"{_parameter(draw, made, ())} * {value}"
+    else:
+        text, shape = f"tanh({_product(draw, made, width)})", (width,)
+    made.lines.append(f"{name} = {text}")
+    made.values.append((name, shape))
+
+
+def _results(draw, made: Program, widths) -> None:
+    """One value a state, of its shape; often tamed, so that repeated steps stay finite."""
+    for name, shape in made.states:
+        fitting = [n for n, s in made.values if s == shape][::-1]
+        value = draw(st.sampled_from(fitting))
+        made.returned.append(draw(st.sampled_from((value, value, f"tanh({value})", f"0.5 * {value} + 0.5 * {name}"))))
+    if draw(st.integers(0, 2)) == 0:
+        made.returned.insert(0, draw(st.sampled_from([n for n, _ in made.values][::-1])))

@@ -1,0 +1,170 @@
+"""What the tests of the lower floors share: a cell with random values, what it means, and how both are compared.
+
+The meaning is the author's own function under `torch.vmap` and autograd, stepped by a Python loop: it shares no line
+with the plan, the reference backend or the C backend.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass, field
+
+import pytest
+import torch
+
+from unrolled.cell import Cell
+from unrolled.cells import REGISTRY
+from unrolled.graph.node import size
+from unrolled.kernels import Schedule, run
+from unrolled.kernels.c import arguments
+from unrolled.kernels.c.toolchain import toolchain
+from unrolled.plan import cost
+
+CELLS = sorted(REGISTRY)
+HAS_COMPILER = toolchain() is not None
+needs_compiler = pytest.mark.skipif(not HAS_COMPILER, reason="no C compiler works here")
+BACKENDS = ("reference", pytest.param("c", marks=needs_compiler))
+# How the C backend may go about it: (threads, whether they share out units, whether BLAS takes the products over time).
+WAYS = ((1, False, False), (2, False, False), (2, True, False), (2, False, True))
+CLOSE = {torch.float64: 1e-9, torch.float32: 2e-4}
+
+
+@dataclass
+class Instance:
+    """One run's worth of random values: parameters, packed inputs and initial states, all of them wanting gradients."""
+
+    cell: Cell
+    sizes: dict[str, int]
+    schedule: Schedule
+    parameters: dict[tuple[str, ...], torch.Tensor]
+    inputs: list[torch.Tensor]
+    state: list[torch.Tensor]
+    named: list[str] = field(default_factory=list)
+
+    @property
+    def leaves(self) -> list[torch.Tensor]:
+        return [t for t in (*self.parameters.values(), *self.inputs, *self.state) if t.is_floating_point()]
+
+    def run(self, backend: str, **more):
+        y, final, _ = run(self.cell.graph, self.sizes, self.inputs, self.state, self.parameters, self.schedule,
+                          backend=backend, **more)
+        return [y, *final]
+
+
+
+def instance(cell: Cell, sizes: dict[str, int], schedule: Schedule, dtype=torch.float64, indices: bool = False,
+             seed: int = 0) -> Instance:
+    """Random values of a cell; zeros as biases or initial states would hide half of all mistakes. `indices`: the first
+    input is int64 and stands for one-hot rows."""
+    made = torch.Generator().manual_seed(seed)
+    graph = cell.graph
+
+    def normal(*shape, scale):
+        return (torch.randn(shape, generator=made, dtype=torch.float64) * scale).to(dtype).requires_grad_()
+
+    def widths(kind, name, default=()):
+        return tuple(size(d, sizes) for d in graph.shape(kind, name)) or default
+
+    parameters = {(n,): normal(*widths("parameter", n), scale=0.5) for n in graph.parameters}
+    if ("tau",) in parameters:                      # a period is positive
+        parameters[("tau",)] = (parameters[("tau",)].detach().abs() * 2 + 1).requires_grad_()
+    inputs = [normal(schedule.total, *widths("input", n, (1,)), scale=1.0) for n in graph.inputs]
+    if indices:
+        inputs[0] = torch.randint(sizes["I"], (schedule.total,), generator=made)
+    state = [normal(schedule.batch, *widths("state", n, (1,)), scale=0.6) for n in graph.states]
+    named = [*graph.parameters, *graph.inputs[1 if indices else 0:], *graph.states]
+    return Instance(cell, sizes, schedule, parameters, inputs, state, named)
+
+
+def meaning(given: Instance) -> list[torch.Tensor]:
+    """[output (N, width), final states]: the author's function, one step after the other."""
+    cell, schedule, graph = given.cell, given.schedule, given.cell.graph
+    weights = {names[0]: tensor for names, tensor in given.parameters.items()}
+    inputs = [x if x.is_floating_point() else torch.nn.functional.one_hot(x, given.sizes["I"]).to(given.state[0].dtype)
+              for x in given.inputs]
+    rows = [schedule.rows(t) for t in range(schedule.steps)]
+    by_step = list(zip(*(x.split(rows) for x in inputs)))
+    state, outputs = tuple(given.state), [None] * schedule.steps
+    order = reversed(range(schedule.steps)) if schedule.reverse else range(schedule.steps)
+    flat = [graph.shape("input", n) == () for n in graph.inputs], [graph.shape("state", n) == () for n in graph.states]
+
+    def step(values, current):
+        result = cell(*_numbers(values, flat[0]), *_numbers(current, flat[1]), **weights)
+        return tuple(torch.as_tensor(r, dtype=state[0].dtype) for r in (result if isinstance(result, tuple) else (result,)))
+
+    for t in order:
+        n = rows[t]
+        results = torch.vmap(step)(by_step[t], tuple(s[:n] for s in state))
+        outputs[t] = _wide(results[0], n, _width(given, graph.output))
+        fresh = results[len(results) - len(state):]
+        state = tuple(torch.cat([_wide(new, n, old.shape[1]), old[n:]]) for new, old in zip(fresh, state))
+    return [torch.cat(outputs), *state]
+
+
+def _numbers(values, flat):
+    """States and inputs that are numbers are columns of width 1 outside and 0-dimensional inside."""
+    return [v.squeeze(-1) if is_number else v for v, is_number in zip(values, flat)]
+
+
+def _wide(value, rows: int, width: int):
+    return (value if value.dim() == 2 else value.unsqueeze(-1)).expand(rows, width)
+
+
+def _width(given: Instance, index: int) -> int:
+    shape = given.cell.graph.nodes[index].shape
+    return size(shape[0], given.sizes) if shape else 1
+
+
+def weighted(results, seed: int = 9) -> torch.Tensor:
+    """A fixed random weighting of all results, so that no gradient can be missed by symmetry."""
+    made = torch.Generator().manual_seed(seed)
+    return sum((r * torch.randn(r.shape, generator=made, dtype=torch.float64).to(r.dtype)).sum() for r in results)
+
+
+def gradients(results, leaves, **more):
+    if not any(r.requires_grad for r in results):
+        return [torch.zeros_like(t) for t in leaves]
+    return torch.autograd.grad(weighted(results), leaves, allow_unused=True, materialize_grads=True, **more)
+
+
+def compare(found, expected, names, tolerance: float) -> None:
+    """Each tensor's largest difference against its own size; all that differ are named."""
+    wrong = []
+    for name, a, b in zip(names, found, expected, strict=True):
+        assert a.shape == b.shape, f"{name}: shape {tuple(a.shape)} and not {tuple(b.shape)}"
+        off = ((a - b).abs().max() / (1 + b.abs().max())).item() if b.numel() else 0.0
+        if not off <= tolerance:
+            wrong.append(f"{name} by {off:.1e}")
+    assert not wrong, f"differ from the plain function: {', '.join(wrong)}"
+
+
+def check(given: Instance, backend: str, tolerance: float | None = None) -> None:
+    """Values and all gradients of a backend against the plain function."""
+    tolerance = tolerance or CLOSE[given.state[0].dtype]
+    expected = meaning(given)
+    wanted = gradients(expected, given.leaves)
+    found = given.run(backend)
+    names = ["y", *(f"final {n}" for n in given.cell.states)]
+    compare(found, expected, names, tolerance)
+    compare(gradients(found, given.leaves), wanted, [f"gradient of {n}" for n in given.named], tolerance)
+
+
+@contextlib.contextmanager
+def way(threads: int, split: bool, blas: bool = False):
+    """The C backend goes about it like this, whatever its cost model says (units are shared out where they can be)."""
+    before = arguments.sharing, cost.LARGE
+
+    def forced(plan, width, batch, item, available):
+        possible = plan.splits_units and all(len(set(g.widths)) == 1 for g in plan.groups)
+        return threads, split and possible
+
+    arguments.sharing, cost.LARGE = forced, -1 if blas else before[1]
+    try:
+        yield
+    finally:
+        arguments.sharing, cost.LARGE = before
+
+
+def ways(backend: str):
+    """The ways in which a backend may run, each as a context."""
+    return [way(*each) for each in (WAYS if backend == "c" else WAYS[:1])]

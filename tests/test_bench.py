@@ -1,0 +1,179 @@
+"""The benchmark measures what it says: its eager peer is right, its judgements follow from its figures, it renders."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT))       # bench/ stands beside the package, not in it
+
+from bench import measure, report  # noqa: E402
+from bench.eager import eager_of, prepared, stacked  # noqa: E402
+from bench.layers import cases, flops  # noqa: E402
+from bench.peers import check_same, ragged, sizes_of, training  # noqa: E402
+from bench.rows import Result, Row  # noqa: E402
+
+from unrolled import Recurrent  # noqa: E402
+from unrolled.cells import REGISTRY  # noqa: E402
+from unrolled.errors import UnrolledError  # noqa: E402
+
+STEPS, BATCH, HIDDEN = 6, 3, 7
+# Vectors that a step multiplies, where it is not one.
+OPERANDS = {"rhn": 3, "lem": 2, "mgu": 2, "gru_reset_before": 2, "jordan": 2, "indrnn": 0, "mingru": 0}
+MACHINE = {"processor": "Abacus 3", "cores": 2, "threads": 2, "torch": "2.13.0", "compiler": "cc 12",
+           "python": "3.12.1", "system": "Linux", "date": "2026-01-31", "busy": 0.0}
+
+
+def instance(name: str):
+    """A reference layer with random biases, a random input of every kind and a random state, float64."""
+    torch.manual_seed(0)
+    width = HIDDEN if name == "intersection_rnn" else 5
+    rnn = Recurrent(name, width, HIDDEN, backend="reference", dtype=torch.float64)
+    x = torch.randn(STEPS, BATCH, width, dtype=torch.float64, requires_grad=True)
+    more = [torch.rand(STEPS, BATCH, dtype=torch.float64, requires_grad=True) for _ in rnn.cell.inputs[1:]]
+    _, last = rnn((x, *more) if more else x)
+    state = tuple(torch.randn_like(part).requires_grad_() for part in last)
+    return rnn, x, more, state, sizes_of(rnn.cell, width, HIDDEN)
+
+
+@pytest.mark.parametrize("name", REGISTRY)
+def test_eager_peer_equals_the_reference(name):
+    rnn, x, more, state, sizes = instance(name)
+    y, last = rnn((x, *more) if more else x, state)
+    above, beyond = torch.randn_like(y), [torch.randn_like(part) for part in last]
+    parameters = {n.removeprefix("layers.0."): p for n, p in rnn.named_parameters()}
+    wanted = [x, *more, *state, *parameters.values()]
+    expected = torch.autograd.grad([y, *last], wanted, [above, *beyond])
+
+    peer = eager_of(rnn.cell, sizes, parameters)
+    found_y, found_last = peer([x, *(v.unsqueeze(-1) for v in more)], [part[0] for part in state])
+    torch.testing.assert_close(found_y, y, rtol=1e-10, atol=1e-12)
+    for found, part in zip(found_last, last):
+        torch.testing.assert_close(found, part[0], rtol=1e-10, atol=1e-12)
+    outputs, seeds = [found_y, *found_last], [above, *(b[0] for b in beyond)]
+    inner = torch.autograd.grad(outputs, [x, *more, *state, *peer.weights], seeds)
+    own = len(wanted) - len(parameters)
+    # The peer's weights are stacks of the layer's: their gradients are carried back through the stacking.
+    stacks = stacked(peer.source, prepared(rnn.cell, sizes, parameters))
+    through = torch.autograd.grad(stacks, list(parameters.values()), inner[own:])
+    for name, found, exact in zip((*map(str, range(own)), *parameters), (*inner[:own], *through), expected):
+        torch.testing.assert_close(found, exact, rtol=1e-9, atol=1e-11, msg=f"gradient of {name}")
+
+
+@pytest.mark.parametrize("name", REGISTRY)
+def test_eager_loop_is_written_as_by_hand(name):
+    rnn, *_, sizes = instance(name)
+    text = eager_of(rnn.cell, sizes, dict(rnn.layers[0].named_parameters())).source.text
+    before, loop = text.split("for [")
+    assert "[t]" not in text and ".unbind(0)" in loop
+    operands = OPERANDS.get(name, 1)
+    assert loop.count("addmm(") + loop.count("linear(") == operands, "one stacked product per operand and step"
+    assert before.count("linear(") == 1, "one stacked input product, before the loop"
+    assert "+ 0.0" not in text and "1.0 *" not in text
+
+
+def test_lstm_peer_calls_nothing_needless():
+    rnn, *_, sizes = instance("lstm")
+    loop = eager_of(rnn.cell, sizes, dict(rnn.layers[0].named_parameters())).source.text.split("for [")[1]
+    assert loop.count("sigmoid(") == 1 and loop.count("tanh(") == 2 and loop.count("split(") == 2
+    assert loop.count("addmm(") == 1 and loop.count("linear(") == 0
+
+
+def test_every_figure_asked_for_is_a_row():
+    found = {(c.cell, c.against, c.hidden, c.batch): c.target for c in cases()}
+    assert [found["lstm", "torch.nn.LSTM", h, 32] for h in (128, 256, 512)] == [1.25, 1.35, 1.15]
+    assert [found["gru", "torch.nn.GRU", *s] for s in ((128, 32), (512, 32), (64, 1))] == [2.5, 1.5, 8]
+    assert [found["elman", "torch.nn.RNN", h, 32] for h in (128, 512)] == [2.2, 1.4]
+    assert [found["peephole_lstm", "torchrecurrent.PeepholeLSTM", h, 32] for h in (128, 512)] == [6, 2.3]
+    assert [found["mgu", "torchrecurrent.MGU", h, 32] for h in (128, 512)] == [6, 2.5]
+    assert (found["lem", "torchrecurrent.LEM", 128, 32], found["indrnn", "torchrecurrent.IndRNN", 128, 32]) == (4, 6)
+    assert (found["lstm", "padded torch.nn.LSTM", 128, 16], found["lstm", "packed torch.nn.LSTM", 128, 16]) == (1.5, 20)
+    for name in REGISTRY:
+        assert [found[name, "eager torch", *s] for s in ((128, 32), (512, 32), (64, 1))] == [2, 2, 8]
+
+
+def test_flops_of_an_lstm():
+    # Four gates, for each a product with the input and one with the state, 2 H H operations; twice more going back.
+    assert flops("lstm", 16, row_steps=10) == 3 * 10 * 4 * 2 * (2 * 16 * 16)
+
+
+@pytest.mark.parametrize("packed", (False, True))
+def test_ragged_sides_compute_the_same(packed):
+    ours, peer = ragged(packed, 3, 2, 9, 8)      # raises where they do not
+    assert ours().shape == peer().shape == (9, 3, 8)
+
+
+def test_sides_that_differ_are_not_timed():
+    x = torch.randn(3, requires_grad=True)
+    sides = [training(lambda k=k: k * x, [x], torch.ones(3)) for k in (1.0, 1.01)]
+    with pytest.raises(UnrolledError, match="toy: outputs differ by 9.9e-03 from the peer's"):
+        check_same("toy", *sides, x)
+
+
+def test_pair_takes_the_peer_at_its_better_thread_count(monkeypatch):
+    monkeypatch.setattr(measure, "SAMPLE", 0.0)
+    threads = torch.get_num_threads()
+    slow_with_two = lambda: time.sleep(0.002 if torch.get_num_threads() > 1 else 0.0015)  # noqa: E731
+    timing = measure.pair(lambda: time.sleep(0.0001), slow_with_two, seconds=0.02, threads=2)
+    torch.set_num_threads(threads)
+    assert timing.peer_threads == 1 and timing.ours < timing.peer < 0.002 and timing.samples >= measure.ROUNDS
+
+
+def test_pair_is_measured_again_while_the_peak_has_moved(monkeypatch):
+    speeds = iter((100, 60, 70, 80, 99, 98))
+    peak = type("Scripted", (), {"best": 100.0, "__call__": lambda self: next(speeds)})()
+    timings = iter("abc")
+    monkeypatch.setattr(measure, "pair", lambda *_: next(timings))
+    assert measure.steady_pair(None, None, 0, 1, peak) == ("c", 98)
+
+
+def sample() -> Result:
+    return Result("layers", MACHINE, (
+        Row("lstm", "T 100, B 32, H 128", "torch.nn.LSTM", "ms", 8.0, 12.0, 1.5, 1.25, share=0.815, peak=350.0),
+        Row("gru", "T 100, B 32, H 128", "torch.nn.GRU", "ms", 10.0, 20.0, 2.0, 2.5, share=0.4, peak=300.0,
+            note="peer at 1 thread"),
+        Row("building | lem", "", "", "s", 1.2345, None, 1.2345, 3.0, "at most"),
+    ), ("mgu vs torchrecurrent.MGU: No module named 'torchrecurrent'",))
+
+
+def test_report_renders_a_stored_result(tmp_path):
+    assert sample().save(tmp_path) == tmp_path / "layers.json"
+    text = report.write(tmp_path / "RESULTS.md", tmp_path).read_text(encoding="utf-8")
+    assert "2 of 3 targets reached." in text
+    assert "Abacus 3, 2 cores (2 threads); torch 2.13.0; cc 12; Python 3.12.1; Linux; 2026-01-31;" in text
+    assert "2026-01-31; product peak 350 GFLOP/s." in text
+    assert "| lstm | T 100, B 32, H 128 | torch.nn.LSTM | 8 ms | 12 ms | 1.50x | at least 1.25x | 82% | yes |" in text
+    assert "| 2.00x | at least 2.5x | 40% | no | the machine's peak moved; peer at 1 thread |" in text
+    assert r"| building \| lem |  |  | 1.23 s |  |  | at most 3 s |  | yes |  |" in text
+    assert "Around 1 of 3 rows the machine's peak was more than a tenth below its best" in text
+    assert "Left out: mgu vs torchrecurrent.MGU: No module named 'torchrecurrent'" in text
+    assert "busy" not in text
+
+
+def test_stored_result_reads_back_as_it_was(tmp_path):
+    assert Result.load(sample().save(tmp_path)) == sample()
+
+
+def test_busy_machine_is_said():
+    busy = Result("layers", MACHINE | {"busy": 1.4}, sample().rows)
+    assert "The machine was busy when this began (load 140% of its cores)" in report.markdown([busy])
+
+
+@pytest.mark.parametrize(("value", "goal", "reached"), [(2.0, "at least", True), (1.99, "at least", False),
+                                                       (2.0, "at most", True), (2.01, "at most", False)])
+def test_reached_is_judged_by_the_goal(value, goal, reached):
+    assert Row("w", "s", "a", "ms", 1.0, 2.0, value, 2.0, goal).reached is reached
+
+
+def test_command_prints_a_peer_and_refuses_unknown_cells():
+    def run(*words):
+        return subprocess.run([sys.executable, "-m", "bench", *words], cwd=ROOT, capture_output=True, text=True)
+    assert "torch.addmm(" in run("eager", "lstm").stdout
+    wrong = run("eager", "lsmt")
+    assert wrong.returncode == 2 and "there is no cell called 'lsmt'. Did you mean lstm" in wrong.stderr

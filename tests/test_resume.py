@@ -1,0 +1,247 @@
+"""A run that is stopped, however it is stopped, ends with the weights of one that never was: bit for bit."""
+
+import errno
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+import torch
+
+import unrolled.runs
+from unrolled.errors import UsageError
+from unrolled.runs import RunFolder, SaveError
+from unrolled.snapshot import Diverged
+from unrolled.tasks.char_lm import CharLM
+from unrolled.trained import open_run
+from unrolled.training import resume, train
+
+OPTIONS = {"hidden": 12, "layers": 2, "batch": 4, "span": 8, "dropout": 0.2}
+ONE_THREAD = os.environ | {"OMP_NUM_THREADS": "1"}
+
+
+@pytest.fixture(autouse=True, scope="module")
+def one_thread():
+    """Tiny models gain nothing from a second thread, and lose much where other tests run beside."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="module")
+def text(tmp_path_factory):
+    file = tmp_path_factory.mktemp("text") / "input.txt"
+    draw = random.Random(7)
+    file.write_text("".join(draw.choice(["the ", "cat ", "sat.\n", "on ", "a ", "mat "]) for _ in range(1200)))
+    return file
+
+
+@pytest.fixture(scope="module")
+def whole(text, tmp_path_factory):
+    """A run of one epoch, about 120 steps, that was never stopped."""
+    return train(CharLM(text=text, **OPTIONS), epochs=1, out=tmp_path_factory.mktemp("whole") / "run", quiet=True)
+
+
+@pytest.fixture(scope="module")
+def longer(text, tmp_path_factory):
+    """The same of six epochs, so that a signal meets it under way."""
+    return train(CharLM(text=text, **OPTIONS), epochs=6, out=tmp_path_factory.mktemp("longer") / "run", quiet=True)
+
+
+def start(text, out, *more):
+    options = [f"--{name}={value}" for name, value in OPTIONS.items()]
+    return subprocess.Popen([sys.executable, "-m", "unrolled.cli", "train", "char-lm", f"--text={text}", f"--out={out}",
+                             "--save-every=0.01", *options, *more],
+                            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=ONE_THREAD)
+
+
+def wait_for(condition, process, seconds=60.0):
+    until = time.monotonic() + seconds
+    while not condition() and process.poll() is None:
+        assert time.monotonic() < until, "waited too long"
+        time.sleep(0.002)
+
+
+def checkpoints(folder):
+    return sorted((folder / "checkpoints").glob("*.safetensors"))
+
+
+def assert_same_end(one, other):
+    """The best weights, the last weights, the optimiser and the random state; and the figures but for the clock."""
+    first, second = RunFolder(one), RunFolder(other)
+    for a, b in [(first.weights(), second.weights()), (first.last_checkpoint(), second.last_checkpoint())]:
+        assert a.tensors.keys() == b.tensors.keys()
+        for name in a.tensors:
+            assert torch.equal(a.tensors[name], b.tensors[name]), name
+    figures = [[{**line, "seconds": None} for line in folder.metrics()] for folder in (first, second)]
+    assert figures[0] == figures[1]
+    assert (one / "samples.txt").read_text() == (other / "samples.txt").read_text()
+
+
+def test_killed_at_random_moments_and_resumed_equals_never_stopped(longer, text, tmp_path):
+    killed = tmp_path / "killed"
+    process, kills, draw = start(text, killed, "--epochs=6"), 0, random.Random(os.getpid())
+    for _ in range(3):
+        before = checkpoints(killed)[-1:]
+        wait_for(lambda: checkpoints(killed)[-1:] != before, process)
+        time.sleep(draw.uniform(0.0, 0.15))
+        process.kill()
+        process.communicate()
+        kills += process.returncode == -signal.SIGKILL
+        process = subprocess.Popen([sys.executable, "-m", "unrolled.cli", "train", "--resume", killed],
+                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=ONE_THREAD)
+    out, err = process.communicate(timeout=120)
+    assert process.returncode == 0, err
+    assert kills >= 1, "every kill came after the end: the test showed nothing"
+    assert_same_end(longer.folder, killed)
+
+
+@pytest.mark.parametrize(("number", "code", "name"), [(signal.SIGINT, 130, "Ctrl-C"), (signal.SIGTERM, 143, "SIGTERM")])
+def test_an_interrupted_run_saves_and_says_how_to_go_on(longer, text, tmp_path, number, code, name):
+    stopped = tmp_path / "stopped"
+    process = start(text, stopped, "--epochs=6")
+    wait_for(lambda: checkpoints(stopped), process)
+    process.send_signal(number)
+    out, err = process.communicate(timeout=60)
+    assert (process.returncode, err) == (code, "")
+    step = RunFolder(stopped).last_checkpoint().state["step"]
+    said = f"stopped by {name} after step {step:,}, which is saved. Go on with: unrolled train --resume {stopped}"
+    assert said in out
+    assert resume(stopped, quiet=True).finished
+    assert_same_end(longer.folder, stopped)
+
+
+def test_the_timed_steps_of_a_run_by_minutes_are_the_same_when_they_are_taken_again(text, tmp_path):
+    one = train(CharLM(text=text, **OPTIONS), minutes=0.07, out=tmp_path / "one", quiet=True)
+    settings = json.loads((one.folder / "settings.json").read_text())
+    assert settings["plan"]["timed"] >= 12 and settings["plan"]["steps"] > settings["plan"]["timed"]
+    again = tmp_path / "again"
+    again.mkdir()
+    shutil.copy(one.folder / "vocabulary.json", again)
+    (again / "settings.json").write_text(json.dumps(settings | {"finished": False}))
+    assert resume(again, quiet=True).finished
+    assert_same_end(one.folder, again)
+
+
+def stop_after(monkeypatch, steps, error):
+    """Raise `error` in place of the loss from a step on."""
+    true_loss, count = CharLM.loss, iter(range(10**9))
+
+    def loss(self, model, batch, state):
+        if next(count) >= steps:
+            raise error
+        return true_loss(self, model, batch, state)
+    monkeypatch.setattr(CharLM, "loss", loss)
+
+
+def test_a_run_killed_before_its_first_checkpoint_starts_again(whole, text, tmp_path, monkeypatch):
+    with monkeypatch.context() as patch, pytest.raises(ZeroDivisionError):
+        stop_after(patch, 60, ZeroDivisionError())
+        train(CharLM(text=text, **OPTIONS), epochs=1, out=tmp_path / "broken", quiet=True)
+    assert not checkpoints(tmp_path / "broken")
+    resume(tmp_path / "broken", quiet=True)
+    assert_same_end(whole.folder, tmp_path / "broken")
+
+
+def test_a_damaged_last_checkpoint_falls_back_on_the_one_before(whole, text, tmp_path, monkeypatch):
+    with monkeypatch.context() as patch, pytest.raises(ZeroDivisionError):
+        stop_after(patch, 60, ZeroDivisionError())
+        train(CharLM(text=text, **OPTIONS), epochs=1, out=tmp_path / "broken", save_every=1e-9, quiet=True)
+    kept = checkpoints(tmp_path / "broken")
+    assert [file.name for file in kept] == ["step-000000059.safetensors", "step-000000060.safetensors"]
+    kept[-1].write_bytes(kept[-1].read_bytes()[:-100])
+    resume(tmp_path / "broken", quiet=True)
+    assert_same_end(whole.folder, tmp_path / "broken")
+
+
+def test_when_all_checkpoints_are_damaged_one_sentence_says_so(text, tmp_path, monkeypatch):
+    folder = tmp_path / "broken"
+    with monkeypatch.context() as patch, pytest.raises(ZeroDivisionError):
+        stop_after(patch, 60, ZeroDivisionError())
+        train(CharLM(text=text, **OPTIONS), epochs=1, out=folder, save_every=1e-9, quiet=True)
+    for file in checkpoints(folder):
+        file.write_bytes(b"nothing")
+    with pytest.raises(UsageError) as caught:
+        resume(folder, quiet=True)
+    assert str(caught.value) == f"the run {folder} is damaged: none of its 2 checkpoints can be read. Train again."
+
+
+def test_a_full_disk_leaves_the_last_checkpoint_and_one_sentence(whole, text, tmp_path, monkeypatch):
+    folder, true_flush = tmp_path / "full", os.fsync
+
+    def flush(handle):
+        if len(list((folder / "checkpoints").glob("step-000000040*"))) > 0:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        true_flush(handle)
+    with monkeypatch.context() as patch, pytest.raises(SaveError) as caught:
+        patch.setattr(unrolled.runs.os, "fsync", flush)
+        train(CharLM(text=text, **OPTIONS), epochs=1, out=folder, save_every=1e-9, quiet=True)
+    kept = checkpoints(folder)
+    assert str(caught.value) == (
+        f"{folder / 'checkpoints/step-000000040.safetensors'} could not be saved: the disk is full; "
+        f"step-000000039.safetensors is intact. Make room, then go on with: unrolled train --resume {folder}"
+    )
+    assert kept[-1].name == "step-000000039.safetensors" and caught.value.exit_code == 1
+    assert not list(folder.rglob("*.part"))
+    resume(folder, quiet=True)
+    assert_same_end(whole.folder, folder)
+
+
+def test_a_loss_that_is_no_number_stops_and_keeps_the_last_checkpoint(text, tmp_path, monkeypatch):
+    true_loss, count, folder = CharLM.loss, iter(range(100)), tmp_path / "nan"
+
+    def loss(self, model, batch, state):
+        value, state = true_loss(self, model, batch, state)
+        return (value * float("nan") if next(count) == 30 else value), state
+    monkeypatch.setattr(CharLM, "loss", loss)
+    with pytest.raises(Diverged) as caught:
+        train(CharLM(text=text, **OPTIONS), epochs=1, out=folder, save_every=1e-9, quiet=True)
+    assert str(caught.value) == (
+        f"the loss is nan and its gradient's norm nan at step 31 of {folder}: training stopped. The checkpoint of step "
+        "30 is kept. Train again with a smaller --rate (it was 0.004) or --clip (it was 1)."
+    )
+    assert caught.value.exit_code == 1
+    assert all(torch.isfinite(tensor).all() for name, tensor in RunFolder(folder).last_checkpoint().tensors.items()
+               if name.startswith("model."))
+
+
+def test_a_text_that_changed_is_not_gone_on_with(text, tmp_path, monkeypatch):
+    with monkeypatch.context() as patch, pytest.raises(ZeroDivisionError):
+        stop_after(patch, 60, ZeroDivisionError())
+        train(CharLM(text=text, **OPTIONS), epochs=1, out=tmp_path / "run", quiet=True)
+    text.write_text(text.read_text() + "more")
+    with pytest.raises(UsageError) as caught:
+        resume(tmp_path / "run", quiet=True)
+    assert str(caught.value) == (f"the text of {tmp_path / 'run'} has changed since the run began: "
+                                 f"put the old {text} back, or train anew.")
+
+
+def test_a_finished_run_is_only_opened(text, tmp_path, capsys):
+    run = train(CharLM(text=text, **OPTIONS), epochs=0.5, out=tmp_path / "run", quiet=True)
+    before = {file: file.read_bytes() for file in run.folder.rglob("*") if file.is_file()}
+    assert resume(run.folder).finished
+    assert capsys.readouterr().out == f"{run.folder} is finished: there is nothing to go on with.\n"
+    assert before == {file: file.read_bytes() for file in run.folder.rglob("*") if file.is_file()}
+    assert open_run(run.folder).sample(length=20) == run.sample(length=20)
+
+
+def test_a_file_is_replaced_whole_or_not_at_all(tmp_path, monkeypatch):
+    folder = RunFolder.create(tmp_path / "run", "x")
+    folder.write_json("settings.json", {"a": 1})
+
+    def fail(*_):
+        raise OSError(errno.EIO, "Input/output error")
+    monkeypatch.setattr(unrolled.runs.os, "replace", fail)
+    with pytest.raises(SaveError) as caught:
+        folder.write_json("settings.json", {"a": 2})
+    assert str(caught.value) == (
+        f"{folder.path / 'settings.json'} could not be saved: Input/output error; no checkpoint was written yet. "
+        f"Make room, then go on with: unrolled train --resume {folder.path}"
+    )
+    assert folder.settings() == {"a": 1} and [file.name for file in folder.path.iterdir()] == ["settings.json"]

@@ -1,0 +1,288 @@
+"""Training, evaluation and samples: what a run learns, and that its figures are what they say."""
+
+import json
+import math
+import os
+from pathlib import Path
+
+import pytest
+import torch
+from torch.nn import functional
+
+import unrolled
+from unrolled import find
+from unrolled.check import check_cell
+from unrolled.errors import CellError, UsageError
+from unrolled.models.language import LanguageModel
+from unrolled.models.sample import write
+from unrolled.models.score import UNSCORED, _pieces, nats_per_character
+from unrolled.runs import RunFolder
+from unrolled.schedule import Plan, first_factor, steps_in
+from unrolled.tasks.char_lm import CharLM
+from unrolled.trained import open_run
+from unrolled.training import train
+
+SHAKESPEARE = Path(os.environ.get("UNROLLED_DATA", "../shared/data")) / "tinyshakespeare" / "input.txt"
+VERSE = "the quick brown fox jumps over the lazy dog.\n"
+
+
+@pytest.fixture(autouse=True, scope="module")
+def one_thread():
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """A small model of a text that repeats one line."""
+    folder = tmp_path_factory.mktemp("train")
+    (folder / "verse.txt").write_text(VERSE * 60)
+    task = CharLM(text=folder / "verse.txt", hidden=32, layers=1, dropout=0.0, batch=4, span=16, rate=1e-2)
+    return train(task, epochs=8, out=folder / "run", quiet=True)
+
+
+def random_text(length, characters=11):
+    return torch.randint(characters, (length,), generator=torch.Generator().manual_seed(3))
+
+
+# --- learning --------------------------------------------------------------------------------------------------
+
+
+def test_a_line_that_repeats_is_learned_and_written(run):
+    last = run.metrics()[-1]
+    assert run.finished and last["validation"] < 0.1
+    assert run.sample("the quick", 35, temperature=0) == VERSE[9:44]
+
+
+def test_metrics_hold_ten_evaluations_and_the_loss_falls(run):
+    evaluated = [line["validation"] for line in run.metrics() if "validation" in line]
+    assert len(evaluated) == 10 and evaluated[-1] < evaluated[0] / 5
+    assert [line["step"] for line in run.metrics()] == sorted({line["step"] for line in run.metrics()})
+
+
+def test_the_reported_validation_is_that_of_the_saved_weights(run):
+    data = run.task.data()
+    best = min(line["validation"] for line in run.metrics() if "validation" in line)
+    assert nats_per_character(run.model, data.validation) == best
+    assert nats_per_character(open_run(run.folder).model, data.validation) == best
+    assert RunFolder(run.folder).weights().state["validation"] == best
+
+
+def test_an_untrained_model_finds_all_characters_about_equally_likely():
+    torch.manual_seed(0)
+    for name in ("lstm", "gru", "elman"):
+        model = LanguageModel(65, name, 64, 2)
+        assert abs(nats_per_character(model, random_text(2000, 65)) - math.log(65)) < 0.2
+
+
+def test_the_first_layer_reads_its_one_hot_input_at_full_strength_for_every_cell():
+    torch.manual_seed(0)
+    model = LanguageModel(32, "elman", 256, 2)      # the cell whose input weights are just called W
+    first, second = (layer.W.std().item() for layer in model.rnn.layers)
+    assert 0.45 < first < 0.55 and second < 0.05
+    model = LanguageModel(32, "rhn", 128)
+    assert 0.45 < model.rnn.layers[0].W_t.std().item() < 0.55
+
+
+def test_a_cell_of_two_inputs_is_refused():
+    with pytest.raises(UsageError) as caught:
+        LanguageModel(65, "phased_lstm", 8)
+    assert str(caught.value) == ("a character model gives one input, the character, and phased_lstm reads 2: x, t. "
+                                 "Choose another cell.")
+
+
+def test_the_same_seed_trains_the_same_weights_and_another_seed_others(tmp_path, run):
+    ends = []
+    for name, seed in (("a", 1), ("b", 1), ("c", 2)):
+        torch.rand(len(ends) + 1)                   # what the caller drew before must not matter
+        ends.append(train(run.task, epochs=0.3, seed=seed, out=tmp_path / name, quiet=True).model.head.weight)
+    assert torch.equal(ends[0], ends[1]) and not torch.equal(ends[0], ends[2])
+
+
+def test_training_leaves_the_callers_random_state_and_threads_alone(tmp_path, run):
+    torch.manual_seed(5)
+    before = torch.get_rng_state()
+    train(run.task, epochs=0.1, out=tmp_path / "run", quiet=True)
+    assert torch.equal(torch.get_rng_state(), before) and torch.get_num_threads() == 1
+
+
+@pytest.mark.parametrize("name", ["jordan", "indrnn", "mingru", "lem", "rhn", "mgu"])
+def test_every_kind_of_recurrence_trains_and_comes_back_from_its_folder(tmp_path, run, name):
+    task = CharLM(text=run.task.text, cell=name, hidden=8, layers=2, batch=4, span=8)
+    trained = train(task, epochs=0.1, out=tmp_path / name, quiet=True)
+    again = open_run(trained.folder)
+    assert again.evaluate(VERSE) == trained.evaluate(VERSE)
+
+
+# --- evaluation ------------------------------------------------------------------------------------------------
+
+
+def test_evaluation_of_a_short_text_equals_one_step_after_the_other():
+    model = LanguageModel(11, "lstm", 8, 2, dropout=0.5, dtype=torch.float64)
+    text, state, total = random_text(700), None, 0.0
+    model.eval()
+    with torch.no_grad():
+        for x, y in zip(text[:-1], text[1:]):
+            logits, state = model.step(x[None], state)
+            total += functional.cross_entropy(logits, y[None]).item()
+    model.train()
+    assert nats_per_character(model, text) == pytest.approx(total / 699, abs=1e-12)
+    assert model.training
+
+
+@pytest.mark.parametrize("length", [2, 3, 1025, 2049, 5000, 40_001, 111_539])
+def test_every_character_after_the_first_is_scored_exactly_once(length):
+    inputs, targets = _pieces(torch.arange(length))
+    scored = targets[targets != UNSCORED]
+    assert torch.equal(scored.sort().values, torch.arange(1, length))
+    assert torch.equal(targets[targets != UNSCORED], inputs[targets != UNSCORED] + 1)
+
+
+def test_evaluation_in_pieces_is_that_of_the_whole():
+    torch.manual_seed(1)
+    model = LanguageModel(11, "lstm", 16, dtype=torch.float64)
+    text = random_text(9000)
+    with torch.no_grad():
+        logits, _ = model.eval()(text[:-1, None])
+        whole = functional.cross_entropy(logits[:, 0], text[1:]).item()
+    assert _pieces(text)[0].shape[1] == 8
+    assert nats_per_character(model, text) == pytest.approx(whole, abs=1e-6)
+
+
+def test_the_three_figures_agree(run):
+    score = run.evaluate(VERSE * 3)
+    assert score.characters == 3 * len(VERSE) - 1
+    assert score.bits == pytest.approx(score.nats / math.log(2))
+    assert score.perplexity == pytest.approx(2 ** score.bits)
+    with pytest.raises(UsageError):
+        run.evaluate("t")
+
+
+# --- samples ---------------------------------------------------------------------------------------------------
+
+
+def test_the_same_seed_writes_the_same_text_and_another_seed_another(run):
+    one, same, other = (run.sample("the ", 200, temperature=2.0, seed=seed) for seed in (1, 1, 2))
+    assert one == same != other and len(one) == 200
+
+
+def test_writing_leaves_the_global_random_state_and_the_mode_alone(run):
+    before = torch.get_rng_state()
+    run.model.train()
+    run.sample("the ", 20)
+    assert torch.equal(torch.get_rng_state(), before) and run.model.training
+    run.model.eval()
+
+
+def test_top_k_of_one_and_temperature_zero_take_the_likeliest(run):
+    assert run.sample("the ", 50, top_k=1) == run.sample("the ", 50, temperature=0)
+    assert run.sample("the ", 50, temperature=1e-300) == run.sample("the ", 50, temperature=0)
+
+
+def test_samples_follow_the_models_probabilities():
+    torch.manual_seed(2)
+    model = LanguageModel(4, "elman", 8).eval()
+    with torch.no_grad():
+        logits = model(torch.tensor([[1]]))[0][0, 0]
+    drawn = torch.tensor([next(write(model, torch.tensor([1]), 1, temperature=0.7, seed=seed)) for seed in range(2000)])
+    counts = torch.bincount(drawn, minlength=4) / 2000
+    assert torch.allclose(counts, torch.softmax(logits / 0.7, 0), atol=0.04)
+
+
+@pytest.mark.parametrize(("options", "message"), [
+    ({"length": -1}, "--length -1 is below 0: give how many characters to write."),
+    ({"temperature": -0.5}, "--temperature -0.5 is not a number from 0 up: 0.5 is tame, 1 as learned."),
+    ({"temperature": math.nan}, "--temperature nan is not a number from 0 up: 0.5 is tame, 1 as learned."),
+    ({"top_k": 0}, "--top-k 0 leaves no character to draw: give 1 or more."),
+    ({"prime": ""}, "--prime is empty: give at least one character to go on from."),
+], ids=str)
+def test_wrong_wishes_for_a_sample_are_refused(run, options, message):
+    with pytest.raises(UsageError) as caught:
+        run.sample(**options)
+    assert str(caught.value) == message
+
+
+# --- the plan of steps -----------------------------------------------------------------------------------------
+
+
+def test_the_rate_warms_up_then_falls_to_its_floor():
+    plan = Plan(2000)
+    factors = [plan.factor(step) for step in range(2000)]
+    assert factors[:2] == [0.01, 0.02] and max(factors) == factors[100] == 1.0
+    assert factors[100:] == sorted(factors[100:], reverse=True) and factors[-1] == pytest.approx(0.02, abs=1e-5)
+
+
+def test_timed_steps_have_the_rate_they_had_before_the_plan_was_known():
+    plan = Plan(300, timed=40)
+    assert [plan.factor(step) for step in range(40)] == [first_factor(step) for step in range(40)]
+
+
+@pytest.mark.parametrize("steps", [1, 3, 9, 10, 11, 999])
+def test_a_run_is_evaluated_ten_times_and_always_at_its_end(steps):
+    evaluated = [step for step in range(1, steps + 1) if Plan(steps).evaluated(step, 10)]
+    assert evaluated[-1] == steps and len(evaluated) == min(steps, 10)
+
+
+def test_the_number_of_steps_follows_from_the_median_of_the_timed_ones():
+    assert steps_in(10.0, [5, 5, 5, 0.1, 0.1, 7.0], evaluation=20) == 80
+    assert steps_in(-1.0, [0.1] * 9, evaluation=0) == 0
+
+
+def test_minutes_are_kept_about(tmp_path, run):
+    trained = train(run.task, minutes=0.1, out=tmp_path / "run", quiet=True)
+    plan = json.loads((trained.folder / "settings.json").read_text())["plan"]
+    assert trained.finished and trained.metrics()[-1]["step"] == plan["steps"]
+    assert 2 < trained.metrics()[-1]["seconds"] < 30      # 6 asked for, on a machine that others may use
+
+
+# --- the check -------------------------------------------------------------------------------------------------
+
+
+def test_check_passes_a_right_cell_and_catches_a_wrong_gradient(monkeypatch):
+    assert check_cell(find("lem")).passed
+    true_gradients = torch.autograd.grad
+    monkeypatch.setattr(torch.autograd, "grad", lambda *a, **k: [g * (1 + 1e-5) for g in true_gradients(*a, **k)])
+    assert not check_cell(find("lem")).passed
+
+
+def test_no_module_hides_a_public_name():
+    # Importing unrolled.x sets the attribute x of the package: a module must not be called like a public function.
+    for name in ("train", "find", "cell", "watch", "CharLM"):
+        assert callable(getattr(unrolled, name)), name
+
+
+# --- from Python -----------------------------------------------------------------------------------------------
+
+
+def test_a_cell_given_as_a_function_trains_and_is_read_back_without_it(tmp_path, run):
+    @unrolled.cell
+    def leaky(x, h, *, W, U, b):
+        h = 0.5 * h + 0.5 * unrolled.tanh(W @ x + U @ h + b)
+        return h
+
+    task = CharLM(text=run.task.text, cell=leaky, hidden=8, batch=4, span=8)
+    trained = unrolled.train(task, epochs=0.2, out=tmp_path / "leaky", quiet=True)
+    again = open_run(trained.folder)
+    assert again.task.cell == "leaky" and again.model.rnn.cell.function is None
+    assert again.evaluate(VERSE) == trained.evaluate(VERSE)
+
+
+def test_a_mistake_in_the_cell_leaves_no_folder(tmp_path, run):
+    @unrolled.cell
+    def wrong(x, h, *, W, b):
+        h = unrolled.tanh(W @ x + V @ h + b)    # noqa: F821
+        return h
+
+    with pytest.raises(CellError):
+        unrolled.train(CharLM(text=run.task.text, cell=wrong), epochs=1, out=tmp_path / "wrong", quiet=True)
+    assert not (tmp_path / "wrong").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not SHAKESPEARE.exists(), reason=f"{SHAKESPEARE} is not there: set UNROLLED_DATA")
+def test_five_minutes_of_shakespeare_end_at_most_at_1_445_nats(tmp_path):
+    torch.set_num_threads(2)
+    trained = train(CharLM(text=SHAKESPEARE), minutes=5, out=tmp_path / "run", quiet=True)
+    assert min(line["validation"] for line in trained.metrics() if "validation" in line) <= 1.445
