@@ -16,7 +16,7 @@ from unrolled.cell import Cell
 from unrolled.cells import REGISTRY
 from unrolled.graph.node import size
 from unrolled.kernels import Schedule, run
-from unrolled.kernels.c import arguments
+from unrolled.kernels.c import frame
 from unrolled.kernels.c.toolchain import toolchain
 from unrolled.plan import cost
 
@@ -152,17 +152,19 @@ def check(given: Instance, backend: str, tolerance: float | None = None) -> None
 @contextlib.contextmanager
 def way(threads: int, split: bool, blas: bool = False):
     """The C backend goes about it like this, whatever its cost model says (units are shared out where they can be)."""
-    before = arguments.sharing, cost.LARGE
+    before = frame.sharing, cost.LARGE
 
     def forced(plan, width, batch, item, available):
         possible = plan.splits_units and all(len(set(g.widths)) == 1 for g in plan.groups)
         return threads, split and possible
 
-    arguments.sharing, cost.LARGE = forced, -1 if blas else before[1]
+    frame.sharing, cost.LARGE = forced, -1 if blas else before[1]
+    frame._frame.cache_clear()
     try:
         yield
     finally:
-        arguments.sharing, cost.LARGE = before
+        frame.sharing, cost.LARGE = before
+        frame._frame.cache_clear()
 
 
 def ways(backend: str):

@@ -331,6 +331,12 @@ def test_a_mistake_in_a_helper_is_shown_at_the_cells_line():
     says(mine, "2:return helper(W @ x + h)", "helper", IF)
 
 
+def test_a_lambda_is_its_own_first_line():
+    made = cell(lambda x, h, *, W: tanh(W @ x + missing))  # noqa: F821
+    with pytest.raises(CellError, match=r"^CellError in <lambda>, line 1:   made = cell\(lambda"):
+        made.graph
+
+
 def test_tracing_leaves_the_debuggers_hook_alone():
     import sys
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import pytest
 import torch
-from generated import Program, programs
+from generated import LANGUAGE, Program, programs
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from instances import WAYS, check, instance, meaning, needs_compiler, way
+from instances import BACKENDS, WAYS, check, instance, meaning, needs_compiler, way, ways
 
+from unrolled.cell import cell
 from unrolled.errors import NotYet
 from unrolled.kernels import Schedule
 
@@ -44,6 +45,49 @@ def check_c(case) -> None:
             check(made, "c", 1e-8)
         except NotYet as error:
             assert "op `concat`" in str(error)      # a concatenation that no product takes apart
+
+
+# Cells that once went wrong, as small as they could be made: what was wrong, the cell, its declared shapes.
+H, N = ("H",), ()
+FOUND = {
+    "a product that no gradient reaches":
+        ("def made(x, /, s0, *, p0): return step(p0 @ s0)", {}),
+    "a product that no gradient reaches beside one that has one":
+        ("def made(x, /, s0, *, p0, p1): return step(p0 @ s0) + tanh(p1 @ s0)", {}),
+    "products with the input that no gradient reaches, of two widths":
+        ("def made(x, /, s0, s1, *, p0, p1, p2): return step(p0 @ x) + s0, step(p1 @ x) + tanh(p2 @ s0)", {"s0": H, "s1": ("O",)}),
+    "a parameter times a hyper-parameter":
+        ("def made(x, /, s0, *, p0, a=0.75): return tanh(p0 * a * s0)", {}),
+    "a result that is a plain number":
+        ("def made(x, /, s0, *, a=0.75): return a", {"s0": N}),
+    "functions of plain numbers":
+        ("def made(x, /, s0, *, a=0.75): return s0 * relu(a) + tanh(a) * where(a, a, 0.25) - absolute(a)", {}),
+    "a sum that a later stage reads":
+        ("def made(x, /, s0, s1):\n v = total(x) * 0.3\n return v, 0.5 * v + 0.5 * s0, v", {"s0": N, "s1": N}),
+    "a sum beside a value that waits for a product":
+        ("def made(x, /, s0, s1, *, p0): return tanh(p0 @ s0) + total(s0), s1 + total(s0)", {"s0": H, "s1": N}),
+    "states that are numbers, which two cores must not both add to":
+        ("def made(x, /, s0, s1): return s0, 0.5 * s1", {"s0": N, "s1": H}),
+    "a carry that a later stage still reads":
+        ("def made(x, /, s0, s1, s2): return 0.5 * s2 + 0.5 * s0, s1 * s2, s2", {"s0": N, "s1": H, "s2": N}),
+    "one matrix with two operands":
+        ("def made(x, /, s0, s1, *, p0):\n v = tanh(p0 @ s0)\n return p0 @ v, v", {"s0": H, "s1": H}),
+    "one matrix, two states, one gradient":
+        ("def made(x, /, s0, s1, *, p0): return relu(p0 @ s1 + p0 @ s0), s1", {"s0": H, "s1": H}),
+}
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("what", FOUND)
+def test_what_was_found_stays_found(what, backend, built_quickly):
+    source, shapes = FOUND[what]
+    space = dict(LANGUAGE)
+    exec(source, space)
+    made = cell(shapes=shapes)(space["made"])
+    for schedule in SCHEDULES[:4]:
+        for each in ways(backend):
+            with each:
+                check(instance(made, {"I": 3, "H": 5, "O": 2}, schedule), backend)
 
 
 @settings(max_examples=60)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import torch
 from torch import Tensor
@@ -88,18 +89,51 @@ def prepare(graph: Graph, sizes: Mapping[Dim, int], inputs: Sequence[Tensor], st
     """
     check_sizes(graph, sizes)
     plan = plan_of(graph)
-    body = plan.body
+    body, stacks = plan.body, stacks_of(plan)
     values = {**dict(graph.hyper), **(hyper or {})}
     outer = _Outer(plan, dict(sizes), dict(zip(graph.inputs, inputs)), parameters, values)
     like = state[0] if state else next(iter(parameters.values()))
-    hoisted = tuple(outer.stack(h.matrices) for h in body.hoisted)
+    hoisted = tuple(outer.stack(s) for s in stacks.hoisted)
     operands = tuple(outer.value(h.operand) for h in body.hoisted)
-    weights = tuple(outer.stack(tuple(body.nodes[m].value for m in g.matrices)) for g in plan.groups)
-    vectors = outer.stack(tuple(body.nodes[v].value for v in plan.vectors)) if plan.vectors else like.new_empty(0)
+    weights = tuple(outer.stack(s) for s in stacks.weights)
+    vectors = outer.stack(stacks.vectors) if plan.vectors else like.new_empty(0)
     numbers = torch.stack([outer.value(body.nodes[v].value) for v in plan.numbers]) if plan.numbers else like.new_empty(0)
     used = tuple(outer.given[name] for name, _ in body.streams)
     return Call(plan, tuple(sizes.items()), schedule, tuple(values[n] for n, _ in graph.hyper), hoisted, operands,
                 weights, vectors, numbers, _as_values(used, body, sizes, like), tuple(state))
+
+
+@dataclass(frozen=True)
+class Stack:
+    """Nodes of the outer graph whose values are put below each other; their names where all are plain parameters."""
+
+    nodes: tuple[int, ...]
+    names: tuple[str, ...] | None
+    keys: tuple[tuple[str, ...], ...] = ()
+
+
+@dataclass(frozen=True)
+class Stacks:
+    """Everything that a plan wants stacked."""
+
+    hoisted: tuple[Stack, ...]
+    weights: tuple[Stack, ...]
+    vectors: Stack
+
+
+@lru_cache(maxsize=512)
+def stacks_of(plan: Plan) -> Stacks:
+    """Worked out once for a plan: this is asked for at every call of a layer."""
+    body = plan.body
+
+    def stack(nodes: tuple[int, ...]) -> Stack:
+        plain = all(body.outer[i].op == "parameter" for i in nodes)
+        names = tuple(body.outer[i].value for i in nodes) if plain else None
+        return Stack(nodes, names, tuple((n,) for n in names or ()))
+
+    return Stacks(tuple(stack(h.matrices) for h in body.hoisted),
+                  tuple(stack(tuple(body.nodes[m].value for m in g.matrices)) for g in plan.groups),
+                  stack(tuple(body.nodes[v].value for v in plan.vectors)))
 
 
 def _as_values(inputs: tuple[Tensor, ...], body, sizes, like: Tensor) -> tuple[Tensor, ...]:
@@ -161,10 +195,12 @@ class _Outer:
         node = next(n for n in self.nodes if n.op == "parameter" and n.value == name)
         return size(node.shape[0], self.sizes)
 
-    def stack(self, indices: tuple[int, ...]) -> Tensor:
+    def stack(self, stack: Stack) -> Tensor:
         """The values of several nodes below each other."""
-        names = tuple(self.nodes[i].value if self.nodes[i].op == "parameter" else None for i in indices)
-        if names in self.parameters:
-            return self.parameters[names]
-        values = [self.value(i) for i in indices]
+        if stack.names in self.parameters:
+            return self.parameters[stack.names]
+        if stack.names and all(k in self.parameters for k in stack.keys):
+            values = [self.parameters[k] for k in stack.keys]
+        else:
+            values = [self.value(i) for i in stack.nodes]
         return values[0] if len(values) == 1 else torch.cat(values)

@@ -31,8 +31,7 @@ def functions(plan: Plan, double: bool) -> Functions:
     return Functions(plan, double)
 
 
-def invoke(function, slots: tuple[str, ...], values: dict[str, int]) -> None:
-    """Calls with the values in the order of the slots. Raises MemoryError where the kernel found no working memory."""
-    arguments = array("q", [values[name] for name in slots])
+def invoke(function, arguments: array) -> None:
+    """Calls with an argument list. Raises MemoryError where the kernel found no working memory."""
     if function(arguments.buffer_info()[0]):
         raise MemoryError("no memory left for a kernel's working buffers; use a smaller batch or hidden size")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -63,46 +63,50 @@ class Loop(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx, call: Call, *tensors: Tensor):
-        result = forward(with_tensors(call, tensors), keep=True)
+        result = forward(call, keep=True)
         ctx.set_materialize_grads(False)
         ctx.save_for_backward(*tensors, result.y, *result.buffers)
-        ctx.call, ctx.count = without_tensors(call), len(tensors)
+        ctx.shell = Shell.of(call)
         return (result.y, *result.final)
 
     @staticmethod
     def backward(ctx, above, *carries):
         saved = ctx.saved_tensors
-        call = with_tensors(ctx.call, saved[:ctx.count])
+        call, count = ctx.shell.filled(saved), ctx.shell.total
         if torch.is_grad_enabled():          # create_graph=True: gradients of gradients come from the reference
             return None, *_differentiable(call, (above, *carries), ctx.needs_input_grad[1:])
-        return None, *backward(call, saved[ctx.count], saved[ctx.count + 1:], above, carries, ctx.needs_input_grad[1:])
+        return None, *backward(call, saved[count], saved[count + 1:], above, carries, ctx.needs_input_grad[1:])
 
 
-def without_tensors(call: Call) -> Call:
-    """The call with counts in place of its tensors, so that saving it keeps no tensor alive behind autograd's back."""
-    return replace(call, hoisted=len(call.hoisted), operands=len(call.operands), weights=len(call.weights), vectors=1,
-                   numbers=1, inputs=len(call.inputs), state=len(call.state))
+@dataclass(frozen=True)
+class Shell:
+    """A call without its tensors, so that keeping it keeps no tensor alive behind autograd's back; how many of each."""
 
+    fixed: tuple
+    counts: tuple[int, ...]
 
-def with_tensors(call: Call, tensors: Sequence[Tensor]) -> Call:
-    """The call on these tensors, in the order of `Call.tensors`."""
-    left = list(tensors)
+    @staticmethod
+    def of(call: Call) -> Shell:
+        return Shell((call.plan, call.sizes, call.schedule, call.hyper),
+                     tuple([len(call.hoisted), len(call.weights), len(call.inputs)]))
 
-    def take(field) -> tuple[Tensor, ...]:
-        count = field if isinstance(field, int) else len(field)
-        taken, left[:] = tuple(left[:count]), left[count:]
-        return taken
+    @property
+    def total(self) -> int:
+        g, w, i = self.counts
+        return 2 * g + w + 2 + i + len(self.fixed[0].body.states)
 
-    hoisted, operands, weights = take(call.hoisted), take(call.operands), take(call.weights)
-    vectors, numbers = take(1)[0], take(1)[0]
-    return replace(call, hoisted=hoisted, operands=operands, weights=weights, vectors=vectors, numbers=numbers,
-                   inputs=take(call.inputs), state=take(call.state))
+    def filled(self, tensors: Sequence[Tensor]) -> Call:
+        """The call on these tensors, in the order of `Call.tensors`."""
+        g, w, i = self.counts
+        at = 2 * g + w
+        return Call(*self.fixed, tuple(tensors[:g]), tuple(tensors[g:2 * g]), tuple(tensors[2 * g:at]), tensors[at],
+                    tensors[at + 1], tuple(tensors[at + 2:at + 2 + i]), tuple(tensors[at + 2 + i:self.total]))
 
 
 def _differentiable(call: Call, gradients: tuple, needed: tuple[bool, ...]):
     """Gradients as a differentiable function, by running the reference again."""
     with torch.enable_grad():
-        call = with_tensors(call, [t.view_as(t) for t in call.tensors])      # one tensor given twice counts twice
+        call = Shell.of(call).filled([t.view_as(t) for t in call.tensors])      # one tensor given twice counts twice
         y, final, _ = run_reference(call)
         pairs = [(o, g) for o, g in zip((y, *final), gradients) if g is not None and o.requires_grad]
         wanted = [t for t, n in zip(call.tensors, needed) if n]

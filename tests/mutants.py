@@ -1,0 +1,83 @@
+"""One-line sabotages of the package, each with the test that must notice it (tests/test_mutants.py)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """In `file`, `old` becomes `new`; then `test` must fail. `quick`: part of the default run."""
+
+    file: str
+    old: str
+    new: str
+    test: str
+    quick: bool = False
+
+
+RANDOM, FOUND = "test_random_cells.py::test_c_is_the_plain_function", "test_random_cells.py::test_what_was_found_stays_found"
+VALUES, GRADIENT = "test_cells.py::test_values_and_gradients", "test_ops.py::test_the_gradient_is_autograds"
+
+MUTANTS = (
+    # Gradients of primitives, and the sweep that joins them.
+    Mutant("ops.py", "(g * (1 - y * y),)", "(g * (1 - y),)", f"{GRADIENT}[tanh]", quick=True),
+    Mutant("ops.py", "(g / b, -(g * y / b))", "(g / b, g * y / b)", f"{GRADIENT}[div]"),
+    Mutant("ops.py", "return 0.5 + 0.5 * ((low < high) - (high < low))", "return low < high", f"{GRADIENT}[maximum]"),
+    Mutant("ops.py", "(where(0 < y, g, 0),)", "(where(0 < a + 1, g, 0),)", f"{GRADIENT}[relu]"),
+    Mutant("ops.py", "(g * (y * (1 - y)),)", "(g * y,)", "test_ops.py::test_the_gradient_is_the_slope[sigmoid]"),
+    Mutant("graph/gradient.py", "self.sums[index] = self.sums[index] + gradient if index in self.sums else gradient",
+           "self.sums[index] = gradient", "test_gradient.py::test_the_backward_step_of_every_cell[lstm]", quick=True),
+    Mutant("graph/gradient.py", 'return self.builder.apply("sum", (gradient,))', "return gradient",
+           "test_gradient.py::test_a_number_spread_over_a_vector_gets_the_sum"),
+    Mutant("graph/simplify.py", "return symbols[numbers.index(0.0)]", "return symbols[1 - numbers.index(0.0)]",
+           "test_gradient.py::test_simplification[0 * v]"),
+    # Tracing, widths, files.
+    Mutant("graph/node.py", 'SINGLE = ("alias", "products_t")', 'SINGLE = ("alias",)', f"{FOUND}[one matrix, two states, one gradient-c]"),
+    Mutant("graph/trace.py", "symbol = self.builder.alias(symbol)", "pass", "test_trace.py::test_the_line_that_only_renames_is_an_equation"),
+    Mutant("graph/widths.py", "return given[0][::-1]", "return given[0]", "test_gradient.py::test_the_backward_step_of_random_cells"),
+    Mutant("graph/json.py", "tuple(shape))", "())", "test_trace.py::test_json_and_pickle_keep_the_cell[lstm]", quick=True),
+    # The plan: stages, what is kept, what goes where.
+    Mutant("plan/stages.py", ' and self.nodes[index].op != "sum"', "", f"{FOUND}[a sum that a later stage reads-c]"),
+    Mutant("plan/stages.py", "stage[index] = latest + waits", "stage[index] = latest", "test_plan.py::test_the_plans_of_the_zoo_read_only_what_has_been_written"),
+    Mutant("plan/keep.py", "if cost_again(body, index, kept) <= 1:\n        return", "if True:\n        return",
+           "test_plan.py::test_the_plans_of_the_zoo_read_only_what_has_been_written[lstm]", quick=True),
+    Mutant("plan/plan.py", "if pairs == {(m, _gradient_of(body, m, group.operand)) for m in group.matrices})",
+           "if {m for m, _ in pairs} == set(group.matrices))", f"{FOUND}[one matrix with two operands-c]"),
+    Mutant("plan/plan.py", "schedule.store(index, carry, not_before=max(last, 0))", "schedule.store(index, carry)",
+           "test_plan.py::test_a_plan_reads_only_what_has_been_written"),
+    Mutant("plan/plan.py", " or _single(body, forward, backward, kept_widths)", "", "test_plan.py::test_sums_and_numbers_keep_a_row_on_one_core"),
+    Mutant("plan/cost.py", "if threads == 1:\n        return 1, False", "if threads == 1:\n        return 2, False",
+           "test_plan.py::test_cores_share_rows_units_or_nothing"),
+    # Backends.
+    Mutant("kernels/reference/run.py", "torch.cat([n, s[rows:]])", "torch.cat([n, n[:1].expand(len(s) - rows, -1)])",
+           f"{VALUES}[reference-torch.float64-elman]", quick=True),
+    Mutant("kernels/reference/spell.py", "torch.where(_tensor(c, like) != 0,", "torch.where(_tensor(c, like) > 0,",
+           "test_ops.py::test_the_reference_is_the_authors_function[where]"),
+    Mutant("kernels/c/spell.py", '"less": "({0} < {1} ?', '"less": "({0} <= {1} ?', "test_ops.py::test_c_is_the_reference_in_float64[less]", quick=True),
+    Mutant("kernels/c/unrolled.h", "real m = a > b ? a : b; return a != a ? a : m;", "return a > b ? a : b;",
+           "test_ops.py::test_c_is_the_reference_in_float64[maximum]"),
+    Mutant("kernels/c/unrolled.h", "INLINE real relu_(real x) { return x < 0 ? 0 : x; }", "INLINE real relu_(real x) { return x > 0 ? x : 0; }",
+           "test_ops.py::test_c_is_the_reference_in_float32[relu]"),
+    Mutant("kernels/c/segment.py", """text += f" + {self._address(Place('above', 0, (), place.width))}\"""", "pass",
+           f"{VALUES}[c-torch.float64-elman]"),
+    Mutant("kernels/c/segment.py", '+= {self._read(i)};" for i, p in adds]', '= {self._read(i)};" for i, p in adds]', f"{VALUES}[c-torch.float64-indrnn]"),
+    Mutant("kernels/c/direction.py", '"if (split) barrier_wait(&q->barrier, me, team);"', '""', f"{VALUES}[c-torch.float64-rhn]"),
+    Mutant("kernels/c/direction.py", "int(product.accumulate or k > 0)", "int(product.accumulate)", f"{VALUES}[c-torch.float64-gru]"),
+    Mutant("kernels/c/direction.py", "(s + 1 < steps ? rows[s + 1] : 0)", "0", f"{VALUES}[c-torch.float64-elman]"),
+    Mutant("kernels/c/after.py", 'return f"{{new{k}, {depth}, {depth}, state{k}}}"', 'return f"{{new{k}, {depth}, {depth}, 0}}"',
+           f"{VALUES}[c-torch.float64-elman]"),
+    Mutant("kernels/c/run.py", "[t.view_as(t) for t in call.tensors]", "list(call.tensors)",
+           "test_cells.py::test_gradients_of_gradients_are_the_references[intersection_rnn]"),
+    Mutant("kernels/c/run.py", "ctx.set_materialize_grads(False)", "ctx.save_for_backward()", "test_cells.py::test_a_loss_may_use_one_result_only"),
+    Mutant("kernels/c/threads.py", "return 1 if _forked or", "return 1 if", "test_cells.py::test_a_forked_child_computes"),
+    # Cells and layers.
+    Mutant("cells/gru.py", "r * (U_n @ h + c_n)", "(r * (U_n @ h) + c_n)", "test_oracles.py::test_gru_is_torchs[reference]"),
+    Mutant("cells/lstm.py", "o = sigmoid(W_o @ x + U_o @ h + p_o * c + b_o)", "o = sigmoid(W_o @ x + U_o @ h + b_o) + 0 * p_o",
+           "test_oracles.py::test_peephole_lstm_is_torchrecurrents[reference]"),
+    Mutant("cells/dynamics.py", "W_y @ z + V_y", "W_y @ y + V_y", "test_oracles.py::test_lem_is_torchrecurrents_but_for_the_new_z"),
+    Mutant("layers/lengths.py", "first[lengths[row] - 1 - time]", "first[lengths[row] - 1 - time.clamp(max=1)]", "test_layers.py"),
+    Mutant("layers/lengths.py", "state if self.restore is None else state.index_select(0, self.restore)", "state", "test_layers.py"),
+    Mutant("layers/stack.py", "x = (outputs[0] if len(outputs) == 1 else torch.cat(outputs, -1), *x[1:])",
+           "x = (outputs[0] if len(outputs) == 1 else torch.cat(outputs[::-1], -1), *x[1:])", "test_layers.py"),
+)
