@@ -18,6 +18,7 @@ from layer_cases import (BACKENDS, CELLS, assert_close, cell_of, gradients, leav
 
 import unrolled
 from unrolled import Recurrent, cell, sigmoid, tanh, total
+from unrolled.layers.dropout import dropped
 from unrolled.errors import CellError, Never, NotYet, ShapeError, UsageError
 
 every_cell = pytest.mark.parametrize("name", CELLS)
@@ -408,10 +409,24 @@ def test_dropout_goes_between_layers_while_training():
     torch.manual_seed(6)
     y, _ = layer(x)
     torch.manual_seed(6)
-    expected = above(torch.nn.functional.dropout(below(x)[0], 0.4))[0]
+    expected = above(dropped(below(x)[0], 0.4))[0]
     assert_close((y,), (expected,))
     layer.eval()
     assert_close((layer(x)[0],), (above(below(x)[0])[0],))
+
+
+def test_dropout_drops_its_share_and_keeps_the_mean():
+    torch.manual_seed(1)
+    ones = torch.ones(400, 1001, requires_grad=True)
+    y = dropped(ones, 0.25)
+    assert abs((y == 0).double().mean().item() - 0.25) < 0.003
+    assert abs(y.mean().item() - 1) < 0.004
+    assert set(y.unique().tolist()) == {0.0, torch.tensor(4 / 3).item()}
+    y.sum().backward()
+    assert torch.equal(ones.grad, y.detach())
+    assert torch.equal(dropped(ones, 0.0), ones) and not dropped(ones, 1.0).any()
+    columns = (y == 0).double().mean(0)                     # no byte of a drawn number is special
+    assert 0.14 < columns.min() and columns.max() < 0.36
 
 
 def test_dropout_with_one_layer_warns():

@@ -15,6 +15,7 @@ from ..graph.node import Dim, size
 from ..kernels import BACKENDS
 from ..kernels.call import check_sizes as check_widths
 from .check import check_extra, check_indices, check_input, check_sizes, check_state, of_type
+from .dropout import dropped
 from .initial import check_initial
 from .lengths import Rows, all_rows, rows_of
 from .stack import State, run_stack, stack_of
@@ -167,8 +168,11 @@ class Recurrent(nn.Module):
         watcher = watcher_of(self.watchers)
         note = watcher and watcher.call(self.cell.graph, lambda v: _padded(v, rows, alone, batch_first))
         y, last = run_stack(self._stack, [rows.pack(v) for v in inputs], first, weights, rows,
-                            dropped=self.dropout if self.training else 0.0, watch=note)
+                            between=self._drop if self.training and self.dropout else None, watch=note)
         return _padded(y, rows, alone, batch_first), self._final(last, rows, alone)
+
+    def _drop(self, y: Tensor) -> Tensor:
+        return dropped(y, self.dropout)
 
     def _inputs(self, x: Input, like: Tensor | None, batch_first: bool) -> tuple[list[Tensor], bool]:
         """The cell's inputs, checked, (T, B, width) each (indices (T, B)), and whether there was no batch."""

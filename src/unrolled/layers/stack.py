@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torch.nn.functional import dropout
 
 from ..graph.node import Dim, Graph
 from ..kernels import Schedule, known, run, run_compiled
@@ -51,22 +50,22 @@ def stack_of(graph: Graph, sizes: tuple[Mapping[Dim, int], ...], output: int, bi
 
 
 def run_stack(stack: Stack, x: Sequence[Tensor], state: Sequence[State], weights: Sequence[Named], rows: Rows, *,
-              dropped: float = 0.0, watch: Watch | None = None) -> tuple[Tensor, list[State]]:
+              between: Callable[[Tensor], Tensor] | None = None, watch: Watch | None = None) -> tuple[Tensor, list[State]]:
     """Runs all layers.
 
     x        the cell's inputs, packed: (N, width) each; the first may be int64 (N,), one-hot indices
     state    per layer and direction (layer 0, layer 0 reversed, layer 1, ...), (B, width) each, in the kernel's order
     weights  per layer and direction
-    dropped  probability of dropping an output between layers; 0 in evaluation
+    between  what a layer's output goes through on its way to the next: dropout, while training
     Returns the last layer's output (N, width x directions) and the final states, ordered as `state` is.
 
-    Layers above the first get the output below as their first input, and the other inputs unchanged. Dropout goes
-    between layers, drawn as torch.nn draws it: all steps at once, in packed order.
+    Layers above the first get the output below as their first input, and the other inputs unchanged. `between` sees all
+    steps at once, in packed order.
     """
     final: list[State] = []
     for layer, sizes in enumerate(stack.sizes):
-        if layer and dropped:
-            x = (dropout(x[0], dropped, True), *x[1:])
+        if layer and between:
+            x = (between(x[0]), *x[1:])
         outputs = []
         for direction in range(stack.directions):
             at = layer * stack.directions + direction

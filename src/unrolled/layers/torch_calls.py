@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from functools import partial
+
 import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
@@ -73,8 +75,8 @@ def run_as_torch(layer: nn.RNNBase, x, hx: Sequence[Tensor] | None, states: int)
     stack, weights = layer._stack, _weights(layer)
     watcher = watcher_of(layer.watchers)
     note = watcher and watcher.call(stack.graph, lambda v: v if packed else _as_given(layer, v, rows, alone))
-    y, last = run_stack(stack, (data.to(kind) if mixed else data,), state, weights, rows,
-                        dropped=layer.dropout if layer.training else 0.0, watch=note)
+    between = partial(dropout, p=layer.dropout) if layer.training and layer.dropout else None       # torch's own draws
+    y, last = run_stack(stack, (data.to(kind) if mixed else data,), state, weights, rows, between=between, watch=note)
     y = y if packed else _as_given(layer, y, rows, alone)
     final = [torch.stack(parts) if len(parts) > 1 else parts[0].unsqueeze(0)
              for parts in zip(*([rows.unsort(s) for s in one] for one in last))]

@@ -7,6 +7,7 @@ from torch import nn
 
 from ..cell import find
 from ..errors import UsageError
+from ..layers.dropout import Dropout
 from ..layers.recurrent import Recurrent
 
 State = tuple[torch.Tensor, ...]
@@ -48,7 +49,7 @@ class LanguageModel(nn.Module):
         self.characters = characters
         self.rnn = Recurrent(cell, characters, hidden, num_layers=layers, dropout=dropout if layers > 1 else 0.0,
                              backend=backend, dtype=dtype)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         self.head = nn.Linear(self.rnn.output_size, characters, dtype=dtype)
         self._spread_input_weights()
 
