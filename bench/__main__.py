@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from pathlib import Path
 
 from rich.console import Console
 
@@ -11,7 +12,7 @@ from unrolled import find
 from unrolled.errors import UnrolledError
 from unrolled.plan.plan import plan_of
 
-from . import build, char_lm, layers, memory, report
+from . import build, char_lm, layers, learning, memory, report
 from .eager_source import source_of
 from .peers import sizes_of
 from .rows import Row
@@ -31,6 +32,9 @@ def parser() -> argparse.ArgumentParser:
             one.add_argument("--only", default="", metavar="TEXT",
                              help='rows that contain it, e.g. "mgu vs eager"; not kept')
     commands.add_parser("report", help="render bench/RESULTS.md without measuring")
+    one = commands.add_parser("learning", help="minutes of training beside a plain torch.nn.LSTM loop")
+    one.add_argument("--text", type=Path, required=True, help="the text to learn")
+    one.add_argument("--minutes", type=positive, default=5.0, help="for each side (default: %(default)s)")
     shown = commands.add_parser("eager", help="print the eager peer of a cell")
     shown.add_argument("cell")
     shown.add_argument("--hidden", type=int, default=128)
@@ -53,6 +57,10 @@ def main() -> int:
         elif options.command == "eager":
             chosen = find(options.cell)
             print(source_of(plan_of(chosen.graph), sizes_of(chosen, options.hidden, options.hidden)).text, end="")
+        elif options.command == "learning":
+            for one in learning.run(options.text, options.minutes):
+                console.print(f"{one.who:28} {one.nats:.4f} nats per character held out, {one.characters:,} characters read, "
+                              f"{one.speed:,.0f} characters/s", highlight=False)
         else:
             measure(options, console)
     except UnrolledError as error:

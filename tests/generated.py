@@ -21,6 +21,9 @@ UNARY = ("tanh({})", "sigmoid({})", "relu({})", "softplus({})", "sin({})", "cos(
          "-{}", "exp(-absolute({}))", "sqrt(1 + {0} * {0})", "log(1 + {0} * {0})", "1 - {}", "0.5 * {}", "{} ** 3", "{} / 2")
 BINARY = ("{} + {}", "{} - {}", "{} * {}", "maximum({}, {})", "minimum({}, {})", "{} / (1.5 + absolute({}))",
           "where({0} < {1}, {0}, 0)", "where({0} < {1}, {0}, {1} * {0})", "where({1}, {0}, 0.25)", "where(0.1 < {1}, 2, {0} * {1})")
+# A hyper-parameter is a plain number when the function runs on tensors, so it stands beside something that is none.
+HYPER = ("a * {0}", "{0} / (a + 1)", "where(a < {0}, {0}, a)", "maximum(a, {0})", "(1 - a) * {0} + a * {1}", "tanh({1} * a) * {0}",
+         "relu(a) * {0} - a")
 
 
 @dataclass
@@ -76,7 +79,6 @@ def _signature(draw, made: Program, widths) -> None:
         made.values.append((f"s{k}", shape))
     if draw(st.sampled_from((0, 0, 1))):
         made.hyper.append("a")
-        made.values.append(("a", ()))
 
 
 def _parameter(draw, made: Program, shape: tuple[str, ...]) -> str:
@@ -125,7 +127,8 @@ def _product(draw, made: Program, width: str) -> str:
 
 
 def _line(draw, made: Program, widths, name: str) -> None:
-    kind = draw(st.sampled_from(("gate", "gate", "unary", "binary", "binary", "alias", "total", "number", "concat")))
+    kinds = ("gate", "gate", "unary", "binary", "binary", "alias", "total", "number", "concat", *("hyper",) * 2 * len(made.hyper))
+    kind = draw(st.sampled_from(kinds))
     width = draw(st.sampled_from(widths))
     if kind == "gate":
         terms = [_product(draw, made, width) for _ in range(draw(st.integers(1, 2)))] + [_vector(draw, made, width)]
@@ -138,6 +141,10 @@ def _line(draw, made: Program, widths, name: str) -> None:
         other = _vector(draw, made, shape[0]) if shape else draw(st.sampled_from([n for n, s in made.values if not s]))
         pair = draw(st.permutations((value, f"({other})")))
         text = draw(st.sampled_from(BINARY)).format(*pair)
+    elif kind == "hyper":
+        value, shape = _any(draw, made)
+        pattern = draw(st.sampled_from(HYPER))
+        text = pattern.format(value, _parameter(draw, made, ()) if "{1}" in pattern else "")
     elif kind == "alias":
         text, shape = _any(draw, made)
     elif kind == "total":

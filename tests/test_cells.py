@@ -114,6 +114,19 @@ def test_backward_twice(name):
     compare(gradients(results, made.leaves), once, made.named, 0.0)
 
 
+@EVERY
+@BOTH
+def test_what_the_caller_gives_is_left_alone(name, backend):
+    """Neither values nor the gradients that come from above are written to."""
+    made = small(name)
+    results = made.run(backend)
+    above = [torch.randn_like(r) for r in results]
+    given = [*made.leaves, *above, *results]
+    before = [t.detach().clone() for t in given]
+    torch.autograd.grad(results, made.leaves, above, allow_unused=True)
+    assert all(torch.equal(a, b) for a, b in zip(given, before))
+
+
 @needs_compiler
 @EVERY
 def test_gradients_of_gradients_are_the_references(name):

@@ -26,7 +26,7 @@ TESTS = Path(__file__).parent
 ROOT = Path(unrolled.__file__).parent
 PROPERTIES = ("test_values_and_gradients", "test_an_index_is_a_one_hot_row", "test_parameters_stacked_as_the_plan_packs_them",
               "test_no_steps_leave_the_state", "test_a_loss_may_use_one_result_only", "test_each_gradient_alone",
-              "test_strides_do_not_matter")
+              "test_strides_do_not_matter", "test_what_the_caller_gives_is_left_alone")
 C_PROPERTIES = ("test_inference_is_the_training_forward", "test_two_forwards_before_a_backward", "test_backward_twice",
                 "test_gradients_of_gradients_are_the_references", "test_nan_and_infinity_come_out_where_they_should")
 

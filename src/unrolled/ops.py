@@ -159,8 +159,9 @@ def _where(condition, a, b):
     if not hasattr(condition, "dtype"):
         return a if condition else b
     torch = _torch()
-    like = next((v for v in (a, b) if hasattr(v, "dtype")), condition)
-    a, b = (torch.as_tensor(v, dtype=like.dtype, device=like.device) for v in (a, b))
+    like = next((v for v in (a, b) if hasattr(v, "dtype")), None)
+    kind = torch.get_default_dtype() if like is None else like.dtype
+    a, b = (torch.as_tensor(v, dtype=kind, device=condition.device) for v in (a, b))
     return torch.where(condition.bool(), a, b)
 
 

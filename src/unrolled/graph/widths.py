@@ -143,6 +143,8 @@ def _shape(node: Node, shapes: list, widths: Widths, graph: Graph, place: Place)
                   f"@cell(shapes={{{name!r}: ('depth', 'H', 'H')}})")
         return given[0][1:]
     if rule == "scalar":
+        if not given[0]:
+            wrong(f"total sums a vector, and {_called(graph, node.args[0])} is a number. Use it as it is")
         return ()
     return _elementwise(node, given, widths, wrong, graph)
 

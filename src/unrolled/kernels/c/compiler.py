@@ -12,7 +12,7 @@ from pathlib import Path
 from unrolled.errors import UnrolledError, UsageError
 from unrolled.kernels.c import cache
 
-LINK = ("-lm",)
+LINK = ("-lm", "-pthread")
 
 
 class CompilerError(UnrolledError):

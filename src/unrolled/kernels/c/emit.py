@@ -15,7 +15,7 @@ from .direction import Direction
 from .segment import extent, safe
 from .slots import backward_slots, forward_slots, letters
 
-VERSION = 2      # of the calling convention; part of the source, hence of the cache's key
+VERSION = 3      # of the calling convention; part of the source, hence of the cache's key
 
 # Rows never overlap, so the loops over units may be vectorised whatever the pointers look like.
 LOOPS = """#define PRAGMA(text) _Pragma(#text)
@@ -36,9 +36,9 @@ JOB = """typedef struct {
 
 @lru_cache(maxsize=1)
 def header() -> str:
-    """The text of the two headers, which every emitted file begins with."""
+    """The text of the headers, which every emitted file begins with."""
     folder = files(__package__)
-    return "\n".join(folder.joinpath(name).read_text(encoding="utf-8") for name in ("unrolled.h", "around.h"))
+    return "\n".join(folder.joinpath(name).read_text(encoding="utf-8") for name in ("unrolled.h", "threads.h", "around.h"))
 
 
 @lru_cache(maxsize=512)
@@ -88,7 +88,7 @@ def _function(name: str, inside: list[str], write: Direction, memory) -> list[st
     if memory:
         lines += ["memset(q.vector_sums, 0, vector_sums_length * sizeof(real));",
                   "memset(q.number_sums, 0, number_sums_length * sizeof(real));"]
-    lines += [f"parallel((fork_join)a[8], (int (*)(void))a[9], (int (*)(void))a[10], {name}_part, &q, (int)a[4]);",
+    lines += [f"run_team(a + 8, {name}_part, &q, (int)a[4]);",
               "free(memory);", "return q.failed;"]
     return [f"static void {name}_part(void *argument, int me, int team)", "{", *_indent(inside), "}", "",
             f"int {name}(const int64_t *a)", "{", *_indent(lines), "}", ""]

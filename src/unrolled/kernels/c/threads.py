@@ -1,4 +1,6 @@
-"""The thread team: torch's own OpenMP runtime, found among the libraries that are loaded already; never a second one."""
+"""The thread team: torch's own OpenMP runtime, found among the libraries that are loaded already; never a second one.
+
+Where there is none, a kernel starts threads of its own (threads.h)."""
 
 from __future__ import annotations
 
@@ -18,7 +20,7 @@ def _in_child() -> None:
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_in_child)      # a forked child has the runtime's memory, but none of its threads
+    os.register_at_fork(after_in_child=_in_child)      # a child has the runtime's memory, but none of its threads
 
 
 @lru_cache(maxsize=1)
@@ -49,5 +51,5 @@ def _candidates() -> list[str]:
 
 
 def threads() -> int:
-    """How many threads a kernel may use: what torch may; one in a forked child or without a runtime."""
-    return 1 if _forked or not runtime()[0] else torch.get_num_threads()
+    """How many threads a kernel may use: what torch may; one in a forked child."""
+    return 1 if _forked else torch.get_num_threads()
