@@ -300,16 +300,16 @@ def test_a_hyper_parameter_is_passed_at_run_time(backend):
 
 
 @BOTH
-@pytest.mark.parametrize("name", ("elman", "indrnn", "jordan"))
-@pytest.mark.parametrize("nonlinearity", ("tanh", "relu", "sigmoid", "softplus", "sin", "identity"))
-def test_every_activation(name, nonlinearity, backend):
+@pytest.mark.parametrize("name, nonlinearity", (("elman", "relu"), ("elman", "softplus"), ("jordan", "sin"), ("jordan", "identity"),
+                                                ("indrnn", "sigmoid"), ("indrnn", "tanh"), ("indrnn", "exp")))
+def test_every_activation(name, nonlinearity, backend, built_quickly):
     cell = REGISTRY[name].using(nonlinearity=nonlinearity)
     check(instance(cell, {"I": 4, "H": 6, "O": 3}, Schedule(3, 2)), backend)
 
 
 @BOTH
-def test_the_depth_of_a_highway(backend):
-    for depth in (1, 2, 5):
+def test_the_depth_of_a_highway(backend, built_quickly):
+    for depth in (1, 4):
         cell = REGISTRY["rhn"].using(depth=depth)
         assert cell.graph.shape("parameter", "U_h") == (str(depth), "H", "H")
         check(instance(cell, {"I": 4, "H": 6}, Schedule(3, 2)), backend)

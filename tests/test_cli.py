@@ -15,10 +15,13 @@ from unrolled.runs import RunFolder
 from unrolled.tasks.char_lm import CharLM
 from unrolled.training import train
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 VERSE = "the quick brown fox jumps over the lazy dog.\n"
 SMALL = ["--hidden=8", "--batch=4", "--span=8", "--epochs=0.2"]
 CELL_FILE = '''
 from unrolled import cell, sigmoid, tanh
+
 number = 3
 
 @cell
@@ -41,14 +44,6 @@ def forgetful(x, h, c, *, W, U, b):
     h = tanh(W @ x + U @ h + b)
     return
 '''
-
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")

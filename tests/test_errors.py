@@ -7,13 +7,9 @@ import math
 import pytest
 import torch
 
-from unrolled import Cell, activation, cell, concat, find, sigmoid, tanh
-from unrolled.cells import REGISTRY
-from unrolled.cell import register
+from unrolled import activation, cell, concat, sigmoid, tanh, total
 from unrolled.errors import CellError, Never, NotYet, ShapeError, UnrolledError, UsageError, quote
 from unrolled.kernels.call import check_sizes
-
-FIND_HELP = "`unrolled cells` lists them."
 
 
 def message_of(function, **bound) -> str:
@@ -233,6 +229,15 @@ def test_a_matrix_in_a_concatenation():
     says(mine, "2:return tanh(W @ concat(x, h, U) + U @ h)", "concat", "concat joins vectors only")
 
 
+def test_the_total_of_a_number():
+    @cell(shapes={"n": ()})
+    def mine(x, h, n, *, W):
+        return tanh(W @ x + h), n + total(n)
+
+    with pytest.raises(CellError, match=r"line 2:.*\n +\^\ntotal sums a vector, and n is a number. Use it as it is$"):
+        mine.graph
+
+
 def test_a_single_unit():
     def mine(x, h, *, W):
         return W @ x + h[0]
@@ -352,61 +357,6 @@ def test_tracing_leaves_the_debuggers_hook_alone():
         assert sys.gettrace() is hook
     finally:
         sys.settrace(before)
-
-
-def test_an_unknown_cell_is_answered_by_its_neighbours():
-    with pytest.raises(UsageError) as raised:
-        find("lsmt")
-    assert str(raised.value) == "there is no cell called 'lsmt'. Did you mean lstm or lem?"
-    with pytest.raises(UsageError) as raised:
-        find("transformer-xl")
-    assert str(raised.value) == f"there is no cell called 'transformer-xl'. {FIND_HELP}"
-
-
-@pytest.mark.parametrize("name, values, expected", (
-    ("lem", {"d": 3}, "lem.using(d=...): lem has no d. It takes dt."),
-    ("gru", {"dt": 3}, "gru.using(dt=...): gru has no dt. It takes no hyper-parameters."),
-    ("jordan", {"P": 3}, "jordan.using(P=...): jordan has no P. It takes nonlinearity, O."),
-    ("lem", {"dt": "a"}, "lem.using(dt='a'): dt is a number, for instance 1.0."),
-    ("rhn", {"depth": 2.5}, "rhn.using(depth=2.5): depth is a whole number, for instance 3."),
-    ("elman", {"nonlinearity": 1}, "elman.using(nonlinearity=1): nonlinearity is a text, for instance 'tanh'."),
-))
-def test_using_what_a_cell_does_not_have(name, values, expected):
-    with pytest.raises(UsageError) as raised:
-        REGISTRY[name].using(**values)
-    assert str(raised.value) == expected
-
-
-def test_two_cells_of_one_name():
-    with pytest.raises(CellError, match="two cells are called gru; rename one"):
-        register(REGISTRY["gru"])
-
-
-def test_a_stored_cell_has_equations_and_no_function():
-    stored = Cell.from_json(REGISTRY["gru"].to_json())
-    with pytest.raises(UsageError, match="gru was read from a file, which keeps equations and no Python function"):
-        stored(1.0, 2.0)
-
-
-@pytest.mark.parametrize("data", ({}, {"name": "x"}, [], None, 3))
-def test_data_that_is_no_cell(data):
-    with pytest.raises(UsageError, match="this is no stored cell"):
-        Cell.from_json(data)
-
-
-@pytest.mark.parametrize("change", ({"output": 10_000}, {"output": -1}, {"new_states": [4, 10_000]}, {"nodes": [["add", [0, 1], None, []]]},
-                                    {"nodes": 7}, {"hyper": [["dt", "x"]]}))
-def test_a_damaged_graph(change):
-    data = REGISTRY["lstm"].to_json()
-    with pytest.raises(UsageError, match="this is no stored cell"):
-        Cell.from_json({**data, "graph": {**data["graph"], **change}})
-
-
-def test_an_unknown_primitive_in_a_file():
-    data = REGISTRY["elman"].to_json()
-    nodes = [["eval" if op == "tanh" else op, *rest] for op, *rest in data["graph"]["nodes"]]
-    with pytest.raises(UsageError, match="this is no stored cell"):
-        Cell.from_json({**data, "graph": {**data["graph"], "nodes": nodes}})
 
 
 @pytest.mark.parametrize("kind, builtin", ((CellError, Exception), (UsageError, ValueError), (ShapeError, ValueError),

@@ -164,7 +164,8 @@ WRITTEN = ("new", "output", "z", "scratch", "carry", "kept", "gradient", "dinput
 def check_reads(made, program) -> None:
     nodes, places, forward = made.body.nodes, dict(program.places), program is made.forward
     memory = {address(place): index for index, place in places.items()
-              if not (forward and is_kept(place)) and (place.buffer not in WRITTEN or not forward and (is_kept(place) or place.buffer == "new"))}
+              if (place.buffer not in WRITTEN and not is_kept(place))
+              or (not forward and (is_kept(place) or place.buffer == "new"))}
     memory |= {address(place): index for index, place in places.items() if place.buffer == "carry"}
     for step in program.steps:
         if isinstance(step, Product):

@@ -78,20 +78,15 @@ FOUND = {
         ("def made(x, /, s0, *, a=0.75): return tanh(where(a < s0, a, 0) + s0)", {}),
     "one matrix, two states, one gradient":
         ("def made(x, /, s0, s1, *, p0): return relu(p0 @ s1 + p0 @ s0), s1", {"s0": H, "s1": H}),
-}
-
-
-# Known and not mended: an entry that passes turns its test red, and then belongs into FOUND.
-OPEN = {
     "a function of a hyper-parameter before a product with the input":
         ("def made(x, /, s0, *, p0, a=0.75): return tanh(p0 @ (relu(a) * x) + s0)", {}),
 }
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
-@pytest.mark.parametrize("what", [*FOUND, *(pytest.param(w, marks=pytest.mark.xfail(strict=True)) for w in OPEN)])
+@pytest.mark.parametrize("what", FOUND)
 def test_what_was_found_stays_found(what, backend, built_quickly):
-    source, shapes = {**FOUND, **OPEN}[what]
+    source, shapes = FOUND[what]
     space = dict(LANGUAGE)
     exec(source, space)
     made = cell(shapes=shapes)(space["made"])

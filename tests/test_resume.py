@@ -21,17 +21,10 @@ from unrolled.tasks.char_lm import CharLM
 from unrolled.trained import open_run
 from unrolled.training import resume, train
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 OPTIONS = {"hidden": 12, "layers": 2, "batch": 4, "span": 8, "dropout": 0.2}
 ONE_THREAD = os.environ | {"OMP_NUM_THREADS": "1"}
-
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread():
-    """Tiny models gain nothing from a second thread, and lose much where other tests run beside."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")

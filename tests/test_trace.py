@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import linecache
 import os
 import pickle
 import subprocess
@@ -206,26 +207,29 @@ def digest(texts) -> str:
     return hashlib.sha256("".join(texts).encode()).hexdigest()
 
 
-EMITTED = ("import hashlib; from unrolled.cells import REGISTRY; from unrolled.kernels.c.emit import emit; from unrolled.plan.plan import plan_of; "
-           "print(hashlib.sha256(''.join(emit(plan_of(REGISTRY[n].graph), d) for n in sorted(REGISTRY) for d in (True, False)).encode()).hexdigest())")
+EMITTED = """
+import hashlib
+from unrolled.cells import REGISTRY
+from unrolled.kernels.c.emit import emit
+from unrolled.plan.plan import plan_of
+text = "".join(emit(plan_of(REGISTRY[n].graph), d) for n in sorted(REGISTRY) for d in (True, False))
+print(hashlib.sha256(text.encode()).hexdigest())
+"""
 
 
 def test_two_processes_emit_the_same_bytes():
     """Nothing depends on hashes of strings, addresses or the order in which cells were used."""
     here = digest(emit(plan_of(REGISTRY[n].graph), d) for n in sorted(REGISTRY) for d in (True, False))
-    for seed in ("1", "2"):
-        done = subprocess.run([sys.executable, "-c", EMITTED], capture_output=True, text=True, timeout=100,
-                              env={**os.environ, "PYTHONHASHSEED": seed})
-        assert done.stdout.strip() == here, done.stderr
+    done = subprocess.run([sys.executable, "-c", EMITTED], capture_output=True, text=True, timeout=100,
+                          env={**os.environ, "PYTHONHASHSEED": "1"})
+    assert done.stdout.strip() == here, done.stderr
 
 
 def test_an_authors_words_stay_inside_comments():
     space = {"tanh": tanh}
-    exec(compile("def mine(x, h, *, W):\n    größe = tanh(W @ x + h)  # */ int main() { system(\"ls\"); } /* ??/\n    return größe\n",
-                 "<mine>", "exec"), space)
-    import linecache
-    linecache.cache["<mine>"] = (1, None, ["def mine(x, h, *, W):\n", "    größe = tanh(W @ x + h)  # */ int main()\n", "    return größe\n"],
-                                 "<mine>")
+    lines = ["def mine(x, h, *, W):\n", "    größe = tanh(W @ x + h)  # */ int main() { abort(); } /* ??/\n", "    return größe\n"]
+    exec(compile("".join(lines), "<mine>", "exec"), space)
+    linecache.cache["<mine>"] = (1, None, lines, "<mine>")
     text = emit(plan_of(cell(space["mine"]).graph), False, with_header=False)
     assert text.isascii() and "*/ int" not in text
 

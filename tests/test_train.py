@@ -22,16 +22,10 @@ from unrolled.tasks.char_lm import CharLM
 from unrolled.trained import open_run
 from unrolled.training import train
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 SHAKESPEARE = Path(os.environ.get("UNROLLED_DATA", "../shared/data")) / "tinyshakespeare" / "input.txt"
 VERSE = "the quick brown fox jumps over the lazy dog.\n"
-
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")

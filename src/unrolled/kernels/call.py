@@ -161,6 +161,7 @@ class _Outer:
                  hyper: Mapping[str, float]):
         self.nodes, self.sizes, self.given, self.parameters, self.hyper = plan.body.outer, sizes, given, parameters, hyper
         self.known: dict[int, Tensor] = {}
+        self.like = next(iter((*parameters.values(), *given.values())))
 
     def value(self, index: int) -> Tensor:
         node = self.nodes[index]
@@ -169,10 +170,8 @@ class _Outer:
                 self.known[index] = self._parameter(node.value)
             elif node.op == "input":
                 self.known[index] = self.given[node.value]
-            elif node.op == "constant":
-                self.known[index] = node.value
-            elif node.op == "hyper":
-                self.known[index] = self.hyper[node.value]
+            elif node.op in ("constant", "hyper"):
+                self.known[index] = self.like.new_tensor(node.value if node.op == "constant" else self.hyper[node.value])
             else:
                 self.known[index] = evaluate(node, [self._operand(a) for a in node.args], self.sizes)
         return self.known[index]

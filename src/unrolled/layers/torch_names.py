@@ -57,6 +57,15 @@ class LSTM(nn.RNNBase):
         return y, tuple(state)
 
 
+def _one_state(layer: nn.RNNBase, input, hx):
+    """The forward of a layer whose state is one tensor."""
+    given = None if hx is None else (hx,)
+    if not fits(layer, input, given, states=1):
+        return layer.torch_forward(input, hx)
+    y, state = run_as_torch(layer, input, given, states=1)
+    return y, state[0]
+
+
 class GRU(nn.RNNBase):
     """torch.nn.GRU on this package's kernels: arguments, results and state_dict are torch.nn.GRU's.
 
@@ -84,11 +93,7 @@ class GRU(nn.RNNBase):
     torch_forward = nn.GRU.forward
 
     def forward(self, input, hx=None):
-        given = None if hx is None else (hx,)
-        if not fits(self, input, given, states=1):
-            return self.torch_forward(input, hx)
-        y, state = run_as_torch(self, input, given, states=1)
-        return y, state[0]
+        return _one_state(self, input, hx)
 
 
 class RNN(nn.RNNBase):
@@ -123,8 +128,4 @@ class RNN(nn.RNNBase):
     torch_forward = nn.RNN.forward
 
     def forward(self, input, hx=None):
-        given = None if hx is None else (hx,)
-        if not fits(self, input, given, states=1):
-            return self.torch_forward(input, hx)
-        y, state = run_as_torch(self, input, given, states=1)
-        return y, state[0]
+        return _one_state(self, input, hx)
