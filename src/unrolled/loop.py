@@ -13,7 +13,7 @@ from .progress import duration, printable
 from .schedule import Plan, first_factor, steps_in
 from .snapshot import Training, diverged, save
 
-EVALUATIONS = 10          # in a run
+EVALUATIONS = 5           # in a run
 REPORTS = 200             # lines in metrics.jsonl
 SAMPLED = 240             # characters of each sample
 TIMED_STEPS = (12, 200)   # at least and at most this many steps are timed,
