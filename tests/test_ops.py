@@ -15,7 +15,7 @@ from unrolled.errors import Never
 from unrolled.graph.node import Node
 from unrolled.kernels.c.build import build
 from unrolled.kernels.c.emit import header
-from unrolled.kernels.c.run import SKIPPED as WRITTEN_BY_THE_PROGRAM
+from unrolled.kernels.c.spell import SKIPPED as WRITTEN_BY_THE_PROGRAM
 from unrolled.kernels.c.spell import SPELL as C
 from unrolled.kernels.c.spell import number
 from unrolled.kernels.reference.spell import SPELL as TORCH

@@ -8,8 +8,7 @@ from textwrap import shorten
 
 from ..cell import Cell
 from ..cells import REGISTRY
-from ..kernels.c.run import SKIPPED
-from ..kernels.c.spell import SPELL
+from ..kernels.c.spell import unspelled
 from ..kernels.c.toolchain import toolchain, why_unusable
 from ..plan.describe import stage_count
 from ..plan.plan import Plan, plan_of
@@ -80,7 +79,7 @@ def _row(cell: Cell) -> Row:
 
 def obstacle(plan: Plan) -> str | None:
     """Why the C backend cannot run a cell on this machine's CPU; None if it can."""
-    missing = next((n.op for n in plan.body.nodes if n.args and n.op not in SPELL and n.op not in SKIPPED), None)
+    missing = unspelled(plan)
     if missing:
         return f"op `{missing}` is not spelled in kernels/c/spell.py"
     return None if toolchain() else f"no compiler works: {why_unusable()}"

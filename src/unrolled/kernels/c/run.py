@@ -1,4 +1,4 @@
-"""The C backend: hoisted products in torch, the loop in C, weight gradients in torch."""
+"""The C backend: what it can run, and its node in autograd's graph."""
 
 from __future__ import annotations
 
@@ -13,10 +13,8 @@ from ..call import Call
 from ..reference.run import run as run_reference
 from .backward import backward
 from .forward import forward
-from .spell import SPELL
+from .spell import unspelled
 from .toolchain import toolchain, warn_no_compiler, why_unusable
-
-SKIPPED = ("product", "products_t", "sum")      # spelled by the program itself, not by a row of SPELL
 
 
 def obstacle(call: Call) -> str | None:
@@ -31,7 +29,7 @@ def obstacle(call: Call) -> str | None:
         return f"its tensors are {dtype}, and one is {next(t.dtype for t in tensors if t.is_floating_point() and t.dtype != dtype)}"
     if call.schedule.total == 0:
         return "there is no step to run"
-    missing = next((n.op for n in call.plan.body.nodes if n.args and n.op not in SPELL and n.op not in SKIPPED), None)
+    missing = unspelled(call.plan)
     if missing:
         return f"op `{missing}` is not spelled in kernels/c/spell.py"
     if _transformed(tensors):

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
+from ...plan.plan import Plan
+
 SPELL: dict[str, str] = {
     "add": "{0} + {1}", "sub": "{0} - {1}", "mul": "{0} * {1}", "div": "{0} / {1}", "neg": "-{0}", "alias": "{0}",
     "spread": "{0}", "sigmoid": "sigmoid_({0})", "tanh": "tanh_({0})", "relu": "relu_({0})", "exp": "exp_({0})",
@@ -10,6 +14,15 @@ SPELL: dict[str, str] = {
     "less": "({0} < {1} ? (real)1 : (real)0)", "maximum": "max_({0}, {1})", "minimum": "min_({0}, {1})",
     "where": "({0} != 0 ? {1} : {2})",
 }
+
+
+SKIPPED = ("product", "products_t", "sum")      # spelled by the program itself, not by a row of SPELL
+
+
+@lru_cache(maxsize=512)
+def unspelled(plan: Plan) -> str | None:
+    """The first primitive of a plan that C has no spelling for; None if it has all. Asked at every call, hence kept."""
+    return next((n.op for n in plan.body.nodes if n.args and n.op not in SPELL and n.op not in SKIPPED), None)
 
 
 def number(value: float) -> str:
