@@ -12,7 +12,7 @@ from unrolled import find
 from unrolled.errors import UnrolledError
 from unrolled.plan.plan import plan_of
 
-from . import build, char_lm, layers, learning, memory, report
+from . import build, char_lm, layers, learning, memory, report, scan, zoo
 from .eager_source import source_of
 from .peers import sizes_of
 from .rows import Row
@@ -21,16 +21,23 @@ from .rows import Row
 def parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(prog="python -m bench", description="Time and memory against peers.")
     commands = top.add_subparsers(dest="command", required=True)
-    texts = {"layers": "layers, forward and backward", "char-lm": "training steps of the character model",
+    texts = {"layers": "layers, forward and backward", "zoo": "every cell against its eager loop",
+             "scan": "linear recurrences against going step by step",
+             "char-lm": "training steps of the character model",
              "memory": "peak memory of the LSTM", "build": "building cells, importing the package"}
     for name, text in texts.items():
         one = commands.add_parser(name, help=text)
         one.add_argument("--write", action="store_true", help="render bench/RESULTS.md from all results there are")
-        if name in ("layers", "char-lm"):
-            one.add_argument("--seconds", type=positive, default=4.0, help="for each pair (default: %(default)s)")
+        if name in ("layers", "zoo", "scan", "char-lm"):
+            one.add_argument("--seconds", type=positive, default=2.0 if name in ("zoo", "scan") else 4.0,
+                             help="for each pair (default: %(default)s)")
         if name == "layers":
             one.add_argument("--only", default="", metavar="TEXT",
                              help='rows that contain it, e.g. "mgu vs eager"; not kept')
+        if name == "zoo":
+            one.add_argument("--hidden", type=int, nargs="+", default=zoo.WIDTHS, metavar="H",
+                             help="widths (default: 128 512)")
+            one.add_argument("--only", nargs="+", default=(), metavar="CELL", help="some cells; not kept")
     commands.add_parser("report", help="render bench/RESULTS.md without measuring")
     one = commands.add_parser("learning", help="minutes of training beside a plain torch.nn.LSTM loop")
     one.add_argument("--text", type=Path, required=True, help="the text to learn")
@@ -80,14 +87,18 @@ def measure(options: argparse.Namespace, console: Console) -> None:
 
     if options.command == "layers":
         result = layers.run(options.seconds, options.only, say)
+    elif options.command == "zoo":
+        result = zoo.run(options.seconds, options.hidden, options.only, say)
+    elif options.command == "scan":
+        result = scan.run(options.seconds, say)
     elif options.command == "char-lm":
         result = char_lm.run(options.seconds, say)
     else:
         result = {"memory": memory, "build": build}[options.command].run(say)
-    if not result.rows:
+    if not result.rows and options.command == "layers":
         raise UnrolledError(f"no row contains {options.only!r}. Leave --only out to see all rows.")
     report.show(result, console)
-    if options.command == "layers" and options.only:
+    if getattr(options, "only", None):
         return                                       # part of a table must not replace the whole
     console.print(f"written: {result.save()}")
     if options.write:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import torch
@@ -10,9 +10,12 @@ from torch import Tensor
 
 from unrolled.cell import Cell
 from unrolled.graph.node import size
-from unrolled.kernels import Call, Schedule, prepare
+from unrolled.kernels.reference.spell import evaluate
+from unrolled.plan.plan import Plan, plan_of
 
 from .eager_source import Source, source_of
+
+CUTS = ("index", "columns", "part", "flat")      # a layer or columns of a parameter, or it itself laid out otherwise
 
 
 @dataclass(frozen=True)
@@ -20,63 +23,92 @@ class Eager:
     """A cell in eager torch.
 
     source   its loop and how its weights are stacked
-    weights  stacked as a person would keep them, one leaf each, float, needing gradients
+    leaves   stacked as a person would keep them, needing gradients where the layer's are trained; last, the parameters
+             that are only read through expressions of them
+    origins  the same as functions of the layer's parameters
+    weights  leaves -> the loop's weights; works out expressions of parameters
     run      the loop itself, run(inputs, state, weights, dtype)
 
         y, state = eager(inputs, state)     # inputs (T, B, width) each, state (B, width) each; y (T, B, width)
     """
 
     source: Source
-    weights: tuple[Tensor, ...]
+    leaves: tuple[Tensor, ...]
+    origins: tuple[Tensor, ...]
+    weights: Callable[[tuple[Tensor, ...]], list[Tensor]]
     run: Callable
 
     def __call__(self, inputs, state):
-        return self.run(inputs, state, self.weights, inputs[0].dtype)
+        return self.run(inputs, state, self.weights(self.leaves), inputs[0].dtype)
 
 
-def eager_of(cell: Cell, sizes: dict[str, int], parameters: dict[str, Tensor]) -> Eager:
+def eager_of(cell: Cell, sizes: dict[str, int], parameters: Mapping[str, Tensor]) -> Eager:
     """The eager peer with the values of `parameters` (name -> tensor). Raises NotYet where it cannot be written."""
-    call = prepared(cell, sizes, parameters)
-    source = source_of(call.plan, sizes)
-    weights = tuple(w.detach().clone().requires_grad_() for w in stacked(source, call))
+    plan = plan_of(cell.graph)
+    source = source_of(plan, sizes)
+    values = _Values(plan, sizes, parameters)
+    plain = [all(values.is_plain(values.node_of(piece)) for piece in parts) for parts in source.stacks.values()]
+    stacks = [_stack(values, parts) for parts, is_plain in zip(source.stacks.values(), plain) if is_plain]
+    rest = sorted({name for parts, is_plain in zip(source.stacks.values(), plain) if not is_plain
+                   for piece in parts for name in values.read_by(values.node_of(piece))})
+    origins = (*stacks, *(parameters[name] for name in rest))
+    leaves = tuple(w.detach().clone().requires_grad_(w.requires_grad) for w in origins)
+
+    def weights(leaves: tuple[Tensor, ...]) -> list[Tensor]:
+        kept = iter(leaves[:len(stacks)])
+        derived = _Values(plan, sizes, dict(zip(rest, leaves[len(stacks):])))
+        return [next(kept) if is_plain else _stack(derived, parts)
+                for parts, is_plain in zip(source.stacks.values(), plain)]
+
     space = {"torch": torch, "F": torch.nn.functional}
     exec(compile(source.text, f"<eager {cell.name}>", "exec"), space)      # our own text, written from the cell's graph
-    return Eager(source, weights, space["run"])
+    return Eager(source, leaves, origins, weights, space["run"])
 
 
-def prepared(cell: Cell, sizes: dict[str, int], parameters: dict[str, Tensor]) -> Call:
-    """The cell's plan with these parameters, expressions of parameters evaluated; inputs are placeholders."""
-    like = next(iter(parameters.values()))
-
-    def zeros(kind: str, name: str) -> Tensor:
-        shape = cell.graph.shape(kind, name)
-        return like.new_zeros(1, size(shape[0], sizes) if shape else 1)
-
-    inputs, state = [zeros("input", n) for n in cell.inputs], [zeros("state", n) for n in cell.states]
-    named = {(name,): tensor for name, tensor in parameters.items()}
-    return prepare(cell.graph, sizes, inputs, state, named, Schedule(1, 1))
+def _stack(values: _Values, parts) -> Tensor:
+    tensors = [values.like.new_zeros(n) if kind == "zeros" else values[values.node_of((kind, n))] for kind, n in parts]
+    return tensors[0] if len(tensors) == 1 else torch.cat(tensors)
 
 
-def stacked(source: Source, call: Call) -> list[Tensor]:
-    """The tensors that the loop's weights are made of, in its order, as functions of the parameters."""
-    pieces = _pieces(call)
-    result = []
-    for parts in source.stacks.values():
-        tensors = [call.vectors.new_zeros(n) if kind == "zeros" else pieces[kind, n] for kind, n in parts]
-        result.append(tensors[0] if len(tensors) == 1 else torch.cat(tensors))
-    return result
+class _Values:
+    """What the loop's weights are made of: nodes of the plan's outer graph, worked out when they are asked for."""
 
+    def __init__(self, plan: Plan, sizes: dict[str, int], parameters: Mapping[str, Tensor]):
+        self.plan, self.nodes, self.sizes, self.parameters = plan, plan.body.outer, sizes, parameters
+        self.like = next(iter(parameters.values()), torch.empty(0))
+        self.hyper = dict(plan.graph.hyper)
+        self.found: dict[int, Tensor] = {}
 
-def _pieces(call: Call) -> dict[tuple[str, int], Tensor]:
-    """Each parameter that the body reads, by kind and by the node that it makes or is."""
-    plan, found = call.plan, {}
-    for hoisted, weights in zip(plan.body.hoisted, call.hoisted):
-        parts = weights.split([call.width(w) for w in hoisted.widths])
-        found.update((("stream", s), part) for s, part in zip(hoisted.streams, parts))
-    for group, weights in zip(plan.groups, call.weights):
-        parts = weights.split([call.width(w) for w in group.widths])
-        found.update((("product", p), part) for p, part in zip(group.outputs, parts))
-    widths = [call.width(plan.body.nodes[v].shape[0]) for v in plan.vectors]
-    found.update((("vector", v), part) for v, part in zip(plan.vectors, call.vectors.split(widths) if widths else ()))
-    found.update((("number", v), part) for v, part in zip(plan.numbers, call.numbers.unbind(0)))
-    return found
+    def node_of(self, piece: tuple[str, int]) -> int | None:
+        """The outer node of a piece; None for zeros."""
+        kind, n = piece
+        if kind == "stream":
+            return next(m for h in self.plan.body.hoisted for m, s in zip(h.matrices, h.streams) if s == n)
+        if kind == "product":
+            leaf = next(m for g in self.plan.groups for m, p in zip(g.matrices, g.outputs) if p == n)
+            return self.plan.body.nodes[leaf].value
+        return {"outer": n, "zeros": None}[kind] if kind in ("outer", "zeros") else self.plan.body.nodes[n].value
+
+    def is_plain(self, index: int | None) -> bool:
+        """Whether it is a parameter, or cut out of one."""
+        return index is None or self.nodes[index].op == "parameter" or (
+            self.nodes[index].op in CUTS and self.is_plain(self.nodes[index].args[0]))
+
+    def read_by(self, index: int | None) -> set[str]:
+        """The parameters that a node rests on."""
+        if index is None:
+            return set()
+        node = self.nodes[index]
+        return {node.value} if node.op == "parameter" else {name for a in node.args for name in self.read_by(a)}
+
+    def __getitem__(self, index: int) -> Tensor:
+        if index not in self.found:
+            node = self.nodes[index]
+            if node.op == "parameter":
+                self.found[index] = self.parameters[node.value]
+            elif node.is_leaf:
+                known = {"hyper": self.hyper.get, "width": lambda d: size(d, self.sizes)}.get(node.op, lambda v: v)
+                self.found[index] = self.like.new_tensor(float(known(node.value)))
+            else:
+                self.found[index] = evaluate(node, [self[a] for a in node.args], self.sizes)
+        return self.found[index]

@@ -115,3 +115,24 @@ def source_group(plan: Plan, fusion: Fusion, product: int) -> int | None:
     """Which hoisted group is added to a product, if one is."""
     stream = fusion.added.get(product)
     return next((g for g, h in enumerate(plan.body.hoisted) if stream in h.streams), None)
+
+
+def twins_of(plan: Plan) -> dict[int, int]:
+    """Node of the outer graph -> node of the body with the same value: an operand of a product before the loop that the
+    loop reads as well is made once."""
+    body = plan.body
+    made = {(n.op, n.args, n.value): n.index for n in body.nodes[:body.forward_count]}
+    streams = {(h.operand, m): s for h in body.hoisted for m, s in zip(h.matrices, h.streams)}
+    inputs, found = dict(body.streams), {}
+    for node in body.outer:
+        if node.op == "product" and (node.args[1], node.args[0]) in streams:
+            twin = streams[node.args[1], node.args[0]]
+        elif node.op == "input":
+            twin = inputs.get(node.value)
+        else:
+            twin = made.get(("weight", (), node.index))
+            if twin is None and all(a in found for a in node.args):
+                twin = made.get((node.op, tuple(found[a] for a in node.args), node.value))
+        if twin is not None:
+            found[node.index] = twin
+    return found

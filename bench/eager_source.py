@@ -10,21 +10,26 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from unrolled.errors import NotYet
-from unrolled.graph.node import size
+from unrolled.graph.node import needed, size
 from unrolled.plan.plan import Plan
 
-from .eager_fusion import fusion_of, runs_of, source_group
+from .eager_fusion import fusion_of, runs_of, source_group, twins_of
 
 SPELL = {
     "add": "({} + {})", "sub": "({} - {})", "mul": "({} * {})", "div": "({} / {})", "neg": "(-{})", "alias": "{}",
     "spread": "{}", "softplus": "F.softplus({}, threshold=1e9)", "less": "({} < {}).to(dtype)",
     "where": "torch.where({}, {}, {})", "maximum": "torch.maximum({}, {})", "minimum": "torch.minimum({}, {})",
-    "sum": "{}.sum(-1, keepdim=True)", "step": "({} > 0).to(dtype)", "abs": "torch.abs({})",
+    "sum": "{}.sum(-1, keepdim=True)", "step": "({} > 0).to(dtype)", "abs": "torch.abs({})", "held": "{}.detach()",
+    "largest": "{}.amax(-1, keepdim=True)", "cumsum": "torch.cumsum({}, -1)",
+    "kron": "({}.unsqueeze(-1) * {}.unsqueeze(-2)).flatten(-2)", "copy": "{}", "equal": "({} == {}).to(dtype)",
     **{name: f"torch.{name}({{}})" for name in (
         "sigmoid", "tanh", "relu", "exp", "log", "sin", "cos", "sqrt", "floor")},
 }
 
-Piece = tuple[str, int]      # ("product" | "stream" | "vector" | "number", node of the body), or ("zeros", width)
+CUTS = ("columns", "part")
+CLAMP = {"maximum": "{}.clamp(min={})", "minimum": "{}.clamp(max={})"}      # where one side is a number
+# ("product" | "stream" | "vector" | "number", node of the body), ("outer", node of the outer graph), ("zeros", width)
+Piece = tuple[str, int]
 
 
 @dataclass(frozen=True)
@@ -36,7 +41,7 @@ class Source:
 
 
 def source_of(plan: Plan, sizes: dict[str, int]) -> Source:
-    """Writes the loop. Raises NotYet where a cell does what none in the catalogue did when this was written."""
+    """Writes the loop. Raises NotYet where a cell has an op that this file does not spell."""
     return _Writer(plan, sizes).write()
 
 
@@ -47,6 +52,8 @@ class _Writer:
         self.live = sorted(self.fusion.uses)
         self.runs = [runs_of(plan, self.fusion, group) for group in plan.groups]
         self.text: dict[int, str] = {}                      # node -> the name or number that holds it
+        self.outer: dict[int, str] = {}                     # the same for nodes of the outer graph
+        self.twins = twins_of(plan)
         self.stacks: dict[str, tuple[Piece, ...]] = {}
         self.steps: dict[str, str] = {}                     # name in the loop -> name of what is unbound
         self.parts: dict[tuple[int, ...], str] = {}         # hoisted streams that stand side by side -> their name
@@ -76,11 +83,11 @@ class _Writer:
         return Source(text, self.stacks)
 
     def _leaves(self) -> None:
-        hyper, biases = dict(self.plan.graph.hyper), self.fusion.biases.values()
+        biases = self.fusion.biases.values()
         for i in self.live:
             node = self.nodes[i]
-            if node.op in ("constant", "hyper"):
-                self.text[i] = repr(float(hyper[node.value] if node.op == "hyper" else node.value))
+            if node.op in ("constant", "hyper", "width"):
+                self.text[i] = self._number(node)
             elif i in self.plan.vectors and i not in biases:
                 self.text[i] = self._stack(f"v{i}", [("vector", i)])
             elif i in self.plan.numbers:
@@ -100,17 +107,44 @@ class _Writer:
 
     def _hoist(self) -> None:
         """One stacked product for each input."""
-        for g, hoisted in enumerate(self.body.hoisted):
-            operand = self.body.outer[hoisted.operand]
-            if operand.op != "input":
-                raise NotYet(f"the eager peer of {self.plan.graph.name}: a product with something made of the input")
+        plain = [self.body.outer[h.operand].op == "input" for h in self.body.hoisted]
+        for g in sorted(range(len(plain)), key=lambda g: not plain[g]):     # what is made of inputs may need their products
+            hoisted = self.body.hoisted[g]
+            operand = self._outer(hoisted.operand)
             parts = self._side_by_side(g, [s for s in hoisted.streams if s in self.fusion.uses])
             order = [s for part in parts for s in part]
             weight = self._stack(f"W{g}", [("stream", s) for s in order])
-            product = f"F.linear(x{self.plan.graph.inputs.index(operand.value)}, {weight}{self._bias(f'b{g}', order)})"
+            product = f"F.linear({operand}, {weight}{self._bias(f'b{g}', order)})"
             names = self._cut(self.before, [f"a{g}_{k}" for k in range(len(parts))], product, parts)
             self.parts.update(zip(parts, names))
             self.text.update((part[0], name) for part, name in zip(parts, names) if len(part) == 1)
+
+    def _number(self, node) -> str:
+        if node.op == "width":
+            return repr(float(size(node.value, self.sizes)))
+        return repr(float(dict(self.plan.graph.hyper)[node.value] if node.op == "hyper" else node.value))
+
+    def _outer(self, i: int) -> str:
+        """Python for what a product before the loop is applied to: an input, or something made of inputs."""
+        if i not in self.outer:
+            node, twin = self.body.outer[i], self.twins.get(i)
+            if twin in self.fusion.timed - self.fusion.inner and node.args and self.nodes[twin].args:
+                if twin not in self.text:
+                    self.before.append(f"e{twin} = {self._name(twin)}")
+                    self.text[twin] = f"e{twin}"
+                self.outer[i] = self.text[twin]
+            elif node.op == "input":
+                self.outer[i] = f"x{self.plan.graph.inputs.index(node.value)}"
+            elif node.op in ("constant", "hyper", "width"):
+                self.outer[i] = self._number(node)
+            elif not any(self.body.outer[a].op == "input" for a in needed(self.body.outer, [i])):
+                self.outer[i] = self._stack(f"w{i}", [("outer", i)])
+            else:
+                args = [self._outer(a) for a in node.args]
+                made = f"F.linear({args[1]}, {args[0]})" if node.op == "product" else self._spelled(node, node.args, args)
+                self.before.append(f"o{i} = {made}")
+                self.outer[i] = f"o{i}"
+        return self.outer[i]
 
     def _side_by_side(self, g: int, streams: list[int]) -> list[tuple[int, ...]]:
         """The streams of a hoisted group, together those that the loop adds in one go."""
@@ -136,7 +170,7 @@ class _Writer:
         for i in self.live:
             if i in self.fusion.timed - self.fusion.inner and self.nodes[i].args:
                 read = any(i in self.nodes[u].args and u not in self.fusion.early for u in self.live)
-                if i in ends or read or self.fusion.uses[i] > 1:
+                if i not in self.text and (i in ends or read or self.fusion.uses[i] > 1):
                     self.before.append(f"e{i} = {self._name(i)}")
                     self.text[i] = f"e{i}"
 
@@ -206,12 +240,27 @@ class _Writer:
             head, others = self.fusion.rest[i]
             terms = [self._name(head), *(self._name(t) for t in others)]
             return terms[0] if len(terms) == 1 else f"({' + '.join(terms)})"
+        return self._spelled(node, node.args, [self._name(a) for a in node.args])
+
+    def _spelled(self, node, given: tuple[int, ...], args: list[str]) -> str:
+        """An operation on arguments that are Python already; `given` are their nodes."""
+        if node.op in CUTS:
+            start, width = (0 if d == "0" else size(d, self.sizes) for d in node.value)
+            return f"{args[0]}.narrow(-1, {start}, {width})"
+        if node.op == "concat":
+            return f"torch.cat([{', '.join(args)}], -1)"
         if node.op not in SPELL:
             raise NotYet(f"the eager peer of {self.plan.graph.name}: `{node.op}` is not spelled in eager_source.py")
-        args = [self._name(a) for a in node.args]
+        numbers = [a for a in args if _is_number(a)]
+        if node.op in CLAMP and len(numbers) == 1:
+            return CLAMP[node.op].format(*sorted(args, key=_is_number))
         if node.op == "where":
-            compared = self.nodes[node.args[0]].op == "less" and args[0].endswith(".to(dtype)")
-            args[0] = args[0].removesuffix(".to(dtype)") if compared else f"{args[0]} != 0"
+            compared = args[0].endswith(".to(dtype)")
+            args = [args[0].removesuffix(".to(dtype)") if compared else f"{args[0]} != 0", *args[1:]]
         if node.op == "mul" and "1.0" in args:                       # dt = 1, say
             return args[args[0] == "1.0"]
         return SPELL[node.op].format(*args)
+
+
+def _is_number(text: str) -> bool:
+    return text.lstrip("-").replace(".", "", 1).replace("e-", "", 1).isdigit()

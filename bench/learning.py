@@ -48,7 +48,7 @@ class Learned:
 
 
 def plain(task: CharLM, data: CharData, minutes: float, rate: float, seed: int = 0) -> Learned:
-    """The torch.nn loop. Its learning rate is its own: what suits it may not be what suits ours."""
+    """The torch.nn loop, with the learning rate given."""
     torch.manual_seed(seed)
     model = Plain(len(data.vocabulary), task.hidden, task.layers, task.dropout)
     optimiser = torch.optim.AdamW(model.parameters(), rate, betas=(0.9, 0.99), weight_decay=task.decay, fused=True)
@@ -87,9 +87,9 @@ def ours(task: CharLM, data: CharData, minutes: float) -> Learned:
     return Learned("unrolled", nats, characters, characters / seconds)
 
 
-def run(text: Path, minutes: float, rates: tuple[float, ...] = (2e-3,)) -> list[Learned]:
-    """Ours, then the plain loop at each of its learning rates."""
+def run(text: Path, minutes: float, rates: tuple[float, ...] = ()) -> list[Learned]:
+    """Ours, then the plain loop at each of these learning rates; at ours where none is given."""
     task = CharLM(text=text)
     data = task.data()
     task = replace(task, dropout=task.settled(data).dropout)
-    return [ours(task, data, minutes), *(plain(task, data, minutes, rate) for rate in rates)]
+    return [ours(task, data, minutes), *(plain(task, data, minutes, rate) for rate in rates or (task.rate,))]

@@ -69,15 +69,18 @@ def against_torchrecurrent(cell: str, kind: str, steps: int, batch: int, hidden:
 def against_eager(cell: str, steps: int, batch: int, hidden: int) -> tuple[Work, Work]:
     """A cell of ours and the same in eager torch, with the same weights."""
     mine = unrolled.Recurrent(cell, hidden, hidden)
-    names = {name.removeprefix("layers.0."): value for name, value in mine.state_dict().items()}
+    names = {name.removeprefix("layers.0."): value for name, value in (*mine.named_parameters(), *mine.named_buffers())}
     peer = eager_of(mine.cell, sizes_of(mine.cell, hidden, hidden), names)
     x = torch.randn(steps, batch, hidden, requires_grad=True)
-    times = [torch.rand(steps, batch).cumsum(0) for _ in mine.cell.inputs[1:]]
+    times = [torch.rand(steps, batch) for _ in mine.cell.inputs[1:]]
+    times = [t if name == "dt" else t.cumsum(0) for name, t in zip(mine.cell.inputs[1:], times)]      # spans, or instants
     y, state = mine((x, *times) if times else x)
-    zeros = [torch.zeros(batch, part.shape[-1]) for part in state]
+    first = [torch.full((batch, part.shape[-1]), mine.cell.start.get(name, 0.0))
+             for name, part in zip(mine.cell.states, state)]
+    trained = [leaf for leaf in peer.leaves if leaf.requires_grad]
     above, rest = torch.randn_like(y), [t.unsqueeze(-1) for t in times]
     sides = (training(lambda: mine((x, *times) if times else x)[0], [x, *mine.parameters()], above),
-             training(lambda: peer([x, *rest], zeros)[0], [x, *peer.weights], above))
+             training(lambda: peer([x, *rest], first)[0], [x, *trained], above))
     check_same(cell, *sides, x)
     return sides
 

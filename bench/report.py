@@ -8,11 +8,14 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from . import zoo
 from .rows import OUT, Result, Row
 
 RESULTS = Path(__file__).parent / "RESULTS.md"
-ORDER = ("layers", "char-lm", "memory", "build")
-TITLES = {"layers": "Layers, forward and backward", "char-lm": "Character model, whole training steps",
+ORDER = ("layers", "zoo", "scan", "char-lm", "memory", "build")
+TITLES = {"layers": "Layers, forward and backward", "zoo": "Every cell against its eager loop",
+          "scan": "Linear recurrences, short and long",
+          "char-lm": "Character model, whole training steps",
           "memory": "Peak memory", "build": "Building and importing"}
 BUSY = 0.25        # load before the run, as a share of the cores
 HEADS = ("what", "sizes", "against", "ours", "peer", "ratio", "target", "share of peak", "reached", "note")
@@ -47,6 +50,10 @@ def remarks(result: Result) -> list[str]:
 
 
 def summary(result: Result) -> str:
+    if result.command == "zoo":
+        return zoo.summary(result)
+    if result.command == "scan":
+        return f"ratios from {min(r.value for r in result.rows):.1f}x to {max(r.value for r in result.rows):.0f}x"
     judged = [row for row in result.rows if row.reached is not None]
     return f"{sum(row.reached for row in judged)} of {len(judged)} targets reached"
 

@@ -2,7 +2,8 @@
 
 What a cell may hold: one to three states of different widths (numbers too), one or two inputs, several products that wait
 for each other, weights used twice, parameters that are vectors, numbers, stacks or expressions, hyper-parameters,
-comparisons, sums over units, concatenations inside `@`, dead lines, outputs that are no state, states handed on.
+comparisons, sums over units and along them, softmax, bilinear forms, states behind a star, concatenations inside `@` and by
+themselves, dead lines, outputs that are no state, states handed on.
 """
 
 from __future__ import annotations
@@ -16,11 +17,16 @@ from unrolled.cell import Cell, cell
 
 LANGUAGE = {name: getattr(unrolled, name) for name in (
     "sigmoid", "tanh", "relu", "exp", "log", "softplus", "sin", "cos", "sqrt", "absolute", "floor", "step", "maximum",
-    "minimum", "where", "concat", "total")}
+    "minimum", "where", "concat", "total", "largest", "mean", "held", "softmax", "norm", "layer_norm", "cumsum", "cumax",
+    "matrix_exp", "softmax_columns", "block_diagonal", "bilinear")}
 UNARY = ("tanh({})", "sigmoid({})", "relu({})", "softplus({})", "sin({})", "cos({})", "absolute({})", "step({})", "floor({})",
-         "-{}", "exp(-absolute({}))", "sqrt(1 + {0} * {0})", "log(1 + {0} * {0})", "1 - {}", "0.5 * {}", "{} ** 3", "{} / 2")
+         "-{}", "exp(-absolute({}))", "sqrt(1 + {0} * {0})", "log(1 + {0} * {0})", "1 - {}", "0.5 * {}", "{} ** 3", "{} / 2",
+         "held({})")
+OF_A_VECTOR = ("total({}) * 0.3", "total({}) * 0.3", "largest({})", "mean({})", "norm({})", "softmax({})", "layer_norm({})", "held({})",
+               "cumsum({}) * 0.3", "cumax({})")
 BINARY = ("{} + {}", "{} - {}", "{} * {}", "maximum({}, {})", "minimum({}, {})", "{} / (1.5 + absolute({}))",
           "where({0} < {1}, {0}, 0)", "where({0} < {1}, {0}, {1} * {0})", "where({1}, {0}, 0.25)", "where(0.1 < {1}, 2, {0} * {1})")
+MATRICES = ("softmax_columns({})", "matrix_exp(0.3 * {})", "block_diagonal({})", "bilinear({}, {}, {})")
 # A hyper-parameter is a plain number when the function runs on tensors, so it stands beside something that is none.
 HYPER = ("a * {0}", "{0} / (a + 1)", "where(a < {0}, {0}, a)", "maximum(a, {0})", "(1 - a) * {0} + a * {1}", "tanh({1} * a) * {0}",
          "relu(a) * {0} - a")
@@ -39,10 +45,15 @@ class Program:
     shapes: dict[str, tuple[str, ...]] = field(default_factory=dict)
     returned: list[str] = field(default_factory=list)
 
+    def shape_of(self, value: str) -> tuple[str, ...]:
+        return dict(self.values)[value]
+
     @property
     def source(self) -> str:
         keywords = [*self.parameters, *(f"{name}=0.75" for name in self.hyper)]
-        head = ", ".join([*self.inputs, "/", *(name for name, _ in self.states), *(["*", *keywords] if keywords else [])])
+        star = ["*past"] if "past" in self.shapes else ["*"] if keywords else []
+        named = [name for name, _ in self.states if not name.startswith("past[")]
+        head = ", ".join([*self.inputs, "/", *named, *star, *keywords])
         body = "\n".join(f"    {line}" for line in [*self.lines, f"return {', '.join(self.returned)}"])
         return f"def made({head}):\n{body}\n"
 
@@ -58,7 +69,7 @@ class Program:
 @st.composite
 def programs(draw) -> Program:
     made = Program()
-    widths = draw(st.sampled_from((("H",), ("H",), ("H", "O"))))
+    widths = draw(st.sampled_from((("H",), ("H",), ("H", "O"), ("H", draw(st.sampled_from(("H+I", "3", "1", "2*O")))))))
     _signature(draw, made, widths)
     for k in range(draw(st.integers(1, 7))):
         _line(draw, made, widths, f"v{k}")
@@ -77,8 +88,19 @@ def _signature(draw, made: Program, widths) -> None:
         made.states.append((f"s{k}", shape))
         made.shapes[f"s{k}"] = shape
         made.values.append((f"s{k}", shape))
+    if draw(st.integers(0, 4)) == 4:
+        _past(draw, made, widths)
     if draw(st.sampled_from((0, 0, 1))):
         made.hyper.append("a")
+
+
+def _past(draw, made: Program, widths) -> None:
+    """One or two states more behind a star, as a delay buffer is."""
+    count, shape = draw(st.sampled_from((1, 2))), draw(st.sampled_from((*((w,) for w in widths), ())))
+    made.shapes["past"] = (str(count), *shape)
+    for k in range(count):
+        made.states.append((f"past[{k}]", shape))
+        made.values.append((f"past[{k}]", shape))
 
 
 def _parameter(draw, made: Program, shape: tuple[str, ...]) -> str:
@@ -87,13 +109,17 @@ def _parameter(draw, made: Program, shape: tuple[str, ...]) -> str:
     if there and draw(st.integers(0, 2)) == 0:
         return draw(st.sampled_from(there))
     name = f"p{len(made.parameters)}"
-    kind = draw(st.sampled_from(("plain",) * 6 + ("transposed", "skew", "stacked", "scaled")))
+    kind = draw(st.sampled_from(("plain",) * 6 + ("transposed", "skew", "stacked", "scaled", "function")))
     if kind == "transposed" and len(shape) == 2:
         made.parameters[name] = shape[::-1]
         return f"{name}.T"
     if kind == "skew" and len(shape) == 2 and shape[0] == shape[1]:
         made.parameters[name] = shape
         return f"({name} - {name}.T)"
+    if kind == "function" and len(shape) == 2:
+        text = draw(st.sampled_from(MATRICES[:3 if shape[0] == shape[1] else 1]))
+        made.parameters[name] = ("1", *shape) if "block" in text else shape
+        return text.format(name)
     if kind == "stacked" and shape:
         made.parameters[name] = ("2", *shape)
         return f"{name}[{draw(st.sampled_from((0, 1)))}]"
@@ -122,12 +148,15 @@ def _product(draw, made: Program, width: str) -> str:
     if draw(st.integers(0, 4)) == 0:
         other, second = draw(st.sampled_from(vectors))
         return f"{_parameter(draw, made, (width, f'{shape[0]}+{second[0]}'))} @ concat({name}, {other})"
+    if draw(st.integers(0, 6)) == 0:
+        other, second = draw(st.sampled_from(vectors))
+        return MATRICES[3].format(_parameter(draw, made, (width, shape[0], second[0])), name, other)
     operand = draw(st.sampled_from((name, name, f"(0.5 * {name})", f"tanh({name})")))
     return f"{_parameter(draw, made, (width, shape[0]))} @ {operand}"
 
 
 def _line(draw, made: Program, widths, name: str) -> None:
-    kinds = ("gate", "gate", "unary", "binary", "binary", "alias", "total", "number", "concat", *("hyper",) * 2 * len(made.hyper))
+    kinds = ("gate", "gate", "unary", "binary", "binary", "alias", "total", "number", "concat", "joined", *("hyper",) * 2 * len(made.hyper))
     kind = draw(st.sampled_from(kinds))
     width = draw(st.sampled_from(widths))
     if kind == "gate":
@@ -149,7 +178,11 @@ def _line(draw, made: Program, widths, name: str) -> None:
         text, shape = _any(draw, made)
     elif kind == "total":
         value, _ = _any(draw, made, bool)
-        text, shape = f"total({value}) * 0.3", ()
+        text = draw(st.sampled_from(OF_A_VECTOR)).format(value)
+        shape = made.shape_of(value) if text.startswith(("softmax", "layer_norm", "held", "cum")) else ()
+    elif kind == "joined":
+        (value, first), (other, second) = _any(draw, made, bool), _any(draw, made, bool)
+        text, shape = f"concat({value}, {other})", (f"{first[0]}+{second[0]}",)
     elif kind == "number":
         value, shape = _any(draw, made)
         text = f"{_parameter(draw, made, ())} * {value}"

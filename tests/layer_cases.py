@@ -2,48 +2,59 @@
 
 from __future__ import annotations
 
-import pytest
 import torch
+from instances import BACKENDS, CELLS, HAS_COMPILER, PAIRS, POSITIVE, TRIPLES, fitting  # noqa: F401  (for other modules)
 
 from unrolled.cells import REGISTRY
-from unrolled.kernels.c.toolchain import toolchain
 from unrolled.layers.recurrent import Recurrent
 
-CELLS = sorted(REGISTRY)
-NO_COMPILER = toolchain() is None
-BACKENDS = ["reference", pytest.param("c", marks=pytest.mark.skipif(NO_COMPILER, reason="no C compiler works here"))]
+NO_COMPILER = not HAS_COMPILER
 CLOSE = {torch.float64: {"rtol": 1e-10, "atol": 1e-10}, torch.float32: {"rtol": 1e-4, "atol": 1e-5}}
 
 
 def cell_of(name: str):
-    return REGISTRY[name].using(O=4) if name == "jordan" else REGISTRY[name]
+    """The cell, with 4 for every width that it names itself."""
+    own = {letter: 4 for letter in REGISTRY[name].graph.dims if letter.isidentifier() and letter not in "IH"}
+    return REGISTRY[name].using(**own) if own else REGISTRY[name]
 
 
-def make_layer(name: str, backend: str = "reference", dtype=torch.float64, hidden_size: int = 5,
+def stacks(cell) -> bool:
+    """Whether a layer may read another's output: not where a state is as wide as the input, or the input as the state."""
+    return not any("I" in cell.graph.shape("state", s) for s in cell.states) and cell.graph.shape("input", cell.inputs[0]) == ("I",)
+
+
+def make_layer(name: str, backend: str = "reference", dtype=torch.float64, hidden_size: int = 5, num_layers: int = 1,
                **options) -> Recurrent:
-    """A layer whose parameters are all random: zeros as biases hide mistakes."""
+    """A layer whose parameters are all random (zeros as biases hide mistakes), as deep as wanted where the cell can."""
     torch.manual_seed(1)
-    layer = Recurrent(cell_of(name), 3, hidden_size, backend=backend, dtype=dtype, **options)
+    cell = cell_of(name)
+    sizes = fitting(cell, {"I": 3, "H": hidden_size, **cell.widths})
+    layer = Recurrent(cell, sizes["I"], sizes["H"], num_layers=num_layers if stacks(cell) else 1, backend=backend,
+                      dtype=dtype, **options)
     for path, parameter in layer.named_parameters():
-        if not path.endswith(".tau"):
+        if path.split(".")[-1] not in POSITIVE:
             torch.nn.init.normal_(parameter, 0.0, 0.4)
     return layer
 
 
+def type_of(layer: Recurrent) -> torch.dtype:
+    return next(t.dtype for t in (*layer.parameters(), *layer.buffers()))
+
+
 def make_input(layer: Recurrent, steps: int, batch: int, seed: int = 2):
-    """Random inputs that need gradients, time first: a tensor, or a tuple for cells with several inputs."""
+    """Random inputs that need gradients, time first: a tensor, or a tuple for cells with several inputs, of which the
+    further ones grow as times do."""
     torch.manual_seed(seed)
-    dtype = next(layer.parameters()).dtype
+    dtype = type_of(layer)
     x = torch.randn(steps, batch, layer.input_size, dtype=dtype, requires_grad=True)
-    if len(layer.cell.inputs) == 1:
-        return x
-    times = torch.rand(steps, batch, dtype=dtype).cumsum(0).requires_grad_()
-    return x, times
+    further = [torch.rand(steps, batch, *([] if width == 1 else [width]), dtype=dtype).cumsum(0).requires_grad_()
+               for width in layer._input_widths[1:]]
+    return (x, *further) if further else x
 
 
 def make_state(layer: Recurrent, batch: int, seed: int = 3):
     torch.manual_seed(seed)
-    dtype = next(layer.parameters()).dtype
+    dtype = type_of(layer)
     count = layer.num_layers * (2 if layer.bidirectional else 1)
     return tuple((0.5 * torch.randn(count, batch, width, dtype=dtype)).requires_grad_()
                  for width in layer._state_widths)
@@ -62,7 +73,7 @@ def gradients(results, wanted):
     """Gradients of a fixed random weighting of all results (zeros where nothing depends on a leaf)."""
     torch.manual_seed(4)
     loss = sum((r * torch.randn(r.shape, dtype=r.dtype)).sum() for r in results)
-    return torch.autograd.grad(loss, wanted, allow_unused=True, materialize_grads=True)
+    return torch.autograd.grad(loss, wanted, allow_unused=True, materialize_grads=True) if wanted else ()
 
 
 def assert_close(found, expected, dtype=torch.float64):

@@ -18,6 +18,9 @@ class Mutant:
 
 RANDOM, FOUND = "test_random_cells.py::test_c_is_the_plain_function", "test_random_cells.py::test_what_was_found_stays_found"
 VALUES, GRADIENT = "test_cells.py::test_values_and_gradients", "test_ops.py::test_the_gradient_is_autograds"
+LENGTHS = "test_layers.py::test_rows_of_different_lengths_equal_each_row_alone"
+WHOLES = "test_wholes.py::test_a_function_of_a_vector_is_torchs"
+PLAIN = "test_wholes.py::test_cells_of_these_functions_are_the_plain_function"
 
 MUTANTS = (
     # Gradients of primitives, and the sweep that joins them.
@@ -32,6 +35,11 @@ MUTANTS = (
            "test_gradient.py::test_a_number_spread_over_a_vector_gets_the_sum"),
     Mutant("graph/simplify.py", "return symbols[numbers.index(0.0)]", "return symbols[1 - numbers.index(0.0)]",
            "test_gradient.py::test_simplification[0 * v]"),
+    Mutant("ops.py", "return g / total(chosen) * chosen", "return g * chosen", f"{WHOLES}[c-largest-ties]"),
+    Mutant("ops.py", "return sqrt(squares + nothing) - nothing", "return sqrt(squares)",
+           "test_wholes.py::test_the_length_of_nothing_has_no_slope_and_no_nan"),
+    Mutant("ops.py", '(apply_op("cumsum_back", g),)', "(cumsum(g),)", f"{WHOLES}[c-cumsum-random]"),
+    Mutant("ops.py", "whole = apply_op(\"copy\", g)\n    return tuple", "whole = g\n    return tuple", f"{PLAIN}[c-pieces]"),
     # Tracing, widths, files.
     Mutant("graph/node.py", 'SINGLE = ("alias", "products_t")', 'SINGLE = ("alias",)',
            f"{FOUND}[one matrix, two states, one gradient-c]"),
@@ -42,15 +50,17 @@ MUTANTS = (
     Mutant("graph/json.py", "tuple(shape))", "())",
            "test_trace.py::test_json_and_pickle_keep_the_cell[lstm]"),
     # The plan: stages, what is kept, what goes where.
-    Mutant("plan/stages.py", ' and self.nodes[index].op != "sum"', "", f"{FOUND}[a sum that a later stage reads-c]"),
+    Mutant("plan/stages.py", " and self.nodes[index].op not in WHOLE", "", f"{FOUND}[a sum that a later stage reads-c]"),
     Mutant("plan/stages.py", "stage[index] = latest + (waits or (costly and behind))", "stage[index] = latest",
            "test_plan.py::test_the_plans_of_the_zoo_read_only_what_has_been_written"),
     Mutant("plan/keep.py", "if cost_again(body, index, kept) <= 1:\n        return", "if True:\n        return",
            "test_plan.py::test_the_plans_of_the_zoo_read_only_what_has_been_written[lstm]", quick=True),
-    Mutant("plan/plan.py", "if pairs == {(m, _gradient_of(body, m, group.operand)) for m in group.matrices})",
+    Mutant("plan/carry.py", "if pairs == {(m, gradient_of(body, m, group.operand)) for m in group.matrices})",
            "if {m for m, _ in pairs} == set(group.matrices))", f"{FOUND}[one matrix with two operands-c]"),
-    Mutant("plan/plan.py", "schedule.store(index, carry, not_before=max(last, 0))", "schedule.store(index, carry)",
+    Mutant("plan/carry.py", "schedule.store(index, carry, not_before=max(last[k], 0))", "schedule.store(index, carry)",
            f"{FOUND}[a carry that a later stage still reads-c]"),
+    Mutant("plan/stages.py", "latest = self.put_off.get(index, -1)", "latest = -1",
+           f"{FOUND}[a carry that another carry, stored late, still is-c]"),
     Mutant("plan/plan.py", " or _single(body, forward, backward, kept_widths)", "",
            "test_plan.py::test_sums_and_numbers_keep_a_row_on_one_core"),
     Mutant("plan/cost.py", "if threads == 1:\n        return 1, False", "if threads == 1:\n        return 2, False",
@@ -70,6 +80,11 @@ MUTANTS = (
            f"{VALUES}[c-torch.float64-elman]"),
     Mutant("kernels/c/segment.py", '+= {self._read(i)};" for i, p in adds]', '= {self._read(i)};" for i, p in adds]',
            f"{VALUES}[c-torch.float64-indrnn]"),
+    Mutant("kernels/c/segment.py", "n{0} += v{1} != v{1} ? v{1} : 0;", "n{0} += 0;", f"{WHOLES}[c-largest-NaN]"),
+    Mutant("kernels/c/segment.py", "for i, p in stores for line in self._along(i, p, letter))]", "for i, p in stores[:0] for line in ())]",
+           f"{WHOLES}[c-cumsum-random]"),
+    Mutant("kernels/reference/spell.py", '"held": torch.detach', '"held": lambda a: a', f"{WHOLES}[reference-held-random]"),
+    Mutant("graph/node.py", "if number % parts:", "if False:", "test_wholes.py::test_a_width_that_cannot_be_divided"),
     Mutant("kernels/c/direction.py", '"if (split) barrier_wait(&q->barrier, me, team);"', '""',
            f"{VALUES}[c-torch.float64-rhn]"),
     Mutant("kernels/c/direction.py", "int(product.accumulate or k > 0)", "int(product.accumulate)",
@@ -93,9 +108,10 @@ MUTANTS = (
     Mutant("cells/dynamics.py", "W_y @ z + V_y", "W_y @ y + V_y",
            "test_oracles.py::test_lem_is_torchrecurrents_but_for_the_new_z"),
     Mutant("layers/lengths.py", "first[lengths[row] - 1 - time]", "first[lengths[row] - 1 - time.clamp(max=1)]",
-           "test_layers.py"),
+           f"{LENGTHS}[reference-lstm]"),
     Mutant("layers/lengths.py", "state if self.restore is None else state.index_select(0, self.restore)", "state",
-           "test_layers.py"),
+           f"{LENGTHS}[reference-lstm]"),
     Mutant("layers/stack.py", "x = (outputs[0] if len(outputs) == 1 else torch.cat(outputs, -1), *x[1:])",
-           "x = (outputs[0] if len(outputs) == 1 else torch.cat(outputs[::-1], -1), *x[1:])", "test_layers.py"),
+           "x = (outputs[0] if len(outputs) == 1 else torch.cat(outputs[::-1], -1), *x[1:])",
+           "test_layers.py::test_two_layers_both_ways_equal_four_single_layers[reference-lstm]"),
 )

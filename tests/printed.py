@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 import re
+from unittest import mock
 
 import torch
 
@@ -10,10 +12,11 @@ from unrolled import ops
 
 NAME = re.compile(r"\b([A-Za-z_]\w*?)(?:\((\d+)\))?('*)\[(t|t-1)\]")
 FIXED = re.compile(r"\b([A-Za-z_]\w*)\((\d+)\)(?![\w\[])")
-FUNCTIONS = {name: getattr(ops, name) for name in
-             ("sigmoid", "tanh", "relu", "exp", "log", "softplus", "sin", "cos", "sqrt", "floor", "step", "where")}
-FUNCTIONS |= {"max": ops.maximum, "min": ops.minimum, "sum": lambda v: v.sum(), "concat": ops.concat,
-              "outer": lambda a, b: torch.outer(a, b), "magnitude": ops.absolute}
+FUNCTIONS = {name: value for name, value in vars(ops).items() if inspect.isfunction(value) and value.__module__ == ops.__name__}
+FUNCTIONS |= {"kron": torch.kron, "kron_left": lambda pairs, b: pairs.view(-1, len(b)) @ b,
+              "kron_right": lambda pairs, a: a @ pairs.view(len(a), -1)}
+FUNCTIONS |= {"flat": lambda m: m.flatten(1), "max": ops.maximum, "min": ops.minimum, "sum": lambda v: v.sum(), "outer": lambda a, b: torch.outer(a, b),
+              "magnitude": ops.absolute, "cumsum_back": lambda v: ops.on_numbers("cumsum_back", (v,))}
 
 
 def python(text: str) -> str:
@@ -30,14 +33,38 @@ def _identifier(match: re.Match) -> str:
 
 
 def gradient_lines(text: str) -> list[str]:
-    """The equations of a backward print. Those for the gradient of an expression of parameters, d(W - W.T), are left
-    out: they are not the gradient of one parameter."""
-    return [line for line in text.splitlines()[1:] if re.search(r" \+?= ", line) and not line.strip().startswith("d(")]
+    """The equations of a backward print; last, as it says, what goes on by autograd from each d(W - W.T)."""
+    lines = [line.strip() for line in text.splitlines()[1:] if re.search(r" \+?= ", line)]
+    return sorted(lines, key=lambda line: line.startswith("d("))
+
+
+def _through(line: str, found: dict[str, object]) -> None:
+    """A line such as `d(W - W.T) += ...`: autograd brings what stands there to the parameters and inputs within."""
+    expression, gradient = re.fullmatch(r"d\((.*)\) \+?= (.*)", line).groups()
+    value, above = (eval(python(text), dict(FUNCTIONS), found) for text in (expression, gradient))
+    leaves = {name: v for name, v in found.items() if isinstance(v, torch.Tensor) and v.requires_grad and v.is_leaf}
+    gradients = torch.autograd.grad(value, list(leaves.values()), above.expand(value.shape), allow_unused=True)
+    for name, part in zip(leaves, gradients):
+        if part is not None:
+            found[f"d{name}"] = found[f"d{name}"] + part
+
+
+def _less(a, b):
+    """A comparison that is printed as a number, 1 or 0."""
+    return torch.lt(torch.as_tensor(a), torch.as_tensor(b)).double()
+
+
+def _equal(a, b):
+    return torch.eq(torch.as_tensor(a), torch.as_tensor(b)).double()
 
 
 def evaluate(lines: list[str], values: dict[str, torch.Tensor | float]) -> dict[str, torch.Tensor]:
     """Every name that the printed lines bind, and those of `values`, which holds printed names too (h[t-1])."""
     found: dict[str, object] = {python(name): value for name, value in values.items()}
-    for line in lines:
-        exec(python(line), dict(FUNCTIONS), found)
+    with mock.patch.multiple(torch.Tensor, __lt__=_less, __gt__=lambda a, b: _less(b, a), __eq__=_equal):
+        for line in lines:
+            if line.startswith("d("):
+                _through(line, found)
+            else:
+                exec(python(line), dict(FUNCTIONS), found)
     return found

@@ -13,15 +13,16 @@ import torch
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))       # bench/ stands beside the package, not in it
 
-from bench import measure, report  # noqa: E402
-from bench.eager import eager_of, prepared, stacked  # noqa: E402
-from bench.layers import cases, flops  # noqa: E402
+from bench import measure, report, zoo  # noqa: E402
+from bench.eager import eager_of  # noqa: E402
+from bench.layers import STARTERS, cases, flops  # noqa: E402
 from bench.peers import check_same, ragged, sizes_of, training  # noqa: E402
 from bench.rows import Result, Row  # noqa: E402
 
 from unrolled import Recurrent  # noqa: E402
 from unrolled.cells import REGISTRY  # noqa: E402
 from unrolled.errors import UnrolledError  # noqa: E402
+from unrolled.views.count import widths_at  # noqa: E402
 
 STEPS, BATCH, HIDDEN = 6, 3, 7
 # Vectors that a step multiplies, where it is not one.
@@ -34,12 +35,13 @@ def instance(name: str):
     """A reference layer with random biases, a random input of every kind and a random state, float64."""
     torch.manual_seed(0)
     width = HIDDEN if name == "intersection_rnn" else 5
-    rnn = Recurrent(name, width, HIDDEN, backend="reference", dtype=torch.float64)
+    hidden = widths_at(REGISTRY[name].graph, {}, HIDDEN)["H"]      # a little more for heads and the like
+    rnn = Recurrent(name, width, hidden, backend="reference", dtype=torch.float64)
     x = torch.randn(STEPS, BATCH, width, dtype=torch.float64, requires_grad=True)
     more = [torch.rand(STEPS, BATCH, dtype=torch.float64, requires_grad=True) for _ in rnn.cell.inputs[1:]]
     _, last = rnn((x, *more) if more else x)
     state = tuple(torch.randn_like(part).requires_grad_() for part in last)
-    return rnn, x, more, state, sizes_of(rnn.cell, width, HIDDEN)
+    return rnn, x, more, state, sizes_of(rnn.cell, width, hidden)
 
 
 @pytest.mark.parametrize("name", REGISTRY)
@@ -47,9 +49,10 @@ def test_eager_peer_equals_the_reference(name):
     rnn, x, more, state, sizes = instance(name)
     y, last = rnn((x, *more) if more else x, state)
     above, beyond = torch.randn_like(y), [torch.randn_like(part) for part in last]
-    parameters = {n.removeprefix("layers.0."): p for n, p in rnn.named_parameters()}
-    wanted = [x, *more, *state, *parameters.values()]
-    expected = torch.autograd.grad([y, *last], wanted, [above, *beyond])
+    weights = dict(rnn.layers[0].named_parameters())
+    parameters = {**weights, **dict(rnn.layers[0].named_buffers())}
+    before = [x, *more, *state]
+    expected = gradients([y, *last], [*before, *weights.values()], [above, *beyond])
 
     peer = eager_of(rnn.cell, sizes, parameters)
     found_y, found_last = peer([x, *(v.unsqueeze(-1) for v in more)], [part[0] for part in state])
@@ -57,16 +60,24 @@ def test_eager_peer_equals_the_reference(name):
     for found, part in zip(found_last, last):
         torch.testing.assert_close(found, part[0], rtol=1e-10, atol=1e-12)
     outputs, seeds = [found_y, *found_last], [above, *(b[0] for b in beyond)]
-    inner = torch.autograd.grad(outputs, [x, *more, *state, *peer.weights], seeds)
-    own = len(wanted) - len(parameters)
+    trained = [(leaf, origin) for leaf, origin in zip(peer.leaves, peer.origins) if leaf.requires_grad]
+    inner = gradients(outputs, [*before, *(leaf for leaf, _ in trained)], seeds)
     # The peer's weights are stacks of the layer's: their gradients are carried back through the stacking.
-    stacks = stacked(peer.source, prepared(rnn.cell, sizes, parameters))
-    through = torch.autograd.grad(stacks, list(parameters.values()), inner[own:])
-    for name, found, exact in zip((*map(str, range(own)), *parameters), (*inner[:own], *through), expected):
+    through = gradients([origin for _, origin in trained], list(weights.values()), inner[len(before):])
+    for name, found, exact in zip((*map(str, range(len(before))), *weights), (*inner[:len(before)], *through), expected):
         torch.testing.assert_close(found, exact, rtol=1e-9, atol=1e-11, msg=f"gradient of {name}")
+    assert len(inner) + len(weights) == len(expected) + len(trained)
 
 
-@pytest.mark.parametrize("name", REGISTRY)
+def gradients(results, leaves, above):
+    """Zeros where a result does not depend on a leaf."""
+    pairs = [(r, a) for r, a in zip(results, above) if r.requires_grad]
+    if not pairs or not leaves:
+        return tuple(torch.zeros_like(leaf) for leaf in leaves)
+    return torch.autograd.grad([r for r, _ in pairs], leaves, [a for _, a in pairs], allow_unused=True, materialize_grads=True)
+
+
+@pytest.mark.parametrize("name", STARTERS)
 def test_eager_loop_is_written_as_by_hand(name):
     rnn, *_, sizes = instance(name)
     text = eager_of(rnn.cell, sizes, dict(rnn.layers[0].named_parameters())).source.text
@@ -94,13 +105,46 @@ def test_every_figure_asked_for_is_a_row():
     assert [found["mgu", "torchrecurrent.MGU", h, 32] for h in (128, 512)] == [6, 2.5]
     assert (found["lem", "torchrecurrent.LEM", 128, 32], found["indrnn", "torchrecurrent.IndRNN", 128, 32]) == (4, 6)
     assert (found["lstm", "padded torch.nn.LSTM", 128, 16], found["lstm", "packed torch.nn.LSTM", 128, 16]) == (1.5, 20)
-    for name in REGISTRY:
+    for name in STARTERS:
         assert [found[name, "eager torch", *s] for s in ((128, 32), (512, 32), (64, 1))] == [2, 2, 8]
 
 
 def test_flops_of_an_lstm():
     # Four gates, for each a product with the input and one with the state, 2 H H operations; twice more going back.
     assert flops("lstm", 16, row_steps=10) == 3 * 10 * 4 * 2 * (2 * 16 * 16)
+
+
+def test_what_a_product_before_the_loop_is_applied_to_is_made_once():
+    rnn, *_, sizes = instance("minimal_rnn")
+    before, loop = eager_of(rnn.cell, sizes, dict(rnn.layers[0].named_parameters())).source.text.split("for [")
+    assert before.count("torch.tanh(") == 1 and before.count("F.linear(") == 2 and "tanh" not in loop
+
+
+def test_the_peer_works_out_expressions_of_parameters_and_trains_what_the_layer_trains():
+    rnn, *_, sizes = instance("antisymmetric_rnn")
+    peer = eager_of(rnn.cell, sizes, dict(rnn.layers[0].named_parameters()))
+    assert any(torch.equal(leaf, rnn.layers[0].U) for leaf in peer.leaves), "U itself, not U - U.T"
+    rnn, *_, sizes = instance("leaky_esn")
+    peer = eager_of(rnn.cell, sizes, {**dict(rnn.layers[0].named_parameters()), **dict(rnn.layers[0].named_buffers())})
+    assert peer.leaves and not any(leaf.requires_grad for leaf in peer.leaves)
+
+
+def test_zoo_times_each_cell_at_each_width_and_says_what_it_left_out(monkeypatch):
+    monkeypatch.setattr(measure, "SAMPLE", 0.0)
+    monkeypatch.setattr(zoo, "STEPS", 3)
+    monkeypatch.setattr(zoo, "BATCH", 2)
+    monkeypatch.setattr(zoo, "Peak", type("Scripted", (), {"best": 100.0, "__call__": lambda self: 100.0}))
+    monkeypatch.setattr(zoo, "obstacle", lambda plan: "no paper" if plan.graph.name == "jordan" else None)
+    said = []
+    result = zoo.run(0.0, (4, 6), ["elman", "jordan", "mingru"], said.append)
+    assert sorted((row.what, row.sizes) for row in result.rows) == [
+        (name, f"T 3, B 2, H {hidden}") for name in ("elman", "mingru") for hidden in (4, 6)]
+    assert [r.value for r in result.rows[:2]] == sorted((r.value for r in result.rows[:2]), reverse=True)
+    assert len(said) == 4 and result.skipped == ("jordan runs on the reference backend only: no paper",)
+    assert zoo.summary(result).startswith("median ") and "at H 6 (2 cells, from " in report.summary(result)
+    assert "## Every cell against its eager loop" in report.markdown([Result("zoo", MACHINE, result.rows)])
+    with pytest.raises(UnrolledError, match="--only lsmt: no registered cell"):
+        zoo.run(0.0, (4,), ["lsmt"], said.append)
 
 
 @pytest.mark.parametrize("packed", (False, True))

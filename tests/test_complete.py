@@ -7,13 +7,15 @@ from pathlib import Path
 
 import generated
 import instances
-import layer_cases
 import pytest
 import test_cells
 import test_floors
+import test_layers
 import test_ops
 import test_plan
 import test_random_cells
+import test_wholes
+import together
 from mutants import MUTANTS
 
 import unrolled
@@ -28,16 +30,28 @@ PROPERTIES = ("test_values_and_gradients", "test_an_index_is_a_one_hot_row", "te
               "test_no_steps_leave_the_state", "test_a_loss_may_use_one_result_only", "test_each_gradient_alone",
               "test_strides_do_not_matter", "test_what_the_caller_gives_is_left_alone")
 C_PROPERTIES = ("test_inference_is_the_training_forward", "test_two_forwards_before_a_backward", "test_backward_twice",
-                "test_gradients_of_gradients_are_the_references", "test_nan_and_infinity_come_out_where_they_should")
+                "test_gradients_of_gradients_are_the_references", "test_nan_and_infinity_come_out_where_they_should",
+                "test_every_case_in_every_way_as_users_build")
+LAYER_PROPERTIES = ("test_a_layer_is_the_authors_function_step_by_step", "test_steps_and_chunks_equal_the_sequence",
+                    "test_two_layers_both_ways_equal_four_single_layers", "test_rows_of_different_lengths_equal_each_row_alone",
+                    "test_padding_of_nan_never_leaks", "test_an_index_is_a_one_hot_row")
+ALL = [(backend, name) for backend in BACKENDS for name in REGISTRY if backend != "c" or name not in instances.REFERENCE_ONLY]
 
 
 def parametrised(function) -> dict[str, list]:
-    """Names of a test's parameters and the values that they run over."""
+    """Names of a test's parameters, as they are grouped, and the values that they run over."""
     found = {}
     for mark in getattr(function, "pytestmark", []):
         if mark.name == "parametrize":
-            found[mark.args[0]] = [v.values[0] if hasattr(v, "values") else v for v in mark.args[1]]
+            values = [getattr(v, "values", v) for v in mark.args[1]]
+            found[mark.args[0]] = [v[0] if isinstance(v, tuple) and len(v) == 1 else v for v in values]
     return found
+
+
+def runs_over(function, *wanted: str) -> list[tuple]:
+    """The combinations of these parameters that a test runs over."""
+    (group, values), = [(k.split(", "), v) for k, v in parametrised(function).items() if wanted[0] in k.split(", ")]
+    return [tuple(v[group.index(w)] for w in wanted) if len(group) > 1 else (v,) for v in values]
 
 
 def test_every_cell_of_every_family_is_registered():
@@ -45,18 +59,44 @@ def test_every_cell_of_every_family_is_registered():
     assert made == set(REGISTRY) and len(FAMILIES) == len(list((ROOT / "cells").glob("*.py"))) - 1
 
 
-@pytest.mark.parametrize("name", (*PROPERTIES, *C_PROPERTIES))
-def test_every_cell_is_in_every_property_test(name):
-    assert set(parametrised(getattr(test_cells, name))["name"]) == set(REGISTRY)
-
-
 @pytest.mark.parametrize("name", PROPERTIES)
-def test_every_backend_is_in_every_property_test(name):
-    assert set(parametrised(getattr(test_cells, name))["backend"]) == set(BACKENDS)
+def test_every_cell_is_in_every_property_test_on_every_backend(name):
+    assert set(runs_over(getattr(test_cells, name), "backend", "name")) == set(ALL)
 
 
-def test_every_cell_is_in_the_tests_of_the_layers_and_of_the_plan():
-    assert set(layer_cases.CELLS) == set(instances.CELLS) == set(test_plan.SHAPES) == set(REGISTRY)
+@pytest.mark.parametrize("name", C_PROPERTIES)
+def test_every_cell_is_in_every_property_test_of_the_c_backend(name):
+    assert {("c", *found) for found in runs_over(getattr(test_cells, name), "name")} == {(b, n) for b, n in ALL if b == "c"}
+
+
+@pytest.mark.parametrize("name", LAYER_PROPERTIES)
+def test_every_cell_is_in_every_test_of_the_layers(name):
+    assert set(runs_over(getattr(test_layers, name), "backend", "name")) == set(ALL)
+
+
+@pytest.mark.parametrize("test", (test_cells.test_values_and_gradients, test_layers.test_a_layer_is_the_authors_function_step_by_step),
+                         ids=lambda test: test.__name__)
+def test_every_cell_runs_in_both_precisions(test):
+    assert len(instances.DTYPES) == 2
+    assert set(runs_over(test, "backend", "dtype", "name")) == {(b, d, n) for b, n in ALL for d in instances.DTYPES}
+
+
+def test_what_c_does_not_run_is_tested_to_be_refused():
+    refused = parametrised(test_cells.test_c_refuses_what_it_cannot_spell)["name"]
+    assert set(refused) == set(REGISTRY) - set(instances.C_CELLS) and not set(refused) & set(together.STARTERS)
+
+
+def test_every_starter_is_in_the_tests_of_the_plan():
+    assert set(test_plan.SHAPES) >= set(together.STARTERS)
+    assert parametrised(test_plan.test_backward_mirrors_forward)["name"] == instances.CELLS
+
+
+@instances.needs_compiler
+@pytest.mark.parametrize("family", sorted(set(together.homes().values())))
+def test_every_family_builds_as_one_file(family):
+    """Where it does not, its cells would silently be built one by one, which takes many times as long."""
+    for double in (True, False):
+        assert set(together.family(family, double)) == {graph for graph, home in together.homes().items() if home == family}
 
 
 def test_every_backend_is_a_folder_and_every_folder_a_backend():
@@ -70,7 +110,9 @@ def test_every_primitive_is_in_the_tests_of_the_primitives():
     assert set(parametrised(test_ops.test_the_gradient_is_autograds)["name"]) == elementwise - {"spread"}
     for name in ("test_c_is_the_reference_in_float64", "test_c_is_the_reference_in_float32", "test_the_reference_is_the_authors_function"):
         assert set(parametrised(getattr(test_ops, name))["name"]) == elementwise
-    others = {"product", "product_t", "products_t", "outer", "sum", "spread", "concat", "part", "columns", "transpose", "index"}
+    others = {"product", "product_t", "products_t", "outer", "sum", "spread", "concat", "part", "columns", "transpose", "index",
+              *test_wholes.TORCHS.keys() & OPS.keys(), "size", "cumsum_back", "bilinear", "kron", "kron_left", "kron_right", "flat",
+              "matrix_exp", "softmax_columns", "block_diagonal"}
     assert set(OPS) == elementwise | others, "a primitive of a new kind needs a test of its own in test_ops.py"
 
 
@@ -80,7 +122,7 @@ def test_random_cells_know_every_function_of_the_language():
     assert offered and set(generated.LANGUAGE) == {
         name for name, value in vars(unrolled).items()
         if getattr(value, "__module__", "") == "unrolled.ops" and name != "activation"}
-    text = " ".join((*generated.UNARY, *generated.BINARY, "concat(", "total("))
+    text = " ".join((*generated.UNARY, *generated.BINARY, *generated.OF_A_VECTOR, *generated.MATRICES, "concat("))
     assert all(f"{name}(" in text for name in generated.LANGUAGE)
 
 

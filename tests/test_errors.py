@@ -296,11 +296,33 @@ def test_widths_that_agree_by_their_numbers_are_fine():
     check_sizes(cell(mine).graph, {"I": 64, "H": 64})
 
 
-@pytest.mark.parametrize("stars, shown", (("*Ws", "*Ws"), ("**Ws", "**Ws")))
-def test_parameters_that_are_not_named(stars, shown):
+def test_parameters_that_are_not_named():
     space: dict = {}
-    exec(f"def mine(x, h, {stars}):\n    return h\n", space)
-    assert message_of(space["mine"]) == (f"CellError in mine: {shown} is not possible in a cell; name each parameter after a single `*`")
+    exec("def mine(x, h, **Ws):\n    return h\n", space)
+    assert message_of(space["mine"]) == "CellError in mine: **Ws is not possible in a cell; name each parameter after a single `*`"
+
+
+def test_states_behind_a_star_whose_number_is_not_said():
+    def mine(x, h, *Ws):
+        return h
+
+    assert message_of(mine) == (
+        "CellError in mine: *Ws stands for as many states as a whole number says, and none is named. Write "
+        "@cell(shapes={'Ws': ('delay', 'H')}) and delay=5 among the keywords; parameters are named one by one after a single `*`")
+
+
+@pytest.mark.parametrize("delay", (0, -2, "H"))
+def test_states_behind_a_star_whose_number_is_none(delay):
+    @cell(shapes={"past": ("delay", "H")})
+    def mine(x, h, *past, W, delay=3):
+        return (W @ x, *past[1:], h)
+
+    made = mine.using(delay=delay) if isinstance(delay, int) else cell(shapes={"past": (delay, "H")})(mine.function)
+    with pytest.raises(CellError) as found:
+        made.graph
+    assert str(found.value) == (
+        f"CellError in mine: shapes says that *past is {delay} states. Their number is at least 1 and comes from a keyword with a "
+        "whole number, such as delay=5: shapes={'past': ('delay', 'H')}")
 
 
 def test_no_input():

@@ -18,7 +18,7 @@ FLOORS = (
     ("errors", "ops"),
     ("graph",),
     ("views",),
-    ("cell", "cells"),
+    ("byhand", "cell", "cells", "latex", "noise", "references", "transform"),
     ("plan",),
     ("kernels",),
     ("layers",),
@@ -29,12 +29,14 @@ FLOORS = (
 )
 FLOOR = {name: number for number, names in enumerate(FLOORS) for name in names}
 APART = (("kernels", "views"), ("models", "data"), ("networks", "data"))     # neither knows the other
-CELLS_KNOW = {"cell", "ops", "cells"}
+CELLS_KNOW = {"cell", "ops", "cells", "transform", "errors"}
 # Imports inside functions are for start-up time, and only here.
-LATE = {"kernels/choose.py", "kernels/__init__.py", "cli.py", "__init__.py"}
+LATE = {"kernels/choose.py", "kernels/__init__.py", "cli.py", "__init__.py", "cell.py"}
 LATE_FOLDERS = ("commands/",)
 # Functions that take any keyword: the names are the author's, or (layers/check.py) the caller's own, for a message.
-OPEN_KEYWORDS = {("cell.py", "using"), ("cell.py", "__call__"), ("layers/check.py", "check_sizes")}
+OPEN_KEYWORDS = {("cell.py", "using"), ("cell.py", "__call__"), ("layers/check.py", "check_sizes"),
+                 ("transform/replace.py", "replace"), ("transform/activations.py", "activations"),
+                 ("transform/initialised.py", "initialised")}
 FILE_LINES, FUNCTION_LINES, COLUMNS = 400, 60, 140
 
 

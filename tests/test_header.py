@@ -12,7 +12,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-HEADER = Path(__file__).parents[1] / "src/unrolled/kernels/c/unrolled.h"
+FOLDER = Path(__file__).parents[1] / "src/unrolled/kernels/c"
+HEADER, WHOLES = FOLDER / "unrolled.h", FOLDER / "wholes.h"
 COMPILER = shutil.which(os.environ.get("CC", "cc")) or shutil.which("gcc")
 FLAGS = ["-O3", "-std=gnu11", "-mprefer-vector-width=512", "-fno-math-errno", "-fno-trapping-math", "-shared", "-fPIC"]
 TARGETS = ["native", "x86-64-v3", "x86-64"]      # AVX-512 where there is, AVX2, SSE2
@@ -34,6 +35,10 @@ void do_product(long M, long N, long K, const real *A, long lda, const real *B, 
 { product(M, N, K, A, lda, B, C, ldc, more); }
 void do_product_transposed(long M, long N, long K, const real *A, long step, const real *B, real *C, long ldc, int more)
 { product_transposed(M, N, K, A, step, B, C, ldc, more); }
+void do_cumsum(real *v, long n, int back) { if (back) cumsum_back_(v, n); else cumsum_(v, n); }
+void do_kron(real *to, const real *a, const real *b, long rows, long columns) { kron_(to, a, b, rows, columns); }
+void do_kron_left(real *to, const real *g, const real *b, long rows, long columns) { kron_left_(to, g, b, rows, columns); }
+void do_kron_right(real *to, const real *g, const real *a, long rows, long columns) { kron_right_(to, g, a, rows, columns); }
 typedef struct { barrier_t barrier; int turns, smallest, largest, team; long sum[64]; } race;
 static void run_race(void *data, int me, int team)
 {
@@ -63,7 +68,7 @@ class Library:
     def __init__(self, folder: Path, dtype: type, target: str):
         real, bits = ("float", 32) if dtype is np.float32 else ("double", 64)
         macros = "".join(f"UNARY({n})\n" for n in UNARY) + "".join(f"BINARY({n})\n" for n in BINARY)
-        source = f"typedef {real} real;\n#define REAL {bits}\n{HEADER.read_text()}{DRIVER}{macros}"
+        source = f"typedef {real} real;\n#define REAL {bits}\n{HEADER.read_text()}{WHOLES.read_text()}{DRIVER}{macros}"
         name = folder / f"header_{bits}_{target}"
         name.with_suffix(".c").write_text(source)
         command = [COMPILER, *FLAGS, f"-march={target}", "-Wall", "-Wextra", "-Werror",
@@ -205,6 +210,25 @@ def test_binary_functions(build, dtype):
     np.testing.assert_array_equal(library.map("min", a, b), np.minimum(a, b))
     np.testing.assert_array_equal(library.map("less", a, b), a < b)
     np.testing.assert_array_equal(library.map("where", c, a, b), np.where(c != 0, a, b))
+
+
+@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_running_sums_and_products_of_pairs(build, dtype, target):
+    library, random = build(dtype, target), np.random.default_rng(5)
+    for rows, columns in ((1, 1), (3, 2), (5, 33), (16, 64), (2, 131)):
+        a, b = (random.standard_normal(n).astype(dtype) for n in (rows, columns))
+        g, whole = random.standard_normal((rows, columns)).astype(dtype), np.empty((rows, columns), dtype)
+        up, down = b.copy(), b.copy()
+        library.call("do_cumsum", up, columns, 0), library.call("do_cumsum", down, columns, 1)
+        np.testing.assert_allclose(up, np.cumsum(b), rtol=1e-4, atol=1e-5)
+        np.testing.assert_allclose(down, np.cumsum(b[::-1])[::-1], rtol=1e-4, atol=1e-5)
+        library.call("do_kron", whole, a, b, rows, columns)
+        np.testing.assert_array_equal(whole, np.outer(a, b))
+        left, right = np.empty(rows, dtype), np.empty(columns, dtype)
+        library.call("do_kron_left", left, g, b, rows, columns), library.call("do_kron_right", right, g, a, rows, columns)
+        np.testing.assert_allclose(left, g @ b, rtol=1e-4, atol=1e-5)
+        np.testing.assert_allclose(right, a @ g, rtol=1e-4, atol=1e-5)
 
 
 SIZES = [(1, 1, 1), (1, 512, 128), (2, 65, 3), (3, 64, 300), (5, 33, 17), (6, 129, 64), (7, 63, 257), (13, 100, 100),

@@ -13,8 +13,9 @@ from pathlib import Path
 
 import pytest
 import torch
-from layer_cases import (BACKENDS, CELLS, assert_close, cell_of, gradients, leaves, make_input, make_layer, make_state,
-                         part, plain)
+from layer_cases import (BACKENDS, CELLS, PAIRS, TRIPLES, assert_close, cell_of, gradients, leaves, make_input, make_layer,
+                         make_state, part, plain)
+from together import STARTERS
 
 import unrolled
 from unrolled import Recurrent, cell, sigmoid, tanh, total
@@ -23,18 +24,16 @@ from unrolled.errors import CellError, Never, NotYet, ShapeError, UsageError
 
 every_cell = pytest.mark.parametrize("name", CELLS)
 every_backend = pytest.mark.parametrize("backend", BACKENDS)
-both_types = pytest.mark.parametrize("dtype", [torch.float64, torch.float32], ids=["float64", "float32"])
+every_pair = pytest.mark.parametrize("backend, name", PAIRS)
 
 
 # ---- what a layer computes
 
 
-@every_cell
-@every_backend
-@both_types
-def test_a_layer_is_the_authors_function_step_by_step(name, backend, dtype):
+@pytest.mark.parametrize("backend, dtype, name", TRIPLES, ids=str)
+def test_a_layer_is_the_authors_function_step_by_step(backend, dtype, name):
     layer = make_layer(name, backend, dtype)
-    x, state = make_input(layer, 6, 4), make_state(layer, 4)
+    x, state = make_input(layer, 4, 3), make_state(layer, 3)
     y, last = layer(x, state)
     y_plain, last_plain = plain(layer, x, state)
     assert_close((y, *last), (y_plain, *last_plain), dtype)
@@ -42,19 +41,18 @@ def test_a_layer_is_the_authors_function_step_by_step(name, backend, dtype):
     assert_close(gradients((y, *last), wanted), gradients((y_plain, *last_plain), wanted), dtype)
 
 
-@every_cell
-@every_backend
-def test_steps_and_chunks_equal_the_sequence(name, backend):
+@every_pair
+def test_steps_and_chunks_equal_the_sequence(backend, name):
     layer = make_layer(name, backend, num_layers=2)
-    x, state = make_input(layer, 7, 3), make_state(layer, 3)
+    x, state = make_input(layer, 5, 3), make_state(layer, 3)
     y, last = layer(x, state)
 
     stepped, current = [], state
-    for t in range(7):
+    for t in range(5):
         y_t, current = layer.step(part(x, t), current)
         stepped.append(y_t)
     chunked, carried = [], state
-    for piece in (slice(0, 1), slice(1, 5), slice(5, 7)):
+    for piece in (slice(0, 1), slice(1, 3), slice(3, 5)):
         y_piece, carried = layer(part(x, piece), carried)
         chunked.append(y_piece)
 
@@ -66,15 +64,14 @@ def test_steps_and_chunks_equal_the_sequence(name, backend):
     assert_close(gradients((torch.cat(chunked), *carried), wanted), expected)
 
 
-@every_cell
-@every_backend
-def test_two_layers_both_ways_equal_four_single_layers(name, backend):
+@every_pair
+def test_two_layers_both_ways_equal_four_single_layers(backend, name):
     layer = make_layer(name, backend, num_layers=2, bidirectional=True)
-    x, state = make_input(layer, 5, 3), make_state(layer, 3)
+    x, state = make_input(layer, 3, 3), make_state(layer, 3)
     y, last = layer(x, state)
 
     current, finals = x, []
-    for number in range(2):
+    for number in range(layer.num_layers):
         outputs = []
         for direction, weights in enumerate((layer.layers[number], layer.reversed[number])):
             width = current[0].shape[-1] if isinstance(current, tuple) else current.shape[-1]
@@ -100,13 +97,15 @@ def _flip(x):
 # ---- lengths
 
 
-@every_cell
-@every_backend
-@pytest.mark.parametrize("bidirectional", [False, True], ids=["forward", "both"])
-def test_rows_of_different_lengths_equal_each_row_alone(name, backend, bidirectional):
-    layer = make_layer(name, backend, num_layers=2, bidirectional=bidirectional)
-    lengths = [3, 7, 0, 1, 7]
-    x, state = make_input(layer, 8, 5), make_state(layer, 5)
+@every_pair
+def test_rows_of_different_lengths_equal_each_row_alone(backend, name):
+    for bidirectional in (False, True) if name in STARTERS else (True,):
+        check_lengths(make_layer(name, backend, num_layers=2, bidirectional=bidirectional), [2, 4, 0, 1, 4])
+
+
+def check_lengths(layer, lengths):
+    steps = max(lengths) + 1
+    x, state = make_input(layer, steps, len(lengths)), make_state(layer, len(lengths))
     y, last = layer(x, state, lengths=torch.tensor(lengths))
 
     rows, finals = [], []
@@ -116,7 +115,7 @@ def test_rows_of_different_lengths_equal_each_row_alone(name, backend, bidirecti
             y_row, own = layer(part(x, slice(0, length), slice(row, row + 1)), own)
         else:
             y_row = y.new_zeros(0, 1, y.shape[-1])
-        rows.append(torch.cat([y_row, y_row.new_zeros(8 - length, 1, y.shape[-1])]))
+        rows.append(torch.cat([y_row, y_row.new_zeros(steps - length, 1, y.shape[-1])]))
         finals.append(own)
     expected = (torch.cat(rows, 1), *(torch.cat(parts, 1) for parts in zip(*finals)))
     wanted = leaves(layer, x, state)
@@ -124,13 +123,12 @@ def test_rows_of_different_lengths_equal_each_row_alone(name, backend, bidirecti
     assert_close(gradients((y, *last), wanted), gradients(expected, wanted))
 
 
-@every_cell
-@every_backend
-def test_padding_of_nan_never_leaks(name, backend):
+@every_pair
+def test_padding_of_nan_never_leaks(backend, name):
     layer = make_layer(name, backend, num_layers=2, bidirectional=True)
-    lengths = [2, 0, 5]
-    clean = make_input(layer, 6, 3)
-    mask = torch.arange(6)[:, None] >= torch.tensor(lengths)
+    lengths = [2, 0, 3]
+    clean = make_input(layer, 4, 3)
+    mask = torch.arange(4)[:, None] >= torch.tensor(lengths)
     inputs = clean if isinstance(clean, tuple) else (clean,)
     dirty = tuple(v.detach().masked_fill(mask if v.dim() == 2 else mask[..., None], float("nan")).requires_grad_()
                   for v in inputs)
@@ -196,14 +194,13 @@ def test_one_sequence_needs_no_batch(backend):
     assert_close((y_t, *last_t), (y[0, 0], *(s[:, 0] for s in last)))
 
 
-@every_cell
-@every_backend
-def test_an_index_is_a_one_hot_row(name, backend):
+@every_pair
+def test_an_index_is_a_one_hot_row(backend, name):
     layer = make_layer(name, backend, num_layers=2)
-    torch.manual_seed(5)
-    indices = torch.randint(layer.input_size, (6, 4))
+    indices = torch.randint(layer.input_size, (6, 4), generator=torch.Generator().manual_seed(5))
     rows = torch.nn.functional.one_hot(indices, layer.input_size).double()
-    extra = (torch.rand(6, 4, dtype=torch.float64),) if len(layer.cell.inputs) > 1 else ()
+    given = make_input(layer, 6, 4)
+    extra = given[1:] if isinstance(given, tuple) else ()
     y, last = layer((indices, *extra) if extra else indices)
     expected, expected_last = layer((rows, *extra) if extra else rows)
     assert_close((y, *last), (expected, *expected_last))
@@ -379,11 +376,12 @@ def test_parametrizations_are_seen():
 @every_cell
 def test_layers_survive_deepcopy_pickle_and_state_dict(name):
     layer = make_layer(name, num_layers=2)
-    x = make_input(layer, 4, 2)
+    x = make_input(layer, 2, 2)
     expected = layer(x)
     for twin in (copy.deepcopy(layer), pickle.loads(pickle.dumps(layer)), _saved(layer)):
         assert twin.cell.name == name and twin.cell.graph == layer.cell.graph
-        assert_close((twin(x)[0], *twin(x)[1]), (expected[0], *expected[1]))
+        y, last = twin(x)
+        assert_close((y, *last), (expected[0], *expected[1]))
         assert {id(p) for p in twin.parameters()}.isdisjoint({id(p) for p in layer.parameters()})
 
 
@@ -562,8 +560,8 @@ def test_wishes_for_first_values_that_make_no_sense_are_said():
     assert str(error.value) == "plain_cell: init has 'b', which is no parameter of it. It has W, U."
     with pytest.raises(UsageError) as error:
         Recurrent(cell(init={"U": "orthonormal"})(plain_cell), 3, 5)
-    assert str(error.value) == ("plain_cell: init['U'] is 'orthonormal', which is no initialisation. Give a number or "
-                                "one of zeros, ones, identity, orthogonal, xavier, phase, shift.")
+    assert str(error.value).startswith("plain_cell: init['U'] is 'orthonormal', which is no initialisation. Give a number or "
+                                       "one of zeros, ones, identity, orthogonal, xavier, phase, shift, ")
 
 
 def test_a_parameter_called_like_a_part_of_a_module_is_said():

@@ -10,7 +10,8 @@ import os
 import re
 from pathlib import Path
 
-from unrolled.commands.cells import table
+from unrolled.commands.catalogue import table
+from unrolled.commands.cells import Wanted
 from unrolled.commands.show import show
 
 ROOT = Path(__file__).parent.parent
@@ -38,7 +39,8 @@ def run(text: str, name: str, found: dict[str, object]) -> None:
 def printed(command: str, rest: str) -> str:
     """What a command of a listing prints."""
     if command == "cells":
-        return table(WIDTH)
+        words = rest.split()
+        return table(WIDTH, Wanted(**{name.removeprefix("--"): value for name, value in zip(words[::2], words[1::2])}))
     return show(*rest.replace("--stage ", "").split())
 
 
@@ -66,7 +68,8 @@ def test_python_runs_and_listings_are_todays():
     assert left["y"].shape == (100, 32, 256) and 0 <= left["kept"] <= 1
 
 
-def test_python_of_the_pages_runs():
+def test_python_of_the_pages_runs(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)                          # some write files
     for page in sorted((ROOT / "docs").glob("*.md")):
         for number, (language, text) in enumerate(BLOCK.findall(page.read_text(encoding="utf-8"))):
             if language == "python":
@@ -78,7 +81,7 @@ def test_the_first_two_shell_blocks_set_up_and_do_the_two_jobs():
     for block in (first, second):
         assert block.splitlines()[:2] == ["python3 -m venv .venv", ". .venv/bin/activate"]
         assert "pip install -c constraints.txt " in block
-    assert first.splitlines()[-1] == "unrolled train char-lm" and second.splitlines()[-1] == "python -m pytest"
+    assert first.splitlines()[-1] == "unrolled train char-lm" and second.splitlines()[-1] == "python -m pytest -n 2"
     languages = [language for language, _ in BLOCK.findall(README.read_text(encoding="utf-8"))]
     shells = [language for language in languages if language in ("bash", "console")]
     assert shells[:2] == ["bash", "bash"]

@@ -106,7 +106,7 @@ def test_inputs_before_the_slash():
 def test_the_output_is_the_first_of_one_value_more():
     graph = REGISTRY["intersection_rnn"].graph
     assert graph.name_of(graph.output) == "y" and graph.name_of(graph.new_states[0]) == "h"
-    assert all(REGISTRY[n].graph.output == REGISTRY[n].graph.new_states[0] for n in CELLS if n != "intersection_rnn")
+    assert all(REGISTRY[n].graph.output == REGISTRY[n].graph.new_states[0] for n in ("lstm", "gru", "lem", "rhn"))
 
 
 @pytest.mark.parametrize("name, parameter, shape", (
@@ -139,6 +139,23 @@ def test_hyper_parameters_shape_the_graph_or_are_passed():
     assert lem.using(dt=2).hyper == {"dt": 2.0} and lem.hyper == {"dt": 1.0}
     assert len(REGISTRY["rhn"].using(depth=5).graph.nodes) > len(REGISTRY["rhn"].graph.nodes)
     assert REGISTRY["jordan"].using(O=10).widths == {"O": 10}
+
+
+def test_states_behind_a_star():
+    @cell(shapes={"past": ("delay", "H"), "n": ()})
+    def mine(x, h, n, *past, W, U, delay=3):
+        h = tanh(W @ x + U @ past[0] + h * n)
+        return (h, n + 1, *past[1:], h)
+
+    assert mine.states == ("h", "n", "past_1", "past_2", "past_3") and mine.hyper == {"delay": 3}
+    assert mine.using(delay=1).states == ("h", "n", "past_1")
+    assert {mine.graph.shape("state", n) for n in mine.states} == {("H",), ()}
+    for made in (mine, mine.using(delay=1)):
+        check(instance(made, {"I": 2, "H": 3}, Schedule(5, 2)), "reference")
+        assert Cell.from_json(made.to_json()).graph == made.graph
+    flat = [torch.ones(3) * k for k in range(4)]
+    again = mine(torch.ones(2), flat[0], torch.tensor(2.0), *flat[1:], W=torch.zeros(3, 2), U=torch.eye(3))
+    assert torch.equal(again[0], torch.tanh(flat[1])) and torch.equal(again[2], flat[2]) and torch.equal(again[4], again[0])
 
 
 def test_equal_expressions_are_one_node():

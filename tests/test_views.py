@@ -5,7 +5,6 @@ UNROLLED_UPDATE_GOLDEN=1 pytest tests/test_views.py writes the golden texts anew
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import subprocess
@@ -16,11 +15,12 @@ import pytest
 import torch
 from generated import programs
 from hypothesis import assume, given, settings
+from instances import fitting
 from printed import evaluate, gradient_lines, python
+from together import STARTERS
 
 from unrolled import Cell, Recurrent, absolute, cell, concat, exp, maximum, sigmoid, tanh, total, where
 from unrolled.cells import REGISTRY
-from unrolled.commands.cells import as_json, table
 from unrolled.commands.show import STAGES, show
 from unrolled.errors import UsageError
 from unrolled.graph.node import size
@@ -31,7 +31,7 @@ from unrolled.views.count import count, widths_at
 from unrolled.views.equations import equations
 
 GOLDEN = Path(__file__).parent / "golden"
-STORED = {**{f"{name}.txt": (name, "equations") for name in REGISTRY},
+STORED = {**{f"{name}.txt": (name, "equations") for name in STARTERS},
           **{f"{name}.{stage}.txt": (name, stage) for name in ("lstm", "gru", "mgu", "lem")
              for stage in ("plan", "backward")},
           "phased_lstm.backward.txt": ("phased_lstm", "backward"), "rhn.graph.txt": ("rhn", "graph"),
@@ -48,7 +48,8 @@ def test_text_is_the_golden_one(file):
 
 
 def test_no_golden_text_is_forgotten():
-    assert sorted(path.name for path in GOLDEN.iterdir()) == sorted(STORED)
+    others = {"latex_errors.txt"}                    # test_latex_reader.py has its own
+    assert sorted(path.name for path in GOLDEN.iterdir()) == sorted({*STORED, *others})
 
 
 # --- what is printed is right ----------------------------------------------------------------------------------
@@ -81,13 +82,13 @@ def close(found, expected) -> bool:
 
 
 def sizes_of(subject: Cell) -> dict[str, int]:
-    return {**SIZES, "I": 4} if subject.name in ("intersection_rnn", "mixed") else SIZES
+    return fitting(subject, {**SIZES, "I": 4} if subject.name in ("intersection_rnn", "mixed") else SIZES)
 
 
 def check_equations(made: Cell) -> None:
     """The printed equations, run, are the cell."""
     values = values_of(made, sizes_of(made))
-    found = evaluate(equations(made.graph), values)
+    found = evaluate(equations(made.graph), {**sizes_of(made), **values})
     new = called(made, values)[-len(made.states):]
     for name, value in zip(made.states, new):
         assert close(found[python(f"{name}[t]")], value), name
@@ -111,7 +112,7 @@ def check_gradients(subject: Cell) -> None:
     wanted = torch.autograd.grad(loss, list(leaves.values()), materialize_grads=True)
     start = {f"d{n}": torch.zeros_like(v) for n, v in leaves.items()}
     found = evaluate([*equations(subject.graph), *gradient_lines(text)],
-                     {**values, **start, **known, **sizes_of(subject)})
+                     {**sizes_of(subject), **values, **start, **known})
     for name, gradient in zip(leaves, wanted):
         assert close(found[python(f"d{name}")], gradient), f"d{name}"
 
@@ -218,7 +219,7 @@ def test_the_same_text_in_every_process():
 def test_counts_are_the_layers_and_the_plans(name):
     made = REGISTRY[name]
     made = made.using(O=7) if "O" in made.graph.dims else made
-    sizes = widths_at(made.graph, {**made.widths, "I": 5}, 5 if name == "intersection_rnn" else 6)
+    sizes = fitting(made, widths_at(made.graph, {**made.widths, "I": 5}, 5 if name == "intersection_rnn" else 6))
     counted, plan = count(made.graph, sizes), plan_of(made.graph)
     layer = Recurrent(made, sizes["I"], sizes["H"], backend="reference")
     assert counted.parameters == sum(p.numel() for p in (*layer.parameters(), *layer.buffers()))
@@ -226,7 +227,10 @@ def test_counts_are_the_layers_and_the_plans(name):
     def width(dim):
         return size(dim, sizes)
 
-    assert counted.flops == hoisted_flops(plan, width) + loop_flops(plan, width) + elementwise_flops(plan, width)
+    planned = hoisted_flops(plan, width) + loop_flops(plan, width) + elementwise_flops(plan, width)
+    ahead = any(plan.body.outer[h.operand].op != "input" for h in plan.body.hoisted)      # made of the input, before the loop
+    assert planned <= counted.flops <= 2 * planned if ahead else counted.flops == planned
+    assert ahead or counted.products == hoisted_flops(plan, width) + loop_flops(plan, width)
 
 
 def test_lstm_has_the_parameters_that_everyone_counts():
@@ -234,7 +238,7 @@ def test_lstm_has_the_parameters_that_everyone_counts():
 
 
 def test_stages_are_how_often_a_step_waits():
-    assert {name: stage_count(plan_of(made.graph)) for name, made in REGISTRY.items()} == {
+    assert {name: stage_count(plan_of(REGISTRY[name].graph)) for name in STARTERS} == {
         "elman": 1, "jordan": 2, "indrnn": 0, "lstm": 1, "peephole_lstm": 1, "phased_lstm": 1, "gru": 1,
         "gru_reset_before": 2, "mgu": 2, "rhn": 3, "intersection_rnn": 1, "lem": 2, "mingru": 0}
 
@@ -254,20 +258,6 @@ def test_a_cell_from_a_file_is_shown(tmp_path):
     assert "h[t] = tanh(W @ x[t] + U @ h[t-1])      # new" in show(f"{tmp_path / 'mine.py'}:mine")
     for stage in STAGES:
         assert show(f"{tmp_path / 'mine.py'}:mine", stage)
-
-
-def test_the_table_holds_every_cell():
-    names = [line.split()[0] for line in table(150).splitlines()[1:] if line and line.split()[0] in REGISTRY]
-    assert names == list(REGISTRY)
-    assert all(len(line) <= 150 for line in table(150).splitlines()[:len(REGISTRY) + 1])
-    assert "The simple recurrent network: the" in table(150) and "simple recurrent" not in table(80)
-
-
-def test_the_table_as_json():
-    rows = json.loads(json.dumps(as_json()))
-    assert [row["name"] for row in rows] == list(REGISTRY)
-    lstm = next(row for row in rows if row["name"] == "lstm")
-    assert (lstm["parameters"], lstm["states"], lstm["stages"], lstm["width"]) == (131_584, ["h", "c"], 1, 128)
 
 
 def test_print_of_a_cell_is_its_page(capsys):

@@ -5,22 +5,33 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from . import cells as cells
 from .cell import Cell as Cell
 from .cell import cell as cell
 from .cell import find as find
 from .ops import absolute as absolute
 from .ops import activation as activation
+from .ops import bilinear as bilinear
+from .ops import block_diagonal as block_diagonal
 from .ops import concat as concat
 from .ops import cos as cos
+from .ops import cumax as cumax
+from .ops import cumsum as cumsum
 from .ops import exp as exp
 from .ops import floor as floor
+from .ops import held as held
+from .ops import largest as largest
+from .ops import layer_norm as layer_norm
 from .ops import log as log
+from .ops import matrix_exp as matrix_exp
 from .ops import maximum as maximum
+from .ops import mean as mean
 from .ops import minimum as minimum
+from .ops import norm as norm
 from .ops import relu as relu
 from .ops import sigmoid as sigmoid
 from .ops import sin as sin
+from .ops import softmax as softmax
+from .ops import softmax_columns as softmax_columns
 from .ops import softplus as softplus
 from .ops import sqrt as sqrt
 from .ops import step as step
@@ -29,7 +40,15 @@ from .ops import total as total
 from .ops import where as where
 
 if TYPE_CHECKING:
+    from . import cells as cells
+    from . import transform as transform
+    from .byhand.worked import worked as worked
+    from .latex import cell_from_latex as cell_from_latex
+    from .latex import python_from_latex as python_from_latex
+    from .layers.from_torchrecurrent import from_torchrecurrent as from_torchrecurrent
+    from .layers.gradient_flow import gradient_flow as gradient_flow
     from .layers.recurrent import Recurrent as Recurrent
+    from .layers.stacked import Stacked as Stacked
     from .layers.torch_names import GRU as GRU
     from .layers.torch_names import LSTM as LSTM
     from .layers.torch_names import RNN as RNN
@@ -37,16 +56,32 @@ if TYPE_CHECKING:
     from .models.language import LanguageModel as LanguageModel
     from .tasks.char_lm import CharLM as CharLM
     from .training import train as train
+    from .transform import activations as activations
+    from .transform import initialised as initialised
+    from .transform import multiplicative as multiplicative
+    from .transform import recurrent_dropout as recurrent_dropout
+    from .transform import replace as replace
+    from .transform import residual as residual
+    from .transform import resettable as resettable
+    from .transform import weight_drop as weight_drop
+    from .transform import zoneout as zoneout
 
-# Loaded when they are asked for: to draw, print or check a cell's equations takes no torch.
+# Loaded when they are asked for: to draw, print or check a cell's equations takes no torch, to use one cell not the zoo.
 _LATER = {
     "Recurrent": ".layers.recurrent", "LSTM": ".layers.torch_names", "GRU": ".layers.torch_names",
     "RNN": ".layers.torch_names", "watch": ".layers.watch", "LanguageModel": ".models.language",
-    "CharLM": ".tasks.char_lm", "train": ".training",
+    "gradient_flow": ".layers.gradient_flow", "Stacked": ".layers.stacked", "from_torchrecurrent": ".layers.from_torchrecurrent",
+    "worked": ".byhand.worked", "CharLM": ".tasks.char_lm", "train": ".training",
+    "cell_from_latex": ".latex", "python_from_latex": ".latex",
+    **dict.fromkeys(("activations", "initialised", "multiplicative", "recurrent_dropout", "replace",
+                     "residual", "resettable", "weight_drop", "zoneout"), ".transform"),
 }
+_FLOORS = ("cells", "transform")
 
 
 def __getattr__(name: str):
+    if name in _FLOORS:
+        return import_module(f".{name}", __name__)
     if name not in _LATER:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     value = globals()[name] = getattr(import_module(_LATER[name], __name__), name)
@@ -54,4 +89,4 @@ def __getattr__(name: str):
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), *_LATER])
+    return sorted([*globals(), *_FLOORS, *_LATER])

@@ -5,12 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from pathlib import Path
 
 from .errors import CellError, UsageError
+from .graph.interpret import interpret
 from .graph.json import graph_from_json, graph_to_json
 from .graph.node import Dim, Graph, Shape
+from .graph.replay import Draft
 from .graph.trace import signature_of, trace
+from .noise import Noise
+from .references import bibtex, citations
+from .views.account import account
 from .views.equations import card
+from .views.latex import latex
+from .views.picture import picture
 
 Initial = float | str                 # a constant, or the name of an initialisation
 
@@ -19,7 +27,7 @@ Initial = float | str                 # a constant, or the name of an initialisa
 class Cell:
     """A recurrent cell: its equations, and what they cannot say themselves.
 
-    function    the author's function; None for a cell read from a file
+    function    the author's function; None for a cell read from a file or made from another cell
     shapes      widths that use cannot tell, e.g. {"beta": (), "W_h": ("depth", "H", "H"), "y": ("O",)}
     start       a state's first value where it is not zero
     fixed       parameters that are not trained
@@ -27,6 +35,8 @@ class Cell:
     cite        keys of the papers
     values      hyper-parameters that differ from the function's defaults
     widths      widths besides I and H, e.g. {"O": 10}
+    stored      the equations of a cell without a function
+    noise       masks that a layer draws while training: the last inputs of the graph, and some of its parameters
     """
 
     name: str
@@ -42,6 +52,7 @@ class Cell:
     values: Mapping[str, object] = field(default_factory=dict)
     widths: Mapping[Dim, int] = field(default_factory=dict)
     stored: Graph | None = None
+    noise: Mapping[str, Noise] = field(default_factory=dict)
 
     @cached_property
     def graph(self) -> Graph:
@@ -54,7 +65,8 @@ class Cell:
 
     @property
     def inputs(self) -> tuple[str, ...]:
-        return self.graph.inputs
+        """What a caller gives; the graph's inputs may have masks behind them."""
+        return tuple(n for n in self.graph.inputs if n not in self.noise)
 
     @property
     def states(self) -> tuple[str, ...]:
@@ -62,7 +74,29 @@ class Cell:
 
     @property
     def parameters(self) -> tuple[str, ...]:
-        return self.graph.parameters
+        """What a layer holds; the graph's parameters may have masks among them."""
+        return tuple(n for n in self.graph.parameters if n not in self.noise)
+
+    @cached_property
+    def evaluation(self) -> Cell:
+        """The cell without noise: every mask is its mean. The same cell where there is none."""
+        if not self.noise:
+            return self
+        draft = Draft(self.graph)
+        means = {name: noise.mean for name, noise in self.noise.items()}
+        draft.change = lambda node: draft.symbol(means[node.value]) if node.is_leaf and node.value in means else None
+        draft.inputs, draft.copies = list(self.inputs), False
+        return self.made_of(draft.finish(self.name), noise={})
+
+    def made_of(self, graph: Graph, *, noise: Mapping[str, Noise] | None = None) -> Cell:
+        """A cell with these equations and this one's papers, first values and so on, as far as the names are still there."""
+        kept = {*graph.parameters, *graph.states}
+        return replace(self, name=graph.name, function=None, stored=graph, shapes={}, values={},
+                       start={k: v for k, v in self.start.items() if k in kept},
+                       fixed=tuple(k for k in self.fixed if k in kept),
+                       init={k: v for k, v in self.init.items() if k in kept},
+                       noise={k: v for k, v in (self.noise if noise is None else noise).items()
+                              if k in graph.inputs or k in graph.parameters})
 
     @property
     def hyper(self) -> dict[str, object]:
@@ -90,16 +124,63 @@ class Cell:
         return replace(self, values={**self.values, **chosen}, widths={**self.widths, **widths}, stored=stored)
 
     def __call__(self, *args, **parameters):
-        """The author's function itself, on symbols or plain tensors of one example."""
-        if self.function is None:
-            raise UsageError(f"{self.name} was read from a file, which keeps equations and no Python function")
-        return self.function(*args, **{**self.values, **parameters})
+        """The author's function itself, on symbols or plain tensors of one example.
+
+        A cell from a file or made from another cell has no function: its equations run node by node, on tensors. Without
+        its masks a cell is its evaluation.
+        """
+        if self.function is not None:
+            return self.function(*args, **{**self.values, **parameters})
+        if self.noise and len(args) == len(self.inputs) + len(self.states) and not self.noise.keys() & parameters.keys():
+            return self.evaluation(*args, **parameters)
+        return interpret(self.graph, args, parameters, self.widths)
+
+    def latex(self, *, comments: bool = False, numbered: bool = False) -> str:
+        r"""The equations as a paper prints them: an `align*` environment for LaTeX, KaTeX and MathJax.
+
+        comments  the author's comments in a column to the right
+        numbered  `align`, whose lines carry numbers
+
+            >>> print(REGISTRY["elman"].latex())                            # doctest: +SKIP
+            \begin{align*}
+              h_{t} &= \tanh(W x_{t} + U h_{t-1} + b)
+            \end{align*}
+        """
+        return latex(self.graph, comments=comments, numbered=numbered)
+
+    def picture(self, file: str | Path | None = None, *, steps: int = 1, parts: bool = False,
+                theme: str = "auto") -> str:
+        """The computational graph as a picture: SVG text, and a file if one is named (.svg, .png, .pdf).
+
+        steps  how many steps are unrolled, from 1 to 64; all use the same weights
+        parts  each primitive apart; without it a sum of matrix products is one box
+        theme  "auto" (an SVG follows its reader's setting and is light in print), "light" or "dark"
+
+        Raises UsageError for what does not fit, and where the layout library is missing (pip install "unrolled[pictures]").
+
+            lstm.picture("lstm.svg")
+        """
+        return picture(self.graph, file, steps=steps, parts=parts, theme=theme)
+
+    def listing(self, sizes: Mapping[Dim, int] | None = None) -> str:
+        """What a cell weighs and where it is from: each array's shape, numbers, bytes and first value, FLOPs of a step
+        forward and backward, and the papers as BibTeX.
+
+        sizes  widths, {"I": 28, "H": 64}; 128 where nothing says otherwise
+
+        Raises UsageError for a width that the cell does not have.
+
+            print(lstm.listing({"I": 28, "H": 64}))
+        """
+        return account(self.name, self.graph, doc=self.doc, sizes={**self.widths, **(sizes or {})}, init=self.init,
+                       fixed=self.fixed, start=self.start, bibtex=bibtex(self.cite, self.year), masks=tuple(self.noise))
 
     def to_json(self) -> dict:
         """The cell as plain data; `Cell.from_json` needs nothing else and runs no code."""
         return {"name": self.name, "graph": graph_to_json(self.graph), "start": dict(self.start),
                 "fixed": list(self.fixed), "init": dict(self.init), "cite": list(self.cite), "doc": self.doc,
-                "family": self.family, "year": self.year, "widths": dict(self.widths)}
+                "family": self.family, "year": self.year, "widths": dict(self.widths),
+                "noise": {name: [noise.rate, noise.kind, noise.over] for name, noise in self.noise.items()}}
 
     @staticmethod
     def from_json(data: dict) -> Cell:
@@ -107,8 +188,9 @@ class Cell:
         try:
             return Cell(name=data["name"], start=data["start"], fixed=tuple(data["fixed"]), init=data["init"],
                         cite=tuple(data["cite"]), doc=data["doc"], family=data["family"], year=data["year"],
-                        widths=data["widths"], stored=graph_from_json(data["graph"]))
-        except (KeyError, TypeError, ValueError, IndexError) as error:
+                        widths=data["widths"], stored=graph_from_json(data["graph"]),
+                        noise={name: Noise(*noise) for name, noise in data.get("noise", {}).items()})
+        except (AttributeError, KeyError, TypeError, ValueError, IndexError) as error:
             raise UsageError(f"this is no stored cell: {error!r}") from None
 
     def __deepcopy__(self, memo) -> Cell:
@@ -119,8 +201,9 @@ class Cell:
 
     def __str__(self) -> str:
         """The equations, parameters, counts and papers, on one page."""
-        return card(self.name, self.graph, doc=self.doc, cite=self.cite, year=self.year, hyper=self.hyper, init=self.init,
-                    fixed=self.fixed, start=self.start, widths=self.widths)
+        return card(self.name, self.graph, doc=self.doc, papers=citations(self.cite, self.year), hyper=self.hyper,
+                    init=self.init, fixed=self.fixed, start=self.start, widths=self.widths,
+                    masks={name: str(noise) for name, noise in self.noise.items()})
 
     def __repr__(self) -> str:
         given = ", ".join(f"{k}={v}" for k, v in {**self.values, **self.widths}.items())
@@ -177,6 +260,7 @@ def find(named: str | Cell | Callable) -> Cell:
         return named
     if callable(named):
         return cell(named)
+    from . import cells as _zoo          # noqa: F401  (registers the cells; only a name needs them)
     if named in REGISTRY:
         return REGISTRY[named]
     from difflib import get_close_matches

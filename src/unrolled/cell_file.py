@@ -8,19 +8,23 @@ from pathlib import Path
 
 from .cell import Cell, cell, find
 from .errors import UnrolledError, UsageError
+from .latex import cell_of_file
 
 
-def find_cell(wanted) -> Cell:
+def find_cell(wanted, latex: str | Path | None = None) -> Cell:
     """The Cell that is meant.
 
     wanted  a Cell, a cell function, a registered name ("lstm"), or "FILE.py:FUNCTION"
+    latex   a file of LaTeX equations; with it `wanted` is not asked
 
     A file is executed, as `python FILE.py` would execute it: name only files that you trust. Raises UsageError
-    where there is no such cell, file or function, CellError where the function is no cell.
+    where there is no such cell, file or function, CellError where the function is no cell or the LaTeX cannot be read.
 
     >>> find_cell("lstm").name
     'lstm'
     """
+    if latex is not None:
+        return cell_of_file(latex)
     if isinstance(wanted, str) and ".py" in wanted:
         file, colon, function = wanted.rpartition(":")
         if not colon or not function.isidentifier():

@@ -26,7 +26,8 @@ Recurrent neural networks from their equations.
   sample RUN          let a trained model write
   evaluate RUN        how well a model predicts --text FILE
   cells               the cells there are
-  show CELL           a cell's equations, graph, backward graph, plan or C
+  show CELL           a cell's equations, LaTeX, picture, listing, backward graph, plan or C
+  byhand EXAMPLE      a small net by hand: every number, every gradient; --list names the examples
   check CELL|RUN      gradients against finite differences; an untrained model's loss against log V
 
 unrolled COMMAND --help says more. Start with: unrolled train char-lm"""
@@ -59,7 +60,7 @@ def _message(error: UnrolledError) -> str:
 def _dispatch(command: str, arguments: list[str]) -> int:
     if command == "train":
         return _train(arguments)
-    commands = {"sample": sample, "evaluate": evaluate, "cells": cells, "show": show, "check": check}
+    commands = {"sample": sample, "evaluate": evaluate, "cells": cells, "show": show, "byhand": byhand, "check": check}
     if command == "--version":
         from importlib.metadata import version
         print(f"unrolled {version('unrolled')}")
@@ -109,6 +110,9 @@ def _train(arguments: list[str]) -> int:
 
     def start(task, budget: Budget) -> int:
         from .training import train
+        if getattr(task, "latex", None) is not None:
+            task.check()
+            _pasted(task.latex, sys.stdout)
         return _exit_code(train(task, minutes=budget.minutes, epochs=budget.epochs, seed=budget.seed, out=budget.out,
                                 save_every=budget.save_every))
 
@@ -178,26 +182,102 @@ def evaluate(run: Positional[Path], text: Path, as_json: Json = False) -> None:
               f"{score.bits:.4f} bits per character, perplexity {score.perplexity:.3f}")
 
 
-def cells(as_json: Json = False) -> None:
-    """The cells there are.
+def cells(family: str | None = None, year: str | None = None, since: int | None = None, until: int | None = None,
+          states: int | None = None, search: str | None = None, backend: str | None = None, sort: str | None = None,
+          as_json: Json = False) -> None:
+    """The cells there are, by family; `unrolled show CELL` prints one.
 
     Args:
+        family: of this family only, e.g. gru
+        year: of a year or a span of years, 2014 or 2014-2016
+        since: from this year on
+        until: up to this year
+        states: with so many states
+        search: with these words in their name, their sentence, or their papers' authors and titles
+        backend: that run on c, or on reference only
+        sort: name, family, year, paper, states, parameters, flops, stages or backend; without it family by family
         as_json: print a JSON list
     """
+    from .commands.catalogue import table
+    from .commands.cells import Wanted
     from .commands.cells import as_json as rows
-    from .commands.cells import table
-    print(json.dumps(rows()) if as_json else table())
+    wanted = Wanted(family, year, since, until, states, search, backend, sort)
+    _say(json.dumps(rows(wanted)) if as_json else table(None, wanted, colour=sys.stdout.isatty()))
 
 
-def show(cell: Positional[str], stage: str = "equations") -> None:
+def show(cell: Positional[tuple[str, ...]] = (), stage: str = "equations", latex: Path | None = None,
+         out: Path | None = None, steps: int = 1, parts: bool = False, widths: tuple[str, ...] = (),
+         as_json: Json = False) -> None:
     """A cell as it goes through the house.
 
     Args:
-        cell: a cell's name, or FILE.py:FUNCTION
-        stage: equations, graph, backward, plan or c
+        cell: a cell's name, or FILE.py:FUNCTION; gradient-flow compares several
+        stage: equations, latex, picture, listing, graph, backward, plan, c or gradient-flow
+        latex: a file of LaTeX equations; the Python function that was understood is printed first
+        out: write it to this file; a picture as .svg, .png or .pdf
+        steps: how many steps a picture shows, unrolled
+        parts: in a picture, every primitive apart instead of sums of matrix products in one box
+        widths: of a listing, such as I=28 H=64
+        as_json: of gradient-flow, print one JSON object
     """
-    from .commands.show import show as text_of
-    print(text_of(cell, stage))
+    from .commands.show import show_all
+    if latex is not None:
+        if cell and stage != "gradient-flow":
+            raise UsageError(f"--latex {latex} and {cell[0]} are two cells, and --stage {stage} shows one. Leave one out.")
+        cell = (*cell, _pasted(latex, to=sys.stderr if as_json or stage == "picture" else sys.stdout))
+    _say(show_all(cell, stage, out=out, steps=steps, parts=parts, widths=widths, as_json=as_json))
+
+
+def _pasted(file: Path | str, to):
+    """The cell of a file of LaTeX equations; prints the Python function that was understood."""
+    from .latex import made_of_python, python_of_file
+    source, name = python_of_file(file)
+    print(source, file=to, flush=True)
+    return made_of_python(source, name)
+
+
+def byhand(what: Positional[str] = "", numbers: Positional[Path | None] = None,
+           list_examples: Annotated[bool, tyro.conf.arg(name="list"), tyro.conf.FlagCreatePairsOff] = False,
+           loss: str | None = None, rate: float | None = None, optimiser: str = "sgd",
+           mean: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False, steps: int | None = None, rows: str | None = None,
+           every: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False, format: str = "text", out: Path | None = None,
+           picture: Path | None = None, of: str | None = None, row: int | None = None, leaves: tuple[str, ...] = (),
+           opened: tuple[str, ...] = (), theme: str = "auto") -> None:
+    """A small net worked by hand: every number with its formula, every gradient with its chain of factors.
+
+    Args:
+        what: a worked example (--list), a cell's name, or FILE.py:FUNCTION
+        numbers: a CSV file for a net of your own; lines such as x, 1, 0 and target, 0.5 and W, 0.1, 0.2
+        list_examples: the worked examples there are
+        loss: half-squared-error, squared-error, mean-squared-error, absolute-error, cross-entropy or binary-cross-entropy
+        rate: of one optimiser step; none without it
+        optimiser: sgd, adam or adagrad
+        mean: the mean of the rows' losses instead of their sum
+        steps: how many rows of the file, or how many invented ones
+        rows: which are shown line by line, 1 or 1,3 or 2-4 or none
+        every: the chain of every weight instead of each matrix's first; each row's gradients too
+        format: text, markdown, latex or json
+        out: write it to this file
+        picture: draw the single numbers, value above and gradient below each edge, as .svg, .png or .pdf
+        of: whose gradients the picture shows, such as a2[1]; the row's loss without it
+        row: which step or example the picture shows
+        leaves: names at which the picture ends, such as a1
+        opened: what the picture shows in its parts: sigmoid, tanh, ..., or a number such as a2[1]
+        theme: of a picture: auto, light or dark
+    """
+    from .commands.byhand import Wish, listed
+    from .commands.byhand import byhand as work
+    if list_examples or not what:
+        _say(listed())
+        return
+    wish = Wish(loss, rate, optimiser, mean, steps, rows, every, format, out, picture, of, row, leaves, opened, theme)
+    _say(work(what, numbers, wish, colour=sys.stdout.isatty()))
+
+
+def _say(text: str) -> None:
+    """Prints a text with authors' names in it; letters that the terminal does not know become question marks."""
+    encoding = sys.stdout.encoding or "utf-8"
+    print(text.encode(encoding, "replace").decode(encoding))
 
 
 def check(what: Positional[str], as_json: Json = False) -> int:

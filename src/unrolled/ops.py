@@ -30,9 +30,10 @@ class Op:
     text: str                 # plain spelling; {0}, {1} are the arguments, already bracketed where needed
     latex: str
     precedence: int = 9       # of the outermost operation in `text`: 1 comparison, 2 sum, 3 product, 4 sign, 9 atom
-    shape: str = "same"       # rule, see graph/widths.py: same, product, product_t, scalar, concat, part, transpose, index
+    shape: str = "same"       # rule, see graph/widths.py
     flops: int = 1            # per element of the result (products count 2 x depth instead)
     costly: bool = False      # worth keeping for the backward pass rather than computing twice
+    once: bool = False        # of parameters alone: worked out once per call, outside the loop, by torch and its autograd
 
 
 class Symbol:
@@ -149,6 +150,12 @@ _PLAIN = {
     "less": lambda a, b: a < b, "maximum": _binary("maximum", max), "minimum": _binary("minimum", min),
     "where": lambda c, a, b: _where(c, a, b), "concat": lambda *v: _torch().cat(v),
     "step": lambda v: (v > 0).to(v.dtype) if hasattr(v, "dtype") else float(v > 0), "sum": lambda v: v.sum(),
+    "equal": lambda a, b: (a == b).to(a.dtype) if hasattr(a, "dtype") else float(a == b), "largest": lambda v: v.amax(),
+    "size": lambda v: v.shape[-1], "held": lambda v: v.detach() if hasattr(v, "dtype") else v,
+    "cumsum": lambda v: v.cumsum(-1), "cumsum_back": lambda v: v.flip(-1).cumsum(-1).flip(-1),
+    "matrix_exp": lambda m: m.matrix_exp(), "softmax_columns": lambda m: m.softmax(-2),
+    "block_diagonal": lambda blocks: _torch().block_diag(*blocks), "bilinear": lambda w, a, b: w @ b @ a,
+    "copy": lambda a: a,
 }
 _SCALAR = {"sigmoid": lambda v: 1 / (1 + math.exp(-v)), "tanh": math.tanh, "relu": lambda v: max(v, 0.0),
            "exp": math.exp, "log": math.log, "sin": math.sin, "cos": math.cos, "sqrt": math.sqrt, "abs": abs,
@@ -182,6 +189,36 @@ def minimum(a, b): return apply_op("minimum", a, b)
 def where(condition, a, b): return apply_op("where", condition, a, b)
 def concat(*parts): return apply_op("concat", *parts)
 def total(v): return apply_op("sum", v)
+def largest(v): return apply_op("largest", v)
+def held(v): return apply_op("held", v)
+def cumsum(v): return apply_op("cumsum", v)
+def bilinear(w, a, b): return apply_op("bilinear", w, a, b)
+def matrix_exp(m): return apply_op("matrix_exp", m)
+def softmax_columns(m): return apply_op("softmax_columns", m)
+def block_diagonal(blocks): return apply_op("block_diagonal", blocks)
+def mean(v): return total(v) / apply_op("size", v)
+
+
+def softmax(v):
+    """e^v over its sum: positive, and one in all. What is taken off first cancels, and keeps e^v finite."""
+    powers = exp(v - held(largest(v)))
+    return powers / total(powers)
+
+
+def cumax(v): return cumsum(softmax(v))
+
+
+def norm(v):
+    """The Euclidean length. That of a vector of zeros is 0 and so is its slope, where sqrt alone would have none."""
+    squares = total(v * v)
+    nothing = apply_op("equal", squares, 0)
+    return sqrt(squares + nothing) - nothing
+
+
+def layer_norm(v):
+    """v with mean 0 and variance 1 over its units; like torch's, but without a gain and a bias of its own."""
+    centred = v - mean(v)
+    return centred / sqrt(mean(centred * centred) + 1e-5)
 
 
 def activation(name: str, v):
@@ -220,6 +257,8 @@ _ROWS = (
     _unary("floor", lambda g, y, a: (None,), r"\lfloor {0} \rfloor"),
     _unary("step", lambda g, y, a: (None,), r"\mathbb{{1}}\left[{0} > 0\right]"),
     Op("less", 2, lambda g, y, a, b: (None, None), "{0} < {1}", r"\mathbb{{1}}\left[{0} < {1}\right]", 1),
+    Op("equal", 2, lambda g, y, a, b: (None, None), "{0} == {1}", r"\mathbb{{1}}\left[{0} = {1}\right]", 1),
+    _unary("held", lambda g, y, a: (None,), r"\mathrm{{sg}}\left({0}\right)", flops=0),
     # At a tie torch gives half of the gradient to each side; so do we, to agree in every point.
     Op("maximum", 2, lambda g, y, a, b: (g * _share(b, a), g * _share(a, b)), "max({0}, {1})", r"\max\left({0}, {1}\right)"),
     Op("minimum", 2, lambda g, y, a, b: (g * _share(a, b), g * _share(b, a)), "min({0}, {1})", r"\min\left({0}, {1}\right)"),
@@ -234,11 +273,27 @@ _ROWS = (
     Op("outer", 2, None, "outer({0}, {1})", r"{0} {1}^\top", 3, "outer"),
     Op("spread", 1, lambda g, y, a: (g,), "{0}", "{0}", 9, "spread", 0),      # a number seen as a vector
     Op("sum", 1, lambda g, y, a: (g,), "sum({0})", r"\textstyle\sum {0}", 9, "scalar"),
+    # As torch's amax: equal maxima share the gradient.
+    Op("largest", 1, lambda g, y, a: (_among(g, apply_op("equal", a, y)),), "largest({0})", r"\max\left({0}\right)", 9, "scalar"),
+    Op("cumsum", 1, lambda g, y, a: (apply_op("cumsum_back", g),), "cumsum({0})", r"\mathrm{{cumsum}}\left({0}\right)", 9, "along"),
+    Op("cumsum_back", 1, lambda g, y, a: (cumsum(g),), "cumsum_back({0})",         # from the last unit to the first
+       r"\mathrm{{cumsum}}^\top\left({0}\right)", 9, "along"),
+    Op("size", 1, lambda g, y, a: (None,), "size({0})", r"\dim\left({0}\right)", 9, "scalar", 0),
     Op("concat", -1, lambda g, y, *parts: _parts(g, parts), "concat({all})", r"\left[{all}\right]", 9, "concat", 0),
     Op("part", 1, None, "{0}[{value}]", "{0}_{{[{value}]}}", 9, "part", 0),
     Op("columns", 1, None, "{0}[:, {value}]", "{0}_{{[{value}]}}", 9, "columns", 0),
     Op("transpose", 1, None, "{0}.T", r"{0}^\top", 9, "transpose", 0),
     Op("index", 1, None, "{0}[{value}]", "{0}^{{({value})}}", 9, "index", 0),
+    # sum_ij w[k, i, j] a_i b_j. A plan knows it as a product, of the flattened stack and all products a_i b_j.
+    Op("bilinear", 3, None, "bilinear({0}, {1}, {2})", r"{1}^\top {0}\, {2}", 3, "bilinear", 0),
+    Op("kron", 2, lambda g, y, a, b: _kron_gradients(g, a, b), "kron({0}, {1})", r"{0} \otimes {1}", 3, "kron"),
+    Op("kron_left", 2, None, "kron_left({0}, {1})", r"{0} {1}", 9, "kron_left"),
+    Op("kron_right", 2, None, "kron_right({0}, {1})", r"{0}^\top {1}", 9, "kron_right"),
+    Op("copy", 1, lambda g, y, a: (g,), "{0}", "{0}", 9, flops=0),                # put where it can be read as a whole
+    Op("flat", 1, None, "flat({0})", r"{0}", 9, "flat", 0, once=True),
+    Op("matrix_exp", 1, None, "matrix_exp({0})", "e^{{{0}}}", 9, "square", 0, once=True),
+    Op("softmax_columns", 1, None, "softmax_columns({0})", r"\mathrm{{softmax}}\left({0}\right)", 9, "matrix", 0, once=True),
+    Op("block_diagonal", 1, None, "block_diagonal({0})", r"\mathrm{{diag}}\left({0}\right)", 9, "blocks", 0, once=True),
 )
 
 
@@ -247,10 +302,26 @@ def _share(low, high):
     return 0.5 + 0.5 * ((low < high) - (high < low))
 
 
+def _among(g, chosen):
+    """g in equal shares to the units where `chosen` is 1."""
+    return g / total(chosen) * chosen
+
+
 def _parts(g, parts):
     """The gradient of a concatenation, cut as its arguments were."""
-    return tuple(g.builder.part(g, parts, k) for k in range(len(parts)))
+    whole = apply_op("copy", g)
+    return tuple(g.builder.part(whole, parts, k) for k in range(len(parts)))
+
+
+def _kron_gradients(g, a, b):
+    """g as a matrix, times b; its transpose, times a."""
+    whole, nodes = apply_op("copy", g), g.builder.nodes
+    return (g.builder.add("kron_left", (whole.index, b.index), shape=nodes[a.index].shape),
+            g.builder.add("kron_right", (whole.index, a.index), shape=nodes[b.index].shape))
 
 
 OPS: dict[str, Op] = {row.name: row for row in _ROWS}
-LEAVES = ("input", "state", "parameter", "hyper", "constant")
+LEAVES = ("input", "state", "parameter", "hyper", "constant", "width")
+OVER_UNITS = ("sum", "largest")                # one number of a whole vector: who reads it waits for all units
+ALONG_UNITS = ("cumsum", "cumsum_back")        # a vector whose units rest on those before them: the same
+OF_WHOLES = ("kron", "kron_left", "kron_right", "concat", "part")      # the same, and reads whole vectors where they stand

@@ -146,6 +146,8 @@ def task_settings(task, cell: Cell) -> dict:
     options = {field.name: getattr(task, field.name) for field in fields(task)}
     if not isinstance(task.cell, str):
         options["cell"] = cell.name
+    if options.get("latex") is not None:
+        options["latex"] = str(options["latex"])
     if options.get("text") is not None:
         options["text"] = str(Path(options["text"]).resolve())  # a run is resumed from any folder
     return {"task": task.name, "options": options, "cell": cell.to_json()}

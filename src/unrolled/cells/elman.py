@@ -1,7 +1,7 @@
 """The simple recurrent networks: one layer fed back, in whole, by its output, or unit by unit."""
 
 from ..cell import cell
-from ..ops import activation
+from ..ops import activation, relu
 
 
 @cell(cite="elman1990", family="simple", year=1990)
@@ -23,4 +23,11 @@ def jordan(x, y, *, W_h, U_h, b_h, W_y, b_y, nonlinearity="tanh"):
 def indrnn(x, h, *, W, u, b, nonlinearity="relu"):
     """Independently recurrent network: each unit remembers only itself (equation 4)."""
     h = activation(nonlinearity, W @ x + u * h + b)      # hidden state
+    return h
+
+
+@cell(cite="le2015", init={"U": "identity", "b": 0.0}, family="simple", year=2015)
+def irnn(x, h, *, W, U, b):
+    """IRNN: rectified units whose recurrent matrix starts as the identity, so that at first nothing is forgotten."""
+    h = relu(W @ x + U @ h + b)                          # hidden state
     return h

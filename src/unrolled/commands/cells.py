@@ -1,80 +1,167 @@
-"""`unrolled cells`: the zoo as a table."""
+"""`unrolled cells`: the zoo as rows, chosen by what a reader asks for. `catalogue.py` prints them."""
 
 from __future__ import annotations
 
-import shutil
+import re
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from textwrap import shorten
+from difflib import get_close_matches
 
 from ..cell import Cell
-from ..cells import REGISTRY
+from ..cells import FAMILIES, REGISTRY
+from ..errors import UsageError
 from ..kernels.c.spell import unspelled
 from ..kernels.c.toolchain import toolchain, why_unusable
 from ..plan.describe import stage_count
 from ..plan.plan import Plan, plan_of
-from ..views.columns import columns
+from ..references import Reference, citations, references
+from ..views.columns import paragraphs
 from ..views.count import USUAL, count, widths_at
 
-HEAD = ("cell", "family", "year", "paper", "states", "parameters", "operations", "stages", "runs on", "")
-LEAST_ROOM = 24      # columns below which a sentence says nothing
+BACKENDS = ("c", "reference")
 
 
 @dataclass(frozen=True)
 class Row:
-    """One cell. `parameters` and `operations` (per step and row, forward) are for all widths equal to `width`."""
+    """One cell. `parameters` and `flops` (of one row in one step, forward) are for all widths equal to `width`."""
 
     name: str
     family: str
     year: int | None
-    paper: tuple[str, ...]
+    cite: tuple[str, ...]
+    papers: tuple[Reference, ...]
     inputs: tuple[str, ...]
     states: tuple[str, ...]
     settings: dict[str, float | int | str]
     width: int
     parameters: int
-    operations: int
+    flops: int
     stages: int            # how often a step waits for a product of matrices
     backend: str
     why: str | None        # why it is not the fast one
     sentence: str
+    note: str              # where another library has it otherwise, and the like
+
+    @property
+    def paper(self) -> Reference | None:
+        """The one that the cell's year is of."""
+        return next((p for p in self.papers if p.year == self.year), self.papers[0] if self.papers else None)
 
 
-def rows() -> list[Row]:
-    """Every registered cell, in the order of the families."""
-    return [_row(cell) for cell in REGISTRY.values()]
+@dataclass(frozen=True)
+class Wanted:
+    """Which cells, and in which order; None asks for nothing.
+
+    year    a year or a span of years, "2014", "2014-2016"; `since` and `until` are one end each
+    states  how many states
+    search  words that all stand in the name, the sentence, the authors or the titles of the papers
+    sort    a key of SORTS; without one, by family and in it by year
+    """
+
+    family: str | None = None
+    year: str | None = None
+    since: int | None = None
+    until: int | None = None
+    states: int | None = None
+    search: str | None = None
+    backend: str | None = None
+    sort: str | None = None
 
 
-def as_json() -> list[dict]:
+SORTS: dict[str, Callable[[Row], object]] = {
+    "name": lambda row: row.name, "family": lambda row: row.family, "year": lambda row: row.year or 0,
+    "paper": lambda row: row.paper.short if row.paper else "", "states": lambda row: len(row.states),
+    "parameters": lambda row: row.parameters, "flops": lambda row: row.flops, "stages": lambda row: row.stages,
+    "backend": lambda row: row.backend,
+}
+
+
+def rows(wanted: Wanted = Wanted()) -> list[Row]:
+    """The registered cells that fit, family by family. Raises UsageError for a family, year, ... that there is not."""
+    fits = [check(wanted) for check in (_family, _years, _words, _states, _backend)]      # the cheap ones first
+    order = _order(wanted.sort)
+    families = list(dict.fromkeys(cell.family for cell in REGISTRY.values()))
+    found = [_row(cell) for cell in REGISTRY.values() if all(fit(cell) for fit in fits)]
+    return sorted(sorted(found, key=lambda row: (families.index(row.family), row.year or 0)), key=order)
+
+
+def as_json(wanted: Wanted = Wanted()) -> list[dict]:
     """The same as plain data, for `unrolled cells --json`."""
-    return [asdict(row) for row in rows()]
+    return [asdict(row) for row in rows(wanted)]
 
 
-def table(width: int | None = None) -> str:
-    """The same as text, fitted to `width` columns (the terminal's if None)."""
-    width = width or shutil.get_terminal_size((160, 24)).columns
-    made = rows()
-    lines = columns([HEAD, *(_cells(row)[:-1] for row in made)], right=(5, 6, 7))
-    room = width - max(map(len, lines)) - 2
-    if room >= LEAST_ROOM:                        # what each cell is, where there is room for it
-        lines = columns([HEAD, *([*_cells(row)[:-1], shorten(row.sentence, room, placeholder="...")] for row in made)],
-                        right=(5, 6, 7))
-    reasons = dict.fromkeys(f"{row.backend}: {row.why}" for row in made if row.why)
-    return "\n".join([*lines, "", f"Parameters, and operations per step and row, with all widths {USUAL}. "
-                                  "`unrolled show CELL` prints one cell's equations.", *reasons])
+def about_families() -> dict[str, str]:
+    """Family -> the sentence at the head of its file."""
+    found: dict[str, str] = {}
+    for module in FAMILIES:
+        for value in vars(module).values():
+            if isinstance(value, Cell) and value.name in REGISTRY:
+                found.setdefault(value.family, (*paragraphs(module.__doc__ or ""), "")[0])
+    return found
 
 
-def _cells(row: Row) -> list[str]:
-    return [row.name, row.family, str(row.year or ""), ", ".join(row.paper), " ".join(row.states),
-            f"{row.parameters:,}", f"{row.operations:,}", str(row.stages), row.backend, row.sentence]
+def _family(wanted: Wanted) -> Callable[[Cell], bool]:
+    known = sorted({cell.family for cell in REGISTRY.values()})
+    if wanted.family is not None and wanted.family not in known:
+        near = get_close_matches(wanted.family, known, 1, 0.6)
+        raise UsageError(f"--family {wanted.family}: there is no such family. "
+                         + (f"Did you mean {near[0]}?" if near else f"Choose one of {', '.join(known)}."))
+    return lambda cell: wanted.family in (None, cell.family)
+
+
+def _years(wanted: Wanted) -> Callable[[Cell], bool]:
+    first, last = wanted.since, wanted.until
+    if wanted.year is not None:
+        span = re.fullmatch(r"(\d{4})(?:-(\d{4}))?", wanted.year.strip())
+        if span is None:
+            raise UsageError(f"--year {wanted.year}: that is no year and no span of years. "
+                             "Write --year 2014 or --year 2014-2016.")
+        if first is not None or last is not None:
+            raise UsageError(f"--year {wanted.year} and --{'until' if first is None else 'since'} both say which "
+                             "years. Leave one of them out.")
+        first, last = int(span[1]), int(span[2] or span[1])
+    if first is not None and last is not None and first > last:
+        raise UsageError(f"{first} is after {last}, so no year is between them. Write the earlier one first.")
+    return lambda cell: (first or 0) <= (cell.year or 0) and (cell.year or 9999) <= (last or 9999)
+
+
+def _states(wanted: Wanted) -> Callable[[Cell], bool]:
+    return lambda cell: wanted.states in (None, len(cell.states))
+
+
+def _words(wanted: Wanted) -> Callable[[Cell], bool]:
+    words = (wanted.search or "").lower().split()
+
+    def fits(cell: Cell) -> bool:
+        text = " ".join((cell.name, cell.family, cell.doc, *cell.cite, *citations(cell.cite))).lower()
+        return all(word in text for word in words)
+    return fits
+
+
+def _backend(wanted: Wanted) -> Callable[[Cell], bool]:
+    if wanted.backend is not None and wanted.backend not in BACKENDS:
+        raise UsageError(f"--backend {wanted.backend}: there is no such backend. Choose {' or '.join(BACKENDS)}.")
+    return lambda cell: wanted.backend in (None, _runs_on(cell))
+
+
+def _order(sort: str | None) -> Callable[[Row], object]:
+    if sort is not None and sort not in SORTS:
+        raise UsageError(f"--sort {sort}: there is no such column. Choose one of {', '.join(SORTS)}.")
+    return SORTS[sort] if sort else lambda row: 0
 
 
 def _row(cell: Cell) -> Row:
-    plan = plan_of(cell.graph)
-    counted = count(cell.graph, widths_at(cell.graph, {}, USUAL))
+    plan, known = plan_of(cell.graph), references()
+    counted = count(cell.graph, widths_at(cell.graph, cell.widths, USUAL))
     why = obstacle(plan)
-    sentence = cell.doc.splitlines()[0] if cell.doc else ""
-    return Row(cell.name, cell.family, cell.year, cell.cite, cell.inputs, cell.states, cell.hyper, USUAL,
-               counted.parameters, counted.flops, stage_count(plan), "reference" if why else "c", why, sentence)
+    papers = tuple(known[key] for key in cell.cite if key in known)
+    sentence, *notes = paragraphs(cell.doc) or [""]
+    return Row(cell.name, cell.family, cell.year, cell.cite, papers, cell.inputs, cell.states, cell.hyper, USUAL,
+               counted.parameters, counted.flops, stage_count(plan), _runs_on(cell), why, sentence, " ".join(notes))
+
+
+def _runs_on(cell: Cell) -> str:
+    return "reference" if obstacle(plan_of(cell.graph)) else "c"
 
 
 def obstacle(plan: Plan) -> str | None:

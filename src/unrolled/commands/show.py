@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 from ..cell import Cell
 from ..cell_file import find_cell
 from ..errors import UsageError
@@ -10,17 +13,23 @@ from ..plan.gradients import gradients
 from ..plan.plan import plan_of
 from ..views.listing import listing
 
-STAGES = ("equations", "graph", "backward", "plan", "c")
+STAGES = ("equations", "latex", "picture", "listing", "graph", "backward", "plan", "c", "gradient-flow")
 
 
-def show(wanted: str | Cell, stage: str = "equations") -> str:
+def show(wanted: str | Cell, stage: str = "equations", *, out: Path | None = None, steps: int = 1, parts: bool = False,
+         widths: tuple[str, ...] = ()) -> str:
     """The text of one stage of a cell.
 
     wanted   a name, "FILE.py:FUNCTION", or a Cell
-    stage    equations: what the author wrote, parameters, counts; graph: node by node; backward: the equations of
-             backpropagation through time; plan: what is done before, in and after the loop; c: the C of both directions
+    stage    equations: what the author wrote, parameters, counts; latex: the same as a paper prints them; picture: the
+             computational graph as SVG; listing: every array, FLOPs, BibTeX; graph: node by node; backward: the equations
+             of backpropagation through time; plan: what is done before, in and after the loop; c: the C of both directions;
+             gradient-flow: how much of a loss reaches the states of long before
+    out      a file that the text goes to instead; of a picture .svg, .png or .pdf
+    steps, parts    of a picture: how many steps, and whether every primitive stands apart
+    widths   of a listing: ("I=28", "H=64")
 
-    Raises UsageError for an unknown cell or stage, CellError for equations with a mistake.
+    Raises UsageError for an unknown cell, stage or width, CellError for equations with a mistake.
 
     >>> print(show("elman").splitlines()[2].strip())
     h[t] = tanh(W @ x[t] + U @ h[t-1] + b)      # hidden state
@@ -28,13 +37,64 @@ def show(wanted: str | Cell, stage: str = "equations") -> str:
     if stage not in STAGES:
         raise UsageError(f"there is no stage {stage!r}: choose one of {', '.join(STAGES)}.")
     cell = find_cell(wanted)
+    if stage == "gradient-flow":
+        return _gradient_flow([cell], out, False)
+    if stage == "picture":
+        picture = cell.picture(out, steps=steps, parts=parts)
+        return f"{out}: {cell.name}" if out else picture
+    text = _text(cell, stage, widths)
+    if out is None:
+        return text
+    if not out.parent.is_dir():
+        raise UsageError(f"--out {out}: the folder {out.parent} does not exist: make it, or write elsewhere.")
+    out.write_text(text + "\n", encoding="utf-8")
+    return f"{out}: {cell.name}"
+
+
+def show_all(wanted: tuple[str, ...], stage: str, *, out: Path | None = None, steps: int = 1, parts: bool = False,
+             widths: tuple[str, ...] = (), as_json: bool = False) -> str:
+    """What the command line shows: one cell, or several side by side where the stage compares them.
+
+    Raises UsageError for no cell, several where one is shown, and JSON of a stage that has none.
+    """
+    if not wanted:
+        raise UsageError("show was given no cell: write unrolled show lstm. `unrolled cells` lists them.")
+    if stage == "gradient-flow":
+        return _gradient_flow(wanted, out, as_json)
+    if as_json:
+        raise UsageError(f"--json belongs to --stage gradient-flow, not to {stage}: leave it out.")
+    if len(wanted) > 1:
+        raise UsageError(f"--stage {stage} shows one cell, and {len(wanted)} were named: {', '.join(wanted)}. "
+                         "Name one; --stage gradient-flow compares several.")
+    return show(wanted[0], stage, out=out, steps=steps, parts=parts, widths=widths)
+
+
+def _gradient_flow(wanted, out: Path | None, as_json: bool) -> str:
+    from . import gradient_flow as flow    # torch, which the other stages do not need
+    if as_json and out is not None:
+        raise UsageError(f"--json and --out {out}: the numbers are printed and the figure is drawn apart. Leave one out.")
+    return json.dumps(flow.as_json(wanted)) if as_json else flow.report(wanted, out)
+
+
+def _text(cell: Cell, stage: str, widths: tuple[str, ...]) -> str:
     if stage == "equations":
         return str(cell)
+    if stage == "latex":
+        return cell.latex()
+    if stage == "listing":
+        return cell.listing(dict(map(_width, widths)))
     if stage == "graph":
         return listing(cell.graph)
     if stage == "c":
         return _source(cell)
     return (gradients if stage == "backward" else describe)(plan_of(cell.graph))
+
+
+def _width(given: str) -> tuple[str, int]:
+    letter, _, number = given.partition("=")
+    if not letter or not number.isdigit():
+        raise UsageError(f"--widths {given} is no width: write a letter and a whole number, such as H=64.")
+    return letter, int(number)
 
 
 def _source(cell: Cell) -> str:

@@ -6,19 +6,21 @@ Nodes are numbered in the order in which the author's lines made them, so two pr
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
-from ..errors import quote
+from ..errors import ShapeError, quote
 from ..ops import LEAVES, OPS, Symbol
 
-Dim = str                       # "H", "I", "3", "H+I"
+Dim = str                       # "H", "I", "3", "H+I", "H/4", "A*B"
 Shape = tuple[Dim, ...]         # () a number, (H,) a vector, (H, I) a matrix
 
 
 @dataclass(frozen=True)
 class Node:
-    """One value: a leaf (input, state, parameter, hyper, constant) or a primitive of `ops.OPS` applied to earlier nodes."""
+    """One value: a leaf (input, state, parameter, hyper, constant, width) or a primitive of `ops.OPS` applied to earlier nodes."""
 
     index: int
     op: str
@@ -98,20 +100,50 @@ class Graph:
         found: dict[Dim, None] = {}
         for node in self.nodes:
             for dim in node.shape or ():
-                for letter in dim.split("+"):
-                    if not letter.isdigit():
-                        found.setdefault(letter)
+                found |= dict.fromkeys(letters_of(dim))
         return tuple(found)
 
 
 def size(dim: Dim, sizes: dict[str, int]) -> int:
-    """The number a width stands for: size("H+I", {"H": 3, "I": 2}) == 5."""
-    return sum(int(part) if part.isdigit() else sizes[part] for part in dim.split("+"))
+    """The number a width stands for: size("H+I", {"H": 3, "I": 2}) == 5, size("H/2", {"H": 6}) == 3.
+
+    Raises ShapeError where a width is no multiple of what it is divided by.
+    """
+    if "+" in dim:
+        return sum(size(part, sizes) for part in dim.split("+"))
+    if "*" in dim:
+        return math.prod(size(part, sizes) for part in dim.split("*"))
+    whole, _, divisor = dim.partition("/")
+    number, parts = int(whole) if whole.isdigit() else sizes[whole], int(divisor or 1)
+    if number % parts:
+        raise ShapeError(f"{SAID.get(whole, whole)}={number} is no multiple of {parts}, and the cell has a width {dim}. "
+                         f"Choose {SAID.get(whole, whole)}={max(1, number // parts) * parts} or {(number // parts + 1) * parts}.")
+    return number // parts
+
+
+def product_of(a: Dim, b: Dim) -> Dim:
+    """As many as there are pairs: product_of("H", "I") == "H*I"."""
+    return "+".join(f"{left}*{right}" for left in a.split("+") for right in b.split("+"))
+
+
+def times(count: Dim, dim: Dim) -> Dim:
+    """So many times a width: times("4", "H/4") == "H", times("4", "H") == "4*H"."""
+    if count.isdigit() and dim.isdigit():
+        return str(int(count) * int(dim))
+    return dim.removesuffix(f"/{count}") if count == "1" or dim.endswith(f"/{count}") else f"{count}*{dim}"
+
+
+SAID = {"H": "hidden_size", "I": "input_size"}
+
+
+def letters_of(dim: Dim) -> list[str]:
+    """The letters in a width: ["H", "I"] in "H+I", ["H"] in "H/4", none in "3"."""
+    return [part for part in re.split(r"[+*/]", dim) if not part.isdigit()]
 
 
 def quote_clash(graph: Graph, clash: Clash, left: int, right: int) -> str:
     """The message for two widths that an equation needs equal and that were bound to different numbers."""
-    message = clash.message.format(**{clash.left: left, clash.right: right})
+    message = clash.message.replace(f"{{{clash.left}}}", str(left)).replace(f"{{{clash.right}}}", str(right))
     return quote(graph.name, clash.line, clash.text, clash.column, message)
 
 
@@ -185,6 +217,14 @@ def result_shape(rule: str, shapes: list[Shape]) -> Shape:
         return shapes[0][::-1]
     if rule == "index":
         return shapes[0][1:]
+    if rule == "bilinear":
+        return shapes[0][:1]
+    if rule == "kron":
+        return (product_of(shapes[0][0], shapes[1][0]),)
+    if rule == "flat":
+        return shapes[0][0], product_of(*shapes[0][1:])
+    if rule == "blocks":
+        return times(*shapes[0][:2]), times(shapes[0][0], shapes[0][2])
     return max(shapes, key=len, default=())
 
 

@@ -63,8 +63,8 @@ class Simplifying:
 def split_concatenations(graph: Graph) -> list[Node]:
     """The graph's nodes with `W @ concat(a, b)` written as `W[:, a] @ a + W[:, b] @ b`, numbered anew.
 
-    So each part can go its own way: the input's product leaves the loop, the state's stays. Returns the nodes; the
-    last field of the result maps old numbers to new ones.
+    So each part can go its own way: the input's product leaves the loop, the state's stays. A bilinear form becomes a
+    product. Returns the nodes; the last field of the result maps old numbers to new ones.
     """
     builder = Builder()
     moved: list[int] = []
@@ -74,6 +74,11 @@ def split_concatenations(graph: Graph) -> list[Node]:
             moved.append(builder.leaf(node.op, node.value, node.shape).index)
         elif node.op == "product" and _plain(builder, args[1]).op == "concat":
             moved.append(_split(builder, args[0], _plain(builder, args[1])).index)
+        elif node.op == "bilinear":
+            stack, pairs = builder.add("flat", args[:1]), builder.add("kron", args[1:])
+            moved.append(builder.add("product", (stack.index, pairs.index)).index)
+        elif node.op == "product":
+            moved.append(builder.add("product", (args[0], _plain(builder, args[1]).index), None, node.shape).index)
         else:
             moved.append(builder.add(node.op, args, node.value, node.shape).index)
     return builder.nodes, moved

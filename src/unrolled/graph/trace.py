@@ -13,7 +13,7 @@ import linecache
 import sys
 import tokenize
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import FrameType
 
 from ..errors import CellError, Never, UnrolledError, quote
@@ -24,12 +24,16 @@ from .widths import Declared, infer
 
 @dataclass(frozen=True)
 class Signature:
-    """What a cell function's arguments are: inputs / states, *, parameters, hyper-parameters with their values."""
+    """What a cell function's arguments are: inputs / states, *, parameters, hyper-parameters with their values.
+
+    `past` is the name behind a star, `*past`, that stands for more states; `trace` adds them to `states`.
+    """
 
     inputs: tuple[str, ...]
     states: tuple[str, ...]
     parameters: tuple[str, ...]
     hyper: dict[str, object]
+    past: str | None = None
 
 
 @dataclass
@@ -62,7 +66,8 @@ class Watch:
 
     def _names(self, frame: FrameType) -> None:
         values = frame.f_locals
-        for name in list(values):
+        # `h, c = step(...)` binds several names in one line: what reads another comes after it.
+        for name in sorted(values, key=lambda n: values[n].index if isinstance(values[n], Symbol) else -1):
             symbol = values[name]
             if not isinstance(symbol, Symbol) or self.bound.get(name) == symbol.index:
                 continue
@@ -84,15 +89,16 @@ class Watch:
 def signature_of(function: Callable, values: dict[str, object]) -> Signature:
     """Inputs stand before `/` (else the first argument is the input), then states; keywords are parameters, and those
     with a default hyper-parameters, overridden by `values`."""
-    inputs, states, parameters, hyper = [], [], [], {}
+    inputs, states, parameters, hyper, past = [], [], [], {}, None
     listed = inspect.signature(function).parameters.values()
     slash = any(p.kind is p.POSITIONAL_ONLY for p in listed)
     for p in listed:
-        if p.kind in (p.VAR_KEYWORD, p.VAR_POSITIONAL):
-            stars = "**" if p.kind is p.VAR_KEYWORD else "*"
-            raise CellError(f"CellError in {function.__name__}: {stars}{p.name} is not possible in a cell; name each parameter "
+        if p.kind is p.VAR_KEYWORD:
+            raise CellError(f"CellError in {function.__name__}: **{p.name} is not possible in a cell; name each parameter "
                             "after a single `*`")
-        if p.kind is p.KEYWORD_ONLY:
+        if p.kind is p.VAR_POSITIONAL:
+            past = p.name
+        elif p.kind is p.KEYWORD_ONLY:
             if p.default is p.empty:
                 parameters.append(p.name)
             else:
@@ -104,7 +110,42 @@ def signature_of(function: Callable, values: dict[str, object]) -> Signature:
     if not inputs:
         raise CellError(f"CellError in {function.__name__}: the first argument is the input, e.g. "
                         f"def {function.__name__}(x, h, *, W, U, b)")
-    return Signature(tuple(inputs), tuple(states), tuple(parameters), hyper)
+    return Signature(tuple(inputs), tuple(states), tuple(parameters), hyper, past)
+
+
+def _divided(signature: Signature, declared: Declared, function: Callable) -> Declared:
+    """The declared shapes with numbers for the settings that divide a width: "H/heads" becomes "H/4"."""
+    def number(dim: str) -> str:
+        whole, slash, divisor = dim.partition("/")
+        value = signature.hyper.get(divisor, int(divisor) if divisor.isdigit() else None)
+        if slash and (not isinstance(value, int) or value < 1):
+            raise CellError(f"CellError in {function.__name__}: shapes has a width {dim}, and {divisor} is "
+                            f"{'no setting' if value is None else value}. What divides a width is a keyword with a whole "
+                            f"number, at least 1, such as {divisor if divisor.isidentifier() else 'heads'}=4")
+        return f"{whole}/{value}" if slash and value != 1 else whole
+
+    return {name: tuple(number(dim) for dim in shape) for name, shape in declared.items()}
+
+
+def _with_past(signature: Signature, declared: Declared, function: Callable) -> tuple[Signature, Declared]:
+    """`*past` as the states past_1, past_2, ...: their number and their shape are declared, {"past": ("5", "H")}."""
+    past = signature.past
+    if past is None:
+        return signature, declared
+
+    def wrong(message: str):
+        raise CellError(f"CellError in {function.__name__}: {message}")
+
+    count, *shape = declared.get(past) or (None,)
+    if count is None:
+        wrong(f"*{past} stands for as many states as a whole number says, and none is named. Write @cell(shapes={{{past!r}: "
+              f"('delay', 'H')}}) and delay=5 among the keywords; parameters are named one by one after a single `*`")
+    if not count.isdigit() or int(count) < 1:
+        wrong(f"shapes says that *{past} is {count} states. Their number is at least 1 and comes from a keyword with a whole "
+              f"number, such as delay=5: shapes={{{past!r}: ('delay', 'H')}}")
+    names = tuple(f"{past}_{k}" for k in range(1, int(count) + 1))
+    others = {name: s for name, s in declared.items() if name != past}
+    return replace(signature, states=(*signature.states, *names)), {**dict.fromkeys(names, tuple(shape)), **others}
 
 
 def trace(function: Callable, declared: Declared, values: dict[str, object] | None = None) -> Graph:
@@ -113,6 +154,7 @@ def trace(function: Callable, declared: Declared, values: dict[str, object] | No
     Raises CellError, quoting the author's line, where the equations are wrong.
     """
     signature = signature_of(function, values or {})
+    signature, declared = _with_past(signature, _divided(signature, declared, function), function)
     builder = Builder()
     watch = Watch(function, builder)
     given = _leaves(builder, signature, declared)

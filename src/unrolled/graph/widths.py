@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 
 from ..errors import CellError, quote
 from ..ops import OPS
-from .node import Clash, Graph, Node, Shape
+from .node import Clash, Graph, Node, Shape, needed, times
 
 Declared = dict[str, Shape]
 Place = Callable[[int], tuple]      # node -> (line, text, column)
@@ -78,9 +78,16 @@ def infer(graph: Graph, declared: Declared, place: Place) -> Graph:
             widths.same(shapes[leaf.index][0], shapes[new][0], (new, leaf.index, new))
         elif shapes[new] and not shapes[leaf.index]:
             raise CellError(quote(graph.name, *place(new), f"the state {state} is declared a number and returned as a vector"))
-    nodes = tuple(replace(n, shape=tuple(widths.resolved(d) for d in s)) for n, s in zip(graph.nodes, shapes))
+    nodes = tuple(_known(n, s, shapes, widths) for n, s in zip(graph.nodes, shapes))
     clashes = tuple(_clash(graph, nodes, c, place) for c in widths.clashes)
     return replace(graph, nodes=nodes, clashes=clashes)
+
+
+def _known(node: Node, shape: tuple[int, ...], shapes: list, widths: Widths) -> Node:
+    """The node with its shape in letters. How many units a vector has is its width, and needs no vector any more."""
+    if node.op == "size":
+        return Node(node.index, "width", (), widths.resolved(shapes[node.args[0]][0]), ())
+    return replace(node, shape=tuple(widths.resolved(d) for d in shape))
 
 
 def _ranks(graph: Graph, declared: Declared) -> dict[int, int]:
@@ -89,17 +96,21 @@ def _ranks(graph: Graph, declared: Declared) -> dict[int, int]:
     for node in reversed(graph.nodes):
         if node.op in ("product", "product_t"):
             rank[node.args[0]] = 2
-        elif node.index in rank and not node.is_leaf:
-            deeper = rank[node.index] + (node.op == "index")
+        elif node.index in rank and not node.is_leaf and OPS[node.op].shape != "scalar":
+            deeper = rank[node.index] + (node.op in ("index", "block_diagonal"))
             for a in node.args:
                 rank[a] = max(rank.get(a, 0), deeper)
+        elif node.op == "bilinear":
+            rank[node.args[0]] = 3
+        elif node.op in ("matrix_exp", "softmax_columns"):
+            rank[node.args[0]] = max(rank.get(node.args[0], 0), 2)
         elif node.op == "index":
             rank[node.args[0]] = max(rank.get(node.args[0], 0), 2)
     return rank
 
 
 def _leaf_shape(node: Node, widths: Widths, ranks, declared: Declared, graph: Graph) -> tuple[int, ...]:
-    if node.op in ("constant", "hyper"):
+    if node.op in ("constant", "hyper", "width"):
         return ()
     if node.value in declared:
         return tuple(widths.new(str(letter)) for letter in declared[node.value])
@@ -142,11 +153,50 @@ def _shape(node: Node, shapes: list, widths: Widths, graph: Graph, place: Place)
             wrong(f"{name} is a {_kind(given[0])} and [{node.value}] picks one layer of a stack of weights. If {name} is a stack, say so: "
                   f"@cell(shapes={{{name!r}: ('depth', 'H', 'H')}})")
         return given[0][1:]
-    if rule == "scalar":
-        if not given[0]:
-            wrong(f"total sums a vector, and {_called(graph, node.args[0])} is a number. Use it as it is")
-        return ()
+    if rule in ("scalar", "along"):
+        if len(given[0]) != 1:
+            remedy = "Multiply a matrix with a vector by @ first" if given[0] else "Use it as it is"
+            wrong(f"{OF_A_VECTOR[node.op]} a vector, and {_called(graph, node.args[0])} is a {_kind(given[0])}. {remedy}")
+        return () if rule == "scalar" else given[0]
+    if rule == "bilinear":
+        return _bilinear(node, given, widths, wrong, graph)
+    if OPS[node.op].once:
+        return _of_parameters(node, given[0], widths, wrong, graph)
     return _elementwise(node, given, widths, wrong, graph)
+
+
+def _bilinear(node: Node, given: list, widths: Widths, wrong, graph: Graph) -> tuple[int, ...]:
+    """One number for each matrix of a stack: as many as it is deep."""
+    stack, *vectors = given
+    name = _called(graph, node.args[0])
+    if len(stack) != 3:
+        wrong(f"bilinear takes a stack of matrices, (H, A, B), and two vectors, and {name} is a {_kind(stack)}")
+    for k, (vector, a) in enumerate(zip(vectors, node.args[1:]), 1):
+        if len(vector) != 1:
+            wrong(f"bilinear takes two vectors, and {_called(graph, a)} is a {_kind(vector)}")
+        widths.same(stack[k], vector[0], (node.index, node.args[0], a))
+    return stack[:1]
+
+
+def _of_parameters(node: Node, given: tuple[int, ...], widths: Widths, wrong, graph: Graph) -> tuple[int, ...]:
+    """The shape of what is worked out once per call: functions of whole matrices."""
+    name = _called(graph, node.args[0])
+    moving = next((graph.nodes[i] for i in needed(graph.nodes, node.args) if graph.nodes[i].op in ("input", "state")), None)
+    if moving is not None:
+        wrong(f"{node.op} is worked out once per call, from parameters alone, and {name} rests on the {moving.op} {moving.value}. "
+              f"Use parameters only inside {node.op}(...)")
+    if OPS[node.op].shape == "blocks":
+        letters = [widths.letter(d) for d in given]
+        if len(given) != 3 or None in letters or letters[1] != letters[2]:
+            wrong(f"block_diagonal sets a stack of square blocks, and {name} is none. Say that it is: "
+                  f"@cell(shapes={{{name!r}: ('heads', 'H/heads', 'H/heads')}}) with heads=4 among the keywords")
+        whole = times(letters[0], letters[1])
+        return widths.new(whole), widths.new(whole)
+    if len(given) != 2:
+        wrong(f"{node.op} takes a matrix, and {name} is a {_kind(given)}")
+    if OPS[node.op].shape == "square":
+        widths.same(*given, (node.index, node.args[0], node.args[0]))
+    return given
 
 
 def _elementwise(node, given, widths: Widths, wrong, graph: Graph) -> tuple[int, ...]:
@@ -158,6 +208,9 @@ def _elementwise(node, given, widths: Widths, wrong, graph: Graph) -> tuple[int,
         for d, e in zip(left, right):
             widths.same(d, e, (node.index, a, b))
     return wide[0][0] if wide else ()
+
+
+OF_A_VECTOR = {"sum": "total sums", "largest": "largest picks from", "size": "mean averages", "cumsum": "cumsum runs along"}
 
 
 def _kind(shape: tuple) -> str:

@@ -97,7 +97,7 @@ def prepare(graph: Graph, sizes: Mapping[Dim, int], inputs: Sequence[Tensor], st
     operands = tuple(outer.value(h.operand) for h in body.hoisted)
     weights = tuple(outer.stack(s) for s in stacks.weights)
     vectors = outer.stack(stacks.vectors) if plan.vectors else like.new_empty(0)
-    numbers = torch.stack([outer.value(body.nodes[v].value) for v in plan.numbers]) if plan.numbers else like.new_empty(0)
+    numbers = torch.stack([outer.value(body.nodes[v].value).reshape(()) for v in plan.numbers]) if plan.numbers else like.new_empty(0)
     used = tuple(outer.given[name] for name, _ in body.streams)
     return Call(plan, tuple(sizes.items()), schedule, tuple(values[n] for n, _ in graph.hyper), hoisted, operands,
                 weights, vectors, numbers, _as_values(used, body, sizes, like), tuple(state))
@@ -170,6 +170,8 @@ class _Outer:
                 self.known[index] = self._parameter(node.value)
             elif node.op == "input":
                 self.known[index] = self.given[node.value]
+            elif node.op == "width":
+                self.known[index] = self.like.new_tensor(float(size(node.value, self.sizes)))
             elif node.op in ("constant", "hyper"):
                 self.known[index] = self.like.new_tensor(node.value if node.op == "constant" else self.hyper[node.value])
             else:

@@ -8,8 +8,9 @@ from torch import Tensor
 
 from ..errors import UsageError
 from ..graph.node import Dim, Graph
-from .call import Parameters, Schedule, prepare
+from .call import Parameters, Schedule, check_sizes, prepare
 from .choose import BACKENDS, chosen
+from .delayed import delayed_of
 from .reference.run import run_and_watch
 
 
@@ -27,8 +28,15 @@ def run(graph: Graph, sizes: Mapping[Dim, int], inputs: Sequence[Tensor], state:
     """
     if backend != "auto" and backend not in BACKENDS:
         raise UsageError(f"backend={backend!r}: there is no such backend. Choose auto, {' or '.join(BACKENDS)}.")
-    call = prepare(graph, sizes, inputs, state, parameters, schedule, hyper)
     if watch:
-        return run_and_watch(call, tuple(watch))
+        return run_and_watch(prepare(graph, sizes, inputs, state, parameters, schedule, hyper), tuple(watch))
+    delayed = delayed_of(graph) if schedule.total else None
+    if delayed is not None and all(inputs[i].is_floating_point() for i in delayed.inputs):
+        check_sizes(graph, sizes)
+        given, rest = delayed.given(inputs, state, schedule)
+        call = prepare(delayed.graph, sizes, given, rest, parameters, schedule, hyper)
+        y, final = chosen(call, backend)(call)
+        return y, delayed.final(final, inputs, state, schedule), {}
+    call = prepare(graph, sizes, inputs, state, parameters, schedule, hyper)
     y, final = chosen(call, backend)(call)
     return y, final, {}

@@ -43,11 +43,14 @@ def check_input(x: object, who: str, width: int, batch_first: bool) -> None:
 def of_type(value: Tensor, like: Tensor, who: str, what: str) -> Tensor:
     """The value, which must have the parameters' device and, where it is floating-point, their type.
 
-    Under autocast it is brought to that type, for what comes out of the layer before may be bfloat16 then.
+    Under autocast it is brought to that type, for what comes out of the layer before may be bfloat16 then. True and
+    false become 1 and 0.
     """
     if value.device != like.device:
         raise UsageError(f"{who} got {what} on {value.device}, its parameters are on {like.device}. "
                          f"Move one: {what}.to({str(like.device)!r}) or rnn.to({str(value.device)!r}).")
+    if value.dtype is torch.bool:
+        return value.to(like.dtype)
     if value.dtype is like.dtype or not value.is_floating_point():
         return value
     if torch.is_autocast_enabled(like.device.type):

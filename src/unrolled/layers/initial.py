@@ -10,6 +10,8 @@ from torch import Tensor, nn
 
 from ..cell import Cell
 from ..errors import UsageError
+from .chrono import fill_chrono, is_chrono
+from .draws import DRAWS
 
 LONGEST_PERIOD = 1000.0      # of a phased unit, in the unit of the time input (Neil et al. 2016, section 4)
 
@@ -40,7 +42,9 @@ INITIAL: dict[str, Callable[[Tensor, Tensor | None], object]] = {
     "xavier": _each_layer(nn.init.xavier_uniform_),
     "phase": _phase,      # exp(U(0, log 1000))
     "shift": _shift,      # U(0, 1) times the period, so it is drawn after the phase
+    **DRAWS,
 }
+LEFT_FOR_OTHERS = ("phase", "ring")      # what later draws of the same cell depend on
 
 
 def check_initial(cell: Cell) -> None:
@@ -49,9 +53,9 @@ def check_initial(cell: Cell) -> None:
         if name not in cell.parameters:
             raise UsageError(f"{cell.name}: init has {name!r}, which is no parameter of it. "
                              f"It has {', '.join(cell.parameters)}.")
-        if isinstance(value, str) and value not in INITIAL:
+        if isinstance(value, str) and value not in INITIAL and not is_chrono(value):
             raise UsageError(f"{cell.name}: init[{name!r}] is {value!r}, which is no initialisation. "
-                             f"Give a number or one of {', '.join(INITIAL)}.")
+                             f"Give a number or one of {', '.join(INITIAL)}, chrono(T), -chrono(T).")
 
 
 @torch.no_grad()
@@ -64,11 +68,13 @@ def initialise(cell: Cell, hidden_size: int, values: Mapping[str, Tensor]) -> No
     bound = 1.0 / math.sqrt(hidden_size)
     for tensor in values.values():
         tensor.uniform_(-bound, bound)
-    periods = None
+    periods, earlier = None, {}
     for name, tensor in values.items():
         chosen = cell.init.get(name)
-        if isinstance(chosen, str):
+        if isinstance(chosen, str) and is_chrono(chosen):
+            fill_chrono(tensor, chosen, earlier)
+        elif isinstance(chosen, str):
             INITIAL[chosen](tensor, periods)
-            periods = tensor if chosen == "phase" else periods
+            periods = tensor if chosen in LEFT_FOR_OTHERS else periods
         elif chosen is not None:
             tensor.fill_(chosen)

@@ -8,7 +8,6 @@ from collections.abc import Callable, Mapping, Sequence
 import torch
 from torch import Tensor, nn
 
-from .. import cells as _zoo      # noqa: F401  (registers the cells, so that their names are known)
 from ..cell import Cell, find
 from ..errors import Never, NotYet, ShapeError, UsageError
 from ..graph.node import Dim, size
@@ -18,9 +17,10 @@ from .check import check_extra, check_indices, check_input, check_sizes, check_s
 from .dropout import dropped
 from .initial import check_initial
 from .lengths import Rows, all_rows, rows_of
+from .masks import drawn
 from .stack import State, run_stack, stack_of
 from .watch import Watcher, watcher_of
-from .weights import Weights
+from .weights import Named, Weights
 
 Input = Tensor | tuple[Tensor, ...]
 
@@ -103,15 +103,17 @@ class Recurrent(nn.Module):
             self._check_reads(width, sizes[-1])
             self.output_size = _width(graph.nodes[graph.output].shape, sizes[-1])
             width = self.output_size * self._directions
-        self._input_names, self._state_names = graph.inputs, graph.states
+        self._input_names, self._state_names = self.cell.inputs, graph.states
         self._state_widths = [_width(graph.shape("state", s), sizes[0]) for s in graph.states]
         self._state_starts = [self.cell.start.get(name, 0.0) for name in graph.states]
-        self._input_widths = [_width(graph.shape("input", i), sizes[0]) for i in graph.inputs]
+        self._input_widths = [_width(graph.shape("input", i), sizes[0]) for i in self.cell.inputs]
         for name, first in zip(graph.states, self._state_widths):
             if any(_width(graph.shape("state", name), s) != first for s in sizes):
                 raise NotYet(f"{self._who}: the state {name} is as wide as the input, so layers of one stack would "
                              "have states of different widths. Put two Recurrent layers after each other instead.")
         self._stack = stack_of(graph, tuple(sizes), self.output_size, self.bidirectional, backend)
+        self._evaluated = None if not self.cell.noise else stack_of(
+            self.cell.evaluation.graph, tuple(sizes), self.output_size, self.bidirectional, backend)
 
     def _check_reads(self, width: int, sizes: Mapping[Dim, int]) -> None:
         """Equations that add the input to a state, say, leave its width no choice."""
@@ -144,7 +146,11 @@ class Recurrent(nn.Module):
         return self._forward(x, state, lengths, self.batch_first)
 
     def step(self, x_t: Input, state: State | None = None) -> tuple[Tensor, State]:
-        """Runs one step: x_t (B, I) float or (B,) int64 to y_t (B, ·). Raises Never where layers go both ways."""
+        """Runs one step: x_t (B, I) float or (B,) int64 to y_t (B, ·). Raises Never where layers go both ways.
+
+        In training mode a cell with noise draws its masks for this step alone, those of whole sequences too: a step does
+        not know to which sequence it belongs. Train on sequences, and step in evaluation mode.
+        """
         if self.bidirectional:
             raise Never(f"{self._who}: one step of a bidirectional layer needs the end of the sequence first. "
                         "Call rnn(x) on whole sequences, or make the layer with bidirectional=False.")
@@ -165,11 +171,22 @@ class Recurrent(nn.Module):
             rows = rows_of(lengths, steps, batch, inputs[0].device, self._who)
         like = inputs[0] if like is None else like
         first = self._start(batch, like) if state is None else self._given(state, batch, like, alone, rows)
+        stack, masks = self._stack, None
+        if self._evaluated is not None:                            # a cell with noise
+            stack, masks, weights = self._with_noise(weights, rows, like)
         watcher = watcher_of(self.watchers)
-        note = watcher and watcher.call(self.cell.graph, lambda v: _padded(v, rows, alone, batch_first))
-        y, last = run_stack(self._stack, [rows.pack(v) for v in inputs], first, weights, rows,
-                            between=self._drop if self.training and self.dropout else None, watch=note)
+        note = watcher and watcher.call(stack.graph, lambda v: _padded(v, rows, alone, batch_first))
+        y, last = run_stack(stack, [rows.pack(v) for v in inputs], first, weights, rows,
+                            between=self._drop if self.training and self.dropout else None, watch=note, masks=masks)
         return _padded(y, rows, alone, batch_first), self._final(last, rows, alone)
+
+    def _with_noise(self, weights: list[Named], rows: Rows, like: Tensor):
+        """What runs, masks behind the inputs, and the weights with theirs: drawn while training, else without any."""
+        if not self.training:
+            return self._evaluated, None, weights
+        sizes = [s for s in self._stack.sizes for _ in range(self._directions)]
+        made = [drawn(self.cell, s, rows, like) for s in sizes]
+        return self._stack, [inputs for inputs, _ in made], [{**w, **more} for w, (_, more) in zip(weights, made)]
 
     def _drop(self, y: Tensor) -> Tensor:
         return dropped(y, self.dropout)

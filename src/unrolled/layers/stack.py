@@ -12,6 +12,8 @@ from torch import Tensor
 from ..graph.node import Dim, Graph
 from ..kernels import Schedule, known, run, run_compiled
 from .lengths import Rows
+from .probe import with_held
+from .resets import seen_backwards
 from .weights import Named
 
 State = tuple[Tensor, ...]
@@ -50,18 +52,21 @@ def stack_of(graph: Graph, sizes: tuple[Mapping[Dim, int], ...], output: int, bi
 
 
 def run_stack(stack: Stack, x: Sequence[Tensor], state: Sequence[State], weights: Sequence[Named], rows: Rows, *,
-              between: Callable[[Tensor], Tensor] | None = None, watch: Watch | None = None) -> tuple[Tensor, list[State]]:
+              between: Callable[[Tensor], Tensor] | None = None, watch: Watch | None = None,
+              masks: Sequence[Sequence[Tensor]] | None = None) -> tuple[Tensor, list[State]]:
     """Runs all layers.
 
     x        the cell's inputs, packed: (N, width) each; the first may be int64 (N,), one-hot indices
     state    per layer and direction (layer 0, layer 0 reversed, layer 1, ...), (B, width) each, in the kernel's order
     weights  per layer and direction
     between  what a layer's output goes through on its way to the next: dropout, while training
+    masks    per layer and direction: what stands behind the cell's inputs in its graph, packed, while training
     Returns the last layer's output (N, width x directions) and the final states, ordered as `state` is.
 
     Layers above the first get the output below as their first input, and the other inputs unchanged. `between` sees all
     steps at once, in packed order.
     """
+    stack, masks = with_held(stack, masks, rows, state)
     final: list[State] = []
     for layer, sizes in enumerate(stack.sizes):
         if layer and between:
@@ -70,7 +75,8 @@ def run_stack(stack: Stack, x: Sequence[Tensor], state: Sequence[State], weights
         for direction in range(stack.directions):
             at = layer * stack.directions + direction
             seen = watch(layer, direction == 1) if watch else None
-            y, last = _run_one(stack, sizes, x, state[at], weights[at], rows, direction == 1, seen)
+            given = (*x, *masks[at]) if masks else x
+            y, last = _run_one(stack, sizes, given, state[at], weights[at], rows, direction == 1, seen)
             outputs.append(y)
             final.append(last)
         x = (outputs[0] if len(outputs) == 1 else torch.cat(outputs, -1), *x[1:])
@@ -84,6 +90,8 @@ def _run_one(stack: Stack, sizes: Mapping[Dim, int], x: Sequence[Tensor], state:
     if not schedule.total:                                   # nothing to run: the state stays as it is
         return next(iter((*state, *weights.values(), *x))).new_zeros(0, stack.output), state
     turned = rows.backward if reverse else None
+    if reverse:
+        x = seen_backwards(stack.graph, x, rows)
     if turned is not None:                                   # rows of different lengths each start at their own end
         x = [v.index_select(0, turned) for v in x]
     elif reverse:

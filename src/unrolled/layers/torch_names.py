@@ -11,7 +11,6 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from .. import cells as _zoo      # noqa: F401  (registers the cells)
 from ..cell import find
 from ..errors import UsageError
 from .torch_calls import fits, run_as_torch, stack_like

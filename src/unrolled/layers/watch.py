@@ -95,11 +95,12 @@ def watcher_of(watchers: tuple[Watcher, ...]) -> Watcher | None:
 
 
 def watched_nodes(graph: Graph) -> dict[tuple[str, int], int]:
-    """Body nodes of the author's statements, by name and count; without those that are known before the loop."""
+    """Body nodes of the author's statements, by name and count; without what leaves the loop: matrices made of parameters,
+    and what a layer makes of the input alone before it is multiplied."""
     body = plan_of(graph).body
     made = dict(body.made)
     found = {(s.name, s.count): made[s.index] for s in graph.statements if s.index in made}
-    return {key: node for key, node in found.items() if body.nodes[node].op != "weight"}
+    return {key: node for key, node in found.items() if len(body.nodes[node].shape) < 2}
 
 
 @contextmanager

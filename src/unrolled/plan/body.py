@@ -33,7 +33,7 @@ class Hoisted:
 @dataclass(frozen=True)
 class Body:
     """One step of the loop. Leaves of `nodes`: "stream" (per step), "state", "weight" (outer graph's node), "hyper",
-    "constant", and for the backward equations "carry" (a new state's gradient from the future) and "above" (the
+    "constant", "width", and for the backward equations "carry" (a new state's gradient from the future) and "above" (the
     output's gradient).
     """
 
@@ -85,6 +85,15 @@ def body_of(graph: Graph) -> Body:
                 carries, above, inside, forward_count, backward)
 
 
+def gradient_of(body: Body, matrix: int, operand: int) -> int:
+    return next(o.gradient for o in body.backward.outers if o.matrix == matrix and o.operand == operand)
+
+
+def width_of(body: Body, index: int) -> Dim:
+    shape = body.nodes[index].shape
+    return shape[0] if shape else "1"
+
+
 def _complete(builder: Builder, backward: Backward, wanted: list[int]) -> Backward:
     """Zero for every leaf that no gradient reaches, so that each has one."""
     missing = [leaf for leaf in wanted if leaf not in backward.of]
@@ -104,7 +113,7 @@ def _distinct(builder: Builder, new_states, states) -> tuple[int, ...]:
     return tuple(result)
 
 
-_LEAVES = ("stream", "state", "weight", "hyper", "constant", "carry", "above")
+_LEAVES = ("stream", "state", "weight", "hyper", "constant", "width", "carry", "above")
 
 
 class _Cut:
@@ -116,13 +125,15 @@ class _Cut:
         self.weights: dict[int, int] = {}            # outer node -> leaf
         self.streams: dict[str, int] = {}
         self.products: dict[int, list[tuple[int, int]]] = {}     # operand -> [(matrix, stream leaf)]
-        self.kind = [self._kind(n) for n in outer]
+        self.kind: list[str] = []
+        for node in outer:
+            self.kind.append(self._kind(node))
 
     def _kind(self, node: Node) -> str:
         """Which of the three a node is: `fixed` over time, known from the `input`, or in the `loop`."""
         if node.is_leaf:
             return {"input": "input", "state": "loop", "parameter": "fixed"}.get(node.op, "number")
-        kinds = {self._kind(self.outer[a]) for a in node.args}
+        kinds = {self.kind[a] for a in node.args}
         return next((k for k in ("loop", "input", "fixed") if k in kinds), "number")
 
     def state_leaf(self, graph: Graph, name: str) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from textwrap import wrap
 
-from ..graph.node import Dim
+from ..graph.node import Dim, size
 from ..views.columns import columns, printable
 from ..views.count import USUAL, widths_at
 from ..views.expression import expression
@@ -42,11 +42,12 @@ def stage_count(plan: Plan) -> int:
 
 
 def extent(widths: tuple[Dim, ...]) -> str:
-    """A sum of widths: 4H, 2H+O."""
+    """A sum of widths: 4H, 2H+O, 3(H/4)."""
     counts: dict[str, int] = {}
     for letter in "+".join(widths).split("+"):
         counts[letter] = counts.get(letter, 0) + 1
-    return "+".join(letter if n == 1 else f"{n}{letter}" if not letter.isdigit() else str(n * int(letter))
+    return "+".join(letter if n == 1 else str(n * int(letter)) if letter.isdigit()
+                    else f"{n}{letter}" if letter.isidentifier() else f"{n}({letter})"
                     for letter, n in counts.items())
 
 
@@ -170,7 +171,7 @@ def _cost(plan: Plan) -> str:
     sizes = widths_at(plan.graph, {}, USUAL)
 
     def width(dim: Dim) -> int:
-        return sum(int(part) if part.isdigit() else sizes[part] for part in dim.split("+"))
+        return size(dim, sizes)
 
     hoisted, loop, rest = hoisted_flops(plan, width), loop_flops(plan, width), elementwise_flops(plan, width)
     return (f"operations per step and row at {' = '.join(sizes)} = {USUAL}: {hoisted:,} before the loop, "

@@ -8,10 +8,10 @@ costly function such as the tanh of an LSTM's cell, is computed again: that cost
 from __future__ import annotations
 
 from ..graph.node import needed
-from ..ops import OPS
+from ..ops import ALONG_UNITS, OF_WHOLES, OPS, OVER_UNITS
 from .body import Body
 
-FOUND = ("state", "weight", "hyper", "constant", "carry", "above")     # leaves the backward pass can read
+FOUND = ("state", "weight", "hyper", "constant", "width", "carry", "above")     # leaves the backward pass can read
 NEVER = float("inf")
 
 
@@ -49,7 +49,7 @@ def cost_again(body: Body, index: int, kept: set[int]) -> float:
         return 0
     if node.op == "stream":
         return 0 if any(leaf == index for _, leaf in body.streams) else NEVER
-    if node.op in ("product", "sum", "concat", "part"):
+    if node.op in ("product", *OVER_UNITS, *ALONG_UNITS, *OF_WHOLES):
         return NEVER
     return OPS[node.op].costly + sum(cost_again(body, a, kept) for a in node.args)
 

@@ -10,7 +10,9 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from ..graph.node import Dim, Graph
-from .body import Body, body_of
+from ..ops import ALONG_UNITS, OF_WHOLES, OVER_UNITS
+from .body import Body, body_of, gradient_of, width_of
+from .carry import carry_products, group_of
 from .keep import kept_values, operands
 from .program import Columns, Group, Place, Product, Program, Run
 from .stages import Scheduler
@@ -53,19 +55,21 @@ def plan_of(graph: Graph) -> Plan:
     kept = kept_values(body)
     forward, kept_places, kept_widths = _forward(body, groups, kept, base)
     columns, where = _gradient_columns(body, groups)
-    groups = tuple(replace(g, runs=_runs([where[_gradient_of(body, m, g.operand), w] for m, w in zip(g.matrices, g.widths)],
+    groups = tuple(replace(g, runs=_runs([where[gradient_of(body, m, g.operand), w] for m, w in zip(g.matrices, g.widths)],
                                          g.widths)) for g in groups)
     hoisted_runs = tuple(_runs([where[body.backward.of[s], w] for s, w in zip(h.streams, h.widths)], h.widths)
                          for h in body.hoisted)
     backward = _backward(body, groups, kept_places, base, where, vectors, numbers)
-    whole = any(n.op in ("sum", "spread") for n in body.nodes) or numbers or _single(body, forward, backward, kept_widths)
+    whole = any(n.op in (*OVER_UNITS, *ALONG_UNITS, *OF_WHOLES, "spread") for n in body.nodes)
+    whole = whole or numbers or _single(body, forward, backward, kept_widths)
     return Plan(body, groups, vectors, numbers, kept, kept_widths, tuple(columns.widths), hoisted_runs, forward, backward,
                 not whole)
 
 
 def _single(body: Body, forward: Program, backward: Program, kept_widths: tuple[Dim, ...]) -> bool:
     """Whether a state or a stored value is one number per row, which two cores would both write."""
-    return "1" in (*(_width(body, s) for s in body.states), *forward.scratch, *backward.scratch, *kept_widths)
+    narrow = any(n.shape == ("1",) for n in body.nodes)
+    return narrow or "1" in (*(width_of(body, s) for s in body.states), *forward.scratch, *backward.scratch, *kept_widths)
 
 
 def _parameter_places(body: Body, vectors, numbers) -> dict[int, Place]:
@@ -82,16 +86,13 @@ def _parameter_places(body: Body, vectors, numbers) -> dict[int, Place]:
             places[node.index] = Place("hyper", hyper.index(node.value))
         elif node.op == "constant":
             places[node.index] = Place("constant")
+        elif node.op == "width":
+            places[node.index] = Place("width", 0, (node.value,))
     for k, (_, leaf) in enumerate(body.streams):
-        places[leaf] = Place("input", k, (), _width(body, leaf))
+        places[leaf] = Place("input", k, (), width_of(body, leaf))
     for k, leaf in enumerate(body.states):
-        places[leaf] = Place("state", k, (), _width(body, leaf))
+        places[leaf] = Place("state", k, (), width_of(body, leaf))
     return places
-
-
-def _width(body: Body, index: int) -> Dim:
-    shape = body.nodes[index].shape
-    return shape[0] if shape else "1"
 
 
 def _groups(body: Body) -> tuple[Group, ...]:
@@ -120,9 +121,9 @@ def _forward(body: Body, groups, kept, base):
     roots = [*body.new_states, body.output, *kept]
     schedule = Scheduler(body.nodes, roots, found)
     for k, index in enumerate(body.new_states):
-        schedule.store(index, Place("new", k, (), _width(body, index)), readable=True)
+        schedule.store(index, Place("new", k, (), width_of(body, index)), readable=True)
     if not body.output_is_state:
-        schedule.store(body.output, Place("output", 0, (), _width(body, body.output)))
+        schedule.store(body.output, Place("output", 0, (), width_of(body, body.output)))
     kept_places, kept_widths = _place_kept(body, schedule, kept)
     for index, place in kept_places.items():
         schedule.store(index, place, readable=True)
@@ -133,7 +134,7 @@ def _forward(body: Body, groups, kept, base):
             schedule.found[output] = place
         live = [o for o in group.outputs if o in schedule.stage]
         if live:
-            source = schedule.found[group.operand]
+            source = kept_places.get(group.operand, schedule.found[group.operand])
             schedule.product(schedule.stage[live[0]], Product(g, source, places[0]))
     return schedule.program(), kept_places, kept_widths
 
@@ -144,18 +145,19 @@ def _place_kept(body: Body, schedule: Scheduler, kept) -> tuple[dict[int, Place]
     free = [(leaf, place) for leaf, place in _hoisted_places(body).items()]
     extra, places = Columns("kept"), {}
     for index in kept:
-        reusable = next((pair for pair in free if pair[1].width == _width(body, index)
-                         and schedule.last_read(pair[0], fixed) <= schedule.stage[index]), None)
+        reusable = next((pair for pair in free if pair[1].width == width_of(body, index)
+                         and schedule.last_read(pair[0], fixed) <= schedule.stage[index] - _early(body, index)), None)
         if reusable and body.nodes[index].op != "stream":
             free.remove(reusable)
             places[index] = replace(reusable[1], buffer=f"k{reusable[1].number}")
         else:
-            places[index] = extra.new(_width(body, index))
+            places[index] = extra.new(width_of(body, index))
     return places, tuple(extra.widths)
 
 
-def _gradient_of(body: Body, matrix: int, operand: int) -> int:
-    return next(o.gradient for o in body.backward.outers if o.matrix == matrix and o.operand == operand)
+def _early(body: Body, index: int) -> bool:
+    """Whether a value is written before its stage reads others."""
+    return body.nodes[index].op in OF_WHOLES
 
 
 def _gradient_columns(body: Body, groups) -> tuple[Columns, dict[tuple[int, Dim], Place]]:
@@ -168,7 +170,7 @@ def _gradient_columns(body: Body, groups) -> tuple[Columns, dict[tuple[int, Dim]
                 where[key] = columns.new(width)
     for group in groups:
         for matrix, width in zip(group.matrices, group.widths):
-            key = (_gradient_of(body, matrix, group.operand), width)
+            key = (gradient_of(body, matrix, group.operand), width)
             if key not in where:
                 where[key] = columns.new(width)
     return columns, where
@@ -188,73 +190,31 @@ def _runs(places: list[Place], widths: tuple[Dim, ...]) -> tuple[Run, ...]:
 def _backward(body: Body, groups, kept_places, base, where, vectors, numbers) -> Program:
     found = {**base, **kept_places}
     for k, index in enumerate(body.new_states):
-        found.setdefault(index, Place("new", k, (), _width(body, index)))
+        found.setdefault(index, Place("new", k, (), width_of(body, index)))
     for k, index in enumerate(body.carries):
-        found[index] = Place("carry", k, (), _width(body, index))
+        found[index] = Place("carry", k, (), width_of(body, index))
     if body.above is not None:
-        found[body.above] = Place("above", 0, (), _width(body, body.above))
+        found[body.above] = Place("above", 0, (), width_of(body, body.above))
     of = body.backward.of
     roots = [*of.values(), *(index for index, _ in where)]
     schedule = Scheduler(body.nodes, roots, found)
     for (index, _), place in where.items():
         schedule.store(index, place, readable=True)
     for k, (_, leaf) in enumerate(body.streams):
-        schedule.store(of[leaf], Place("dinput", k, (), _width(body, leaf)))
+        schedule.store(of[leaf], Place("dinput", k, (), width_of(body, leaf)))
     for leaf in vectors:
         if body.nodes[of[leaf]].op != "constant":
             schedule.accumulate(of[leaf], base[leaf], number=False)
     for leaf in numbers:
         schedule.accumulate(of[leaf], base[leaf], number=True)
-    joined = _carry_products(body, groups, schedule, frozenset(index for index, _ in where))
+    joined = carry_products(body, groups, schedule, frozenset(index for index, _ in where))
     _other_products(body, groups, schedule, joined)
     return schedule.program(joined)
-
-
-def _group_of(groups, body: Body, product: int) -> int:
-    args = body.nodes[product].args
-    pairs = set(zip(args[0::2], args[1::2]))
-    return next(g for g, group in enumerate(groups)
-                if pairs == {(m, _gradient_of(body, m, group.operand)) for m in group.matrices})
-
-
-def _carry_products(body: Body, groups, schedule: Scheduler, fixed: frozenset[int]) -> set[int]:
-    """Stores each old state's gradient into the carry; a product that ends one is added there directly.
-
-    Returns the nodes that need no work of their own: the last sum, and its product.
-    """
-    joined: set[int] = set()
-    counts = {i: sum(i in body.nodes[j].args for j in schedule.wanted) for i in schedule.wanted}
-    ending = {s: _ending_product(body, body.backward.of[s], counts) for s in body.states}
-    ends = frozenset(body.backward.of[s] for s, product in ending.items() if product is not None)
-    for k, leaf in enumerate(body.states):
-        index = body.backward.of[leaf]
-        node, carry, product = body.nodes[index], Place("carry", k, (), _width(body, leaf)), ending[leaf]
-        last = schedule.last_read(body.carries[k], fixed, ends)
-        rest = [a for a in node.args if a != product] if product != index else []
-        if product is not None and max([last, *(schedule.stage[a] for a in rest)]) < schedule.stage[product]:
-            for a in rest:
-                schedule.store(a, carry, not_before=last)
-            schedule.product(schedule.stage[product], Product(_group_of(groups, body, product), None, carry, bool(rest)))
-            joined |= {index, product}
-        else:
-            schedule.store(index, carry, not_before=max(last, 0))
-    return joined
-
-
-def _ending_product(body: Body, index: int, counts: dict[int, int]) -> int | None:
-    """The product that a state's gradient is, or is the sum of with something else, if nobody else reads either."""
-    node = body.nodes[index]
-    if counts.get(index, 0):
-        return None
-    if node.op == "products_t":
-        return index
-    found = [a for a in node.args if body.nodes[a].op == "products_t" and counts[a] == 1]
-    return found[0] if node.op == "add" and found else None
 
 
 def _other_products(body: Body, groups, schedule: Scheduler, joined: set[int]) -> None:
     for index in schedule.wanted:
         if body.nodes[index].op == "products_t" and index not in joined:
-            place = schedule.z.new(_width(body, index))
+            place = schedule.z.new(width_of(body, index))
             schedule.found[index] = place
-            schedule.product(schedule.stage[index], Product(_group_of(groups, body, index), None, place))
+            schedule.product(schedule.stage[index], Product(group_of(groups, body, index), None, place))

@@ -17,7 +17,7 @@ class Place:
 
     Buffers: "x0", "x1", ... hoisted streams; "k0", "k1", ... values kept in columns of a hoisted stream that has been
     read by then (a backend may lay k over x); "kept" for those beyond; "input", "state", "new", "output", "z" (results of
-    products), "scratch", "vectors", "numbers", "hyper", "constant", "carry", "above", "gradient", "dinput".
+    products), "scratch", "vectors", "numbers", "hyper", "constant", "width", "carry", "above", "gradient", "dinput".
     `number` tells which input, state, hoisted group or parameter.
     """
 

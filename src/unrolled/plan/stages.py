@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from ..graph.node import Node, needed
-from ..ops import OPS
+from ..ops import ALONG_UNITS, OF_WHOLES, OPS, OVER_UNITS
 from .program import Columns, Group, Place, Product, Program, Segment
 
 PRODUCTS = ("product", "products_t")
+WHOLE = (*OVER_UNITS, *ALONG_UNITS, *OF_WHOLES)       # known when all units have been gone through
 
 
 def stages(nodes: tuple[Node, ...], wanted: Iterable[int], found: dict[int, Place]) -> dict[int, int]:
-    """Stage of each node: 0 for what is found at the start, one more behind every product and every sum over units.
+    """Stage of each node: 0 for what is found at the start, one more behind every product, every sum over units, and
+    what reads whole vectors, unless they stand in memory.
 
     One more also for a costly function of another costly one (the tanh of an LSTM's cell after its gates): as one long
     chain for each unit they leave the processor waiting, as two loops the units overlap.
@@ -25,7 +27,9 @@ def stages(nodes: tuple[Node, ...], wanted: Iterable[int], found: dict[int, Plac
             stage[index] = 0
             continue
         latest = max(stage[a] for a in node.args)
-        waits = node.op in PRODUCTS or any(nodes[a].op == "sum" and stage[a] == latest for a in node.args)
+        waits = node.op in PRODUCTS or any(nodes[a].op in WHOLE and stage[a] == latest for a in node.args)
+        waits = waits or (node.op in OF_WHOLES and any(a not in found and nodes[a].op not in PRODUCTS and stage[a] == latest
+                                                       for a in node.args))
         behind = any(a in chained and stage[a] == latest for a in node.args)
         costly = node.op in OPS and OPS[node.op].costly
         stage[index] = latest + (waits or (costly and behind))
@@ -51,6 +55,7 @@ class Scheduler:
         self.sums: dict[int, list[tuple[int, Place]]] = {}
         self.numbers: dict[int, list[tuple[int, Place]]] = {}
         self.products: dict[int, list[Product]] = {}
+        self.put_off: dict[int, int] = {}       # values that wait for a later stage before they are stored
         self.scratch, self.z = Columns("scratch"), Columns("z")
 
     def width(self, index: int) -> str:
@@ -63,23 +68,28 @@ class Scheduler:
         Nodes in `fixed` are stored at their own stage and not put off. Products read their operands from memory, and
         `ends` are results whose storing is arranged apart: neither is counted.
         """
-        latest = -1
+        latest = self.put_off.get(index, -1)
         for user in self.wanted:
             if index not in self.nodes[user].args or user in self.given or user in ends or self.nodes[user].op in PRODUCTS:
                 continue
-            moves = user not in fixed and self.nodes[user].op != "sum"
+            moves = user not in fixed and self.nodes[user].op not in WHOLE
             latest = max(latest, self.stage[user], self.last_read(user, fixed, ends) if moves else -1)
         return latest
 
     def store(self, index: int, place: Place, not_before: int = 0, readable: bool = False) -> None:
-        """Stores a node at the end of its stage (or of stage `not_before`); `readable`: later stages may read it there."""
-        stage = max(self.stage[index], not_before)
+        """Stores a node at the end of its stage (or of stage `not_before`); `readable`: later stages may read it there.
+
+        What is made of whole vectors is written at the beginning of its stage, when a carry may still be read.
+        """
+        late = self.nodes[index].op in OF_WHOLES and place.buffer == "carry"
+        stage = max(self.stage[index] + late, not_before)
         self.stores.setdefault(stage, []).append((index, place))
         if readable:
             self.found.setdefault(index, place)
 
     def accumulate(self, index: int, place: Place, number: bool) -> None:
-        (self.numbers if number else self.sums).setdefault(self.stage[index], []).append((index, place))
+        stage = self.stage[index] + (self.nodes[index].op in (*ALONG_UNITS, *OF_WHOLES))
+        (self.numbers if number else self.sums).setdefault(stage, []).append((index, place))
 
     def product(self, stage: int, product: Product) -> None:
         self.products.setdefault(stage, []).append(product)
@@ -117,15 +127,23 @@ class Scheduler:
             index = todo.pop()
             if index in nodes or self._in_memory(index, stage):
                 continue
-            movable = index not in before and self.nodes[index].op != "sum"
+            movable = index not in before and self.nodes[index].op not in WHOLE
             if self.stage[index] == stage or movable or self._little(index, stage) <= LITTLE:
                 nodes.add(index)
-                todo.extend(self.nodes[index].args)
+                if self.nodes[index].op not in OF_WHOLES:
+                    todo.extend(self.nodes[index].args)
+                else:
+                    self._hold([a for a in self.nodes[index].args if not self._in_memory(a, stage)])
             else:
-                place = self.scratch.new(self.width(index))
-                self.stores.setdefault(self.stage[index], []).append((index, place))
-                self.found[index] = place
+                self._hold([index])
         return nodes
+
+    def _hold(self, indices: Iterable[int]) -> None:
+        """Puts values into scratch columns at the end of their stages."""
+        for index in dict.fromkeys(indices):
+            place = self.scratch.new(self.width(index))
+            self.stores.setdefault(self.stage[index], []).append((index, place))
+            self.found[index] = place
 
     def _in_memory(self, index: int, stage: int) -> bool:
         """Whether a stage reads the value from a buffer: it was given, or an earlier stage (or a product) put it there."""
@@ -138,7 +156,7 @@ class Scheduler:
         node = self.nodes[index]
         if self._in_memory(index, stage):
             return 0
-        if node.is_leaf or node.op == "sum" or OPS[node.op].costly:
+        if node.is_leaf or node.op in WHOLE or OPS[node.op].costly:
             return float("inf")
         return 1 + sum(self._little(a, stage) for a in node.args)
 

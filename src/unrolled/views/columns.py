@@ -20,6 +20,11 @@ def shape_text(shape: Sequence[str]) -> str:
     return f"({', '.join(shape)}{',' if len(shape) == 1 else ''})" if shape else "a number"
 
 
+def paragraphs(doc: str) -> list[str]:
+    """A docstring's paragraphs, each as one line: what the thing is, then what else is to be said."""
+    return [" ".join(part.split()) for part in doc.strip().split("\n\n") if part.strip()]
+
+
 def printable(text: str) -> str:
     """Text from a file without what could steer a terminal."""
     return "".join(c if c.isprintable() else "?" for c in text)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from textwrap import wrap
+from types import MappingProxyType
 
 from ..graph.node import Dim, Graph, Statement, needed
-from .columns import columns, printable, shape_text
+from .columns import columns, paragraphs, printable, shape_text
 from .count import USUAL, count, widths_at
 from .expression import constant, expression
 from .names import OUTPUT, names_of, results_of
@@ -41,38 +43,48 @@ def parameter_table(graph: Graph, init: Mapping[str, float | str], fixed: Sequen
     groups: dict[tuple[str, str, str], list[str]] = {}
     for name in graph.parameters:
         shape = graph.shape("parameter", name)
-        key = (shape_text(shape), "fixed" if name in fixed else "trained", _initial(init.get(name)))
+        key = (shape_text(shape), "fixed" if name in fixed else "trained", initial(init.get(name)))
         groups.setdefault(key, []).append(name)
     return columns([" ".join(names), *key] for key, names in groups.items())
 
 
-def _initial(value: float | str | None) -> str:
+def initial(value: float | str | None) -> str:
+    """A parameter's first value in words."""
     if value is None:
         return TORCH_DRAW
     return MEANING.get(value, value) if isinstance(value, str) else constant(value)
 
 
-def card(name: str, graph: Graph, *, doc: str, cite: Sequence[str], year: int | None,
-         hyper: Mapping[str, object], init: Mapping[str, float | str], fixed: Sequence[str],
-         start: Mapping[str, float], widths: Mapping[Dim, int]) -> str:
+def card(name: str, graph: Graph, *, doc: str, papers: Sequence[str], hyper: Mapping[str, object],
+         init: Mapping[str, float | str], fixed: Sequence[str],
+         start: Mapping[str, float], widths: Mapping[Dim, int], masks: Mapping[str, str] = MappingProxyType({})) -> str:
     """Everything about a cell on one page: its sentence, its equations, then what they rest on.
 
-    The arguments are a Cell's fields; `print(cell)` is this text.
+    The arguments are a Cell's fields, its papers as full citations, and what its masks are; `print(cell)` is this text.
     """
-    reference = ", ".join(cite) + (f" ({year})" if year else "")
+    if masks:
+        graph = replace(graph, inputs=tuple(n for n in graph.inputs if n not in masks),
+                        parameters=tuple(n for n in graph.parameters if n not in masks))
     facts = [("input" if len(graph.inputs) == 1 else "inputs", _leaves(graph, "input", graph.inputs, {})),
              ("states", _leaves(graph, "state", graph.states, start) or "none"),
              ("output", _output(graph))]
+    facts += [("" if k else "masks", f"{name}: {what}") for k, (name, what) in enumerate(masks.items())]
     if hyper:
         facts.append(("settings", ", ".join(f"{k} = {v!r}" for k, v in hyper.items())))
     facts += [("parameters" if k == 0 else "", line) for k, line in enumerate(parameter_table(graph, init, fixed))]
     facts.append(("counts", _counts(graph, widths)))
-    if reference:
-        facts.append(("paper" if len(cite) == 1 else "papers", reference))
-    title = f"{name}: {doc.splitlines()[0]}" if doc else name
+    facts += [("" if k else "paper" if len(papers) == 1 else "papers", line) for k, line in enumerate(_wrapped(papers))]
+    said = paragraphs(doc)
+    facts += [("" if k else "note", line) for k, line in enumerate(_wrapped(said[1:]))]
+    title = f"{name}: {said[0]}" if said else name
     body = ["    " + line for line in equations(graph)]
     lines = [*wrap(title, 110), "", *body, "", *columns(facts, gap="   ")]
     return "\n".join(printable(line) for line in lines)
+
+
+def _wrapped(texts: Sequence[str]) -> list[str]:
+    return [line for text in texts
+            for line in wrap(text, 100, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)]
 
 
 def _leaves(graph: Graph, kind: str, names: Sequence[str], start: Mapping[str, float]) -> str:

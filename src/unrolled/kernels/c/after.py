@@ -71,7 +71,7 @@ def _operand(plan: Plan, group: Group) -> str:
         return f"{{new{k}, {depth}, {depth}, state{k}}}"
     if group.operand in body.new_states:
         return f"{{new{body.new_states.index(group.operand)}, {depth}, {depth}, 0}}"
-    place = dict(plan.forward.places)[group.operand]
+    place = dict(plan.backward.places)[group.operand]
     row = extent(plan.kept_widths) if place.buffer == "kept" else extent(body.hoisted[place.number].widths)
     return f"{{{place.buffer} + {extent(place.start)}, {depth}, {row}, 0}}"
 

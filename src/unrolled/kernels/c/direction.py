@@ -9,7 +9,7 @@ from __future__ import annotations
 from ...graph.node import Dim
 from ...plan.plan import Plan
 from ...plan.program import Group, Place, Product, Program
-from .segment import Rows, SegmentText, extent, extent_local
+from .segment import Rows, SegmentText, extent, extent_local, low, share
 from .slots import letters
 
 NUMBERS = ("steps", "batch", "keep", "block", "total", "above_stride")      # slots that are sizes, beside the widths
@@ -100,18 +100,19 @@ class Direction:
         if self.forward:
             whole = f"pack_share({name}, weights{g}, {depth}, 1, {extent(group.widths)}, {depth}, me, team);"
             width, count = group.widths[0], len(group.widths)
-            mine = (f"pack({name}, weights{g} + {width}_lo * {depth}, {depth}, 1, {count} * {width}_n, {depth}, {width}_n, "
-                    f"{width});")
+            mine = (f"pack({name}, weights{g} + {low(width)} * {depth}, {depth}, 1, {count} * {share(width)}, {depth}, "
+                    f"{share(width)}, {extent(width)});")
             return [f"if (split) {mine}", f"else {whole}"] if self._even(group) else [whole]
         run = group.runs[k]
         start = f"weights{g} + ({extent(group.widths[:run.first])}) * {depth}"
         whole = f"pack_share({name}, {start}, 1, {depth}, {depth}, {extent(run.widths)}, me, team);"
-        mine = f"pack({name}, {start} + {depth}_lo, 1, {depth}, {depth}_n, {extent(run.widths)}, {depth}_n, 0);"
+        first, count = low(group.depth), share(group.depth)
+        mine = f"pack({name}, {start} + {first}, 1, {depth}, {count}, {extent(run.widths)}, {count}, 0);"
         return [f"if (split) {mine}", f"else {whole}"] if self._even(group) else [whole]
 
     def _even(self, group: Group) -> bool:
         """Whether units can be shared out: all gates equally wide."""
-        return self.plan.splits_units and len(set(group.widths)) == 1 and "+" not in group.widths[0] + group.depth
+        return self.plan.splits_units and len(set(group.widths)) == 1
 
     def _pack_hoisted(self, g: int) -> list[str]:
         group = self.body.hoisted[g]
@@ -120,9 +121,9 @@ class Direction:
         mine, at = [], "0"
         for k, width in enumerate(group.widths):
             before = extent(group.widths[:k])
-            mine.append(f"pack(wide{g} + {at}, w{g} + ({before} + {width}_lo) * {depth}, {depth}, 1, {width}_n, {depth}, "
-                        f"{width}_n, 0);")
-            at += f" + packed_size({width}_n, {depth})"
+            mine.append(f"pack(wide{g} + {at}, w{g} + ({before} + {low(width)}) * {depth}, {depth}, 1, {share(width)}, {depth}, "
+                        f"{share(width)}, 0);")
+            at += f" + packed_size({share(width)}, {depth})"
         return [f"if (operand{g} && !split) {whole}", f"if (operand{g} && split) {{", *("    " + m for m in mine), "}"]
 
     def steps(self) -> list[str]:
@@ -149,9 +150,9 @@ class Direction:
                          f"x{g} - low * ({row}), {row});")
             at = "0"
             for k, width in enumerate(group.widths):
-                lines.append(f"    if (operand{g} && split) hoist(&way, s, block, operand{g}, {depth}, wide{g} + {at}, {width}_n, "
-                             f"x{g} - low * ({row}) + {extent(group.widths[:k])} + {width}_lo, {row});")
-                at += f" + packed_size({width}_n, {depth})"
+                lines.append(f"    if (operand{g} && split) hoist(&way, s, block, operand{g}, {depth}, wide{g} + {at}, {share(width)}, "
+                             f"x{g} - low * ({row}) + {extent(group.widths[:k])} + {low(width)}, {row});")
+                at += f" + packed_size({share(width)}, {depth})"
         return [*lines, "}"]
 
     def state_width(self, k: int) -> Dim:
@@ -223,13 +224,13 @@ class Direction:
         if place.buffer == "z":
             return f"z + {extent_local(place.start)}", "z_width"
         width = extent(place.width)
-        return f"carry{place.number} + first * ({width}) + {place.width}_lo", f"stride * ({width})"
+        return f"carry{place.number} + first * ({width}) + {low(place.width)}", f"stride * ({width})"
 
     def _copies(self, end: str, start: str, source: str) -> list[str]:
         """Rows that run no further leave their states."""
         lines = [f"for (long r = first; r < {end}; r += stride) if (r >= {start}) {{"]
         for k in range(len(self.body.states)):
             w = self.state_width(k)
-            at, count = (f"r * {w} + {w}_lo", f"{w}_n") if w != "1" else ("r", "1")
+            at, count = (f"r * {extent(w)} + {low(w)}", share(w)) if w != "1" else ("r", "1")
             lines.append(f"    memcpy(final{k} + {at}, {source}{k} + {at}, {count} * sizeof(real));")
         return [*lines, "}"] if len(lines) > 1 else []

@@ -38,7 +38,7 @@ JOB = """typedef struct {
 def header() -> str:
     """The text of the headers, which every emitted file begins with."""
     folder = files(__package__)
-    return "\n".join(folder.joinpath(name).read_text(encoding="utf-8") for name in ("unrolled.h", "threads.h", "around.h"))
+    return "\n".join(folder.joinpath(name).read_text(encoding="utf-8") for name in ("unrolled.h", "threads.h", "around.h", "wholes.h"))
 
 
 @lru_cache(maxsize=512)

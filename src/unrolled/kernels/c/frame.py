@@ -11,6 +11,7 @@ from ...plan.cost import block_of, large, sharing
 from ...plan.plan import Plan
 from ..call import Call, Schedule
 from .library import Functions, functions
+from .slots import dims, letters
 from .threads import runtime, threads
 
 Sizes = tuple[tuple[Dim, int], ...]
@@ -66,7 +67,8 @@ def _frame(plan: Plan, sizes: Sizes, schedule: Schedule, item: int, most: int) -
     block = block_of(schedule.batch, team, split)
     values = {"steps": schedule.steps, "batch": schedule.batch, "split": int(split), "keep": 1, "wanted": team,
               "offset": starts.buffer_info()[0], "rows": rows.buffer_info()[0], "gomp": gomp, "gomp_size": count,
-              "gomp_me": number, "uniform": int(schedule.sizes is None), "block": block, "total": schedule.total, **table}
+              "gomp_me": number, "uniform": int(schedule.sizes is None), "block": block, "total": schedule.total,
+              **{letter: width(d) for letter, d in zip(letters(plan), dims(plan))}}
     code = functions(plan, item == 8)
     total = schedule.total
     return Frame(

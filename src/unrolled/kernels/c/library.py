@@ -14,12 +14,18 @@ from .slots import backward_slots, forward_slots
 OPTIMISE = "-O3"
 
 
+def load(plan: Plan, double: bool) -> tuple:
+    """The C functions `forward` and `backward` of one plan, built as a file of their own. (The tests put a function
+    here that builds many plans in one file.)"""
+    library = build(emit(plan, double), name=plan.graph.name, optimise=OPTIMISE)
+    return library.forward, library.backward
+
+
 class Functions:
     """`forward` and `backward` of one plan in one precision."""
 
     def __init__(self, plan: Plan, double: bool):
-        library = build(emit(plan, double), name=plan.graph.name, optimise=OPTIMISE)
-        self.forward, self.backward = library.forward, library.backward
+        self.forward, self.backward = load(plan, double)
         for function in (self.forward, self.backward):
             function.argtypes, function.restype = [ctypes.c_void_p], ctypes.c_int
         self.forward_slots, self.backward_slots = forward_slots(plan), backward_slots(plan)

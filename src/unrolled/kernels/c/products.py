@@ -47,7 +47,7 @@ def loop_weights(call: Call, gradient: Tensor, g: int, sequences: list[Tensor], 
         return parts[0] if len(parts) == 1 else torch.cat(parts)
     if group.operand in body.new_states:
         return summed(call, gradient, group.runs, sequences[body.new_states.index(group.operand)])
-    place = dict(call.plan.forward.places)[group.operand]
+    place = dict(call.plan.backward.places)[group.operand]
     source = kept if place.buffer == "kept" else streams[place.number]
     start = sum(call.width(w) for w in place.start)
     return summed(call, gradient, group.runs, source[:, start:start + call.width(place.width)])

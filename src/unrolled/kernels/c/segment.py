@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ...graph.node import Dim, Node
+from ...ops import ALONG_UNITS, OF_WHOLES, OVER_UNITS
 from ...plan.plan import Plan
 from ...plan.program import Place, Program, Segment
 from .spell import SPELL, number
@@ -14,11 +15,27 @@ def extent(widths: tuple[Dim, ...] | Dim) -> str:
     """A sum of widths as a C expression: extent(("H", "H", "O")) == "2 * H + O"."""
     widths = (widths,) if isinstance(widths, str) else widths
     counts: dict[str, int] = {}
-    for letter in "+".join(widths).split("+"):
-        if letter:
-            counts[letter] = counts.get(letter, 0) + 1
-    terms = [letter if n == 1 else f"{n} * {letter}" for letter, n in counts.items()]
+    for width in widths:
+        counts[width] = counts.get(width, 0) + 1
+    names = {width: width if width.isdigit() else atom(width) for width in counts}
+    terms = [names[width] if n == 1 else f"{n} * {names[width]}" for width, n in counts.items()]
     return " + ".join(terms) or "0"
+
+
+def atom(width: Dim) -> str:
+    """One width as a C identifier: H, n3, H_over_4, H_plus_I."""
+    name = width.replace("+", "_plus_").replace("/", "_over_").replace("*", "_times_")
+    return f"n{name}" if name[0].isdigit() else name
+
+
+def low(width: Dim) -> str:
+    """The first unit that this thread works on."""
+    return "0" if width == "1" else f"{atom(width)}_lo"
+
+
+def share(width: Dim) -> str:
+    """How many units this thread works on."""
+    return "1" if width == "1" else f"{atom(width)}_n"
 
 
 def safe(text: str) -> str:
@@ -43,66 +60,92 @@ class SegmentText:
         self.places, self.inside = dict(program.places), set(segment.nodes)
         self.output_is_state = plan.body.output_is_state
         self.pointers: dict[str, str] = {}       # C declaration of each row pointer in use
-        self.hyper = plan.graph.hyper
+        self.early = [(i, p) for i, p in segment.stores if self.nodes[i].op in OF_WHOLES and i in self.inside]
+        self.stores = [pair for pair in segment.stores if pair not in self.early]
 
     def text(self) -> list[str]:
         loops = [line for width in self._widths() for line in self._loop(width)]
         numbers = self._numbers()
         tail = self._tail()
-        inner = [*(f"{declared};" for declared in self.pointers.values()), *numbers, *loops, *tail]
+        early = [line for index, place in self.early for line in self._of_wholes(self.nodes[index], place)]
+        inner = [*(f"{declared};" for declared in self.pointers.values()), *early, *numbers, *loops, *tail]
         return [f"for (long i = 0; i < count; i++) {{       /* stage {self.segment.stage} */",
                 "    const long r = first + i * stride;", *("    " + line for line in inner), "}"]
+
+    def _of_wholes(self, node: Node, place: Place) -> list[str]:
+        """What is made of whole vectors, which stand in memory, before anything else of this stage."""
+        to, given = self._pointer(place), [self._pointer(self.places[a]) for a in node.args]
+        if node.op == "concat":
+            widths = [self._width(a) for a in node.args]
+            return [f"memcpy({to} + {extent(tuple(widths[:k]))}, {source}, ({extent(w)}) * sizeof(real));"
+                    for k, (source, w) in enumerate(zip(given, widths))]
+        if node.op == "part":
+            start = tuple(d for d in node.value[0].split("+") if d != "0")
+            return [f"memcpy({to}, {given[0]} + {extent(start)}, ({extent(place.width)}) * sizeof(real));"]
+        rows, columns = {"kron": node.args, "kron_left": (node.index, node.args[1]),
+                         "kron_right": (node.args[1], node.index)}[node.op]
+        return [f"{node.op}_({to}, {given[0]}, {given[1]}, {extent(self._width(rows))}, {extent(self._width(columns))});"]
 
     def _width(self, index: int) -> Dim:
         shape = self.nodes[index].shape
         return shape[0] if shape else "1"
 
     def _widths(self) -> list[Dim]:
-        used = [self._width(i) for i in self.segment.nodes]
-        used += [self._width(self.nodes[i].args[0]) for i in self.segment.nodes if self.nodes[i].op == "sum"]
-        used += [place.width for _, place in (*self.segment.stores, *self.segment.vectors)]
+        used = [self._width(i) for i in self.segment.nodes if self.nodes[i].op not in OF_WHOLES]
+        used += [self._width(self.nodes[i].args[0]) for i in self.segment.nodes if self.nodes[i].op in OVER_UNITS]
+        used += [place.width for _, place in (*self.stores, *self.segment.vectors)]
         return [w for w in dict.fromkeys(used) if w != "1"]
 
     def _loop(self, width: Dim) -> list[str]:
-        mine = [self.nodes[i] for i in self.segment.nodes if self._width(i) == width]
+        mine = [self.nodes[i] for i in self.segment.nodes if self._width(i) == width and self.nodes[i].op not in OF_WHOLES]
         sums = [self.nodes[i] for i in self.segment.nodes
-                if self.nodes[i].op == "sum" and self._width(self.nodes[i].args[0]) == width]
-        stores = [(i, p) for i, p in self.segment.stores if p.width == width]
+                if self.nodes[i].op in OVER_UNITS and self._width(self.nodes[i].args[0]) == width]
+        stores = [(i, p) for i, p in self.stores if p.width == width]
         adds = [(i, p) for i, p in self.segment.vectors if p.width == width]
         body: list[str] = []
         loaded: set[int] = set()
         reads = [a for n in (*mine, *sums) for a in n.args] + [i for i, _ in (*stores, *adds)]
         for index in dict.fromkeys(reads):
-            if index not in self.inside and self.nodes[index].shape and index not in loaded:
+            if index not in self.inside and self._width(index) != "1" and index not in loaded:
                 loaded.add(index)
                 body.append(f"const real v{index} = {self._load(index)};{self._name(index)}")
         body += [self._compute(n) for n in mine]
-        body += [f"s{n.index} += v{n.args[0]};" for n in sums]
+        body += [_ADD_UNIT[n.op].format(n.index, n.args[0]) for n in sums]
         body += [f"{self._address(p)} = {self._read(i)};" for i, p in stores]
         body += [f"{self._address(p, 'd')} += {self._read(i)};" for i, p in adds]
-        letter = _letter(width)
-        pragma = f"SUMMING({', '.join(f's{n.index}' for n in sums)})" if sums else "UNITS"
-        return [*(f"real s{n.index} = 0;" for n in sums), pragma,
-                f"for (long j = {letter}_lo; j < {letter}_hi; j++) {{", *("    " + line for line in body), "}"]
+        letter = atom(width)
+        return [*(_BEFORE_UNITS[n.op].format(n.index) for n in sums), _pragma(sums),
+                f"for (long j = {letter}_lo; j < {letter}_hi; j++) {{", *("    " + line for line in body), "}",
+                *(f"s{n.index} += n{n.index};" for n in sums if n.op == "largest"),
+                *(line for i, p in stores for line in self._along(i, p, letter))]
+
+    def _along(self, index: int, place: Place, letter: str) -> list[str]:
+        """Running sums are added up where their arguments have been stored."""
+        op = self.nodes[index].op
+        if op not in ALONG_UNITS or index not in self.inside:
+            return []
+        return [f"{op}_({self._pointer(place)} + {letter}_lo, {letter}_hi - {letter}_lo);"]
 
     def _numbers(self) -> list[str]:
         """Values that are one number per row, before the loops."""
         lines: list[str] = []
-        mine = [self.nodes[i] for i in self.segment.nodes if self._width(i) == "1" and self.nodes[i].op != "sum"]
-        everything = [a for i in self.segment.nodes for a in self.nodes[i].args]
-        everything += [i for i, _ in (*self.segment.stores, *self.segment.vectors, *self.segment.numbers)]
+        mine = [self.nodes[i] for i in self.segment.nodes if self._width(i) == "1" and self.nodes[i].op not in (*OVER_UNITS, *OF_WHOLES)]
+        everything = [a for i in self.segment.nodes if self.nodes[i].op not in OF_WHOLES for a in self.nodes[i].args]
+        everything += [i for i, _ in (*self.stores, *self.segment.vectors, *self.segment.numbers)]
         for index in dict.fromkeys(everything):
-            if index not in self.inside and not self.nodes[index].shape:
+            if index not in self.inside and self._width(index) == "1":
                 lines.append(f"const real v{index} = {self._load(index)};{self._name(index)}")
-        return lines + [self._compute(n) for n in mine]
+        single = [n for n in map(self.nodes.__getitem__, self.segment.nodes) if n.op in OVER_UNITS and self._width(n.args[0]) == "1"]
+        return lines + [self._compute(n) for n in mine] + [f"const real s{n.index} = v{n.args[0]};" for n in single]
 
     def _tail(self) -> list[str]:
         """What happens once per row after the loops: numbers stored and added up."""
-        lines = [f"{self._address(p)} = {self._read(i)};" for i, p in self.segment.stores if p.width == "1"]
+        lines = [f"{self._address(p)} = {self._read(i)};" for i, p in self.stores if p.width == "1"]
+        lines += [f"{self._address(p, 'd')} += {self._read(i)};" for i, p in self.segment.vectors if p.width == "1"]
         return lines + [f"number_sums[{p.number}] += {self._read(i)};" for i, p in self.segment.numbers]
 
     def _read(self, index: int) -> str:
-        return f"s{index}" if self.nodes[index].op == "sum" and index in self.inside else f"v{index}"
+        return f"s{index}" if self.nodes[index].op in OVER_UNITS and index in self.inside else f"v{index}"
 
     def _compute(self, node: Node) -> str:
         expression = SPELL[node.op].format(*(self._read(a) for a in node.args))
@@ -118,6 +161,8 @@ class SegmentText:
             return number(self.nodes[index].value)
         if place.buffer == "hyper":
             return f"(real)hyper[{place.number}]"
+        if place.buffer == "width":
+            return f"(real)({extent(place.start)})"
         if place.buffer == "numbers":
             return f"numbers[{place.number}]"
         text = self._address(place)
@@ -126,7 +171,11 @@ class SegmentText:
         return text
 
     def _address(self, place: Place, prefix: str = "") -> str:
-        """The element for unit j of this row: declares the row's pointer on first use."""
+        """The element for unit j of this row."""
+        return f"{self._pointer(place, prefix)}[{'0' if place.width == '1' else 'j'}]"
+
+    def _pointer(self, place: Place, prefix: str = "") -> str:
+        """Where a row's units begin: declares the row's pointer on first use."""
         key = f"{prefix}{place.buffer}" if place.buffer in ("vectors", "scratch", "kept", "gradient", "output", "above", "z") \
             or place.buffer[0] in "xk" else f"{prefix}{place.buffer}{place.number}"
         column = extent(place.start)
@@ -134,17 +183,26 @@ class SegmentText:
         start = self.rows.pointers[key]
         if place.buffer == "z" or place.buffer == "scratch":
             column = extent_local(place.start)
-            start += "" if place.width == "1" else f" - {_letter(place.width)}_lo"
+            start += "" if place.width == "1" else f" - {low(place.width)}"
         text = f"real *{name} = {start}{f' + {column}' if column != '0' else ''}"
         self.pointers.setdefault(name, text)
-        return f"{name}[0]" if place.width == "1" else f"{name}[j]"
+        return name
+
+
+# Primitives over the units, {0}, of a vector, {1}. A reduction by max may lose NaN between lanes: it is summed apart.
+_BEFORE_UNITS = {"sum": "real s{0} = 0;", "largest": "real s{0} = -(real)INFINITY, n{0} = 0;"}
+_ADD_UNIT = {"sum": "s{0} += v{1};", "largest": "s{0} = v{1} > s{0} ? v{1} : s{0}; n{0} += v{1} != v{1} ? v{1} : 0;"}
+
+
+def _pragma(sums: list[Node]) -> str:
+    """What lets the compiler turn a loop over units into vectors."""
+    added = ", ".join(f"{'n' if n.op == 'largest' else 's'}{n.index}" for n in sums)
+    greatest = ", ".join(f"s{n.index}" for n in sums if n.op == "largest")
+    if greatest:
+        return f"PRAGMA(omp simd reduction(+ : {added}) reduction(max : {greatest}))"
+    return f"SUMMING({added})" if sums else "UNITS"
 
 
 def extent_local(widths: tuple[Dim, ...]) -> str:
     """Like `extent`, of the part of each width that this thread works on."""
-    return extent(tuple("1" if w == "1" else "+".join(f"{part}_n" for part in w.split("+")) for w in widths)) \
-        if widths else "0"
-
-
-def _letter(width: Dim) -> str:
-    return width if "+" not in width else "W_" + width.replace("+", "_")
+    return extent(tuple(share(w) for w in widths))

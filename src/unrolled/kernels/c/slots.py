@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+from ...graph.node import Dim
 from ...plan.plan import Plan
+from .segment import atom
 
 FIXED = ("steps", "batch", "split", "keep", "wanted", "offset", "rows", "hyper", "gomp", "gomp_size", "gomp_me",
          "uniform", "block", "total", "vectors", "numbers")
 
 
 def letters(plan: Plan) -> tuple[str, ...]:
-    """Width letters of the cell, in the order in which their sizes are passed."""
-    dims = [d for node in plan.body.nodes for d in node.shape or ()] + [h.depth for h in plan.body.hoisted]
-    found = dict.fromkeys(letter for d in dims for letter in d.split("+") if not letter.isdigit())
-    return tuple(found)
+    """What the cell's widths are called in C, in the order in which their sizes are passed."""
+    return tuple(atom(d) for d in dims(plan))
+
+
+def dims(plan: Plan) -> tuple[Dim, ...]:
+    """The widths of the cell besides 1, in the same order."""
+    found = [d for node in plan.body.nodes for d in node.shape or ()] + [h.depth for h in plan.body.hoisted]
+    return tuple(dict.fromkeys(part for d in found for part in (d, *d.split("+")) if part != "1"))
 
 
 def _shared(plan: Plan) -> list[str]:

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from functools import cached_property
+
 import torch
 from torch import Tensor
 from torch.nn.functional import embedding, linear
 
+from ...graph.node import needed
+from ...plan.linear import Linear, linear_of
 from ..call import Call
+from .scan import factors_of, scan
 from .spell import evaluate
+
+BLOCKED = 16         # steps from which on a linear recurrence is worked out in blocks of time
 
 
 def run(call: Call) -> tuple[Tensor, tuple[Tensor, ...], dict[int, Tensor]]:
@@ -17,6 +24,9 @@ def run(call: Call) -> tuple[Tensor, tuple[Tensor, ...], dict[int, Tensor]]:
 
 def run_and_watch(call: Call, watch: tuple[int, ...]) -> tuple[Tensor, tuple[Tensor, ...], dict[int, Tensor]]:
     body, schedule = call.plan.body, call.schedule
+    linear = linear_of(call.plan) if schedule.sizes is None and schedule.steps >= BLOCKED else None
+    if linear is not None:
+        return _all_steps(call, linear, watch)
     loop = _Loop(call)
     state = call.state
     outputs: list[Tensor] = []
@@ -39,6 +49,35 @@ def run_and_watch(call: Call, watch: tuple[int, ...]) -> tuple[Tensor, tuple[Ten
     return (torch.cat(outputs) if outputs else empty), state, {w: torch.cat(v) for w, v in seen.items() if v}
 
 
+def _all_steps(call: Call, linear: Linear, watch: tuple[int, ...]):
+    """The same for a cell that is linear in its states: a scan in blocks of time, then every step's equations at once."""
+    body, schedule, loop = call.plan.body, call.schedule, _Loop(call)
+    lead = (schedule.steps, schedule.batch)
+
+    def in_time(values: Tensor) -> Tensor:
+        return values.flip(0) if schedule.reverse else values
+
+    def wide(value: Tensor, index: int) -> Tensor:
+        return _rows(value, schedule.total, call.width(_dim(body, index)))
+
+    still = loop.all_steps([torch.zeros_like(s) for s in call.state])                  # what a step adds to a state of zero
+    offsets = [in_time(wide(still[i], i).view(*lead, -1)) for i in body.new_states]
+    wanted = [f for row in linear.factors for f in row if f is not None]
+    for index in needed(linear.nodes, wanted):
+        if index not in still:
+            node = linear.nodes[index]
+            still[index] = call.vectors.new_tensor(node.value) if node.op == "constant" else \
+                evaluate(node, [still[a] for a in node.args], loop.sizes)
+    by_time = {f: in_time(wide(still[f], body.new_states[i]).view(*lead, -1))
+               for i, row in enumerate(linear.factors) for f in row if f is not None}
+    after = scan(factors_of(linear, by_time, [b.shape for b in offsets]), offsets, call.state)
+    before = [in_time(torch.cat([first.unsqueeze(0), s[:-1]])).flatten(0, 1) for first, s in zip(call.state, after)]
+    values = loop.all_steps(before)
+    new = [wide(values[i], i).view(*lead, -1) for i in body.new_states]
+    return (wide(values[body.output], body.output), tuple(in_time(n)[-1] for n in new),
+            {w: wide(values[w], w) for w in watch})
+
+
 def _dim(body, index: int) -> str:
     shape = body.nodes[index].shape
     return shape[0] if shape else "1"
@@ -54,15 +93,18 @@ class _Loop:
     def __init__(self, call: Call):
         self.call, self.nodes, self.sizes = call, call.plan.body.nodes, dict(call.sizes)
         self.fixed: dict[int, object] = {}
-        self.streams: dict[int, tuple[Tensor, ...]] = {}
+        self.packed: dict[int, Tensor] = {}
         self._parameters()
         for group, weights, operand in zip(call.plan.body.hoisted, call.hoisted, call.operands):
             product = linear(operand, weights) if operand.is_floating_point() else embedding(operand, weights.t())
             for leaf, part in zip(group.streams, product.split([call.width(w) for w in group.widths], -1)):
-                self.streams[leaf] = self._by_time(part)
-        for (_, leaf), tensor in zip(call.plan.body.streams, call.inputs):
-            self.streams[leaf] = self._by_time(tensor)
+                self.packed[leaf] = part
+        self.packed.update((leaf, tensor) for (_, leaf), tensor in zip(call.plan.body.streams, call.inputs))
         self.todo = [n for n in self.nodes[:call.plan.body.forward_count] if n.args]
+
+    @cached_property
+    def streams(self) -> dict[int, tuple[Tensor, ...]]:
+        return {leaf: self._by_time(packed) for leaf, packed in self.packed.items()}
 
     def _by_time(self, packed: Tensor) -> tuple[Tensor, ...]:
         schedule = self.call.schedule
@@ -76,6 +118,8 @@ class _Loop:
         for node in self.nodes:
             if node.op == "constant":
                 self.fixed[node.index] = call.vectors.new_tensor(node.value)
+            elif node.op == "width":
+                self.fixed[node.index] = call.vectors.new_tensor(float(width(node.value)))
             elif node.op == "hyper":
                 self.fixed[node.index] = call.vectors.new_tensor(call.hyper[names.index(node.value)])
         for group, weights in zip(plan.groups, call.weights):
@@ -86,9 +130,18 @@ class _Loop:
         self.fixed.update(zip(plan.numbers, call.numbers.unbind(0)))
 
     def step(self, t: int, state: tuple[Tensor, ...]) -> dict:
-        values = dict(self.fixed)
+        """The values of every node at one step."""
+        return self._values({leaf: parts[t] for leaf, parts in self.streams.items()}, state)
+
+    def all_steps(self, state: list[Tensor]) -> dict:
+        """The values of every node at all steps, from the states before each: (N, width), or (B, width) at all of them."""
+        total, batch = self.call.schedule.total, self.call.schedule.batch
+        state = [s if len(s) == total else s.repeat(total // batch, 1) for s in state]
+        return self._values(self.packed, state)
+
+    def _values(self, streams: dict[int, Tensor], state) -> dict:
+        values = {**self.fixed, **streams}
         values.update(zip(self.call.plan.body.states, state))
-        values.update((leaf, parts[t]) for leaf, parts in self.streams.items())
         for node in self.todo:
             args = [values[(a, node.args[1])] if node.op == "product" and i == 0 else values[a] for i, a in enumerate(node.args)]
             values[node.index] = evaluate(node, args, self.sizes)

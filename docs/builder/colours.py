@@ -1,0 +1,20 @@
+"""The pictures' colours for a page whose reader has chosen light or dark with the page's own switch."""
+
+from __future__ import annotations
+
+from unrolled.views.drawing import INK
+
+
+def picture_rules() -> str:
+    """CSS. The pictures follow the system by themselves; the switch of the page (furo's `data-theme`) goes before it.
+
+    >>> print(picture_rules()[:40])
+    body[data-theme="light"] .unrolled-pictu
+    """
+    sides = [
+        f'body[data-theme="{theme}"] .unrolled-picture{{'
+        + "".join(f"--{name}:{pair[side]};" for name, pair in INK.items())
+        + "}"
+        for side, theme in enumerate(("light", "dark"))
+    ]
+    return f"@media screen{{{''.join(sides)}}}\n"

@@ -1,0 +1,60 @@
+"""What is put into a page: pictures as HTML, worked examples as Markdown."""
+
+from __future__ import annotations
+
+import re
+from html import escape
+
+from unrolled.byhand.examples import find_example
+from unrolled.byhand.said import as_markdown
+from unrolled.cell import Cell
+
+FENCE = "~" * 8
+READABLE = 0.72  # a picture is not made smaller than this: it scrolls
+
+
+def raw(html: str) -> str:
+    """HTML for Sphinx to pass on as it is."""
+    return f"{FENCE}{{raw}} html\n{html}\n{FENCE}"
+
+
+def figure(svg: str, caption: str = "") -> str:
+    """A picture with a line below it."""
+    said = f"<figcaption>{caption}</figcaption>" if caption else ""
+    wide = re.search(r'<svg[^>]* width="([\d.]+)pt"', svg)
+    least = f' style="min-width:{READABLE * float(wide[1]):.0f}pt"' if wide else ""
+    return f'<figure class="picture">\n{svg.strip().replace("<svg", f"<svg{least}", 1)}\n{said}</figure>'
+
+
+def tidied(text: str) -> str:
+    """Markdown of a worked net as Sphinx reads it: an empty name of a table's row is no equation."""
+    return re.sub(r"\|\s*\$\$\s*\|", "|  |", text)
+
+
+def equations(cell: Cell) -> str:
+    """A cell's equations, set by KaTeX."""
+    return f"$$\n{cell.latex()}\n$$"
+
+
+def unheaded(text: str) -> str:
+    """Markdown whose headings are bold lines, and whose title is gone, for a place that can be folded."""
+    return re.sub(r"^#+ (.*)", r"**\1**", re.sub(r"^# .*\n+", "", text, flags=re.M), flags=re.M).strip()
+
+
+def unfolding(title: str, text: str) -> str:
+    """Markdown behind a line to click on."""
+    return "\n\n".join((raw(f'<details class="more"><summary>{escape(title)}</summary>'), text, raw("</details>")))
+
+
+def example(name: str, rows: tuple[int, ...] | None = None, title: str = "") -> str:
+    """A worked example as part of a page, its headings one level down; with a title it is folded."""
+    text = tidied(as_markdown(find_example(name).make(rows, False).pieces))
+    if title:
+        return unfolding(title, unheaded(text))
+    return re.sub(r"^(#+) ", r"#\1 ", re.sub(r"^# .*\n+", "", text, flags=re.M), flags=re.M)
+
+
+def example_picture(name: str) -> str:
+    """The picture that shows a worked example best, as SVG."""
+    shown = find_example(name).make(None, False)
+    return shown.worked.picture(**shown.picture)

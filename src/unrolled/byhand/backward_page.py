@@ -1,0 +1,138 @@
+"""The backward half of a worked net's document: gradients with their chains, and the sum over time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from ..views.symbols import latex_name
+from .chain import Term
+from .document import Heading, Line, Lines, Piece, Said, Words
+from .label import Label, units
+from .numbers import shown, vector
+from .program import Edge
+from .tables import at_row, grids, loss_name, name_of, number, said, side_by_side, slope, vectors
+
+if TYPE_CHECKING:
+    from .worked import Quantity, Worked
+
+
+def backward(worked: Worked, row: int, every: bool) -> Iterable[Piece]:
+    found = [q for q in worked.quantities if q.kind == "value" and q.row == row and q.index in worked.chains.moved]
+    lines = [_gradient(worked, q, q.terms) for group in reversed(vectors(found)) for q in group]
+    if row == 1 and worked.recurrent:
+        lines += [_gradient(worked, q, q.terms) for q in worked.quantities if q.kind == "state"]
+    if not worked.recurrent:
+        for name in worked.given.parameters:
+            entries = [q for q in worked.quantities if q.kind == "parameter" and q.label.name == name]
+            wanted = entries if every else entries[:1]
+            lines += [_gradient(worked, q, worked.chains.terms(q.index, row)) for q in wanted]
+    yield Heading(2, f"Backward{at_row(worked, row)}")
+    yield Lines(tuple(lines))
+
+
+def _gradient(worked: Worked, q: Quantity, terms: Sequence[Term]) -> Line:
+    """d loss / d q as chains in symbols, in formulas, in numbers, and worked out. Chains that are 0 are left out."""
+    used = [t for t in terms if t.value != 0] or list(terms[:1])
+    left = slope(loss_name(worked), said(q.label))
+    if not used:
+        return Line(left, (Said("0", "0"),))
+    rights = [_added(_product(factors(worked, t)) for t in used) for factors in (_symbols, _slopes, _numbers)]
+    rights.append(number(sum(t.value for t in terms)))
+    before = [left, *rights]
+    return Line(left, tuple(r for k, r in enumerate(rights) if r.text != before[k].text))
+
+
+def _edges(worked: Worked, term: Term) -> tuple[Edge, ...]:
+    """A chain's edges, short of the sum of the rows' losses, whose slope is 1."""
+    first, program = term.edges[0], worked.chains.program
+    sums = first.user == program.loss and first.of in program.losses.values() and first.value == 1
+    return term.edges[1:] if sums and len(term.edges) > 1 else term.edges
+
+
+def _above(worked: Worked, term: Term) -> list[Said]:
+    top = worked.chains.program.labels.get(term.of)
+    return [] if term.of == worked.chains.program.loss else [slope(loss_name(worked), said(top))]
+
+
+def _symbols(worked: Worked, term: Term) -> list[Said]:
+    labels = worked.chains.program.labels
+    return [*_above(worked, term), *(slope(said(labels[e.user]), said(labels[e.of])) for e in _edges(worked, term))]
+
+
+def _slopes(worked: Worked, term: Term) -> list[Said]:
+    labels = worked.chains.program.labels
+    found, edges = _above(worked, term), _edges(worked, term)
+    for edge in edges:
+        one = Said(edge.slope.text(labels), edge.slope.latex(labels))
+        bare = len(edges) == 1 and not found or edge.slope.is_plain or (edge.slope.is_product and not found)
+        found.append(one if bare else Said(f"({one.text})", rf"\left({one.latex}\right)"))
+    return found
+
+
+def _numbers(worked: Worked, term: Term) -> list[Said]:
+    values = ([] if term.of == worked.chains.program.loss else [term.gradient]) + [
+        e.value for e in _edges(worked, term)
+    ]
+    texts = [shown(v) if v >= 0 or len(values) == 1 else f"({shown(v)})" for v in values]
+    return [Said(t, t) for t in texts]
+
+
+def _product(factors: Sequence[Said]) -> Said:
+    return Said(" * ".join(f.text for f in factors), r" \cdot ".join(f.latex for f in factors))
+
+
+def _added(products: Iterable[Said]) -> Said:
+    products = list(products)
+    return Said(" + ".join(p.text for p in products), " + ".join(p.latex for p in products))
+
+
+def weights(worked: Worked, every: bool) -> Iterable[Piece]:
+    yield Heading(2, "Gradients of the weights" + (", summed over " + ("the steps" if worked.recurrent else "the rows")
+                                                   if worked.given.rows > 1 else ""))
+    for name, one in worked.gradients.items():
+        if worked.recurrent:
+            entries = [q for q in worked.quantities if q.kind == "parameter" and q.label.name == name]
+            yield Lines(tuple(_gradient(worked, q, q.terms) for q in (entries if every else entries[:1])))
+        yield from grids(slope(loss_name(worked), name_of(name)), name, one, worked)
+    if every and worked.given.rows > 1:
+        for row, found in worked.row_gradients.items():
+            yield Heading(3, f"{'Step' if worked.recurrent else 'Row'} {row} alone")
+            for name, one in found.items():
+                yield from grids(slope(loss_name(worked), name_of(name)), name, one, worked)
+
+
+def terms_over_time(worked: Worked, every: bool) -> Iterable[Piece]:
+    for found in worked.through_time if every else worked.through_time[-1:]:
+        t = found.t
+        states = worked.cell.states
+        s = states[0] if len(states) == 1 else "s"
+        yield Heading(2, f"Through time: the loss of step {t}, term by term")
+        meant = "" if s in states else f"s stands for all states, {', '.join(states)}. "
+        yield Words(f"{meant}In the last factor what step k-1 left behind is held fast.")
+        at, loss = said(Label(s, t)), said(Label(worked.called, t))
+        one_k, output = Said(f"{s}[k]", rf"{latex_name(s)}_{{k}}"), _output(worked, t)
+        factors = [slope(loss, output), slope(output, at)] if str(output) != str(at) else [slope(loss, at)]
+        chain = _product([*factors, slope(at, one_k), slope(one_k, Said("W", "W"))])
+        total = Said(f"sum over k = 1..{t} of {chain.text}", rf"\sum_{{k=1}}^{{{t}}} {chain.latex}")
+        yield Lines((Line(slope(loss, Said("W", "W")), (total,)),))
+        firsts = [(n, a.places()[0]) for n, a in found.gradients.items()]
+        lags = [Said(str(lag.k), str(lag.k)) for lag in found.lags]
+        columns = [
+            (Said(f"|d{at.text}/d{one_k.text}|", rf"\left\lVert {slope(at, one_k).latex} \right\rVert"),
+             [shown(lag.norm) for lag in found.lags]),
+            (slope(loss, one_k), [vector(lag.state) for lag in found.lags])]
+        for n, place in firsts:
+            cells = [shown(one.cells[0]) for one in (*(lag.terms[n] for lag in found.lags), found.gradients[n])]
+            columns.append((slope(loss, said(Label(n, None, units(n, place, worked.first)))), cells))
+        yield from side_by_side(Said("k", "k"), [*lags, Said("sum", r"\text{sum}")], columns)
+        if every:
+            for lag in found.lags:
+                yield Heading(3, f"The term of k = {lag.k}")
+                for name, one in lag.terms.items():
+                    yield from grids(slope(loss, name_of(name)), name, one, worked)
+
+
+def _output(worked: Worked, t: int) -> Said:
+    program = worked.chains.program
+    return said(program.labels[program.outputs[t].cells[0]].whole)

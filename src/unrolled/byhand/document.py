@@ -1,0 +1,59 @@
+"""What a worked net says, before it is text, Markdown or LaTeX: headings, words, equations, tables."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Said:
+    """A piece of mathematics in plain text and in LaTeX."""
+
+    text: str
+    latex: str
+
+
+@dataclass(frozen=True)
+class Heading:
+    level: int
+    words: str
+
+
+@dataclass(frozen=True)
+class Words:
+    """A paragraph; `code` in backquotes."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Equations:
+    """The author's equations: lines of text, and an align* environment."""
+
+    lines: tuple[str, ...]
+    latex: str
+
+
+@dataclass(frozen=True)
+class Line:
+    """left = right = right = ..."""
+
+    left: Said
+    rights: tuple[Said, ...]
+
+
+@dataclass(frozen=True)
+class Lines:
+    lines: tuple[Line, ...]
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A table of texts, each row and column with its name."""
+
+    title: Said
+    columns: tuple[Said, ...]
+    rows: tuple[tuple[Said, tuple[str, ...]], ...]
+
+
+Piece = Heading | Words | Equations | Lines | Grid

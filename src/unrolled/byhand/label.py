@@ -1,0 +1,53 @@
+"""What each single number of a net is called: w1[0,1], s[3][2] for unit 2 of s at step 3."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from ..views.symbols import latex_name, markup_name
+
+First = Mapping[str, int | tuple[int, ...]]
+
+
+@dataclass(frozen=True)
+class Label:
+    """A name as the author gave it, the time step (None where there is no time), and the unit's indices.
+
+    >>> str(Label("h", 3, (1,))), Label("h", 3, (1,)).latex
+    ('h[3][1]', 'h_{3}[1]')
+    """
+
+    name: str
+    step: int | None = None
+    units: tuple[int, ...] = ()
+
+    def __str__(self) -> str:
+        return self.name + ("" if self.step is None else f"[{self.step}]") + self._units()
+
+    @property
+    def latex(self) -> str:
+        return (
+            latex_name(self.name) if self.step is None else latex_name(f"{self.name}[t]", str(self.step))
+        ) + self._units()
+
+    @property
+    def markup(self) -> str:
+        """For Graphviz."""
+        name = markup_name(self.name) if self.step is None else markup_name(f"{self.name}[t]", str(self.step))
+        return name + self._units()
+
+    @property
+    def whole(self) -> Label:
+        """The vector or matrix that this number stands in."""
+        return replace(self, units=())
+
+    def _units(self) -> str:
+        return f"[{','.join(map(str, self.units))}]" if self.units else ""
+
+
+def units(name: str, place: tuple[int, ...], first: First) -> tuple[int, ...]:
+    """Indices from 0 as they are printed: from 1, or from what `first` says of the name."""
+    start = first.get(name, 1)
+    starts = start if isinstance(start, tuple) else (start,) * len(place)
+    return tuple(k + s for k, s in zip(place, starts))

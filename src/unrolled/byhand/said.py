@@ -1,0 +1,194 @@
+"""A document of a worked net as text for a terminal, as Markdown, as LaTeX."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from textwrap import wrap
+
+from rich.console import Console
+from rich.text import Text
+
+from ..views.columns import columns, printable
+from .document import Equations, Grid, Heading, Line, Lines, Piece, Said, Words
+
+DEEP = 4                       # columns by which what belongs to a heading is set in
+LATEX_WIDE = 95                # letters, about, that a line of LaTeX holds
+OPEN, CLOSED = "([{", ")]}"
+PREAMBLE = r"""\documentclass{article}
+\usepackage{amsmath,amssymb}
+\usepackage[margin=2cm]{geometry}
+\allowdisplaybreaks
+\begin{document}
+"""
+
+
+def as_text(pieces: Sequence[Piece], width: int = 100, colour: bool = False) -> str:
+    """For a terminal of `width` columns; `colour` adds its control codes."""
+    console = Console(
+        width=max(width, 40),
+        force_terminal=colour,
+        color_system="standard" if colour else None,
+        highlight=False,
+        soft_wrap=True,
+    )
+    with console.capture() as captured:
+        for k, piece in enumerate(pieces):
+            if k and not (isinstance(pieces[k - 1], Heading) and not isinstance(piece, Heading)):
+                console.print()
+            for line in _text_lines(piece, width):
+                console.print(line)
+    return "\n".join(line.rstrip() for line in captured.get().rstrip("\n").split("\n"))
+
+
+def _text_lines(piece: Piece, width: int) -> Iterable[Text]:
+    if isinstance(piece, Heading):
+        yield Text(piece.words, style="bold cyan" if piece.level > 1 else "bold")
+    elif isinstance(piece, Words):
+        for line in _wrapped(piece.text.replace("`", ""), width):
+            yield Text(line)
+    elif isinstance(piece, Equations):
+        for line in piece.lines:
+            yield Text(" " * DEEP + printable(line))
+    elif isinstance(piece, Grid):
+        head = [piece.title.text, *(c.text for c in piece.columns)]
+        rows = [head, *([name.text, *cells] for name, cells in piece.rows)]
+        for k, line in enumerate(columns(rows, right=range(1, len(rows[0]) + 1))):
+            yield Text(" " * DEEP + line, style="dim" if k == 0 else "")
+    else:
+        room = min(max((len(line.left.text) for line in piece.lines), default=0), width // 3)
+        for line in piece.lines:
+            yield from _equation(line, room, width)
+
+
+def _equation(line: Line, room: int, width: int) -> Iterable[Text]:
+    """In one line where it fits, else one for each sign of equality."""
+    left, rights = line.left.text.ljust(room), [r.text for r in line.rights]
+    whole = " = ".join([left, *rights])
+    if len(whole) + DEEP <= width:
+        before, after = whole.rsplit(" = ", 1)
+        yield Text.assemble(" " * DEEP, before, " = ", (after, "bold"))
+        return
+    for k, right in enumerate(rights):
+        for m, part in enumerate(broken(right, width - DEEP - room - 3)):
+            sign = " = " if m == 0 else "   "
+            before = left if k == m == 0 else " " * len(left)
+            yield Text.assemble(" " * DEEP, before, sign, (part, "bold" if k == len(rights) - 1 else ""))
+
+
+def broken(text: str, width: int) -> list[str]:
+    """A sum in lines, broken before a + or -: where no bracket holds it, or else within as few brackets as need be."""
+    for deepest in range(4):
+        lines = _broken(text, width, deepest)
+        if max(map(len, lines)) <= width:
+            return lines
+    return lines
+
+
+def _broken(text: str, width: int, deepest: int) -> list[str]:
+    pieces, depth, start = [], 0, 0
+    for k, letter in enumerate(text):
+        depth += (letter in OPEN) - (letter in CLOSED)
+        if depth <= deepest and letter in "+-" and text[k - 1:k] == " " and text[k + 1:k + 2] == " ":
+            pieces.append(text[start:k])
+            start = k
+    lines = [""]
+    for piece in [*pieces, text[start:]]:
+        if lines[-1] and len((lines[-1] + piece).rstrip()) > width:
+            lines.append("")
+        lines[-1] += piece
+    return [line.rstrip() for line in lines]
+
+
+def _wrapped(text: str, width: int) -> list[str]:
+    return wrap(printable(text), width, break_long_words=False, break_on_hyphens=False) or [""]
+
+
+# --- Markdown --------------------------------------------------------------------------------------------------
+
+
+def as_markdown(pieces: Sequence[Piece]) -> str:
+    return "\n\n".join(_markdown(piece) for piece in pieces) + "\n"
+
+
+def _markdown(piece: Piece) -> str:
+    if isinstance(piece, Heading):
+        return f"{'#' * piece.level} {piece.words}"
+    if isinstance(piece, Words):
+        return piece.text
+    if isinstance(piece, Equations):
+        return f"$$\n{piece.latex.replace('align*', 'aligned')}\n$$"
+    if isinstance(piece, Grid):
+        head = [_inline(piece.title), *(_inline(c) for c in piece.columns)]
+        rows = [head, ["---"] + ["---:"] * len(piece.columns), *([_inline(name), *cells] for name, cells in piece.rows)]
+        return "\n".join(f"| {' | '.join(_cell(c) for c in row)} |" for row in rows)
+    return f"$$\n\\begin{{aligned}}\n{_aligned(piece)}\n\\end{{aligned}}\n$$"
+
+
+def _inline(said: Said) -> str:
+    return f"${said.latex}$" if said.latex else ""
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", r"\vert ") if text.startswith("$") else text.replace("|", r"\|")
+
+
+def _aligned(piece: Lines) -> str:
+    return " \\\\\n".join(_latex_line(line) for line in piece.lines)
+
+
+def _latex_line(line: Line) -> str:
+    """left &= right, with a line for each sign of equality where they do not fit into one."""
+    rights = [r.latex for r in line.rights]
+    if sum(map(_width, [line.left.latex, *rights])) + 3 * len(rights) <= LATEX_WIDE:
+        return f"{line.left.latex} &= " + " = ".join(rights)
+    parts = [
+        " \\\\\n  &\\qquad {} ".join(_broken(right, LATEX_WIDE * max(1, len(right) // max(_width(right), 1)), 0))
+        for right in rights
+    ]
+    return f"{line.left.latex} &= " + " \\\\\n  &= ".join(parts)
+
+
+def _width(latex: str) -> int:
+    return len(
+        re.sub(
+            r"[{}^_\s\\]", "", re.sub(r"\\(partial|frac|left|right|mathrm)\b", "", re.sub(r"\\[a-zA-Z]+", "x", latex))
+        )
+    )
+
+
+# --- LaTeX -----------------------------------------------------------------------------------------------------
+
+
+def as_latex(pieces: Sequence[Piece], name: str) -> str:
+    body = "\n\n".join(_latex(piece) for piece in pieces)
+    return f"{PREAMBLE}{body}\n\\end{{document}}\n"
+
+
+def _latex(piece: Piece) -> str:
+    if isinstance(piece, Heading):
+        return f"\\{'sub' * min(piece.level - 1, 2)}section*{{{_words(piece.words)}}}"
+    if isinstance(piece, Words):
+        return _words(piece.text)
+    if isinstance(piece, Equations):
+        return piece.latex
+    if isinstance(piece, Grid):
+        rows = [
+            [piece.title.latex, *(c.latex for c in piece.columns)],
+            *([n.latex, *map(_shown, cells)] for n, cells in piece.rows),
+        ]
+        lines = [" & ".join(row) + r" \\" for row in rows]
+        lines[0] += r" \hline"
+        return f"\\[\\begin{{array}}{{l|{'r' * len(piece.columns)}}}\n" + "\n".join(lines) + "\n\\end{array}\\]"
+    return f"\\begin{{align*}}\n{_aligned(piece)}\n\\end{{align*}}"
+
+
+def _words(text: str) -> str:
+    escaped = re.sub(r"([&%$#_{}])", r"\\\1", text.replace("\\", r"\textbackslash "))
+    escaped = escaped.replace("^", r"\^{}").replace("~", r"\~{}")
+    return re.sub(r"`([^`]*)`", r"\\texttt{\1}", escaped)
+
+
+def _shown(cell: str) -> str:
+    """A table's cell: a number as it is, words upright."""
+    return cell if re.fullmatch(r"-?[\d.]*(e-?\d+)?|\([-\d., e]*\)", cell) else rf"\text{{{_words(cell)}}}"

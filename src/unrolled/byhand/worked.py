@@ -1,0 +1,216 @@
+"""`worked(net, inputs, parameters, target=...)`: a net by hand, forward and backward, over time, one optimiser step."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..cell import Cell, find
+from ..errors import UsageError
+from .chain import Chains, Term
+from .data import as_data
+from .formula import Formula
+from .given import Given, check_given, with_widths
+from .label import First, Label
+from .losses import find_loss
+from .numbers import Array
+from .optimiser import Step, find_rule, stepped
+from .page import page
+from .picture import picture
+from .said import as_latex, as_markdown, as_text
+from .through_time import ThroughTime, through_time
+from .unrolling import program_of
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """One number of the net.
+
+    kind      input, state, parameter, setting, target, value or loss
+    row       the time step or the example it belongs to; 0: all of them
+    formula   how it is made of others; None for what was given
+    gradient  d loss / d this number; None where there is no loss
+    terms     the gradient as a sum of chains of factors
+    """
+
+    label: Label
+    index: int
+    kind: str
+    row: int
+    formula: Formula | None
+    value: float
+    gradient: float | None
+    terms: tuple[Term, ...]
+
+
+@dataclass(frozen=True)
+class Worked:
+    """A net worked by hand. `worked(...)` makes it; `print` shows it.
+
+    quantities    every number that has a name, in the order in which they are worked out
+    loss          the whole loss, and by row in `losses`; None and empty where there was no target
+    gradients     parameter -> d loss / d parameter; `row_gradients` by row: what each step or example gives to it
+    through_time  for a net with a state, the terms of backpropagation through time for each step that has a loss
+    step          one optimiser step, where a rate was given
+    """
+
+    cell: Cell
+    given: Given
+    quantities: tuple[Quantity, ...]
+    loss: float | None
+    losses: Mapping[int, float]
+    gradients: Mapping[str, Array]
+    row_gradients: Mapping[int, Mapping[str, Array]]
+    through_time: tuple[ThroughTime, ...]
+    step: Step | None
+    chains: Chains
+    first: First
+    called: str
+
+    @property
+    def recurrent(self) -> bool:
+        return bool(self.cell.states)
+
+    def __getitem__(self, wanted: str | tuple[str, int]) -> Quantity:
+        """A number by its printed name, `worked["a1[2]"]`; of another example than the first, `worked["a1[2]", 3]`."""
+        name, row = wanted if isinstance(wanted, tuple) else (wanted, None)
+        found = [q for q in self.quantities if str(q.label) == name and (row is None or q.row in (0, row))]
+        if not found:
+            have = ", ".join(dict.fromkeys(str(q.label.whole) for q in self.quantities))
+            raise UsageError(f"no number is called {name!r}{f' in row {row}' if row else ''}. There are {have}.")
+        return found[0]
+
+    def values(self, name: str, row: int = 1):
+        """The numbers of a vector or matrix, nested: `values("s1")`, `values("h", row=3)`."""
+        found = [q for q in self.quantities if q.label.name == name and q.row in (0, row)]
+        found = [q for q in found if q.row or q.kind != "state"]
+        if not found:
+            return (self[name].value,)
+        return tuple(q.value for q in found) if found[0].label.units else found[0].value
+
+    def text(self, *, rows: tuple[int, ...] | None = None, every: bool = False, width: int = 100,
+             colour: bool = False) -> str:
+        """For a terminal.
+
+        rows    which are shown line by line; without it all of a sequence, the first of a batch
+        every   the chain of every weight instead of each matrix's first
+        """
+        return as_text(page(self, rows, every), width, colour)
+
+    def markdown(self, *, rows: tuple[int, ...] | None = None, every: bool = False) -> str:
+        """For a page; formulas are LaTeX between $$."""
+        return as_markdown(page(self, rows, every))
+
+    def latex(self, *, rows: tuple[int, ...] | None = None, every: bool = False) -> str:
+        """A LaTeX document of its own."""
+        return as_latex(page(self, rows, every), self.cell.name)
+
+    def picture(self, file: str | Path | None = None, *, of: str | None = None, row: int = 1,
+                leaves: tuple[str, ...] = (), opened: tuple[str, ...] = (), theme: str = "auto") -> str:
+        """The graph of single numbers: on each edge the value above, the gradient below. Returns SVG text.
+
+        file    where to write it, too: .svg, .png, .pdf
+        of      whose gradients: a number's name, itself then having 1; without it, those of the row's loss
+        row     which time step or example
+        leaves  names at which it ends to the left, such as ("a1",), instead of what was given
+        opened  primitives or numbers shown in their parts: ("sigmoid",) as -x, e^x, 1 + x, 1/x
+
+        Raises UsageError for names that there are not, too many numbers, and where Graphviz is missing.
+        """
+        return picture(self, file, of=of, row=row, leaves=leaves, opened=opened, theme=theme)
+
+    def to_json(self) -> dict:
+        """Everything as plain data."""
+        return as_data(self)
+
+    def __str__(self) -> str:
+        return self.text()
+
+    def __repr__(self) -> str:
+        rows = f"{self.given.rows} row{'s' * (self.given.rows != 1)}"
+        return f"<{self.cell.name} by hand: {len(self.quantities)} numbers, {rows}>"
+
+
+def worked(net: str | Cell | Callable, inputs, parameters: Mapping[str, object], *, target=None,
+           loss: str | Callable | None = None, steps: int | None = None, state: Mapping[str, object] | None = None,
+           rate: float | None = None, optimiser: str = "sgd", mean: bool = False, called: str = "E",
+           target_called: str = "target", first: First | None = None) -> Worked:
+    """Works a net by hand: every number, every gradient with its chain of factors.
+
+    net         a cell, a registered cell's name, or a function in the cell language; feed-forward if it has no state
+    inputs      numbers of the input, one row for each time step (each example, if the net has no state); several inputs
+                by name. A single row serves all.
+    parameters  numbers by name
+    target      a row for each row of the inputs, None where there is none; without targets there is no backward pass
+    loss        a name, or a function of output and target in the cell language; half-squared-error without one
+    steps       how many rows, where fewer than given are wanted or a single row is given
+    state       the first states by name; else those of the cell
+    rate        of one optimiser step: sgd, adam or adagrad
+    mean        the loss is the mean of the rows' losses instead of their sum
+    called      the loss's name; target_called the target's
+    first       what a name's indices begin with, 1 without it: {"w1": (0, 1)} for bias weights in row 0
+
+    Raises UsageError and ShapeError naming the number that is missing or does not fit, NotYet for functions of a whole
+    matrix.
+
+        >>> from unrolled import sigmoid
+        >>> from unrolled.byhand import worked
+        >>> def neuron(x, *, W, b):
+        ...     a = sigmoid(W @ x + b)
+        ...     return a
+        >>> one = worked(neuron, [1, 2], {"W": [[0.5, -0.5]], "b": [0.1]}, target=[1])
+        >>> round(one["a[1]"].value, 6), round(one["W[1,2]"].gradient, 6)
+        (0.401312, -0.287682)
+    """
+    cell = with_widths(find(net).evaluation, inputs, parameters, state)
+    for name in (called, target_called):
+        if not name.isidentifier():
+            raise UsageError(f"{name!r} is no name for a loss or a target: write it like E or y.")
+    if loss is not None and target is None:
+        named = loss if isinstance(loss, str) else loss.__name__
+        raise UsageError(f"the loss {named} is measured against a target, and none is given. Give target=...")
+    numbers = dict(first or {})
+    given = check_given(cell, inputs, parameters, state, target, steps, numbers)
+    measured = find_loss(loss or "half-squared-error") if any(t is not None for t in given.targets) else None
+    program = program_of(cell, given, measured, called=called, first=numbers, target=target_called, mean=mean)
+    chains = Chains(program)
+    gradients, row_gradients = {}, {}
+    if measured is not None:
+        gradients = {n: a.of(lambda i: chains.whole.get(i, 0.0)) for n, a in program.parameters.items()}
+        row_gradients = {row: chains.from_row(chains.whole, row) for row in range(1, given.rows + 1)}
+    loss_value = None if measured is None else chains.values[program.loss]
+    losses = {row: chains.values[i] for row, i in program.losses.items()}
+    over_time = through_time(chains) if cell.states and measured is not None else ()
+    return Worked(cell, given, _quantities(chains), loss_value, losses, gradients, row_gradients, over_time,
+                  _step(chains, cell, given, gradients, rate, optimiser), chains, numbers, called)
+
+
+def _in_order(chains: Chains) -> list[tuple[int, Label]]:
+    """The numbers of a vector together, in the order of their units."""
+    labels, rows = chains.program.labels, chains.program.rows
+    begun: dict[tuple[Label, int], int] = {}
+    for i, label in sorted(labels.items()):
+        begun.setdefault((label.whole, rows[i]), i)
+    return sorted(labels.items(), key=lambda item: (begun[item[1].whole, rows[item[0]]], item[1].units))
+
+
+def _quantities(chains: Chains) -> tuple[Quantity, ...]:
+    program, whole = chains.program, chains.whole
+    return tuple(Quantity(label, i, program.kinds[i], program.rows[i], chains.formulas.get(i), chains.values[i],
+                          whole.get(i, 0.0) if whole else None, tuple(chains.terms(i)) if whole else ())
+                 for i, label in _in_order(chains))
+
+
+def _step(chains: Chains, cell: Cell, given: Given, gradients: Mapping[str, Array], rate: float | None,
+          optimiser: str) -> Step | None:
+    rule = find_rule(optimiser)
+    if rate is None or not gradients:
+        return None
+    after = {n: weights if n in cell.fixed else stepped(rule, rate, weights, gradients[n])
+             for n, weights in given.parameters.items()}
+    leaves = dict(chains.program.leaves)
+    for name, one in chains.program.parameters.items():
+        leaves.update(zip(one.cells, after[name].cells))
+    moved = chains.program.values(leaves)[chains.program.loss]
+    return Step(optimiser, rate, dict(given.parameters), after, chains.values[chains.program.loss], moved)

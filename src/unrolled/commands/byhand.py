@@ -1,0 +1,157 @@
+"""`unrolled byhand WHAT [NUMBERS.csv]`: a worked example of the decks, or a net of one's own with one's own numbers."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..byhand import Worked, worked
+from ..byhand.document import Piece, Words
+from ..byhand.examples import EXAMPLES, Shown
+from ..byhand.invented import invented
+from ..byhand.page import page
+from ..byhand.plot import plot
+from ..byhand.said import as_latex, as_markdown, as_text
+from ..byhand.sheet import read_sheet
+from ..cell_file import find_cell
+from ..cells import REGISTRY
+from ..errors import UsageError
+from ..views.columns import columns
+
+FORMATS = ("text", "markdown", "latex", "json")
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What the command line says besides what is worked; see `cli.byhand`."""
+
+    loss: str | None = None
+    rate: float | None = None
+    optimiser: str = "sgd"
+    mean: bool = False
+    steps: int | None = None
+    rows: str | None = None
+    every: bool = False
+    format: str = "text"
+    out: Path | None = None
+    picture: Path | None = None
+    of: str | None = None
+    row: int | None = None
+    leaves: tuple[str, ...] = ()
+    opened: tuple[str, ...] = ()
+    theme: str = "auto"
+
+
+def listed() -> str:
+    """All worked examples, a line each."""
+    return "\n".join(columns([e.name, e.deck, e.sentence] for e in EXAMPLES.values()))
+
+
+def byhand(what: str, numbers: Path | None, wish: Wish, colour: bool = False) -> str:
+    """The text that is printed. `what` is an example's name, a cell's, or FILE.py:FUNCTION.
+
+    Raises UsageError for what does not exist, and whatever `worked` finds wrong with the numbers.
+    """
+    if wish.format not in FORMATS:
+        raise UsageError(f"there is no format {wish.format!r}: choose one of {', '.join(FORMATS)}.")
+    shown = _example(what, wish) if _is_example(what, numbers) else _own(what, numbers, wish)
+    said = []
+    if wish.picture is not None:
+        said.append(_draw(what, shown, wish))
+    if wish.picture is None or wish.out is not None:
+        said.append(_written(_in_format(what, shown, wish, colour), wish))
+    return "\n".join(said)
+
+
+def _is_example(what: str, numbers: Path | None) -> bool:
+    """With numbers of one's own, lstm is the cell; without, the worked example of that name."""
+    return what in EXAMPLES and numbers is None
+
+
+def _rows(wish: Wish) -> tuple[int, ...] | None:
+    """"1,3" and "2-4" as numbers of rows; none for "none"."""
+    if wish.rows is None:
+        return None
+    found: list[int] = []
+    for part in wish.rows.split(",") if wish.rows != "none" else ():
+        first, dash, last = part.strip().partition("-")
+        if not first.isdigit() or (dash and not last.isdigit()):
+            raise UsageError(f"--rows {wish.rows}: write rows as 1 or 1,3 or 2-4, or none.")
+        found += range(int(first), int(last or first) + 1)
+    return tuple(found)
+
+
+def _example(what: str, wish: Wish) -> Shown:
+    own = [f"--{n}" for n in ("loss", "rate", "steps") if getattr(wish, n) is not None] + ["--mean"] * wish.mean
+    if own:
+        raise UsageError(
+            f"{what} is a worked example with numbers of its own, and {own[0]} would change them. "
+            "Leave it out, or give a net and a file of numbers: unrolled byhand FILE.py:FUNCTION NUMBERS.csv."
+        )
+    return EXAMPLES[what].make(_rows(wish), wish.every)
+
+
+def _own(what: str, numbers: Path | None, wish: Wish) -> Shown:
+    if ".py" not in what and what not in REGISTRY:
+        raise UsageError(
+            f"there is neither a worked example nor a cell called {what!r}. Examples: {', '.join(EXAMPLES)}; "
+            "`unrolled cells` lists the cells."
+        )
+    cell = find_cell(what).evaluation
+    more = {"loss": wish.loss, "rate": wish.rate, "optimiser": wish.optimiser, "mean": wish.mean}
+    pieces: tuple[Piece, ...] = ()
+    if numbers is None:
+        given = invented(cell, wish.steps or 3)
+        made = worked(cell, given["inputs"], given["parameters"], target=given["target"], **more)
+        pieces = (Words(f"The numbers are invented; for your own: unrolled byhand {what} NUMBERS.csv."),)
+    else:
+        sheet = read_sheet(numbers, cell)
+        if not sheet.inputs:
+            raise UsageError(
+                f"{numbers} has no line for the input {cell.inputs[0]}: write one for each step, {cell.inputs[0]}, 1,"
+                " 0, ..."
+            )
+        made = worked(
+            cell, sheet.inputs, sheet.parameters, target=sheet.targets, state=sheet.state, steps=wish.steps, **more
+        )
+    return Shown(made, (*pieces, *page(made, _rows(wish), wish.every)), (), {})
+
+
+def _draw(what: str, shown: Shown, wish: Wish) -> str:
+    if shown.worked is None:
+        plot(wish.picture, theme=wish.theme)
+        return f"{wish.picture}: activation functions"
+    arguments = dict(shown.picture)
+    if wish.of is not None:                         # another number: what suits the example's own may not suit it
+        arguments = {"of": wish.of}
+    given = {"row": wish.row, "leaves": wish.leaves, "opened": wish.opened}
+    arguments.update({name: value for name, value in given.items() if value})
+    shown.worked.picture(wish.picture, theme=wish.theme, **arguments)
+    return f"{wish.picture}: {what}"
+
+
+def _in_format(what: str, shown: Shown, wish: Wish, colour: bool) -> str:
+    if wish.format == "json":
+        made = shown.worked.to_json() if isinstance(shown.worked, Worked) else {}
+        slides = [
+            {"place": s.place, "printed": s.printed, "right": s.right, "wrong": s.wrong, "why": s.why}
+            for s in shown.slides
+        ]
+        return json.dumps({**made, "slides": slides})
+    if wish.format == "markdown":
+        return as_markdown(shown.pieces).rstrip("\n")
+    if wish.format == "latex":
+        return as_latex(shown.pieces, what).rstrip("\n")
+    width = min(shutil.get_terminal_size((100, 24)).columns, 120)
+    return as_text(shown.pieces, width, colour and wish.out is None)
+
+
+def _written(text: str, wish: Wish) -> str:
+    if wish.out is None:
+        return text
+    if not wish.out.parent.is_dir():
+        raise UsageError(f"--out {wish.out}: the folder {wish.out.parent} does not exist: make it, or write elsewhere.")
+    wish.out.write_text(text + "\n", encoding="utf-8")
+    return f"{wish.out}: written"

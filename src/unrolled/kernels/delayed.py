@@ -1,0 +1,76 @@
+"""States that only hand the input on to the next step: the last input of a QRNN, or of a strongly typed GRU.
+
+Such a state is the input one step late, known before the loop. Given to the kernel as one more input, its products leave
+the loop with all others, and a cell that was linear but for it is found to be so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+
+import torch
+from torch import Tensor
+
+from ..graph.node import Graph
+from .call import Schedule
+
+
+@dataclass(frozen=True)
+class Delayed:
+    """`graph` has the states at places `states` as further inputs; each is input `inputs[k]` one step late."""
+
+    graph: Graph
+    states: tuple[int, ...]
+    inputs: tuple[int, ...]
+
+    def given(self, inputs: Sequence[Tensor], state: Sequence[Tensor], schedule: Schedule):
+        """Inputs and states for `graph`, from those for the cell."""
+        late = [_late(inputs[i], state[k], schedule) for k, i in zip(self.states, self.inputs)]
+        return [*inputs, *late], [s for k, s in enumerate(state) if k not in self.states]
+
+    def final(self, found: Sequence[Tensor], inputs: Sequence[Tensor], state: Sequence[Tensor],
+              schedule: Schedule) -> tuple[Tensor, ...]:
+        """Final states of the cell, from those of `graph`."""
+        rest = iter(found)
+        source = dict(zip(self.states, self.inputs))
+        return tuple(_last(inputs[source[k]], state[k], schedule) if k in source else next(rest) for k in range(len(state)))
+
+
+@lru_cache(maxsize=512)
+def delayed_of(graph: Graph) -> Delayed | None:
+    """The cell's graph with such states as inputs; None where it has none, or nothing else."""
+    found: list[tuple[int, int]] = []
+    for k, new in enumerate(graph.new_states):
+        node = graph.nodes[new]
+        while node.op == "alias":
+            node = graph.nodes[node.args[0]]
+        if node.op == "input" and graph.output != new:
+            found.append((k, graph.inputs.index(node.value)))
+    if not found or len(found) == len(graph.states):
+        return None
+    names = [graph.states[k] for k, _ in found]
+    nodes = tuple(replace(n, op="input") if n.op == "state" and n.value in names else n for n in graph.nodes)
+    keep = [k for k, name in enumerate(graph.states) if name not in names]
+    changed = replace(graph, nodes=nodes, inputs=(*graph.inputs, *names), states=tuple(graph.states[k] for k in keep),
+                      new_states=tuple(graph.new_states[k] for k in keep))
+    return Delayed(changed, tuple(k for k, _ in found), tuple(i for _, i in found))
+
+
+def _late(x: Tensor, state: Tensor, schedule: Schedule) -> Tensor:
+    """(N, width): at every step what the step before it read, at the first the state."""
+    if schedule.sizes is None:
+        rest = x[schedule.batch:] if schedule.reverse else x[:-schedule.batch]
+        return torch.cat([rest, state] if schedule.reverse else [state, rest])
+    parts = x.split(list(schedule.sizes))
+    return torch.cat([state[:schedule.sizes[0]], *(p[:n] for p, n in zip(parts, schedule.sizes[1:]))])
+
+
+def _last(x: Tensor, state: Tensor, schedule: Schedule) -> Tensor:
+    """(B, width): what each row read last; its state where it read nothing."""
+    if schedule.sizes is None:
+        return (x[:schedule.batch] if schedule.reverse else x[-schedule.batch:]).clone()      # no view of the caller's input
+    parts = x.split(list(schedule.sizes))
+    ends = [p[n:] for p, n in zip(parts, (*schedule.sizes[1:], 0))]          # rows that go no further, the longest at the end
+    return torch.cat([*reversed(ends), state[schedule.sizes[0]:]])

@@ -1,0 +1,106 @@
+r"""What is written with braces or a pair of signs: fractions, roots, cases, columns, |v|."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from .lines import separated
+from .tokens import Token
+from .tree import Tree
+
+SPECIAL = ("\\frac", "\\dfrac", "\\tfrac", "\\sqrt", "\\begin", "\\mathbb", "\\lVert", "\\lfloor", "\\sum", "\\lvert", "|", "\\|")
+
+
+@dataclass
+class Forms:
+    """Reads them for one `Parser`."""
+
+    parser: object
+
+    def wrong(self, at: int, message: str) -> Exception:
+        return self.parser.source.wrong(at, message)
+
+    def read(self, token: Token) -> Tree:
+        """The form that `token` begins."""
+        form = {"\\frac": self.fraction, "\\dfrac": self.fraction, "\\tfrac": self.fraction, "\\sqrt": self.root,
+                "\\begin": self.environment, "\\mathbb": self.indicator, "\\sum": self.total, "\\lfloor": self.floor}.get(token.text)
+        return form(token) if form else self.between(token)
+
+    def inside(self, token: Token) -> Tree:
+        tokens = self.parser.group()
+        if not tokens:
+            raise self.wrong(token.at, f"{token.text} has an empty pair of braces. Fill it.")
+        return self.parser.inner(tokens, token.at)
+
+    def fraction(self, token: Token) -> Tree:
+        return Tree("div", (self.inside(token), self.inside(token)), at=token.at)
+
+    def root(self, token: Token) -> Tree:
+        return Tree("call", (self.inside(token),), "sqrt", token.at)
+
+    def floor(self, token: Token) -> Tree:
+        return Tree("call", (self.upto("\\rfloor", token),), "floor", token.at)
+
+    def total(self, token: Token) -> Tree:
+        if self.parser.next.text in ("_", "^"):
+            raise self.wrong(token.at, "a sum over an index is no part of this language: vectors and matrices have no "
+                                           "indices here. Write W x_t for \\sum_j w_{ij} x_j.")
+        return Tree("call", (self.parser.factor(None),), "total", token.at)
+
+    def between(self, token: Token) -> Tree:
+        close, call = {"|": ("|", "absolute"), "\\lvert": ("\\rvert", "absolute"), "\\lVert": ("\\rVert", "norm"),
+                       "\\|": ("\\|", "norm")}[token.text]
+        return Tree("call", (self.upto(close, token),), call, token.at)
+
+    def upto(self, close: str, token: Token) -> Tree:
+        inside = []
+        while self.parser.next.text != close:
+            if self.parser.next.kind == "end":
+                raise self.wrong(token.at, f"{token.text} is never closed. Write {close} where it ends.")
+            inside.append(self.parser.take())
+        self.parser.take()
+        return self.parser.inner(inside, token.at)
+
+    def indicator(self, token: Token) -> Tree:
+        r"""\mathbb{1}[a > b] is 1 where it holds, else 0."""
+        if [t.text for t in self.parser.group()] != ["1"]:
+            raise self.wrong(token.at, "\\mathbb writes \\mathbb{1}[a > b] only: 1 where it holds, else 0.")
+        tree = self.parser.factor(None)
+        if tree.op != "less":
+            raise self.wrong(tree.at, "\\mathbb{1} asks whether something holds. Write [a > b] or [a < b] behind it.")
+        zero = tree.args[0]
+        return Tree("call", tree.args[1:], "step", token.at) if zero.op == "number" and zero.value == 0 else tree
+
+    def environment(self, token: Token) -> Tree:
+        inside = self.parser.until("\\end")
+        if token.kind == "cases":
+            return self.cases(token, inside)
+        if not token.kind.endswith("matrix"):
+            raise self.wrong(token.at, f"\\begin{{{token.kind}}} cannot stand inside an equation. cases and bmatrix can.")
+        if any(t.text == "&" for t in inside):
+            raise self.wrong(token.at, "a matrix of several columns cannot be read. Give each product an equation of its own.")
+        pieces = separated(self.parser.source, inside, token)
+        parts = [self.parser.inner(piece, token.at) for piece in pieces]
+        return Tree("concat", tuple(parts), at=token.at) if len(parts) > 1 else parts[0]
+
+    def cases(self, token: Token, inside: list[Token]) -> Tree:
+        parts = [_at_ampersands(row) for row in separated(self.parser.source, inside, token, ("\\\\",))]
+        if len(parts) != 2 or any(len(p) != 2 for p in parts):
+            raise self.wrong(token.at, "cases has two rows here: VALUE & \\text{if } a < b \\\\ VALUE & \\text{otherwise}.")
+        chosen, other = (self.parser.inner(p[0], token.at) for p in parts)
+        asked = [t for t in parts[0][1] if t.kind != "word" or t.text not in ("if", "for", "when")]
+        if len(asked) > 2 and [t.text for t in asked[-2:]] == ["\\neq", "0"]:
+            condition = self.parser.inner(asked[:-2], token.at)
+        else:
+            condition = self.parser.inner(asked, token.at)
+        return Tree("cases", (condition, chosen, other), at=token.at)
+
+
+def _at_ampersands(tokens: list[Token]) -> list[list[Token]]:
+    pieces: list[list[Token]] = [[]]
+    for token in tokens:
+        if token.text == "&":
+            pieces.append([])
+        else:
+            pieces[-1].append(token)
+    return [p[:-1] if p[-1].text in (",", ";", ".") else p for p in pieces if p]

@@ -1,0 +1,124 @@
+"""Which tokens make one equation: at a line's end, a comma or a \\quad a new one begins, where there is an `=`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from .tokens import Source, Token
+
+EQUALS = ("\\leftarrow", "\\coloneqq", "\\triangleq", "\\equiv", "\\gets", "\\doteq")
+BREAKS = ("\\\\", "\\newline", "\\quad", "\\qquad", "\\cr")
+OPEN = {"(": ")", "[": "]", "{": "}", "\\{": "\\}", "\\begin": "\\end", "\\langle": "\\rangle"}
+BRACKETS = {"(": ")", "[": "]", "\\{": "\\}", "{": "}"}          # those that group
+BETWEEN = (",", ";", "\\\\", "\\|", "\\Vert", "\\mid")                   # what stands between vectors that are joined
+CLOSE = {v: k for k, v in OPEN.items()}
+GOES_ON = ("+", "-", "*", "/", "\\odot", "\\circ", "\\cdot", "\\times", "=")
+
+
+@dataclass
+class Line:
+    """The tokens of one equation, left and right of its `=`, and the words behind it."""
+
+    left: list[Token]
+    right: list[Token]
+    equals: Token
+    comment: list[str] = field(default_factory=list)
+
+
+def lines_of(source: Source, tokens: list[Token]) -> list[Line]:
+    """The equations, in order. Raises CellError for a piece that is none, and for brackets that do not match."""
+    found: list[Line] = []
+    for piece in _pieces(source, [_as_equals(t) for t in tokens]):
+        places = [k for k, (token, depth) in enumerate(piece) if token.text == "=" and depth == 0]
+        inside = [token for token, _ in piece]
+        if places and places[0] == 0 and found and not found[-1].right:
+            places = places[1:]
+        if not places:
+            _add_on(source, found, inside)
+            continue
+        if len(places) > 1:
+            raise source.wrong(inside[places[1]].at, "a second = in one equation. Give each equation a line of its own.")
+        while inside and inside[-1].text == ".":
+            inside.pop()
+        words = []
+        while inside and inside[-1].kind == "word" and (" " in inside[-1].text or places[0] < len(inside) - 2) \
+                and inside[-2].text not in GOES_ON:
+            words.insert(0, inside.pop().text)
+        found.append(Line(inside[:places[0]], inside[places[0] + 1:], inside[places[0]], words))
+    return found
+
+
+def _as_equals(token: Token) -> Token:
+    return Token("sign", "=", token.at) if token.text in EQUALS else token
+
+
+def _add_on(source: Source, found: list[Line], piece: list[Token]) -> None:
+    """A piece without `=`: words are a comment; what begins or ends at an operator belongs to the equation before it."""
+    while piece and piece[-1].text == ".":
+        piece.pop()
+    if not piece:
+        return
+    if all(t.kind == "word" for t in piece):
+        if found:
+            found[-1].comment.extend(t.text for t in piece)
+    elif found and (piece[0].text in GOES_ON or not found[-1].right or found[-1].right[-1].text in GOES_ON):
+        found[-1].right.extend(piece)
+    else:
+        raise source.wrong(piece[0].at, "this is no equation: it has no =. Write NAME = ..., or put words into \\text{...}.")
+
+
+def _pieces(source: Source, tokens: list[Token]) -> list[list[tuple[Token, int]]]:
+    """Cut where no bracket is open; each token with the number of brackets around it."""
+    pieces: list[list[tuple[Token, int]]] = [[]]
+    opened: list[Token] = []
+    ended = False                                    # a line has ended since the last bracket was opened
+    for k, token in enumerate(tokens):
+        following = tokens[k + 1].text if k + 1 < len(tokens) else ""
+        if token.text == "=" and opened and ended:
+            raise _never_closed(source, opened[-1])
+        if token.kind == "line" or token.text in BREAKS:
+            ended = ended or bool(opened)
+            if opened and token.text == "\\\\":
+                pieces[-1].append((token, len(opened)))
+        if not opened and (token.kind == "line" or token.text in BREAKS or token.text in (",", ";")
+                           or (token.text == "&" and following == "&")):
+            pieces.append([])
+        elif token.text == "&" and not any(t.text == "\\begin" for t in opened) or token.kind == "line" or token.text in BREAKS:
+            continue
+        else:
+            if token.text in CLOSE:
+                _close(source, opened, token)
+                ended = ended and bool(opened)
+            pieces[-1].append((token, len(opened)))
+            if token.text in OPEN:
+                opened.append(token)
+    if opened:
+        raise _never_closed(source, opened[-1])
+    return pieces
+
+
+def _close(source: Source, opened: list[Token], token: Token) -> None:
+    if not opened:
+        raise source.wrong(token.at, f"{token.text} closes nothing. Take it out, or open it with {CLOSE[token.text]}.")
+    if OPEN[opened[-1].text] != token.text:
+        raise source.wrong(token.at, f"{token.text} closes {opened[-1].text}. Write {OPEN[opened[-1].text]} here.")
+    opened.pop()
+
+
+def _never_closed(source: Source, token: Token) -> Exception:
+    return source.wrong(token.at, f"{token.text} is never closed. Write {OPEN[token.text]} where it ends.")
+
+
+def separated(source: Source, tokens: list[Token], opening: Token, marks: tuple[str, ...] = BETWEEN) -> list[list[Token]]:
+    """Cut at the commas and the like that no further bracket holds."""
+    pieces: list[list[Token]] = [[]]
+    depth = 0
+    for token in tokens:
+        depth += (token.text in (*BRACKETS, "\\begin")) - (token.text in (*BRACKETS.values(), "\\end"))
+        if depth == 0 and token.text in marks:
+            pieces.append([])
+        else:
+            pieces[-1].append(token)
+    if any(not piece for piece in pieces):
+        raise source.wrong(opening.at, "a value is missing between these brackets. Write it, or take the comma out.")
+    return pieces

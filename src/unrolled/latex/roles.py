@@ -1,0 +1,239 @@
+"""What each name is: given by an equation, input, state, parameter; in which order; and what had to be assumed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+from ..errors import CellError
+from .scripts import LAYER_BELOW
+from .tokens import FUNCTIONS, Source
+from .tree import BEFORE, NOW, Equation, Name, Tree
+
+LAYER = (LAYER_BELOW, "l", "L")
+CALLABLE = {*FUNCTIONS.values(), "sqrt", "absolute", "floor", "step", "total"}
+
+
+@dataclass
+class Roles:
+    """The equations in the order in which they can be worked out, and the role of each name."""
+
+    source: Source
+    equations: list[Equation]
+    functions: dict[str, str] = field(default_factory=dict)
+    inputs: list[Name] = field(default_factory=list)
+    delayed: list[Name] = field(default_factory=list)          # inputs whose last value is asked for
+    states: list[Name] = field(default_factory=list)
+    parameters: list[Name] = field(default_factory=list)
+    varying: set[Name] = field(default_factory=set)
+    output: Name | None = None
+    notes: list[str] = field(default_factory=list)
+
+
+def roles_of(source: Source, equations: list[Equation]) -> Roles:
+    """Every name's role. Raises CellError for what no equation gives, what two give, and a circle."""
+    equations, functions = _functions(source, equations)
+    roles = Roles(source, equations, functions)
+    _layers(roles)
+    _horizon(roles)
+    _twice(roles)
+    _leaves(roles)
+    roles.equations = _ordered(roles)
+    for equation in roles.equations:
+        if any(n.moment == BEFORE or n.value in roles.varying for n in equation.right.names()):
+            roles.varying.add(equation.name)
+    roles.output = _output(roles)
+    _called(roles)
+    return roles
+
+
+def changed(tree: Tree, change: Callable[[Tree], Tree]) -> Tree:
+    """The tree with `change` done to every part, the inner ones first."""
+    return change(replace(tree, args=tuple(changed(a, change) for a in tree.args)))
+
+
+def _functions(source: Source, equations: list[Equation]) -> tuple[list[Equation], dict[str, str]]:
+    r"""f = \tanh and g(x) = \sigma(x) say what a function is; the rest are equations."""
+    rest, functions = [], {}
+    for equation in equations:
+        left, right = equation.left, equation.right
+        if right.op == "function" and left.op in ("name", "function"):
+            functions[left.value if left.op == "function" else left.value.python] = FUNCTIONS.get(right.value, right.value)
+        elif left.op == "function":
+            if right.op != "call" or right.args[0].op != "name":
+                raise source.wrong(right.at, f"{left.value} is a function, and only a known one can be named here. "
+                                   f"Write {left.value} = \\tanh, or write it out where it is used.")
+            functions[left.value] = FUNCTIONS.get(right.value, right.value)
+        else:
+            rest.append(equation)
+        for part in _parts(right) if right.op != "function" else ():
+            if part.op == "function":
+                raise source.wrong(part.at, f"{part.value} is a function and stands here without a value. Write {part.value}(...).")
+    if not rest:
+        raise source.wrong(0, "there is no equation here, only names of functions. Write e.g. h_t = f(W x_t + U h_{t-1} + b).")
+    return rest, functions
+
+
+def _parts(tree: Tree) -> list[Tree]:
+    return [tree, *(p for a in tree.args for p in _parts(a))]
+
+
+def _map_names(roles: Roles, change: Callable[[Tree], Tree]) -> None:
+    def of_names(tree: Tree) -> Tree:
+        return change(tree) if tree.op == "name" else tree
+    roles.equations = [replace(e, left=change(e.left), right=changed(e.right, of_names)) for e in roles.equations]
+
+
+def _layers(roles: Roles) -> None:
+    """One equation for all layers, h_{t,l} from h_{t,l-1}: the layer below is the input."""
+    if not any(LAYER_BELOW in n.value.below for e in roles.equations for n in e.right.names()):
+        return
+    first = [e for e in roles.equations if "0" in e.name.below and e.left.moment and e.right.op == "name"]
+    roles.equations = [e for e in roles.equations if e not in first]
+    given = first[0].right.value if first else Name("x")
+
+    def change(tree: Tree) -> Tree:
+        if LAYER_BELOW in tree.value.below and tree.moment != BEFORE:
+            return replace(tree, value=given, moment=NOW)
+        return replace(tree, value=replace(tree.value, below=tuple(p for p in tree.value.below if p not in LAYER)))
+    _map_names(roles, change)
+    roles.notes.append(f"One layer of a stack: {given.python} is the layer below, and Recurrent(..., num_layers=L) stacks them.")
+
+
+def _horizon(roles: Roles) -> None:
+    """h_T beside h_t: the last step's value, in an equation that holds at every step."""
+    timed = {n.value for e in roles.equations for n in (e.left, *e.right.names()) if n.moment}
+    found: list[str] = []
+
+    def change(tree: Tree) -> Tree:
+        plain = replace(tree.value, below=tree.value.below[:-1])
+        if tree.moment is None and tree.value.below[-1:] == ("T",) and plain in timed:
+            found.append(plain.python)
+            return replace(tree, value=plain, moment=NOW)
+        return tree
+    _map_names(roles, change)
+    roles.notes += [f"{name}_T is read as {name} of the same step." for name in dict.fromkeys(found)]
+
+
+def _twice(roles: Roles) -> None:
+    seen: dict[Name, Equation] = {}
+    for equation in roles.equations:
+        if equation.left.moment == BEFORE:
+            raise roles.source.wrong(equation.left.at, f"{equation.name.python} of t-1 is what the step has found and cannot be given "
+                                     "a value. Write t on the left of =.")
+        if equation.name in seen:
+            raise roles.source.wrong(equation.left.at, f"{equation.name.python} is given by two equations. Give one of the two "
+                                     "another name.")
+        seen[equation.name] = equation
+
+
+def _leaves(roles: Roles) -> None:
+    """Inputs carry t and no equation gives them; states carry t-1; the rest are parameters."""
+    given = {e.name for e in roles.equations}
+    used = [n for e in roles.equations for n in e.right.names()]
+    now = {n.value for n in used if n.moment == NOW}
+    before = list(dict.fromkeys(n.value for n in used if n.moment == BEFORE))
+    leading = _leading(roles, given)
+    for name in dict.fromkeys(n.value for n in used if n.value not in given and n.moment == NOW):
+        if name in leading:
+            roles.notes.append(f"{name.python} carries a t and is the same at every step, as parameters are.")
+        else:
+            roles.inputs.append(name)
+    if not roles.inputs:
+        bare = [n.value for n in used if n.value not in given and n.value.base in ("x", "X") and n.value not in before]
+        roles.inputs = list(dict.fromkeys(bare))
+        roles.notes += [f"{name.python} without t is the input." for name in roles.inputs]
+    if not roles.inputs:
+        raise roles.source.wrong(roles.equations[0].left.at, "nothing here is an input: every value that carries t is given by an "
+                                 "equation. Use the input as x_t.")
+    if len(roles.inputs) > 1:
+        roles.notes.append(f"Inputs, which carry t and no equation gives: {', '.join(n.python for n in roles.inputs)}.")
+    for name in before:
+        if name in given:
+            roles.states.append(name)
+        elif name in now and name in roles.inputs:
+            roles.delayed.append(name)
+            roles.notes.append(f"{name.python} of the step before is kept as a state.")
+        else:
+            at = next(n.at for n in used if n.value == name)
+            raise roles.source.wrong(at, f"{name.python} of t-1 is used and no equation gives {name.python} of t. "
+                                     "Write that equation too.")
+    known = {*given, *roles.inputs}
+    roles.parameters = list(dict.fromkeys(n.value for n in used if n.value not in known))
+    roles.varying = {*roles.inputs}
+
+
+def _leading(roles: Roles, given: set[Name]) -> set[Name]:
+    """Capital letters with t that multiply something with t from the left, as the matrix in U_t * x_t."""
+    found = set()
+    for chain in (p for e in roles.equations for p in _parts(e.right) if p.op == "chain"):
+        for k, sign in enumerate(chain.value):
+            left, right = chain.args[k], chain.args[k + 1]
+            if (left.op == "name" and left.value.capital and left.moment == NOW and left.value not in given
+                    and sign in ("", "*") and any(n.moment for n in right.names())):
+                found.add(left.value)
+    return found
+
+
+def _ordered(roles: Roles) -> list[Equation]:
+    """Each equation behind those whose values it reads, otherwise as they stand."""
+    by_name = {e.name: e for e in roles.equations}
+    done: dict[Name, Equation] = {}
+
+    def visit(equation: Equation, trail: tuple[Name, ...]) -> None:
+        for name in equation.right.names():
+            if name.moment == BEFORE or name.value not in by_name or name.value in done:
+                continue
+            if name.value in (*trail, equation.name):
+                circle = " reads ".join(n.python for n in (*trail, equation.name, name.value))
+                raise roles.source.wrong(name.at, f"a circle: {circle}, all of the same step. Write t-1 where the value of the step "
+                                         "before is meant.")
+            visit(by_name[name.value], (*trail, equation.name))
+        done[equation.name] = equation
+
+    for equation in roles.equations:
+        if equation.name not in done:
+            visit(equation, ())
+    return list(done.values())
+
+
+def _output(roles: Roles) -> Name:
+    """The one value that nothing reads; without one, the state h, or y, or the last."""
+    read = {n.value for e in roles.equations for n in e.right.names() if n.moment != BEFORE}
+    free = [e for e in roles.equations if e.name not in read and e.name not in roles.states]
+    if len(free) > 1 and roles.states:
+        said = " and ".join(e.name.python for e in free[:2])
+        raise roles.source.wrong(free[0].left.at, f"{said} are read by nothing, and a cell has one output. "
+                                 "Use this value in another equation, or take its equation out.")
+    if free:
+        return free[-1].name
+    order = [e.name for e in roles.equations if e.name in roles.states]
+    chosen = next((n for letter in "hy" for n in order if n == Name(letter)), order[-1] if order else roles.equations[-1].name)
+    if len(order) > 1:
+        roles.notes.append(f"{chosen.python} is the output.")
+    return chosen
+
+
+def _called(roles: Roles) -> None:
+    """Every function by the name that it has in the cell language; an unknown one is tanh."""
+    def known(tree: Tree) -> Tree:
+        if tree.op != "call" or tree.value in CALLABLE and tree.value not in roles.functions:
+            return tree
+        said = str(tree.value)
+        if said in roles.functions:
+            meant = roles.functions[said]
+            if meant not in CALLABLE:
+                raise _unknown(roles.source, tree.at, said, meant)
+            return replace(tree, value=meant)
+        if said in FUNCTIONS:
+            return replace(tree, value=FUNCTIONS[said])
+        meant = "sigmoid" if said in ("sigma_g", "sigma_i", "sigma_f", "sigma_o") or said.startswith("sigmoid") else "tanh"
+        roles.notes.append(f"The function {said} is taken for {meant}; a line such as {said}(x) = relu(x) would say another.")
+        roles.functions[said] = meant
+        return replace(tree, value=meant)
+    roles.equations = [replace(e, right=changed(e.right, known)) for e in roles.equations]
+
+
+def _unknown(source: Source, at: int, said: str, meant: str) -> CellError:
+    return source.wrong(at, f"{said} is said to be {meant}, which is no function that is known here. "
+                        "Say \\sigma, \\tanh, \\mathrm{relu}, \\mathrm{softmax} or \\mathrm{identity}.")

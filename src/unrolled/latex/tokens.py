@@ -1,0 +1,124 @@
+r"""LaTeX in pieces: commands, letters, numbers, words, signs, each with its place in the text."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from ..errors import CellError, quote
+
+FUNCTIONS = {
+    "sigma": "sigmoid", "sigmoid": "sigmoid", "sigm": "sigmoid", "logistic": "sigmoid", "tanh": "tanh", "relu": "relu",
+    "ReLU": "relu", "softmax": "softmax", "softplus": "softplus", "exp": "exp", "log": "log", "ln": "log", "sin": "sin",
+    "cos": "cos", "LN": "layer_norm", "LayerNorm": "layer_norm", "mean": "mean", "norm": "norm", "cumsum": "cumsum",
+    "cumax": "cumax", "max": "maximum", "min": "minimum", "sg": "held", "identity": "identity", "concat": "concat",
+}
+ZONE = re.compile(r"\$\$.*?\$\$|\$.*?\$|\\\[.*?\\\]|\\\(.*?\\\)"
+                  r"|\\begin\{((?:align|gather|equation|eqnarray|multline|flalign)(?:ed|at)?\*?)\}.*?\\end\{\1\}", re.S)
+OUTER = r"\\(?:begin|end)\{(?:align|aligned|alignat|gather|gathered|equation|eqnarray|multline|flalign|split|array)\*?\}"
+SILENT = re.compile(
+    OUTER + r"(?:\{[lrc|\s]*\})?|%[^\n]*|\\(?:label|tag|cite|ref|eqref|vspace|hspace)\*?\{[^}]*\}"
+    r"|\\(?:nonumber|notag|displaystyle|textstyle|limits|left\.|right\.|left(?![a-zA-Z])|right(?![a-zA-Z])|[bB]igg?[lr]?(?![a-zA-Z])"
+    r"|mathbf(?![a-zA-Z])|boldsymbol(?![a-zA-Z])|bm(?![a-zA-Z])|mathit(?![a-zA-Z])|mathcal(?![a-zA-Z])|vec(?![a-zA-Z])"
+    r"|(?:bf|rm)(?![a-zA-Z])|[,:;!> ])|~|\{\s*\}|[ \t\r\f\v\u00a0]+")
+WORD = re.compile(r"\\(?:mathrm|text|textrm|textit|textbf|operatorname\*?|mathsf|mbox)\s*\{([^{}]*)\}")
+BARE = sorted((name for name in FUNCTIONS if len(name) > 2 and name != "sigma"), key=len, reverse=True)
+PLAIN = re.compile(rf"(?:{'|'.join(BARE)})(?![a-zA-Z])")
+NUMBER = re.compile(r"\d+(?:\.\d+)?(?:e-?\d+)?|\.\d+")
+ENVIRONMENT = re.compile(r"(\\begin|\\end)\{(\w+)\*?\}")
+COMMAND = re.compile(r"\\(?:[a-zA-Z]+|.)", re.S)
+LETTERS = ("σ\\sigma ⊙\\odot ∘\\circ ×\\times ·\\cdot ⋅\\cdot ∗* −- τ\\tau α\\alpha β\\beta γ\\gamma δ\\delta "
+           "ε\\epsilon θ\\theta λ\\lambda μ\\mu ρ\\rho φ\\phi ϕ\\phi ψ\\psi ω\\omega ℓ\\ell ⊤\\top")
+UNICODE = {pair[0]: pair[1:] for pair in LETTERS.split()}
+
+
+@dataclass(frozen=True)
+class Token:
+    """One piece. kind: command, letter, number, word (several letters), sign, line (a line's end); of \\begin and \\end, what
+    is begun."""
+
+    kind: str
+    text: str
+    at: int
+
+
+@dataclass(frozen=True)
+class Source:
+    """The text as it was pasted and what it is called, to quote from."""
+
+    text: str
+    name: str
+
+    def wrong(self, at: int, message: str) -> CellError:
+        """The error with the line that holds character `at`, and a caret below that character."""
+        at = min(at, max(len(self.text.rstrip()) - 1, 0))
+        start = self.text.rfind("\n", 0, at) + 1
+        line = self.text[start:].split("\n", 1)[0].replace("\t", " ")
+        return CellError(quote(self.name, self.text.count("\n", 0, at) + 1, line.rstrip(), at - start, message))
+
+
+def tokens_of(source: Source) -> list[Token]:
+    """The tokens of all mathematics in the text. Raises CellError at a letter that has no meaning here."""
+    text, found, at = _mathematics(source), [], 0
+    while at < len(text):
+        silent = SILENT.match(text, at)
+        if silent and silent.end() > at:
+            at = silent.end()
+            continue
+        token, at = _token(source, text, at)
+        found.append(token)
+    return found
+
+
+def _token(source: Source, text: str, at: int) -> tuple[Token, int]:
+    environment = ENVIRONMENT.match(text, at)
+    if environment:
+        return Token(environment[2], environment[1], at), environment.end()
+    for kind, pattern in (("word", WORD), ("word", PLAIN), ("number", NUMBER), ("command", COMMAND)):
+        match = pattern.match(text, at)
+        if match:
+            said = match[1] if pattern is WORD else match[0]
+            return Token(kind, said.strip(), at), match.end()
+    sign = text[at]
+    if sign in UNICODE:
+        known = UNICODE[sign]
+        return Token("command" if known[0] == "\\" else "sign", known, at), at + 1
+    if sign == "\n":
+        return Token("line", sign, at), at + 1
+    if sign.isascii() and sign.isalpha():
+        _one_letter_each(source, text, at)
+        return Token("letter", sign, at), at + 1
+    if sign in "+-*/=()[]{}_^,;.'&|<>:":
+        return Token("sign", sign, at), at + 1
+    called = f"U+{ord(sign):04X}" if not sign.isascii() else repr(sign)
+    raise source.wrong(at, f"{sign!r} ({called}) is no sign of this language. Write it as a LaTeX command, e.g. \\odot or \\tilde{{c}}."
+                       if not sign.isascii() else f"{sign!r} has no meaning in an equation. Take it out.")
+
+
+def _one_letter_each(source: Source, text: str, at: int) -> None:
+    """Ux_t is U times x_t; a run such as `slow` can only be meant as one name."""
+    run = re.compile(r"[a-zA-Z]+").match(text, at)[0]
+    if len(run) > 2 and run[1:].islower() and not (at and text[at - 1].isalpha()) and not re.search(r"[_^]\{[^{}]*$", text[:at]):
+        raise source.wrong(at, f"{run} would be the product of {len(run)} letters. For one name of several letters write "
+                           f"\\mathrm{{{run}}}; words around equations go outside of $...$ or into \\text{{...}}.")
+
+
+def _mathematics(source: Source) -> str:
+    """The text with everything outside of $...$ and environments blanked, letter for letter; all of it where it has neither."""
+    text = re.sub(r"(?<!\\)%[^\n]*", lambda m: " " * len(m[0]), source.text)
+    zones = list(ZONE.finditer(text))
+    if not zones:
+        if "$" in text:
+            raise source.wrong(text.index("$"), "this $ has no partner. Close it with a second one, or take it out.")
+        return text
+    outside = ZONE.sub(lambda m: " " * len(m[0]), text)
+    if "$" in outside:
+        raise source.wrong(outside.index("$"), "this $ has no partner. Close it with a second one, or take it out.")
+    kept = ["\n" if c == "\n" else " " for c in text]
+    for zone in zones:
+        start, end = zone.span()
+        if "=" in zone[0] or "\\leftarrow" in zone[0]:
+            marks = 0 if zone[0].startswith("\\begin") else 2 if zone[0][:2] in ("$$", "\\[", "\\(") else 1
+            inner = range(start + marks, end - marks)
+            kept[start:end] = [text[k] if k in inner else "\n" for k in range(start, end)]
+    return "".join(kept)

@@ -1,0 +1,37 @@
+"""Resets in the reversed direction: a boundary lies between two steps, and is met there from either side."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from ..graph.node import Graph
+from ..transform.resets import RESETS
+from .lengths import Rows
+
+
+def seen_backwards(graph: Graph, x: Sequence[Tensor], rows: Rows) -> Sequence[Tensor]:
+    """The inputs, packed, as a reversed direction takes them, still in forward order.
+
+    resets[t] lies between the steps t - 1 and t, so that going back it is step t - 1 that begins anew: each row's
+    resets move one step towards its start. A row's last step keeps the state that the call was given.
+    """
+    if RESETS not in graph.inputs:
+        return x
+    at = graph.inputs.index(RESETS)
+    return [*x[:at], _one_step_sooner(x[at], rows), *x[at + 1:]]
+
+
+def _one_step_sooner(packed: Tensor, rows: Rows) -> Tensor:
+    """(N, 1) packed to (N, 1): every row's values one step sooner, 0 at its last step."""
+    schedule = rows.schedule
+    if schedule.sizes is None:
+        return torch.cat([packed[schedule.batch:], packed.new_zeros(schedule.batch, packed.shape[-1])])
+    # The rows that run at step t + 1 are the first ones of those that run at step t.
+    moved, start = packed.new_zeros(packed.shape), 0
+    for size, after in zip(schedule.sizes, schedule.sizes[1:]):
+        moved[start:start + after] = packed[start + size:start + size + after]
+        start += size
+    return moved

@@ -1,0 +1,78 @@
+"""Where a state enters a matrix, and the same equations with something else in its place there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from ..graph.node import Graph, Node
+from ..graph.replay import Draft
+from ..ops import Symbol
+
+PRODUCTS = ("product", "bilinear")
+Substitute = Callable[[str, Symbol], Symbol]       # a state's name, and its value (at the step's beginning or later)
+
+
+def in_products(draft: Draft, substitute: Substitute) -> None:
+    """Makes `draft` put `substitute(state, value)` in the place of states inside the operands of its matrices.
+
+    In `U @ (r * h)` that is h, and in `W_y @ z` a state z that the step has renewed already. An operand is looked
+    through down to other named values (the gate r is an equation of its own) and down to other products.
+    """
+    graph, moving = draft.graph, depends(draft.graph, ("state",))
+    names = {s.index: s.name for s in graph.statements}
+    made: dict[int, Symbol] = {}
+
+    def state_of(node: Node) -> str | None:
+        name = node.value if node.op == "state" else names.get(node.index)
+        return name if name in graph.states and node.shape else None
+
+    def inside(index: int, outermost: bool) -> Symbol:
+        node, state = graph.nodes[index], state_of(graph.nodes[index])
+        if state is not None:
+            if index not in made:
+                made[index] = substitute(state, draft.value(index))
+            return made[index]
+        if not moving[index] or node.op in PRODUCTS or (index in names and not outermost):
+            return draft.value(index)
+        return draft.again(node, [inside(a, False) for a in node.args])
+
+    def change(node: Node) -> Symbol | None:
+        if node.op not in PRODUCTS:
+            return None
+        return draft.again(node, [draft.value(node.args[0]), *(inside(a, True) for a in node.args[1:])])
+
+    draft.change = change
+
+
+def entering(graph: Graph) -> list[str]:
+    """Names of the states that enter matrices, in their order."""
+    found: set[str] = set()
+    draft = Draft(graph)
+
+    def note(state: str, value: Symbol) -> Symbol:
+        found.add(state)
+        return value
+
+    in_products(draft, note)
+    draft.all()
+    return [name for name in graph.states if name in found]
+
+
+def recurrent_matrices(graph: Graph) -> list[str]:
+    """Names of the parameters whose products have to do with a state, in the order of the signature."""
+    moving, found = depends(graph, ("state",)), set()
+    todo = [n.args[0] for n in graph.nodes if n.op in PRODUCTS and any(moving[a] for a in n.args[1:])]
+    while todo:
+        node = graph.nodes[todo.pop()]
+        if node.op == "parameter" and len(node.shape) > 1:
+            found.add(node.value)
+        todo.extend(node.args)
+    return [name for name in graph.parameters if name in found]
+
+
+def depends(graph: Graph, kinds: tuple[str, ...]) -> list[bool]:
+    """Whether each node rests on a leaf of these kinds."""
+    found: list[bool] = []
+    for node in graph.nodes:
+        found.append(node.op in kinds or any(found[a] for a in node.args))
+    return found

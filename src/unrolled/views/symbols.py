@@ -1,0 +1,114 @@
+"""An author's name as mathematics: W_f[t] is the letter W with f and t below, alpha is a Greek letter, c_tilde wears a tilde."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from html import escape
+
+GREEK = dict(zip(
+    "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi pi rho sigma tau upsilon phi chi psi omega "
+    "Gamma Delta Theta Lambda Xi Pi Sigma Upsilon Phi Psi Omega".split(), "αβγδεζηθικλμνξπρστυφχψωΓΔΘΛΞΠΣΥΦΨΩ"))
+ACCENTS = {"tilde": "\u0303", "hat": "\u0302", "bar": "\u0304", "dot": "\u0307"}
+PRINTED = re.compile(r"(\w+?)(?:\((\d+)\))?(?:\[(t(?:-1)?)\])?")
+TEXT = {"\\": r"\textbackslash{}", "^": r"\textasciicircum{}", "~": r"\textasciitilde{}",
+        **{c: "\\" + c for c in "{}$&#_%"}}
+
+
+@dataclass(frozen=True)
+class Name:
+    """One name in its parts. W_f is ("W", ("f",)); s(2)[t] has number 2 and time "t"."""
+
+    base: str
+    below: tuple[str, ...] = ()
+    accents: tuple[str, ...] = ()
+    number: str | None = None
+    time: str | None = None
+
+
+def parts_of(printed: str) -> Name:
+    """The parts of a name as `views.names` prints it.
+
+    >>> parts_of("h_slow[t-1]")
+    Name(base='h', below=('slow',), accents=(), number=None, time='t-1')
+    """
+    found = PRINTED.fullmatch(printed)
+    if not found:
+        return Name(printed)
+    base, *rest = [part for part in found[1].split("_") if part] or [found[1]]
+    numbered = re.fullmatch(r"([^\W\d]+)(\d+)", base)
+    if numbered:
+        base, rest = numbered[1], [numbered[2], *rest]
+    marks = tuple(p for p in rest if p in ACCENTS or p == "prime")
+    return Name(base, tuple(p for p in rest if p not in marks), marks, found[2], found[3])
+
+
+def latex_name(printed: str, step: str | None = None) -> str:
+    """LaTeX of a printed name. `step` stands for t: "3" makes h[t] h_3 and h[t-1] h_2.
+
+    >>> latex_name("W_f"), latex_name("h_slow[t-1]"), latex_name("C_tilde[t]"), latex_name("s(2)[t]")
+    ('W_{f}', 'h_{\\\\mathrm{slow},t-1}', '\\\\tilde{C}_{t}', 's^{(2)}_{t}')
+    """
+    name = parts_of(printed)
+    text = _latex_word(name.base, first=True)
+    for mark in name.accents:
+        text = text if mark == "prime" else rf"\{mark}{{{text}}}"
+    text += "'" * name.accents.count("prime")
+    if name.number:
+        text = f"{{{text}}}^{{({name.number})}}" if "'" in text else f"{text}^{{({name.number})}}"
+    below = [*(_latex_word(word) for word in name.below), *_moment(name, step)]
+    return text + (f"_{{{','.join(below)}}}" if below else "")
+
+
+def markup_name(printed: str, step: str | None = None, size: int = 14) -> str:
+    """The same in the markup of Graphviz's labels, `size` points high.
+
+    >>> markup_name("b")
+    '<I>b</I>'
+    """
+    name = parts_of(printed)
+    accents = "".join(ACCENTS.get(mark, "′") for mark in name.accents)
+    text = _markup_word(name.base, accents, first=True)
+    small = f'<FONT POINT-SIZE="{round(size * 0.7)}">{{}}</FONT>'
+    if name.number:
+        text += small.format(f"<SUP>({name.number})</SUP>")
+    below = [*(_markup_word(word) for word in name.below), *(_markup_time(m) for m in _moment(name, step))]
+    if below:
+        text += small.format("<SUB>" + "</SUB><SUB>,</SUB><SUB>".join(below) + "</SUB>")
+    return text
+
+
+def latex_text(text: str) -> str:
+    """Plain words inside LaTeX, every special character made harmless.
+
+    >>> latex_text("100% of x_t")
+    '\\\\text{100\\\\% of x\\\\_t}'
+    """
+    return r"\text{" + "".join(TEXT.get(c, c if c.isprintable() else "?") for c in text) + "}"
+
+
+def _moment(name: Name, step: str | None) -> list[str]:
+    if name.time is None:
+        return []
+    if step is None:
+        return [name.time]
+    return [step if name.time == "t" else str(int(step) - 1)]
+
+
+def _latex_word(word: str, first: bool = False) -> str:
+    """Below a letter, two letters such as xi are an x and an i, not Greek."""
+    if word in GREEK and (first or len(word) > 2):
+        return rf"\{word}"
+    if len(word) == 1 and word.isalnum() or word.isdigit():
+        return word
+    return rf"\mathrm{{{word}}}" if word.isalnum() and word.isascii() else latex_text(word)
+
+
+def _markup_word(word: str, accents: str = "", first: bool = False) -> str:
+    letter = GREEK.get(word) if first or len(word) > 2 else None
+    shown = escape(letter or word) + accents
+    return f"<I>{shown}</I>" if letter or len(word) == 1 and word.isalpha() else shown
+
+
+def _markup_time(moment: str) -> str:
+    return "<I>t</I>" + moment[1:].replace("-", "−") if moment.startswith("t") else moment

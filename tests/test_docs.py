@@ -1,0 +1,172 @@
+"""The site: its pages run and show what they print, it builds without a warning, and its cell pages have everything.
+
+UNROLLED_UPDATE_GOLDEN=1 pytest tests/test_docs.py writes what the pages print anew.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+sys.path.insert(0, str(ROOT))  # docs/builder stands beside the package, not in it
+
+from docs.builder.executed import DocumentError, executed  # noqa: E402
+
+from unrolled.cells import REGISTRY  # noqa: E402
+
+PAGES = sorted(path for folder in ("guide", "how-to") for path in (ROOT / "docs" / folder).glob("*.md"))
+GOLDEN = bool(os.environ.get("UNROLLED_UPDATE_GOLDEN"))
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.stem)
+def test_a_page_shows_what_it_prints(path):
+    pytest.importorskip("pygraphviz")
+    text = path.read_text(encoding="utf-8")
+    now = executed(text, path.name).written
+    if GOLDEN:
+        path.write_text(now, encoding="utf-8", newline="\n")
+    assert path.read_text(encoding="utf-8") == now
+
+
+def test_a_page_that_prints_what_it_does_not_show_is_an_error():
+    page = "```python\nprint(6 * 7)\n```\n\nwords\n"
+    with pytest.raises(
+        DocumentError, match=r"p\.md: the last Python prints '42\\n'. Put an empty ```text block right below it."
+    ):
+        executed(page, "p.md")
+    with pytest.raises(DocumentError, match=r"p\.md, line 7: the Python above prints '42"):
+        executed(page + "\n```text\n41\n```\n", "p.md")
+
+
+def test_output_is_put_below_and_a_stale_one_replaced():
+    page = "```python\nx = 6\nprint(x * 7)\n```\n\n```text\n41\n```\n\n<!-- show: x + 1 -->\n"
+    made = executed(page, "p.md")
+    assert made.written == page.replace("41", "42")
+    assert made.site == made.written.replace("<!-- show: x + 1 -->", "7")
+
+
+@pytest.mark.parametrize(
+    "block, said",
+    [
+        ("```python\n1 / 0\n```\n", "p.md, line 1: ZeroDivisionError: division by zero"),
+        ("\n```console\n$ rm -r x\n```\n", "p.md, line 2: 'rm -r x': only unrolled is run here. Make it a bash block."),
+        ("<!-- show: nothing -->\n", "p.md, line 1: NameError: name 'nothing' is not defined"),
+    ],
+)
+def test_a_block_that_fails_is_named_with_its_line(block, said):
+    with pytest.raises(DocumentError) as error:
+        executed(block, "p.md")
+    assert str(error.value).startswith(said)
+
+
+def test_commands_print_what_they_print_and_head_cuts():
+    made = executed("```console\n$ unrolled show elman | head -3\nold\n```\n", "p.md").written
+    assert made == (
+        "```console\n$ unrolled show elman | head -3\nelman: The simple recurrent network: "
+        "the hidden state is fed back.\n\n"
+        "    h[t] = tanh(W @ x[t] + U @ h[t-1] + b)      # hidden state\n```\n"
+    )
+
+
+def test_prints_that_differ_from_run_to_run_are_left_out():
+    page = "```python\nprint(1)\n```\n\n<!-- prints times -->\n"
+    assert executed(page, "p.md").written == page
+
+
+@pytest.mark.parametrize("name", ["elman", "lstm", "slstm", "orthogonal_rnn", "lstm_cifg"])
+def test_a_cells_page_has_everything(name):
+    pytest.importorskip("pygraphviz")
+    from docs.builder.cell_page import cell_page
+
+    cell = REGISTRY[name]
+    page = cell_page(cell)
+    for part in (
+        "# " + name,
+        cell.latex(comments=True),
+        "## Picture",
+        "unrolled-picture",
+        "## What it weighs and costs",
+        "FLOPs a row and step",
+        "## One step by hand",
+        "## Backpropagation through time",
+        "## What the machine does",
+        "## Papers",
+    ):
+        assert part in page
+    assert all(f"{{{key}," in page for key in cell.cite)
+    assert ("def " + name in page) == (cell.function is not None)
+    assert name == "orthogonal_rnn" or "\\frac{\\partial E}{\\partial" in page and "lines</summary>" in page
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    """The site with the pages of the cells that other pages link to."""
+    pytest.importorskip("pygraphviz")
+    pytest.importorskip("furo")
+    pytest.importorskip("myst_parser")
+    from docs.builder.site import build
+
+    linked = {name for path in PAGES for name in re.findall(r"cells/(\w+)\.md", path.read_text(encoding="utf-8"))} - {
+        "index"
+    }
+    room = tmp_path_factory.mktemp("site")
+    build(room / "html", room / "work", tuple(sorted(linked)))
+    return room / "html"
+
+
+def test_the_site_builds_without_a_warning_and_needs_no_network(site):
+    pages = sorted(site.rglob("*.html"))
+    assert {
+        "index.html",
+        "guide/0-memory.html",
+        "how-to/learner.html",
+        "cells/lstm.html",
+        "language.html",
+        "contributing.html",
+    } <= {page.relative_to(site).as_posix() for page in pages}
+    fetched = re.compile(r"""<(?:script|link|img|iframe)[^>]+(?:src|href)=["'](?:https?:)?//(?!docs\.invalid)""")
+    assert not [page.name for page in pages if fetched.search(page.read_text(encoding="utf-8"))]
+    styles = (site / "_static" / "katex" / "katex.min.css").read_text(encoding="utf-8")
+    fonts = set(re.findall(r"url\((fonts/[\w.-]+)\)", styles))
+    assert len(fonts) == 20 and all((site / "_static" / "katex" / font).exists() for font in fonts)
+
+
+def test_a_warning_is_an_error(tmp_path):
+    pytest.importorskip("furo")
+    from docs.builder.site import run_sphinx
+
+    (tmp_path / "sources" / "_made").mkdir(parents=True)
+    (tmp_path / "sources" / "_made" / "pictures.css").write_text("")
+    (tmp_path / "sources" / "index.md").write_text("# A\n\n[nowhere](nothing.md)\n")
+    with pytest.raises(DocumentError, match="nothing.md"):
+        run_sphinx(tmp_path / "sources", tmp_path / "html", tmp_path / "doctrees")
+
+
+def test_every_equation_is_set_in_a_browser_light_and_dark_wide_and_narrow(site):
+    playwright = pytest.importorskip("playwright.sync_api")
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if not chromium:
+        pytest.skip("no Chromium")
+    with playwright.sync_playwright() as started:
+        browser = started.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        for scheme, width in (("light", 1360), ("dark", 390)):
+            page = browser.new_context(color_scheme=scheme, viewport={"width": width, "height": 900}).new_page()
+            asked = []
+            page.on("request", lambda request: asked.append(request.url))
+            for path in sorted(site.rglob("*.html")):
+                page.goto(path.as_uri())
+                page.wait_for_load_state("load")
+                found = page.evaluate(
+                    """[document.querySelectorAll('.math').length, document.querySelectorAll('.math > *').length,
+                    document.querySelectorAll('.katex-error').length,
+                    document.documentElement.scrollWidth - document.documentElement.clientWidth]"""
+                )
+                assert found[0] == found[1] and found[2:] == [0, 0], (path.name, scheme, width, found)
+            assert not [url for url in asked if not url.startswith(("file:", "data:"))]
+        browser.close()

@@ -1,0 +1,104 @@
+"""Kernels for tests: the cells of one family in one C file, so that the headers are compiled once for all of them.
+
+One cell more builds one family again, not the zoo: the cache's key is the file's text. They are hardly optimised, float32
+a little, for building counts more than running there; cells that are not registered are built like that alone. The
+starters are built as users build them, each alone at -O3, and so is everything inside `as_users_build`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
+
+from unrolled.cells import REGISTRY
+from unrolled.graph.node import Graph
+from unrolled.kernels.c import frame, library
+from unrolled.kernels.c.build import build
+from unrolled.kernels.c.compiler import CompilerError
+from unrolled.kernels.c.emit import emit, header
+from unrolled.kernels.c.spell import unspelled
+from unrolled.plan.plan import Plan, plan_of
+
+STARTERS = ("elman", "gru", "gru_reset_before", "indrnn", "intersection_rnn", "jordan", "lem", "lstm", "mgu", "mingru",
+            "peephole_lstm", "phased_lstm", "rhn")
+LEVEL = {True: "-O0", False: "-O1"}                                       # of float64, of float32
+OWN = ("forward", "backward", "forward_part", "backward_part", "job")     # names that every emitted file has
+alone = library.load
+_separate: list[bool] = []                                                # not empty: everything is built alone
+
+
+def refused(name: str) -> bool:
+    """Whether C has no spelling for one of the cell's primitives. A plan that cannot even be made is for tests to say."""
+    try:
+        return unspelled(plan_of(REGISTRY[name].graph)) is not None
+    except Exception:
+        return False
+
+
+@lru_cache(maxsize=1)
+def homes() -> dict[Graph, str]:
+    """The family of each registered cell that is built together with others."""
+    return {cell.graph: cell.family for name, cell in REGISTRY.items() if name not in STARTERS and not refused(name)}
+
+
+def text_of(graphs: list[Graph], double: bool) -> str:
+    """One C file with the functions of several cells, numbered: forward_0, backward_0, forward_1, ..."""
+    parts = [f"typedef {'double' if double else 'float'} real;\n#define REAL {64 if double else 32}\n", header()]
+    for k, graph in enumerate(graphs):
+        parts += [f"\n#define {name} {name}_{k}" for name in OWN]
+        parts += ["\n", emit(plan_of(graph), double, with_header=False)]
+        parts += [f"#undef {name}\n" for name in OWN]
+    return "".join(parts)
+
+
+@lru_cache(maxsize=64)
+def family(name: str, double: bool) -> dict[Graph, tuple]:
+    """The functions of all cells of a family. Raises CompilerError."""
+    graphs = [graph for graph, home in homes().items() if home == name]
+    made = build(text_of(graphs, double), name=f"family of {name}", optimise=LEVEL[double])
+    return {graph: (made[f"forward_{k}"], made[f"backward_{k}"]) for k, graph in enumerate(graphs)}
+
+
+def load(plan: Plan, double: bool) -> tuple:
+    """What stands in for `library.load` while tests run."""
+    if _separate or plan.graph.name in STARTERS or library.OPTIMISE != "-O3":
+        return alone(plan, double)
+    with contextlib.suppress(CompilerError):                # one cell's bad C is that cell's, and not its family's
+        if home := homes().get(plan.graph):
+            return family(home, double)[plan.graph]
+    before, library.OPTIMISE = library.OPTIMISE, LEVEL[double]
+    try:
+        return alone(plan, double)
+    finally:
+        library.OPTIMISE = before
+
+
+def build_all(backwards: bool, at_once: int) -> None:
+    """Everything that a whole run will load. Two processes that start at opposite ends share the work."""
+    jobs = [lambda n=name, d=double: family(n, d) for name in sorted(set(homes().values())) for double in LEVEL]
+    jobs += [lambda n=name, d=double: alone(plan_of(REGISTRY[n].graph), d) for name in STARTERS for double in LEVEL]
+
+    def run(job) -> None:
+        with contextlib.suppress(CompilerError):            # tests of that cell will say so
+            job()
+
+    with ThreadPoolExecutor(at_once) as pool:
+        list(pool.map(run, jobs[::-1] if backwards else jobs))
+
+
+@contextlib.contextmanager
+def as_users_build():
+    """Inside, every cell's kernel is a file of its own at -O3."""
+    _separate.append(True)
+    _forget()
+    try:
+        yield
+    finally:
+        _separate.pop()
+        _forget()
+
+
+def _forget() -> None:
+    library.functions.cache_clear()
+    frame._frame.cache_clear()
