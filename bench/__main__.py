@@ -12,7 +12,7 @@ from unrolled import find
 from unrolled.errors import UnrolledError
 from unrolled.plan.plan import plan_of
 
-from . import build, char_lm, layers, learning, memory, report, scan, zoo
+from . import build, char_lm, layers, learning, long, memory, report, scan, zoo
 from .eager_source import source_of
 from .peers import sizes_of
 from .rows import Row
@@ -24,7 +24,8 @@ def parser() -> argparse.ArgumentParser:
     texts = {"layers": "layers, forward and backward", "zoo": "every cell against its eager loop",
              "scan": "linear recurrences against going step by step",
              "char-lm": "training steps of the character model",
-             "memory": "peak memory of the LSTM", "build": "building cells, importing the package"}
+             "memory": "peak memory of the LSTM", "long": "time and memory from 100 to 100,000 steps",
+             "build": "building cells, importing the package"}
     for name, text in texts.items():
         one = commands.add_parser(name, help=text)
         one.add_argument("--write", action="store_true", help="render bench/RESULTS.md from all results there are")
@@ -94,7 +95,7 @@ def measure(options: argparse.Namespace, console: Console) -> None:
     elif options.command == "char-lm":
         result = char_lm.run(options.seconds, say)
     else:
-        result = {"memory": memory, "build": build}[options.command].run(say)
+        result = {"memory": memory, "long": long, "build": build}[options.command].run(say)
     if not result.rows and options.command == "layers":
         raise UnrolledError(f"no row contains {options.only!r}. Leave --only out to see all rows.")
     report.show(result, console)

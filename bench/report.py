@@ -12,11 +12,11 @@ from . import zoo
 from .rows import OUT, Result, Row
 
 RESULTS = Path(__file__).parent / "RESULTS.md"
-ORDER = ("layers", "zoo", "scan", "char-lm", "memory", "build")
+ORDER = ("layers", "zoo", "scan", "char-lm", "memory", "long", "build")
 TITLES = {"layers": "Layers, forward and backward", "zoo": "Every cell against its eager loop",
           "scan": "Linear recurrences, short and long",
           "char-lm": "Character model, whole training steps",
-          "memory": "Peak memory", "build": "Building and importing"}
+          "memory": "Peak memory", "long": "Long sequences, one row", "build": "Building and importing"}
 BUSY = 0.25        # load before the run, as a share of the cores
 HEADS = ("what", "sizes", "against", "ours", "peer", "ratio", "target", "share of peak", "reached", "note")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import time
@@ -13,7 +14,7 @@ import torch
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))       # bench/ stands beside the package, not in it
 
-from bench import measure, report, zoo  # noqa: E402
+from bench import long, measure, report, zoo  # noqa: E402
 from bench.eager import eager_of  # noqa: E402
 from bench.layers import STARTERS, cases, flops  # noqa: E402
 from bench.peers import check_same, ragged, sizes_of, training  # noqa: E402
@@ -221,3 +222,22 @@ def test_command_prints_a_peer_and_refuses_unknown_cells():
     assert "torch.addmm(" in run("eager", "lstm").stdout
     wrong = run("eager", "lsmt")
     assert wrong.returncode == 2 and "there is no cell called 'lsmt'. Did you mean lstm" in wrong.stderr
+
+
+def test_long_sequences_are_judged_by_how_time_and_memory_grow(monkeypatch):
+    figures = {100: (1.0, 10.0), 1_000: (10.0, 8.0), 10_000: (30.0, 8.0), 100_000: (101.0, 12.0)}
+    monkeypatch.setattr(long, "measured", lambda cell, way, steps: (*figures[steps], None if way == "plain" else 8.0))
+    rows = [r for r in long.run(lambda row: None).rows if r.what.startswith("lstm, recompute")]
+    judged = {(r.what.split(": ")[1], r.sizes.split(",  ")[0], r.against): r.reached for r in rows}
+    size = "T {}, B 1, H 256".format
+    assert judged["a step", size("10,000"), "all kept"] is True and judged["a step", size("100,000"), "all kept"] is False
+    assert judged["a step", size("10,000"), "T 1,000"] is True and judged["a step", size("100,000"), "T 1,000"] is False
+    assert judged["memory", size("10,000"), "T 1,000"] is True and judged["memory", size("100,000"), "T 1,000"] is False
+    assert judged["memory", size("1,000"), ""] is None
+
+
+def test_a_long_pass_reports_its_memory_and_time():
+    found = subprocess.run([sys.executable, "-c", long.CHILD, "mingru", "truncated", "400"], cwd=ROOT, check=True,
+                           capture_output=True, text=True).stdout
+    added, ours, peer = json.loads(found)
+    assert 0 <= added < 100e6 and 0 < ours < 60 and 0 < peer < 60

@@ -8,15 +8,16 @@ from torch import Tensor
 
 from ..errors import UsageError
 from ..graph.node import Dim, Graph
-from .call import Parameters, Schedule, check_sizes, prepare
+from .call import Call, Parameters, Schedule, check_sizes, prepare
 from .choose import BACKENDS, chosen
 from .delayed import delayed_of
+from .recomputed import recomputed
 from .reference.run import run_and_watch
 
 
 def run(graph: Graph, sizes: Mapping[Dim, int], inputs: Sequence[Tensor], state: Sequence[Tensor], parameters: Parameters,
         schedule: Schedule, *, backend: str = "auto", hyper: Mapping[str, float] | None = None,
-        watch: Sequence[int] = ()) -> tuple[Tensor, tuple[Tensor, ...], dict[int, Tensor]]:
+        watch: Sequence[int] = (), recompute: bool = False) -> tuple[Tensor, tuple[Tensor, ...], dict[int, Tensor]]:
     """Runs a cell over packed sequences.
 
     inputs      (N, width) float each, N = schedule.total, or int64 (N,) standing for one-hot rows of the cell's first input
@@ -24,6 +25,7 @@ def run(graph: Graph, sizes: Mapping[Dim, int], inputs: Sequence[Tensor], state:
     parameters  names stacked along the first axis -> tensor, e.g. {("W",): w} or {("W_i", "W_f"): both}
     backend     "auto", or the name of one: then an error where it cannot run
     watch       body nodes whose values are wanted at every step
+    recompute   keep only the states between blocks of steps for the backward pass, and run each block again
     Returns the output (N, width), the final states (B, width) each, and {node: (N, width)} for `watch`.
     """
     if backend != "auto" and backend not in BACKENDS:
@@ -35,8 +37,13 @@ def run(graph: Graph, sizes: Mapping[Dim, int], inputs: Sequence[Tensor], state:
         check_sizes(graph, sizes)
         given, rest = delayed.given(inputs, state, schedule)
         call = prepare(delayed.graph, sizes, given, rest, parameters, schedule, hyper)
-        y, final = chosen(call, backend)(call)
+        y, final = _done(call, backend, recompute)
         return y, delayed.final(final, inputs, state, schedule), {}
     call = prepare(graph, sizes, inputs, state, parameters, schedule, hyper)
-    y, final = chosen(call, backend)(call)
+    y, final = _done(call, backend, recompute)
     return y, final, {}
+
+
+def _done(call: Call, backend: str, recompute: bool) -> tuple[Tensor, tuple[Tensor, ...]]:
+    chosen_run = chosen(call, backend)
+    return recomputed(call, chosen_run) if recompute else chosen_run(call)

@@ -36,6 +36,8 @@ class Recurrent(nn.Module):
     batch_first    sequences are (B, T, width) instead of (T, B, width); states are not turned
     dropout        probability of dropping each output between layers, while training
     backend        "auto" (the fastest that can), "c" or "reference"
+    recompute      for long sequences: keep about sqrt(T) states instead of every step's values for the backward pass,
+                   and run forward once more there. The results are the same
 
         x        (T, B, I) float, (T, I) for one sequence, or int64 (T, B): an index stands for its one-hot row.
                  A cell with several inputs gets a tuple, each (T, B, width), or (T, B) where it is a number;
@@ -60,14 +62,15 @@ class Recurrent(nn.Module):
 
     def __init__(self, cell: Cell | str | Callable, input_size: int, hidden_size: int, num_layers: int = 1,
                  bidirectional: bool = False, batch_first: bool = False, dropout: float = 0.0, backend: str = "auto",
-                 device=None, dtype: torch.dtype | None = None):
+                 device=None, dtype: torch.dtype | None = None, recompute: bool = False):
         super().__init__()
         self.cell = find(cell)
         self.input_size, self.hidden_size, self.num_layers = input_size, hidden_size, num_layers
         self.bidirectional, self.batch_first, self.dropout = bidirectional, batch_first, dropout
+        self.recompute = recompute
         self._who = f"Recurrent({self.cell.name}, {input_size}, {hidden_size})"
         self._check_arguments(backend, dtype)
-        self._plan_widths(backend)
+        self._plan_widths(backend, recompute)
         make = [Weights(self.cell, sizes, device, dtype)
                 for sizes in self._stack.sizes for _ in range(self._directions)]
         self.layers = nn.ModuleList(make[::self._directions])
@@ -90,7 +93,7 @@ class Recurrent(nn.Module):
             raise UsageError(f"{self._who}: dtype={dtype} is no floating-point type. "
                              "Give torch.float32 or torch.float64.")
 
-    def _plan_widths(self, backend: str) -> None:
+    def _plan_widths(self, backend: str, recompute: bool) -> None:
         """Binds every width of the cell's equations to a number, layer by layer."""
         graph, extra = self.cell.graph, self.cell.widths
         self._directions = 2 if self.bidirectional else 1
@@ -111,9 +114,9 @@ class Recurrent(nn.Module):
             if any(_width(graph.shape("state", name), s) != first for s in sizes):
                 raise NotYet(f"{self._who}: the state {name} is as wide as the input, so layers of one stack would "
                              "have states of different widths. Put two Recurrent layers after each other instead.")
-        self._stack = stack_of(graph, tuple(sizes), self.output_size, self.bidirectional, backend)
+        self._stack = stack_of(graph, tuple(sizes), self.output_size, self.bidirectional, backend, recompute)
         self._evaluated = None if not self.cell.noise else stack_of(
-            self.cell.evaluation.graph, tuple(sizes), self.output_size, self.bidirectional, backend)
+            self.cell.evaluation.graph, tuple(sizes), self.output_size, self.bidirectional, backend, recompute)
 
     def _check_reads(self, width: int, sizes: Mapping[Dim, int]) -> None:
         """Equations that add the input to a state, say, leave its width no choice."""
@@ -231,7 +234,8 @@ class Recurrent(nn.Module):
 
     def extra_repr(self) -> str:
         shown = f"{self.cell.name}, {self.input_size}, {self.hidden_size}"
-        defaults = {"num_layers": 1, "bidirectional": False, "batch_first": False, "dropout": 0.0, "backend": "auto"}
+        defaults = {"num_layers": 1, "bidirectional": False, "batch_first": False, "dropout": 0.0, "backend": "auto",
+                    "recompute": False}
         return shown + "".join(f", {k}={getattr(self, k)!r}" for k, v in defaults.items() if getattr(self, k) != v)
 
 

@@ -24,10 +24,11 @@ Watch = Callable[[int, bool], "tuple[tuple[int, ...], Callable[[dict[int, Tensor
 class Stack:
     """What a stack runs on; everything that is the same at every call.
 
-    sizes    of each layer's widths
-    output   width of the last layer's output in one direction
-    backend  name of a kernel backend, or "auto"
-    key      under which the compiler's operator finds the graph in this process
+    sizes      of each layer's widths
+    output     width of the last layer's output in one direction
+    backend    name of a kernel backend, or "auto"
+    recompute  keep only the states between blocks of steps for the backward pass, and run each block again
+    key        under which the compiler's operator finds the graph in this process
     """
 
     key: str
@@ -36,19 +37,20 @@ class Stack:
     output: int
     bidirectional: bool
     backend: str
+    recompute: bool = False
 
     @property
     def directions(self) -> int:
         return 2 if self.bidirectional else 1
 
     def __reduce__(self):
-        return stack_of, (self.graph, self.sizes, self.output, self.bidirectional, self.backend)
+        return stack_of, (self.graph, self.sizes, self.output, self.bidirectional, self.backend, self.recompute)
 
 
 def stack_of(graph: Graph, sizes: tuple[Mapping[Dim, int], ...], output: int, bidirectional: bool,
-             backend: str) -> Stack:
+             backend: str, recompute: bool = False) -> Stack:
     """A stack whose graph this process knows."""
-    return Stack(known(graph), graph, sizes, output, bidirectional, backend)
+    return Stack(known(graph), graph, sizes, output, bidirectional, backend, recompute)
 
 
 def run_stack(stack: Stack, x: Sequence[Tensor], state: Sequence[State], weights: Sequence[Named], rows: Rows, *,
@@ -97,11 +99,13 @@ def _run_one(stack: Stack, sizes: Mapping[Dim, int], x: Sequence[Tensor], state:
     elif reverse:
         schedule = Schedule(schedule.steps, schedule.batch, None, True)
     if torch.compiler.is_compiling():                        # what is watched is seen in eager calls only
-        y, last = run_compiled(stack.key, stack.graph, sizes, x, state, weights, schedule, stack.backend)
+        y, last = run_compiled(stack.key, stack.graph, sizes, x, state, weights, schedule, stack.backend,
+                               stack.recompute)
         return (y if turned is None else y.index_select(0, turned)), last
     nodes, note = seen or ((), None)
     with _full_precision(next(iter((*state, *weights.values(), *x))).device.type):
-        y, last, values = run(stack.graph, sizes, x, state, weights, schedule, backend=stack.backend, watch=nodes)
+        y, last, values = run(stack.graph, sizes, x, state, weights, schedule, backend=stack.backend, watch=nodes,
+                              recompute=stack.recompute)
     if turned is not None:
         y = y.index_select(0, turned)
         values = {node: v.index_select(0, turned) for node, v in values.items()}

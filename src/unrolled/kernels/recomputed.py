@@ -1,0 +1,141 @@
+"""Long sequences in little memory: blocks of steps, of which only the states between them are kept.
+
+The backward pass goes through the blocks from the last to the first, runs each forward again and then backward. What it
+keeps grows with the square root of the number of steps, for one more forward pass. Source: Chen, Xu, Zhang and Guestrin
+2016, Training deep nets with sublinear memory cost (arXiv:1604.06174).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from math import isqrt
+
+import torch
+from torch import Tensor
+
+from .call import Call, Schedule
+from .shell import Shell, differentiable, transformed
+
+Run = Callable[[Call], tuple[Tensor, tuple[Tensor, ...]]]
+State = tuple[Tensor, ...]
+
+# At least so many rows are in a block: at the start of each the weights are packed anew and at its end their gradients
+# added up, which costs as much as the arithmetic of some ten rows.
+ROWS = 1024
+
+
+@dataclass(frozen=True)
+class Block:
+    """Some steps of a schedule as one of their own, and their rows among all packed rows."""
+
+    schedule: Schedule
+    rows: slice
+
+
+def blocks_of(schedule: Schedule) -> list[Block]:
+    """Blocks of about sqrt(T) steps, in the order in which the loop visits them."""
+    length = max(isqrt(schedule.steps), -(-ROWS // max(1, schedule.batch)))
+    blocks, begin = [], 0
+    for first in range(0, schedule.steps, length):
+        steps = min(length, schedule.steps - first)
+        sizes = None if schedule.sizes is None else schedule.sizes[first:first + steps]
+        part = replace(schedule, steps=steps, sizes=sizes)
+        blocks.append(Block(part, slice(begin, begin + part.total)))
+        begin += part.total
+    return blocks[::-1] if schedule.reverse else blocks
+
+
+def recomputed(call: Call, run: Run) -> tuple[Tensor, State]:
+    """What `run(call)` gives: output and final states. Without gradients nothing is kept anyway; torch.func and
+    forward-mode derivatives have their own ways of keeping."""
+    if not (torch.is_grad_enabled() and any(t.requires_grad for t in call.tensors)) or transformed(call.tensors):
+        return run(call)
+    blocks = blocks_of(call.schedule)
+    if len(blocks) < 2:
+        return run(call)
+    y, *final = Recomputed.apply(call, run, blocks, *call.tensors)
+    return y, tuple(final)
+
+
+class Recomputed(torch.autograd.Function):
+    """All blocks as one node of autograd's graph."""
+
+    @staticmethod
+    def forward(ctx, call: Call, run: Run, blocks: list[Block], *tensors: Tensor):
+        y, states = None, [call.state]
+        for block in blocks:
+            part, final = run(_part(call, block, states[-1]))
+            y = part.new_empty(call.schedule.total, part.shape[1]) if y is None else y
+            y[block.rows] = part
+            states.append(tuple(s.clone() for s in final))            # a view would keep the whole block
+        ctx.set_materialize_grads(False)
+        ctx.save_for_backward(*tensors, *(s for state in states[1:-1] for s in state))
+        ctx.shell, ctx.run, ctx.blocks = Shell.of(call), run, blocks
+        return (y, *states[-1])
+
+    @staticmethod
+    def backward(ctx, above, *carries):
+        saved, needed = ctx.saved_tensors, ctx.needs_input_grad[3:]
+        call = ctx.shell.filled(saved)
+        if torch.is_grad_enabled():          # create_graph=True: gradients of gradients come from the reference
+            return None, None, None, *differentiable(call, (above, *carries), needed)
+        flat, width = saved[ctx.shell.total:], len(call.state)
+        states = [call.state, *(flat[k:k + width] for k in range(0, len(flat), width))]
+        sums = _Sums(call, needed)
+        with torch.autocast(call.device.type, enabled=False):
+            for number in reversed(range(len(ctx.blocks))):
+                block = ctx.blocks[number]
+                wanted = needed if number == 0 else sums.with_state
+                part = _part(call, block, states[number])
+                found = _gradients(part, ctx.run, None if above is None else above[block.rows], carries, wanted)
+                carries = sums.add(found, block)
+        return None, None, None, *sums.results(carries)
+
+
+def _part(call: Call, block: Block, state: State) -> Call:
+    """One block as a call, from the states before it."""
+    return replace(call, schedule=block.schedule, operands=tuple(t[block.rows] for t in call.operands),
+                   inputs=tuple(t[block.rows] for t in call.inputs), state=state)
+
+
+def _gradients(call: Call, run: Run, above: Tensor | None, carries, wanted) -> list[Tensor | None]:
+    """Gradients of `call.tensors`, None where they are not wanted or zero: one forward and one backward pass."""
+    leaves = [t.detach().requires_grad_(w) for t, w in zip(call.tensors, wanted)]
+    with torch.enable_grad():
+        y, final = run(Shell.of(call).filled(leaves))
+    pairs = [(o, g) for o, g in zip((y, *final), (above, *carries)) if g is not None and o.requires_grad]
+    asked = [t for t, w in zip(leaves, wanted) if w]
+    found = iter(torch.autograd.grad([o for o, _ in pairs], asked, [g for _, g in pairs], allow_unused=True)
+                 if pairs else [None] * len(asked))
+    return [next(found) if w else None for w in wanted]
+
+
+class _Sums:
+    """Gradients over all blocks: those of weights are added up, those of sequences stand one after the other."""
+
+    def __init__(self, call: Call, needed):
+        self.call, self.needed = call, needed
+        self.states = len(call.state)
+        before = len(call.tensors) - self.states
+        self.with_state = (*needed[:before], *[True] * self.states)
+        g, w, i = len(call.hoisted), len(call.weights), len(call.inputs)
+        self.along = [*[False] * g, *[True] * g, *[False] * (w + 2), *[True] * i]      # which have a row for each step
+        self.sums: list[Tensor | None] = [t.new_zeros(t.shape) if n and along else None
+                                          for t, n, along in zip(call.tensors, needed, self.along)]
+
+    def add(self, found: list[Tensor | None], block: Block) -> list[Tensor | None]:
+        """Takes one block's gradients. Returns those of the states before it."""
+        for k, (gradient, along) in enumerate(zip(found, self.along)):
+            if gradient is None:
+                continue
+            if along:
+                self.sums[k][block.rows] = gradient
+            elif self.sums[k] is None:
+                self.sums[k] = gradient.clone()
+            else:
+                self.sums[k] += gradient
+        return found[len(self.along):]
+
+    def results(self, carries) -> list[Tensor | None]:
+        return [g if n else None for g, n in zip((*self.sums, *carries), self.needed)]

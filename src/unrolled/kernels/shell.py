@@ -1,0 +1,60 @@
+"""What a node of ours in autograd's graph keeps of a call, and what it leaves to the reference backend."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.autograd import forward_ad
+
+from .call import Call
+from .reference.run import run as run_reference
+
+
+@dataclass(frozen=True)
+class Shell:
+    """A call without its tensors, so that keeping it keeps no tensor alive behind autograd's back; how many of each."""
+
+    fixed: tuple
+    counts: tuple[int, ...]
+
+    @staticmethod
+    def of(call: Call) -> Shell:
+        return Shell((call.plan, call.sizes, call.schedule, call.hyper),
+                     (len(call.hoisted), len(call.weights), len(call.inputs)))
+
+    @property
+    def total(self) -> int:
+        g, w, i = self.counts
+        return 2 * g + w + 2 + i + len(self.fixed[0].body.states)
+
+    def filled(self, tensors: Sequence[Tensor]) -> Call:
+        """The call on these tensors, in the order of `Call.tensors`."""
+        g, w, i = self.counts
+        at = 2 * g + w
+        return Call(*self.fixed, tuple(tensors[:g]), tuple(tensors[g:2 * g]), tuple(tensors[2 * g:at]), tensors[at],
+                    tensors[at + 1], tuple(tensors[at + 2:at + 2 + i]), tuple(tensors[at + 2 + i:self.total]))
+
+
+def transformed(tensors: Sequence[Tensor]) -> bool:
+    """Whether torch.func or forward-mode differentiation is at work on these tensors."""
+    if torch._C._functorch.peek_interpreter_stack() is not None:
+        return True
+    return forward_ad._current_level >= 0 and any(forward_ad.unpack_dual(t).tangent is not None for t in tensors)
+
+
+def differentiable(call: Call, gradients: Sequence[Tensor | None], needed: Sequence[bool]) -> tuple[Tensor | None, ...]:
+    """Gradients of `call.tensors` as a differentiable function, by running the reference again; None where not needed.
+
+    `gradients`: those of the output and of the final states.
+    """
+    with torch.enable_grad():
+        call = Shell.of(call).filled([t.view_as(t) for t in call.tensors])      # one tensor given twice counts twice
+        y, final, _ = run_reference(call)
+        pairs = [(o, g) for o, g in zip((y, *final), gradients) if g is not None and o.requires_grad]
+        wanted = [t for t, n in zip(call.tensors, needed) if n]
+        found = iter(torch.autograd.grad([o for o, _ in pairs], wanted, [g for _, g in pairs], create_graph=True,
+                                         allow_unused=True) if pairs else [None] * len(wanted))
+    return tuple(next(found) if n else None for n in needed)
