@@ -16,13 +16,14 @@ from unrolled.graph.node import Graph
 from unrolled.kernels.c import frame, library
 from unrolled.kernels.c.build import build
 from unrolled.kernels.c.compiler import CompilerError
-from unrolled.kernels.c.emit import emit, header
+from unrolled.kernels.c.emit import emit, header, kind_of
 from unrolled.kernels.c.spell import unspelled
 from unrolled.plan.plan import Plan, plan_of
 
 STARTERS = ("elman", "gru", "gru_reset_before", "indrnn", "intersection_rnn", "jordan", "lem", "lstm", "mgu", "mingru",
             "peephole_lstm", "phased_lstm", "rhn")
-LEVEL = {True: "-O0", False: "-O1"}                                       # of float64, of float32
+LEVEL = {"float64": "-O0", "float32": "-O1", "mixed": "-O1"}
+USUAL = ("float64", "float32")                                            # what most tests run; the other on demand
 OWN = ("forward", "backward", "forward_part", "backward_part", "job")     # names that every emitted file has
 alone = library.load
 _separate: list[bool] = []                                                # not empty: everything is built alone
@@ -42,42 +43,42 @@ def homes() -> dict[Graph, str]:
     return {cell.graph: cell.family for name, cell in REGISTRY.items() if name not in STARTERS and not refused(name)}
 
 
-def text_of(graphs: list[Graph], double: bool) -> str:
+def text_of(graphs: list[Graph], precision: str) -> str:
     """One C file with the functions of several cells, numbered: forward_0, backward_0, forward_1, ..."""
-    parts = [f"typedef {'double' if double else 'float'} real;\n#define REAL {64 if double else 32}\n", header()]
+    parts = ["\n".join(kind_of(precision)) + "\n", header()]
     for k, graph in enumerate(graphs):
         parts += [f"\n#define {name} {name}_{k}" for name in OWN]
-        parts += ["\n", emit(plan_of(graph), double, with_header=False)]
+        parts += ["\n", emit(plan_of(graph), precision, with_header=False)]
         parts += [f"#undef {name}\n" for name in OWN]
     return "".join(parts)
 
 
 @lru_cache(maxsize=64)
-def family(name: str, double: bool) -> dict[Graph, tuple]:
+def family(name: str, precision: str) -> dict[Graph, tuple]:
     """The functions of all cells of a family. Raises CompilerError."""
     graphs = [graph for graph, home in homes().items() if home == name]
-    made = build(text_of(graphs, double), name=f"family of {name}", optimise=LEVEL[double])
+    made = build(text_of(graphs, precision), name=f"family of {name}", optimise=LEVEL[precision])
     return {graph: (made[f"forward_{k}"], made[f"backward_{k}"]) for k, graph in enumerate(graphs)}
 
 
-def load(plan: Plan, double: bool) -> tuple:
+def load(plan: Plan, precision: str) -> tuple:
     """What stands in for `library.load` while tests run."""
     if _separate or plan.graph.name in STARTERS or library.OPTIMISE != "-O3":
-        return alone(plan, double)
+        return alone(plan, precision)
     with contextlib.suppress(CompilerError):                # one cell's bad C is that cell's, and not its family's
         if home := homes().get(plan.graph):
-            return family(home, double)[plan.graph]
-    before, library.OPTIMISE = library.OPTIMISE, LEVEL[double]
+            return family(home, precision)[plan.graph]
+    before, library.OPTIMISE = library.OPTIMISE, LEVEL[precision]
     try:
-        return alone(plan, double)
+        return alone(plan, precision)
     finally:
         library.OPTIMISE = before
 
 
 def build_all(backwards: bool, at_once: int) -> None:
     """Everything that a whole run will load. Two processes that start at opposite ends share the work."""
-    jobs = [lambda n=name, d=double: family(n, d) for name in sorted(set(homes().values())) for double in LEVEL]
-    jobs += [lambda n=name, d=double: alone(plan_of(REGISTRY[n].graph), d) for name in STARTERS for double in LEVEL]
+    jobs = [lambda n=name, p=precision: family(n, p) for name in sorted(set(homes().values())) for precision in USUAL]
+    jobs += [lambda n=name, p=precision: alone(plan_of(REGISTRY[n].graph), p) for name in STARTERS for precision in USUAL]
 
     def run(job) -> None:
         with contextlib.suppress(CompilerError):            # tests of that cell will say so

@@ -100,4 +100,4 @@ def _width(given: str) -> tuple[str, int]:
 def _source(cell: Cell) -> str:
     """The C in float32, without the header of micro-kernels that every file begins with."""
     from ..kernels.c.emit import emit      # torch comes with the kernels: a second that the other stages do not need
-    return emit(plan_of(cell.graph), False, with_header=False).rstrip("\n")
+    return emit(plan_of(cell.graph), "float32", with_header=False).rstrip("\n")

@@ -50,6 +50,7 @@ class Call:
     numbers   all parameters that are numbers: (count,)
     inputs    inputs used as they are: (N, width)
     state     initial states: (B, width) each
+    mixed     operands of products in bfloat16, sums and everything else in float32
     """
 
     plan: Plan
@@ -63,6 +64,7 @@ class Call:
     numbers: Tensor
     inputs: tuple[Tensor, ...]
     state: tuple[Tensor, ...]
+    mixed: bool = False
 
     def width(self, dim: Dim) -> int:
         return 1 if dim == "1" else size(dim, dict(self.sizes))
@@ -81,7 +83,8 @@ class Call:
 
 
 def prepare(graph: Graph, sizes: Mapping[Dim, int], inputs: Sequence[Tensor], state: Sequence[Tensor],
-            parameters: Parameters, schedule: Schedule, hyper: Mapping[str, float] | None = None) -> Call:
+            parameters: Parameters, schedule: Schedule, hyper: Mapping[str, float] | None = None,
+            mixed: bool = False) -> Call:
     """Evaluates what leaves the loop on the parameters' side and packs the rest.
 
     inputs (N, width) each in the order of the cell's inputs, or int64 (N,) indices; state (B, width) each. A stacked
@@ -100,7 +103,7 @@ def prepare(graph: Graph, sizes: Mapping[Dim, int], inputs: Sequence[Tensor], st
     numbers = torch.stack([outer.value(body.nodes[v].value).reshape(()) for v in plan.numbers]) if plan.numbers else like.new_empty(0)
     used = tuple(outer.given[name] for name, _ in body.streams)
     return Call(plan, tuple(sizes.items()), schedule, tuple(values[n] for n, _ in graph.hyper), hoisted, operands,
-                weights, vectors, numbers, _as_values(used, body, sizes, like), tuple(state))
+                weights, vectors, numbers, _as_values(used, body, sizes, like), tuple(state), mixed)
 
 
 @dataclass(frozen=True)

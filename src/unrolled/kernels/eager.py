@@ -17,7 +17,8 @@ from .reference.run import run_and_watch
 
 def run(graph: Graph, sizes: Mapping[Dim, int], inputs: Sequence[Tensor], state: Sequence[Tensor], parameters: Parameters,
         schedule: Schedule, *, backend: str = "auto", hyper: Mapping[str, float] | None = None,
-        watch: Sequence[int] = (), recompute: bool = False) -> tuple[Tensor, tuple[Tensor, ...], dict[int, Tensor]]:
+        watch: Sequence[int] = (), recompute: bool = False,
+        mixed: bool = False) -> tuple[Tensor, tuple[Tensor, ...], dict[int, Tensor]]:
     """Runs a cell over packed sequences.
 
     inputs      (N, width) float each, N = schedule.total, or int64 (N,) standing for one-hot rows of the cell's first input
@@ -26,6 +27,7 @@ def run(graph: Graph, sizes: Mapping[Dim, int], inputs: Sequence[Tensor], state:
     backend     "auto", or the name of one: then an error where it cannot run
     watch       body nodes whose values are wanted at every step
     recompute   keep only the states between blocks of steps for the backward pass, and run each block again
+    mixed       round operands of products to bfloat16; sums, states and gradients stay float32
     Returns the output (N, width), the final states (B, width) each, and {node: (N, width)} for `watch`.
     """
     if backend != "auto" and backend not in BACKENDS:
@@ -36,10 +38,10 @@ def run(graph: Graph, sizes: Mapping[Dim, int], inputs: Sequence[Tensor], state:
     if delayed is not None and all(inputs[i].is_floating_point() for i in delayed.inputs):
         check_sizes(graph, sizes)
         given, rest = delayed.given(inputs, state, schedule)
-        call = prepare(delayed.graph, sizes, given, rest, parameters, schedule, hyper)
+        call = prepare(delayed.graph, sizes, given, rest, parameters, schedule, hyper, mixed)
         y, final = _done(call, backend, recompute)
         return y, delayed.final(final, inputs, state, schedule), {}
-    call = prepare(graph, sizes, inputs, state, parameters, schedule, hyper)
+    call = prepare(graph, sizes, inputs, state, parameters, schedule, hyper, mixed)
     y, final = _done(call, backend, recompute)
     return y, final, {}
 

@@ -22,7 +22,7 @@ class Shell:
 
     @staticmethod
     def of(call: Call) -> Shell:
-        return Shell((call.plan, call.sizes, call.schedule, call.hyper),
+        return Shell((call.plan, call.sizes, call.schedule, call.hyper, call.mixed),
                      (len(call.hoisted), len(call.weights), len(call.inputs)))
 
     @property
@@ -34,8 +34,9 @@ class Shell:
         """The call on these tensors, in the order of `Call.tensors`."""
         g, w, i = self.counts
         at = 2 * g + w
-        return Call(*self.fixed, tuple(tensors[:g]), tuple(tensors[g:2 * g]), tuple(tensors[2 * g:at]), tensors[at],
-                    tensors[at + 1], tuple(tensors[at + 2:at + 2 + i]), tuple(tensors[at + 2 + i:self.total]))
+        *fixed, mixed = self.fixed
+        return Call(*fixed, tuple(tensors[:g]), tuple(tensors[g:2 * g]), tuple(tensors[2 * g:at]), tensors[at],
+                    tensors[at + 1], tuple(tensors[at + 2:at + 2 + i]), tuple(tensors[at + 2 + i:self.total]), mixed)
 
 
 def transformed(tensors: Sequence[Tensor]) -> bool:

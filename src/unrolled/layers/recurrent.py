@@ -18,7 +18,7 @@ from .dropout import dropped
 from .initial import check_initial
 from .lengths import Rows, all_rows, rows_of
 from .masks import drawn
-from .stack import State, run_stack, stack_of
+from .stack import State, mixes, run_stack, stack_of
 from .watch import Watcher, watcher_of
 from .weights import Named, Weights
 
@@ -46,7 +46,8 @@ class Recurrent(nn.Module):
                  sequence), layer 0, layer 0 reversed, layer 1, ...; None starts with zeros or the cell's `start`
         lengths  (B,) whole numbers from 0 to T: past a row's length its output is zero, its state is that of its
                  last step, and the reversed direction starts there. Padding may hold anything, NaN too
-        y        (T, B, H x directions), or as wide as the cell's output is
+        y        (T, B, H x directions), or as wide as the cell's output is. Under autocast to bfloat16 operands of
+                 products are rounded to it, and y is given out in it, as torch.nn's layers do; states stay float32
 
     Parameters are called by layer and by their author's name, `layers.0.W_i`, those of the reversed direction
     `reversed.0.W_i`. Drawn from U(-1/sqrt(H), 1/sqrt(H)) unless the cell's `init` says otherwise.
@@ -181,7 +182,8 @@ class Recurrent(nn.Module):
         note = watcher and watcher.call(stack.graph, lambda v: _padded(v, rows, alone, batch_first))
         y, last = run_stack(stack, [rows.pack(v) for v in inputs], first, weights, rows,
                             between=self._drop if self.training and self.dropout else None, watch=note, masks=masks)
-        return _padded(y, rows, alone, batch_first), self._final(last, rows, alone)
+        y = _padded(y, rows, alone, batch_first)
+        return y.to(torch.bfloat16) if mixes(like) else y, self._final(last, rows, alone)
 
     def _with_noise(self, weights: list[Named], rows: Rows, like: Tensor):
         """What runs, masks behind the inputs, and the weights with theirs: drawn while training, else without any."""

@@ -98,14 +98,16 @@ def _run_one(stack: Stack, sizes: Mapping[Dim, int], x: Sequence[Tensor], state:
         x = [v.index_select(0, turned) for v in x]
     elif reverse:
         schedule = Schedule(schedule.steps, schedule.batch, None, True)
+    like = next(iter((*state, *weights.values(), *x)))
+    mixed = mixes(like)
     if torch.compiler.is_compiling():                        # what is watched is seen in eager calls only
         y, last = run_compiled(stack.key, stack.graph, sizes, x, state, weights, schedule, stack.backend,
-                               stack.recompute)
+                               stack.recompute, mixed)
         return (y if turned is None else y.index_select(0, turned)), last
     nodes, note = seen or ((), None)
-    with _full_precision(next(iter((*state, *weights.values(), *x))).device.type):
+    with _full_precision(like.device.type):
         y, last, values = run(stack.graph, sizes, x, state, weights, schedule, backend=stack.backend, watch=nodes,
-                              recompute=stack.recompute)
+                              recompute=stack.recompute, mixed=mixed)
     if turned is not None:
         y = y.index_select(0, turned)
         values = {node: v.index_select(0, turned) for node, v in values.items()}
@@ -114,6 +116,13 @@ def _run_one(stack: Stack, sizes: Mapping[Dim, int], x: Sequence[Tensor], state:
     return y, last
 
 
+def mixes(like: Tensor) -> bool:
+    """Whether autocast asks for products of bfloat16 numbers here; it leaves float64 alone."""
+    device = like.device.type
+    return like.dtype is torch.float32 and torch.is_autocast_enabled(device) and torch.get_autocast_dtype(device) is torch.bfloat16
+
+
 def _full_precision(device: str):
-    """Under autocast a loop still computes in its parameters' type: its states must not lose digits at every step."""
+    """Under autocast a loop still computes in its parameters' type, but for the operands of products: its states must not
+    lose digits at every step."""
     return torch.autocast(device, enabled=False) if torch.is_autocast_enabled(device) else nullcontext()

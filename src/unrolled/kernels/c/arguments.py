@@ -17,8 +17,8 @@ def contiguous(call: Call) -> Call:
     def dense(tensors: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
         return tuple(t.contiguous() for t in tensors)
 
-    return Call(call.plan, call.sizes, call.schedule, call.hyper, dense(call.hoisted), dense(call.operands),
-                dense(call.weights), call.vectors.contiguous(), call.numbers.contiguous(), dense(call.inputs), dense(call.state))
+    return Call(call.plan, call.sizes, call.schedule, call.hyper, dense(call.hoisted), dense(call.operands), dense(call.weights),
+                call.vectors.contiguous(), call.numbers.contiguous(), dense(call.inputs), dense(call.state), call.mixed)
 
 
 def address_call(call: Call, values: array, at: dict[str, int]) -> array:

@@ -30,7 +30,7 @@ HELPER void pack_share(real *to, const real *from, long column_stride, long row_
     const long panels = (N + PANEL - 1) / PANEL, n0 = panels * me / team * PANEL;
     long n1 = panels * (me + 1) / team * PANEL;
     if (n1 > N) n1 = N;
-    if (n1 > n0) pack(to + n0 * K, from + n0 * column_stride, column_stride, row_stride, n1 - n0, K, n1 - n0, 0);
+    if (n1 > n0) pack(to + packed_size(n0, K), from + n0 * column_stride, column_stride, row_stride, n1 - n0, K, n1 - n0, 0);
 }
 
 /* x[row] = W operand[row] for this thread's rows of the steps s .. s + block - 1: many rows in one product, so that few

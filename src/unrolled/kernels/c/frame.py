@@ -10,10 +10,12 @@ from ...graph.node import Dim, size
 from ...plan.cost import block_of, large, sharing
 from ...plan.plan import Plan
 from ..call import Call, Schedule
+from .cache import processor
 from .library import Functions, functions
 from .slots import dims, letters
 from .threads import runtime, threads
 
+BYTES = {"float32": 4, "float64": 8, "mixed": 2}          # of a packed weight
 Sizes = tuple[tuple[Dim, int], ...]
 
 
@@ -44,14 +46,20 @@ class Frame:
     alive: tuple
 
 
+@lru_cache(maxsize=1)
+def multiplies_pairs() -> bool:
+    """Whether the processor multiplies bfloat16 numbers; without that, mixed precision is plain float32 (pairs.h)."""
+    return "avx512_bf16" in processor().split()
+
+
 def frame_of(call: Call) -> Frame:
     """The frame of a call. Raises CompilerError where its kernel cannot be built."""
-    item = call.vectors.element_size()
-    return _frame(call.plan, call.sizes, call.schedule, item, threads())
+    precision = "float64" if call.vectors.element_size() == 8 else "mixed" if call.mixed and multiplies_pairs() else "float32"
+    return _frame(call.plan, call.sizes, call.schedule, precision, threads())
 
 
 @lru_cache(maxsize=512)
-def _frame(plan: Plan, sizes: Sizes, schedule: Schedule, item: int, most: int) -> Frame:
+def _frame(plan: Plan, sizes: Sizes, schedule: Schedule, precision: str, most: int) -> Frame:
     body, table = plan.body, dict(sizes)
 
     def width(dim: Dim) -> int:
@@ -61,7 +69,10 @@ def _frame(plan: Plan, sizes: Sizes, schedule: Schedule, item: int, most: int) -
         shape = body.nodes[node].shape
         return width(shape[0]) if shape else 1
 
-    team, split = sharing(plan, width, schedule.batch, item, most)
+    def to_blas(columns: int, depth: int) -> bool:
+        return precision != "mixed" and large(schedule.total, columns, depth)      # in bfloat16 our own products are the faster
+
+    team, split = sharing(plan, width, schedule.batch, BYTES[precision], most)
     starts, rows = row_tables(schedule)
     gomp, count, number = runtime()
     block = block_of(schedule.batch, team, split)
@@ -69,15 +80,15 @@ def _frame(plan: Plan, sizes: Sizes, schedule: Schedule, item: int, most: int) -
               "offset": starts.buffer_info()[0], "rows": rows.buffer_info()[0], "gomp": gomp, "gomp_size": count,
               "gomp_me": number, "uniform": int(schedule.sizes is None), "block": block, "total": schedule.total,
               **{letter: width(d) for letter, d in zip(letters(plan), dims(plan))}}
-    code = functions(plan, item == 8)
+    code = functions(plan, precision)
     total = schedule.total
     return Frame(
         code, *(array("q", [values.get(name, 0) for name in slots]) for slots in (code.forward_slots, code.backward_slots)),
         *({name: k for k, name in enumerate(slots)} for slots in (code.forward_slots, code.backward_slots)),
         wide(body.output), tuple(wide(s) for s in body.states), sum(width(w) for w in plan.kept_widths),
         sum(width(w) for w in plan.gradient), min(total, block * schedule.batch),
-        tuple(large(total, sum(width(w) for w in h.widths), width(h.depth)) for h in body.hoisted),
-        tuple(large(total, sum(width(w) for w in g.widths), width(g.depth)) for g in plan.groups), (starts, rows))
+        tuple(to_blas(sum(width(w) for w in h.widths), width(h.depth)) for h in body.hoisted),
+        tuple(to_blas(sum(width(w) for w in g.widths), width(g.depth)) for g in plan.groups), (starts, rows))
 
 
 @lru_cache(maxsize=256)

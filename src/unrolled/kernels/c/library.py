@@ -14,27 +14,27 @@ from .slots import backward_slots, forward_slots
 OPTIMISE = "-O3"
 
 
-def load(plan: Plan, double: bool) -> tuple:
+def load(plan: Plan, precision: str) -> tuple:
     """The C functions `forward` and `backward` of one plan, built as a file of their own. (The tests put a function
     here that builds many plans in one file.)"""
-    library = build(emit(plan, double), name=plan.graph.name, optimise=OPTIMISE)
+    library = build(emit(plan, precision), name=plan.graph.name, optimise=OPTIMISE)
     return library.forward, library.backward
 
 
 class Functions:
     """`forward` and `backward` of one plan in one precision."""
 
-    def __init__(self, plan: Plan, double: bool):
-        self.forward, self.backward = load(plan, double)
+    def __init__(self, plan: Plan, precision: str):
+        self.forward, self.backward = load(plan, precision)
         for function in (self.forward, self.backward):
             function.argtypes, function.restype = [ctypes.c_void_p], ctypes.c_int
         self.forward_slots, self.backward_slots = forward_slots(plan), backward_slots(plan)
 
 
 @lru_cache(maxsize=512)
-def functions(plan: Plan, double: bool) -> Functions:
+def functions(plan: Plan, precision: str) -> Functions:
     """Built once per process, plan and precision. Raises CompilerError where no compiler works."""
-    return Functions(plan, double)
+    return Functions(plan, precision)
 
 
 def invoke(function, arguments: array) -> None:

@@ -1,4 +1,4 @@
-/* What every emitted kernel stands on: elementwise mathematics, the matrix product, the team of threads.
+/* What every emitted kernel stands on: elementwise mathematics, the matrix product.
  *
  * The emitted file says which precision it is, then carries this text:
  *
@@ -174,6 +174,17 @@ INLINE real sigmoid_(real x) { real z = exp_(-abs_(x)); return (x < 0 ? z : 1) /
 #define PANEL (VECTORS * LANES)
 #define LINES (VECTORS * VECTOR_BYTES / 64)      /* cache lines in one row of a panel */
 
+/* Under autocast (MIXED) a number in section 2 is a pair of bfloat16 numbers, where the processor multiplies such: see
+ * pairs.h. Its float32 sums are what they are anyway. */
+#if defined(MIXED) && defined(__AVX512BF16__)
+#include <immintrin.h>
+#define PAIRS 1
+#define MULTIPLY_ADD(sum, a, b) sum = (vec)_mm512_dpbf16_ps((__m512)(sum), (__m512bh)_mm512_set1_ps(a), (__m512bh)(b))
+#else
+#define PAIRS 0
+#define MULTIPLY_ADD(sum, a, b) sum += (a) * (b)
+#endif
+
 typedef real vec __attribute__((vector_size(VECTOR_BYTES)));
 typedef real loose_vec __attribute__((vector_size(VECTOR_BYTES), aligned(sizeof(real)), may_alias));
 typedef real quad __attribute__((vector_size(4 * sizeof(real)), aligned(sizeof(real)), may_alias));
@@ -207,7 +218,7 @@ INLINE void tile(const int rows, const int vectors, const strip *s)
         __builtin_prefetch(ahead, 0, 3);
 #pragma GCC unroll 6
         for (int r = 0; r < rows; r++)
-            for (int j = 0; j < vectors; j++) sum[r][j] += A[r * lda] * b[j];
+            for (int j = 0; j < vectors; j++) MULTIPLY_ADD(sum[r][j], A[r * lda], b[j]);
         A += step, B += PANEL, ahead += hop;
     } while (--k > 0);
     if (s->accumulate)
@@ -301,6 +312,19 @@ HELPER void product_transposed(long M, long N, long K, const real *restrict A, l
         }
 }
 
+/* 4 x 4 numbers turned. */
+INLINE void turn(real *to, long to_stride, const real *from, long stride)
+{
+    quad a = *(const quad *)from, b = *(const quad *)(from + stride);
+    quad c = *(const quad *)(from + 2 * stride), d = *(const quad *)(from + 3 * stride);
+    quad ab = __builtin_shufflevector(a, b, 0, 4, 1, 5), cd = __builtin_shufflevector(c, d, 0, 4, 1, 5);
+    *(quad *)to = __builtin_shufflevector(ab, cd, 0, 1, 4, 5);
+    *(quad *)(to + to_stride) = __builtin_shufflevector(ab, cd, 2, 3, 6, 7);
+    ab = __builtin_shufflevector(a, b, 2, 6, 3, 7), cd = __builtin_shufflevector(c, d, 2, 6, 3, 7);
+    *(quad *)(to + 2 * to_stride) = __builtin_shufflevector(ab, cd, 0, 1, 4, 5);
+    *(quad *)(to + 3 * to_stride) = __builtin_shufflevector(ab, cd, 2, 3, 6, 7);
+}
+
 /* `columns` columns of a panel, each contiguous in the source (a transposing copy). 4 x 4 numbers at a time, 16
  * along k, so that a cache line of the source is read once. */
 HELPER void pack_transposed(real *restrict to, const real *restrict from, long column_stride, long columns, long K)
@@ -315,14 +339,7 @@ HELPER void pack_transposed(real *restrict to, const real *restrict from, long c
                         for (long i = 0; i < 4 && j + i < columns; i++) t[l * PANEL + i] = f[i * column_stride + l];
                     continue;
                 }
-                quad a = *(const quad *)f, b = *(const quad *)(f + column_stride);
-                quad c = *(const quad *)(f + 2 * column_stride), d = *(const quad *)(f + 3 * column_stride);
-                quad ab = __builtin_shufflevector(a, b, 0, 4, 1, 5), cd = __builtin_shufflevector(c, d, 0, 4, 1, 5);
-                *(quad *)t = __builtin_shufflevector(ab, cd, 0, 1, 4, 5);
-                *(quad *)(t + PANEL) = __builtin_shufflevector(ab, cd, 2, 3, 6, 7);
-                ab = __builtin_shufflevector(a, b, 2, 6, 3, 7), cd = __builtin_shufflevector(c, d, 2, 6, 3, 7);
-                *(quad *)(t + 2 * PANEL) = __builtin_shufflevector(ab, cd, 0, 1, 4, 5);
-                *(quad *)(t + 3 * PANEL) = __builtin_shufflevector(ab, cd, 2, 3, 6, 7);
+                turn(t, PANEL, f, column_stride);
             }
 }
 
@@ -349,48 +366,4 @@ HELPER void pack(real *restrict to, const real *restrict from, long column_strid
     long rest = N % PANEL;
     for (long k = 0; rest && k < K; k++)
         memset(to + (N - rest) * K + k * PANEL + rest, 0, (size_t)(PANEL - rest) * sizeof(real));
-}
-
-/* ---- 3. The team ------------------------------------------------------------------------------------------------
- * Threads come from the OpenMP runtime that the host program has loaded already, its functions handed in by address: no
- * second runtime is ever linked. A team may be smaller than asked for (OMP_THREAD_LIMIT, a nested call), hence every
- * member asks the runtime for its number and for the team's size, which is fixed when the team starts. */
-
-typedef void (*task)(void *job, int me, int team);
-typedef void (*fork_join)(void (*fn)(void *), void *data, unsigned threads, unsigned flags);   /* GOMP_parallel */
-
-typedef struct { task fn; void *job; int (*size)(void), (*number)(void); } crew;
-HELPER void join_crew(void *data) { crew *c = data; c->fn(c->job, c->number(), c->size()); }
-
-/* Runs fn(job, me, team) on up to `wanted` threads: GOMP_parallel, omp_get_num_threads and omp_get_thread_num of one
- * runtime. One thread, or no runtime (NULL), is a plain call. */
-HELPER void parallel(fork_join gomp, int (*gomp_size)(void), int (*gomp_me)(void), task fn, void *job, int wanted)
-{
-    crew c = {fn, job, gomp_size, gomp_me};
-    if (wanted <= 1 || !gomp || !gomp_size || !gomp_me) fn(job, 0, 1);
-    else gomp(join_crew, &c, (unsigned)wanted, 0);
-}
-
-/* Starts as zeros: `barrier_t b = {0};`. Cache lines are fetched in pairs: each counter has a pair of its own. */
-typedef struct { int arrived __attribute__((aligned(128))), turn __attribute__((aligned(128))); } barrier_t;
-
-/* Returns when all of the team have come; what they wrote before is then visible. Spins briefly (a pause takes about
- * 50 ns here), then offers the processor at every look, so that a team larger than the free cores still gets on. */
-HELPER void barrier_wait(barrier_t *b, int me, int team)
-{
-    if ((void)me, team <= 1) return;
-    int turn = __atomic_load_n(&b->turn, __ATOMIC_RELAXED);      /* cannot move before this thread has arrived */
-    if (__atomic_add_fetch(&b->arrived, 1, __ATOMIC_ACQ_REL) == team) {
-        __atomic_store_n(&b->arrived, 0, __ATOMIC_RELAXED);
-        __atomic_store_n(&b->turn, turn + 1, __ATOMIC_RELEASE);
-        return;
-    }
-    for (int spins = 0; __atomic_load_n(&b->turn, __ATOMIC_ACQUIRE) == turn; spins++) {
-#ifndef _WIN32
-        if (spins >= 2000) spins = 2000, sched_yield();
-#endif
-#if defined(__x86_64__)
-        if (spins < 2000) __builtin_ia32_pause();
-#endif
-    }
 }

@@ -96,7 +96,7 @@ class _Loop:
         self.packed: dict[int, Tensor] = {}
         self._parameters()
         for group, weights, operand in zip(call.plan.body.hoisted, call.hoisted, call.operands):
-            product = linear(operand, weights) if operand.is_floating_point() else embedding(operand, weights.t())
+            product = self._rounded(operand, weights) if operand.is_floating_point() else embedding(operand, weights.t())
             for leaf, part in zip(group.streams, product.split([call.width(w) for w in group.widths], -1)):
                 self.packed[leaf] = part
         self.packed.update((leaf, tensor) for (_, leaf), tensor in zip(call.plan.body.streams, call.inputs))
@@ -123,6 +123,7 @@ class _Loop:
             elif node.op == "hyper":
                 self.fixed[node.index] = call.vectors.new_tensor(call.hyper[names.index(node.value)])
         for group, weights in zip(plan.groups, call.weights):
+            weights = weights.to(torch.bfloat16) if call.mixed else weights
             for k, part in zip(group.matrices, weights.split([width(w) for w in group.widths])):
                 self.fixed[(k, group.operand)] = part
         widths = [width(self.nodes[v].shape[0]) for v in plan.vectors]
@@ -144,5 +145,14 @@ class _Loop:
         values.update(zip(self.call.plan.body.states, state))
         for node in self.todo:
             args = [values[(a, node.args[1])] if node.op == "product" and i == 0 else values[a] for i, a in enumerate(node.args)]
-            values[node.index] = evaluate(node, args, self.sizes)
+            if node.op == "product" and self.call.mixed:
+                values[node.index] = self._rounded(args[1], args[0])
+            else:
+                values[node.index] = evaluate(node, args, self.sizes)
         return values
+
+    def _rounded(self, operand: Tensor, weights: Tensor) -> Tensor:
+        """A product, of bfloat16 operands where precisions are mixed."""
+        if not self.call.mixed:
+            return linear(operand, weights)
+        return linear(operand.to(torch.bfloat16), weights.to(torch.bfloat16)).to(operand.dtype)
