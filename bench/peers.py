@@ -26,9 +26,17 @@ def training(forward: Callable[[], Tensor], leaves: Sequence[Tensor], above: Ten
         for leaf in leaves:
             leaf.grad = None
         y = forward()
-        y.backward(above)
+        y.backward(above.to(y.dtype))
         return y
     return work
+
+
+def mixed(work: Work) -> Work:
+    """The work under autocast to bfloat16."""
+    def rounded() -> Tensor:
+        with torch.autocast("cpu", torch.bfloat16):
+            return work()
+    return rounded
 
 
 def check_same(what: str, ours: Work, peer: Work, x: Tensor) -> None:
@@ -41,15 +49,15 @@ def check_same(what: str, ours: Work, peer: Work, x: Tensor) -> None:
                                 "Nothing was timed; run the tests of the layer first.")
 
 
-def against_torch(kind: str, steps: int, batch: int, hidden: int) -> tuple[Work, Work]:
-    """The drop-in LSTM, GRU or RNN and torch.nn's, with the same weights."""
+def against_torch(kind: str, steps: int, batch: int, hidden: int, rounds: tuple[bool, bool] = (False, False)) -> tuple[Work, Work]:
+    """The drop-in LSTM, GRU or RNN and torch.nn's, with the same weights. `rounds`: which of them is under autocast."""
     peer = getattr(nn, kind)(hidden, hidden)
     mine = getattr(unrolled, kind)(hidden, hidden)
     mine.load_state_dict(peer.state_dict())
     x, above = torch.randn(steps, batch, hidden, requires_grad=True), torch.randn(steps, batch, hidden)
     sides = [training(lambda layer=layer: layer(x)[0], [x, *layer.parameters()], above) for layer in (mine, peer)]
     check_same(kind, *sides, x)
-    return sides[0], sides[1]
+    return tuple(mixed(side) if rounded else side for side, rounded in zip(sides, rounds))
 
 
 def against_torchrecurrent(cell: str, kind: str, steps: int, batch: int, hidden: int) -> tuple[Work, Work]:
@@ -66,8 +74,8 @@ def against_torchrecurrent(cell: str, kind: str, steps: int, batch: int, hidden:
     return tuple(training(lambda layer=layer: layer(x)[0], [x, *layer.parameters()], above) for layer in (mine, peer))
 
 
-def against_eager(cell: str, steps: int, batch: int, hidden: int) -> tuple[Work, Work]:
-    """A cell of ours and the same in eager torch, with the same weights."""
+def against_eager(cell: str, steps: int, batch: int, hidden: int, rounds: bool = False) -> tuple[Work, Work]:
+    """A cell of ours and the same in eager torch, with the same weights. `rounds`: ours is under autocast."""
     mine = unrolled.Recurrent(cell, hidden, hidden)
     names = {name.removeprefix("layers.0."): value for name, value in (*mine.named_parameters(), *mine.named_buffers())}
     peer = eager_of(mine.cell, sizes_of(mine.cell, hidden, hidden), names)
@@ -82,7 +90,7 @@ def against_eager(cell: str, steps: int, batch: int, hidden: int) -> tuple[Work,
     sides = (training(lambda: mine((x, *times) if times else x)[0], [x, *mine.parameters()], above),
              training(lambda: peer([x, *rest], first)[0], [x, *trained], above))
     check_same(cell, *sides, x)
-    return sides
+    return (mixed(sides[0]), sides[1]) if rounds else sides
 
 
 def sizes_of(cell, inputs: int, hidden: int) -> dict[str, int]:

@@ -12,10 +12,11 @@ from . import zoo
 from .rows import OUT, Result, Row
 
 RESULTS = Path(__file__).parent / "RESULTS.md"
-ORDER = ("layers", "zoo", "scan", "char-lm", "memory", "long", "build")
+ORDER = ("layers", "zoo", "scan", "char-lm", "mixed", "zoo-mixed", "memory", "long", "build")
 TITLES = {"layers": "Layers, forward and backward", "zoo": "Every cell against its eager loop",
           "scan": "Linear recurrences, short and long",
           "char-lm": "Character model, whole training steps",
+          "mixed": "Products of bfloat16 numbers", "zoo-mixed": "Every cell with bfloat16 products against its float32 eager loop",
           "memory": "Peak memory", "long": "Long sequences, one row", "build": "Building and importing"}
 BUSY = 0.25        # load before the run, as a share of the cores
 HEADS = ("what", "sizes", "against", "ours", "peer", "ratio", "target", "share of peak", "reached", "note")
@@ -50,7 +51,7 @@ def remarks(result: Result) -> list[str]:
 
 
 def summary(result: Result) -> str:
-    if result.command == "zoo":
+    if result.command in ("zoo", "zoo-mixed"):
         return zoo.summary(result)
     if result.command == "scan":
         return f"ratios from {min(r.value for r in result.rows):.1f}x to {max(r.value for r in result.rows):.0f}x"

@@ -26,8 +26,11 @@ from .rows import Result, Row
 WIDTHS = (128, 512)
 
 
-def run(seconds: float, widths: Sequence[int], only: Sequence[str], say: Callable[[Row], None]) -> Result:
-    """Times the cells (those of `only` if there are any) at each width for `seconds` each, the best ratio first."""
+def run(seconds: float, widths: Sequence[int], only: Sequence[str], say: Callable[[Row], None], rounds: bool = False) -> Result:
+    """Times the cells (those of `only` if there are any) at each width for `seconds` each, the best ratio first.
+
+    `rounds`: ours under autocast to bfloat16, the peer in float32 as ever.
+    """
     facts, peak, threads = machine(), Peak(), torch.get_num_threads()
     rows, skipped = [], []
     unknown = [name for name in only if name not in REGISTRY]
@@ -40,21 +43,21 @@ def run(seconds: float, widths: Sequence[int], only: Sequence[str], say: Callabl
             continue
         for hidden in widths:
             try:
-                rows.append(timed(name, hidden, seconds, threads, peak))
+                rows.append(timed(name, hidden, seconds, threads, peak, rounds))
                 say(rows[-1])
             except UnrolledError as error:
                 skipped.append(f"{name} at H {hidden}: {error}")
     rows.sort(key=lambda row: (_hidden(row), -row.value))
-    return Result("zoo", facts, tuple(rows), tuple(skipped))
+    return Result("zoo-mixed" if rounds else "zoo", facts, tuple(rows), tuple(skipped))
 
 
-def timed(name: str, hidden: int, seconds: float, threads: int, peak: Peak) -> Row:
+def timed(name: str, hidden: int, seconds: float, threads: int, peak: Peak, rounds: bool = False) -> Row:
     """One cell at one width. Raises UnrolledError where the peer cannot be written or computes something else."""
     torch.manual_seed(zlib.crc32(f"{name} {hidden}".encode()))
-    sides = against_eager(name, STEPS, BATCH, hidden)
+    sides = against_eager(name, STEPS, BATCH, hidden, rounds)
     timing, around = steady_pair(*sides, seconds, threads, peak)
     share = flops(name, hidden, STEPS * BATCH) / timing.ours / 1e9 / peak.best
-    return Row(name, f"T {STEPS}, B {BATCH}, H {hidden}", "eager torch", "ms", 1e3 * timing.ours, 1e3 * timing.peer,
+    return Row(name, f"T {STEPS}, B {BATCH}, H {hidden}", "eager torch, float32" if rounds else "eager torch", "ms", 1e3 * timing.ours, 1e3 * timing.peer,
                timing.peer / timing.ours, share=share, peak=around,
                note=f"peer at {timing.peer_threads} thread{'s' * (timing.peer_threads > 1)}")
 
