@@ -64,6 +64,12 @@ def test_a_sum_keeps_what_waits_out_of_its_box():
     assert "Wn xt + bn -> +" in wires(made) and "1 − -> ⊙" in wires(made)
 
 
+@pytest.mark.parametrize("name", REGISTRY)
+def test_a_box_says_how_it_is_made_and_not_its_own_name(name):
+    for part in diagram(REGISTRY[name].graph).parts.values():
+        assert part.kind != "product" or not part.name or plain(part.name) != plain(part.label), part
+
+
 def test_signs_numbers_and_forms():
     def signs(x, h, *, W, U, b, dt=0.5):
         a = layer_norm(W @ x - U @ h)
@@ -151,9 +157,22 @@ def test_svg_is_well_formed_and_its_colours_have_twins(name):
     light = {pair[0] for pair in INK.values()} | {"none", "transparent"}
     used = {value for element in picture.iter() for key, value in element.attrib.items() if key in ("fill", "stroke")}
     assert used <= light, used - light
-    texts = [element for element in picture.iter(f"{SVG}text")]
+    texts = [run for element in picture.iter(f"{SVG}text") for run in list(element) or [element]]
     assert texts and all(element.get("baseline-shift") is None for element in texts), "Firefox does not know it"
     assert all(element.get("fill") for element in texts), "a text without a colour stays black in the dark"
+
+
+def test_a_line_of_a_label_is_one_text_in_the_middle_of_its_shape():
+    """Apart, letters would lie on each other wherever a font is not as wide as Graphviz believes."""
+    boxes = [g for g in drawn("lstm").iter(f"{SVG}g") if g.get("class") == "node" and g.find(f"{SVG}polygon") is not None]
+    found = {}
+    for box in boxes:
+        ends = [float(place.split(",")[0]) for place in box.find(f"{SVG}polygon").get("points").split()]
+        for line in box.iter(f"{SVG}text"):
+            assert line.get("text-anchor") == "middle" and abs(float(line.get("x")) - (min(ends) + max(ends)) / 2) < 0.01
+            found["".join(line.itertext())] = [float(run.get("dy", 0)) for run in line]
+    low = [3.14, -3.14]
+    assert found["Wf xt + Uf ht−1 + bf"] == [0, *low, 0, 3.14, -3.14, 0, *low, 0, 3.14, 0, -3.14, 0, 3.14]
 
 
 def test_an_svg_follows_its_reader_or_one_theme():

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 from ..errors import UsageError
 from ..graph.node import Graph
 from ..views.columns import paragraphs
-from ..views.expression import expression
-from ..views.idioms import idiom
+from ..views.idioms import idioms, right_side
 from ..views.latex import latex
 from ..views.names import names_of, results_of
 from ..views.symbols import latex_name
@@ -57,18 +56,10 @@ def _head(worked: Worked) -> Iterable[Piece]:
 def _equations(graph: Graph) -> list[str]:
     """The author's lines, softmax and the like by their names."""
     names = names_of(graph)
-    forms = {}
-    for node in graph.nodes:
-        if form := idiom(graph.nodes, node.index):
-            forms[node.index] = (
-                f"{form[0]}({expression(graph.nodes, form[1], names) if form[1] not in names else names[form[1]]})"
-            )
-    inner = {**forms, **names}
-    lines = [
-        f"{names[s.index]} = {forms.get(s.index) or expression(graph.nodes, s.index, inner)}" for s in graph.statements
-    ]
+    forms = idioms(graph.nodes, names)
+    lines = [f"{names[s.index]} = {right_side(graph.nodes, s.index, names, forms)}" for s in graph.statements]
     lines += [
-        f"{name} = {names.get(i) or forms.get(i) or expression(graph.nodes, i, inner)}"
+        f"{name} = {names.get(i) or right_side(graph.nodes, i, names, forms)}"
         for name, i in results_of(graph)
         if names.get(i) != name and (i not in names or name.removesuffix("[t]") in graph.states)
     ]

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from .worked import Worked
 
 DIGITS = 4
-SIGNS = {"exp": "<I>e</I><SUP><I>x</I></SUP>", "neg": "× −1", "alias": "=", "log": "log", "mul": "×"}
+RAISED = '<FONT POINT-SIZE="11"><SUP>{}</SUP></FONT>'
+SIGNS = {"exp": "<I>e</I>" + RAISED.format("<I>x</I>"), "neg": "× −1", "alias": "=", "log": "log", "mul": "×"}
 
 
 def picture(worked: Worked, file: str | Path | None, *, of: str | None, row: int, leaves: tuple[str, ...],
@@ -81,7 +82,7 @@ def _sign(wires: Wires, node: Node) -> str:
     numbers = [wires.nodes[a].value if wires.nodes[a].op == "constant" else None for a in node.args]
     row = OPS[node.op]
     if len(node.args) == 2 and node.args[0] == node.args[1] and node.op == "mul":
-        return "<I>x</I><SUP>2</SUP>"
+        return "<I>x</I>" + RAISED.format("2")
     if any(v is not None for v in numbers) and len(node.args) == 2 and row.text[:4] == "{0} ":
         parts = ["<I>x</I>" if v is None else shown(v, DIGITS) for v in numbers]
         sign = {"add": " + ", "sub": " − ", "mul": " × ", "div": "/"}.get(node.op, f" {row.text[4]} ")

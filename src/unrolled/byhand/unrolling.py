@@ -15,7 +15,7 @@ from .given import Given, leaf_values
 from .label import First, Label, units
 from .numbers import Array
 from .program import Program
-from .scalars import written_out
+from .scalars import FORMS, written_out
 
 Loss = Callable[[object, object], object]
 MOST_NUMBERS = 20_000
@@ -47,9 +47,9 @@ class _Unrolling:
         self.program = Program(self.builder.nodes)
         self.recurrent = bool(cell.states)
         self.moving = varies(self.graph)
-        self.names = _with_more_names(self.graph, self.moving)
         self.results = results_of(self.graph)
-        self.wanted = needed(self.graph.nodes, [self.graph.output, *self.graph.new_states])
+        self.wanted = _followed(self.graph)
+        self.names = _with_more_names(self.graph, self.wanted, self.moving)
         self.leaves: dict[tuple[str, str, int], list[Symbol]] = {}
         for kind, label, row, value in leaf_values(given, first, self.recurrent, target):
             symbol = self._leaf(kind, label, row, value)
@@ -166,12 +166,30 @@ class _Unrolling:
         self.program.loss = whole.index
 
 
-def _with_more_names(graph: Graph, moving: Sequence[bool]) -> dict[int, str]:
+def _followed(graph: Graph) -> list[int]:
+    """The nodes that a reader follows. What a softmax or a norm is made of is not, unless the author gave it a name: the
+    form is written out from its argument alone."""
+    used = set(needed(graph.nodes, [graph.output, *graph.new_states]))
+    found: set[int] = set()
+    todo = [graph.output, *graph.new_states, *(s.index for s in graph.statements if s.index in used)]
+    while todo:
+        index = todo.pop()
+        if index not in found:
+            found.add(index)
+            form = idiom(graph.nodes, index)
+            todo.extend((form[1],) if form and form[0] in FORMS else graph.nodes[index].args)
+    return sorted(found)
+
+
+def _with_more_names(graph: Graph, wanted: Sequence[int], moving: Sequence[bool]) -> dict[int, str]:
     """The author's names, and v1, v2, ... for vectors without one that are read as a whole: a line of their own keeps
     those that read them short."""
     names = names_of(graph)
     taken = {name.partition("[")[0] for name in names.values()}
-    whole = sorted({a for n in graph.nodes if n.op in ("product", *OVER_UNITS, *ALONG_UNITS) for a in n.args[-1:]})
+    read = [graph.nodes[i] for i in wanted]
+    whole = {a for n in read if n.op in ("product", *OVER_UNITS, *ALONG_UNITS) for a in n.args[-1:]}
+    forms = [form for i in wanted if (form := idiom(graph.nodes, i)) and form[0] in FORMS]
+    whole = sorted((whole | {argument for _, argument in forms}) & set(wanted))
     fresh = (f"v{k}" for k in count(1) if f"v{k}" not in taken)
     for index in whole:
         if index not in names and not graph.nodes[index].is_leaf and moving[index]:

@@ -190,9 +190,11 @@ class _Step:
         """One box for products of weights and what is added to them."""
         lines, sources, weights = [], [], []
         for k, (term, sign) in enumerate(terms):
-            lines.append((f" {sign} " if k else "−" if sign == "−" else "") + self.read.term(term))
+            own = term == index                # made here, whatever it is called
+            said = self.read.formula(term) if own else self.read.term(term)
+            lines.append((f" {sign} " if k else "−" if sign == "−" else "") + said)
             sources += [(self.draw(v), "") for v in self.read.values(term)]
-            weights += [self.read.leaf_markup(w) for w in self.read.weights(term)]
+            weights += [self.read.leaf_markup(w) for w in self.read.weights(term, own)]
         name = "" if suffix else self.name(index)
         box = Part(self.key(index) + suffix, "product", "".join(lines), name, self.number(), tuple(weights))
         return self.made.add(box, sources)

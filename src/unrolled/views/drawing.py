@@ -10,6 +10,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -35,6 +36,11 @@ DRAW = """import sys, pygraphviz
 source = sys.stdin.buffer.read().decode()
 sys.stdout.buffer.write(pygraphviz.AGraph(string=source).draw(format=sys.argv[1], prog="dot"))"""
 LOWER, HIGHER = 0.22, 0.38           # how far below and above the line indices stand, in their own height over 0.7
+NODE = re.compile(r'<g id="node\d+" class="node">.*?</g>', re.DOTALL)
+SHAPE = re.compile(r'<polygon [^>]*points="([^"]*)"|<ellipse [^>]*cx="([^"]*)" cy="([^"]*)" rx="([^"]*)" ry="([^"]*)"')
+# Graphviz writes a text for each run of a label in one style; those of a line are as high and stand one behind the other.
+RUN = re.compile(r'<text text-anchor="\w+" x="([^"]*)" y="([^"]*)" font-family="([^"]*)"([^>]*)>([^<]*)</text>\n')
+RUNS = re.compile(r'<text [^>]* (y="[^"]*")[^>]*>[^<]*</text>\n(?:<text [^>]* \1[^>]*>[^<]*</text>\n)*')
 FONT = "'STIX Two Text', 'Times New Roman', Times, 'Liberation Serif', serif"
 
 
@@ -116,8 +122,8 @@ def _styled(picture: str, theme: str, title: str) -> str:
     picture = picture[picture.index("<svg"):]
     picture = re.sub(r"<!--.*?-->\n?", "", picture, flags=re.DOTALL)
     picture = re.sub(r"<title>.*?</title>\n?", "", picture)          # Graphviz's node names, which browsers show as hints
-    picture = re.sub(r'(baseline-shift="(\w+)")([^>]*)font-size="([\d.]+)"', _shifted, picture)
     picture = picture.replace(' font-family="Times,serif"', "").replace(' xml:space="preserve"', "")
+    picture = NODE.sub(_node, picture)
     said = f"<title>{_escaped(title)}</title>\n" if title else ""
     head = f'<svg class="unrolled-picture" role="img"{_label(title)}'
     body = picture[picture.index(">") + 1:].lstrip("\n")
@@ -128,9 +134,37 @@ def _label(title: str) -> str:
     return f' aria-label="{_escaped(title)}"' if title else ""
 
 
-def _shifted(found: re.Match) -> str:
-    by = float(found[4]) * (LOWER if found[2] == "sub" else -HIGHER) / 0.7
-    return f'dy="{by:.2f}"{found[3]}font-size="{found[4]}"'
+def _node(found: re.Match) -> str:
+    """A node's lines of text, in the middle of its shape: letters are not as wide for every reader as for Graphviz."""
+    shape = SHAPE.search(found[0])
+    places = [tuple(map(float, place.split(","))) for place in shape[1].split()] if shape and shape[1] else []
+    if shape and not places:
+        cx, cy, rx, ry = map(float, shape.groups()[1:])
+        places = [(cx - rx, cy - ry), (cx + rx, cy + ry)]
+    return RUNS.sub(lambda line: _line(line[0], places), found[0])
+
+
+def _line(line: str, shape: Sequence[tuple[float, float]]) -> str:
+    """The runs of one line as one text, so that a letter follows the last in whatever font the reader has."""
+    runs = RUN.findall(line)
+    x, y, family = runs[0][:3]
+    at = f'text-anchor="start" x="{x}"'
+    if shape and _within(float(x), shape, 0) and _within(float(y), shape, 1):
+        ends = [place[0] for place in shape]
+        at = f'text-anchor="middle" x="{(min(ends) + max(ends)) / 2:.2f}"'
+    lowered, spans = 0.0, []
+    for *_, look, text in runs:
+        shift, size = re.search(r' baseline-shift="(\w+)"', look), float(re.search(r'font-size="([\d.]+)"', look)[1])
+        wanted = size * (LOWER if shift[1] == "sub" else -HIGHER) / 0.7 if shift else 0.0
+        moved = f' dy="{wanted - lowered:.2f}"' if wanted != lowered else ""
+        spans.append(f'<tspan{moved}{look.replace(shift[0], "") if shift else look}>{text}</tspan>')
+        lowered = wanted
+    return f'<text {at} y="{y}" font-family="{family}">{"".join(spans)}</text>\n'
+
+
+def _within(place: float, shape: Sequence[tuple[float, float]], axis: int) -> bool:
+    ends = [point[axis] for point in shape]
+    return min(ends) <= place <= max(ends)
 
 
 def _style(theme: str) -> str:

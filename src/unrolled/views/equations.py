@@ -10,7 +10,8 @@ from types import MappingProxyType
 from ..graph.node import Dim, Graph, Statement, needed
 from .columns import columns, paragraphs, printable, shape_text
 from .count import USUAL, count, widths_at
-from .expression import constant, expression
+from .expression import constant
+from .idioms import idioms, right_side
 from .names import OUTPUT, names_of, results_of
 
 TORCH_DRAW = "uniform, +-1/sqrt(H)"
@@ -23,18 +24,19 @@ def equations(graph: Graph) -> list[str]:
     i[t] = sigmoid(W_i @ x[t] + U_i @ h[t-1] + b_i)      # input gate
     """
     names = names_of(graph)
+    forms = idioms(graph.nodes, names)
     used = frozenset(needed(graph.nodes, [graph.output, *graph.new_states]))
-    rows = [_row(graph, s, names) for s in graph.statements if s.index in used]
+    rows = [_row(graph, s, names, forms) for s in graph.statements if s.index in used]
     for name, index in results_of(graph):
         said = names.get(index)
         if said is None or (said != name and name != OUTPUT):
-            rows.append([f"{name} = {said or expression(graph.nodes, index, names)}",
+            rows.append([f"{name} = {said or right_side(graph.nodes, index, names, forms)}",
                          "# output" if name == OUTPUT else "# new state"])
     return [printable(line) for line in columns(rows, gap="      ")]
 
 
-def _row(graph: Graph, statement: Statement, names: Mapping[int, str]) -> list[str]:
-    left = f"{names[statement.index]} = {expression(graph.nodes, statement.index, names)}"
+def _row(graph: Graph, statement: Statement, names: Mapping[int, str], forms: Mapping[int, str]) -> list[str]:
+    left = f"{names[statement.index]} = {right_side(graph.nodes, statement.index, names, forms)}"
     return [left, f"# {statement.comment}"] if statement.comment else [left]
 
 

@@ -6,11 +6,12 @@ The cell language writes them out in primitives; a reader wants the name. Each p
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
 from .. import ops
 from ..graph.node import Builder, Node
+from .expression import expression
 
 # The wider forms first: a layer norm holds means.
 FORMS = {"layer_norm": ops.layer_norm, "softmax": ops.softmax, "norm": ops.norm, "mean": ops.mean}
@@ -23,6 +24,22 @@ def idiom(nodes: Sequence[Node], index: int) -> tuple[str, int] | None:
         if nodes[index].op == pattern[root].op and _fits(nodes, index, pattern, root, bound):
             return name, bound[0]
     return None
+
+
+def idioms(nodes: Sequence[Node], names: Mapping[int, str]) -> dict[int, str]:
+    """Node -> softmax(v), norm(v), ... in the cell language, for every node that is one of FORMS."""
+    found: dict[int, str] = {}
+    for node in nodes:
+        if form := idiom(nodes, node.index):
+            name, argument = form
+            known = {**found, **names}
+            found[node.index] = f"{name}({known.get(argument) or expression(nodes, argument, known)})"
+    return found
+
+
+def right_side(nodes: Sequence[Node], index: int, names: Mapping[int, str], forms: Mapping[int, str]) -> str:
+    """How node `index` is made of named ones, `forms` being what `idioms` found."""
+    return forms.get(index) or expression(nodes, index, {**forms, **names})
 
 
 @lru_cache(maxsize=1)

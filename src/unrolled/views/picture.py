@@ -43,6 +43,8 @@ LOOKS = {
 SIZES = {"shape=circle": (0.36, 0.36, 0.36), "shape=diamond": (0.48, 0.48, 0.48), "shape=hexagon": (0.8, 0.4, 0.55),
          "shape=octagon": (0.62, 0.34, 0.5), ROUNDED: (0.42, 0.38, 0.55)}
 MOST_STEPS = 64
+# Inches left and right of a label; Graphviz takes small letters to be narrower than they are, so that each needs more room.
+MARGIN, ROOM, INDICES = 0.09, 0.0035, re.compile(r'POINT-SIZE="10">(.*?)</FONT>')
 FAMILY = "Times New Roman,Liberation Serif,Nimbus Roman,Times,serif"       # alike in width, so that labels fit elsewhere
 
 
@@ -74,7 +76,7 @@ def _head() -> str:
     text, soft, line = ink("text"), ink("soft"), ink("line")
     return (f'graph [rankdir=LR, newrank=true, bgcolor="transparent", nodesep=0.22, ranksep=0.34, pad=0.1, labelloc=b, '
             f'fontname="{FAMILY}", fontcolor="{text}", fontsize=13];\n'
-            f'node [fontname="{FAMILY}", fontsize=15, fontcolor="{text}", style=filled, margin="0.09,0.05", '
+            f'node [fontname="{FAMILY}", fontsize=15, fontcolor="{text}", style=filled, margin="{MARGIN},0.05", '
             f'height=0.4, width=0.4, penwidth=1.2];\n'
             f'edge [color="{line}", fontname="{FAMILY}", fontsize=12, fontcolor="{soft}", arrowsize=0.65, penwidth=1.1];')
 
@@ -104,6 +106,8 @@ def _node(part: Part) -> str:
     label = part.label if beside or not named else f"{named} = {part.label}" if before else f"{part.label}<BR/>{named}"
     said = [f"label=<{label}>", look.shape]
     said += [f"xlabel=<{named}>"] if named and beside else []
+    if before:
+        said.append(f'margin="{MARGIN + ROOM * sum(map(_letters, INDICES.findall(label))):.3f},0.05"')
     said.append(f'fillcolor="{ink(look.colour)}", color="{ink(look.colour + "_line")}"' if look.colour
                 else f'style="", penwidth=0, color="{ink("weight")}"')
     width, height, taller = SIZES.get(look.shape, (0, 0, 0))

@@ -114,9 +114,9 @@ class Reading:
                     for v in (self.values(a) if self.has_product(a) and self.is_leaf_or_product(a) else [a])]
         return [index]
 
-    def weights(self, index: int) -> list[int]:
-        """The weights that stand in a term's formula."""
-        if index in self.names:
+    def weights(self, index: int, own: bool = False) -> list[int]:
+        """The weights that stand in a term's formula; a value with a name hides its own, unless it is made here."""
+        if index in self.names and not own:
             return [index] if self.is_weight(index) else []
         found: list[int] = []
         for a in self.nodes[index].args:
