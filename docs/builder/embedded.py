@@ -10,7 +10,8 @@ from unrolled.byhand.said import as_markdown
 from unrolled.cell import Cell
 
 FENCE = "~" * 8
-READABLE = 0.72  # a picture is not made smaller than this: it scrolls
+READABLE = 0.64  # a picture is not made smaller than this: it scrolls
+BROAD = 1020  # points; what is wider is printed on a page of its own, turned
 
 
 def raw(html: str) -> str:
@@ -23,7 +24,8 @@ def figure(svg: str, caption: str = "") -> str:
     said = f"<figcaption>{caption}</figcaption>" if caption else ""
     wide = re.search(r'<svg[^>]* width="([\d.]+)pt"', svg)
     least = f' style="min-width:{READABLE * float(wide[1]):.0f}pt"' if wide else ""
-    return f'<figure class="picture">\n{svg.strip().replace("<svg", f"<svg{least}", 1)}\n{said}</figure>'
+    kind = "picture broad" if wide and float(wide[1]) > BROAD else "picture"
+    return f'<figure class="{kind}">\n{svg.strip().replace("<svg", f"<svg{least}", 1)}\n{said}</figure>'
 
 
 def tidied(text: str) -> str:

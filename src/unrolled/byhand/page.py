@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
@@ -11,7 +10,7 @@ from ..graph.node import Graph
 from ..views.columns import paragraphs
 from ..views.idioms import idioms, right_side
 from ..views.latex import latex
-from ..views.names import names_of, results_of
+from ..views.names import names_of, results_of, timeless
 from ..views.symbols import latex_name
 from .backward_page import backward, terms_over_time, weights
 from .document import Equations, Heading, Line, Lines, Piece, Said, Words
@@ -47,10 +46,7 @@ def page(worked: Worked, rows: tuple[int, ...] | None = None, every: bool = Fals
 def _head(worked: Worked) -> Iterable[Piece]:
     about = paragraphs(worked.cell.doc)
     yield Heading(1, f"{worked.cell.name} by hand" + (f": {about[0]}" if about else ""))
-    written = latex(worked.cell.graph)
-    if not worked.recurrent:                         # rows are examples: there is no time
-        written = re.sub(r",t\}", "}", written.replace("_{t}", ""))
-    yield Equations(tuple(_equations(worked.cell.graph)), written)
+    yield Equations(tuple(_equations(worked.cell.graph)), latex(worked.cell.graph))
 
 
 def _equations(graph: Graph) -> list[str]:
@@ -63,7 +59,7 @@ def _equations(graph: Graph) -> list[str]:
         for name, i in results_of(graph)
         if names.get(i) != name and (i not in names or name.removesuffix("[t]") in graph.states)
     ]
-    return lines if graph.states else [line.replace("[t]", "") for line in lines]
+    return [timeless(line, graph) for line in lines]
 
 
 def _given(worked: Worked) -> Iterable[Piece]:

@@ -12,7 +12,7 @@ from .columns import columns, paragraphs, printable, shape_text
 from .count import USUAL, count, widths_at
 from .expression import constant
 from .idioms import idioms, right_side
-from .names import OUTPUT, names_of, results_of
+from .names import OUTPUT, names_of, results_of, timeless
 
 TORCH_DRAW = "uniform, +-1/sqrt(H)"
 MEANING = {"phase": "exp(uniform, 0 to log 1000)", "shift": "uniform, 0 to the period", "zeros": "0", "ones": "1"}
@@ -32,7 +32,7 @@ def equations(graph: Graph) -> list[str]:
         if said is None or (said != name and name != OUTPUT):
             rows.append([f"{name} = {said or right_side(graph.nodes, index, names, forms)}",
                          "# output" if name == OUTPUT else "# new state"])
-    return [printable(line) for line in columns(rows, gap="      ")]
+    return [printable(timeless(line, graph)) for line in columns(rows, gap="      ")]
 
 
 def _row(graph: Graph, statement: Statement, names: Mapping[int, str], forms: Mapping[int, str]) -> list[str]:
@@ -97,7 +97,7 @@ def _leaves(graph: Graph, kind: str, names: Sequence[str], start: Mapping[str, f
 def _output(graph: Graph) -> str:
     name, index = results_of(graph)[0]
     said = names_of(graph).get(index, name) if name == OUTPUT else name
-    return f"{said} {shape_text(graph.nodes[index].shape)}"
+    return f"{timeless(said, graph)} {shape_text(graph.nodes[index].shape)}"
 
 
 def _counts(graph: Graph, widths: Mapping[Dim, int]) -> str:

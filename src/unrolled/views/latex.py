@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from ..graph.node import Graph, Node, needed
 from ..ops import OPS
 from .idioms import idiom
-from .names import OUTPUT, names_of, results_of
+from .names import OUTPUT, names_of, results_of, timeless
 from .symbols import latex_name, latex_text
 
 SUM, PRODUCT, ATOM = 2, 3, 9
@@ -25,15 +25,15 @@ def latex(graph: Graph, *, comments: bool = False, numbered: bool = False) -> st
     comments   the author's comments as a column of words to the right
     numbered   `align`, which numbers its lines, instead of `align*`
 
-    Values of this step carry t, the states it found t-1. Matrix products stand side by side, products element by
+    Values of this step carry t, the states it found t-1; a net without states has no time. Matrix products stand side by side, products element by
     element have \odot; several-letter names are upright; a name bound several times is numbered, s^{(2)}_{t}.
     """
-    names = {index: latex_name(said) for index, said in names_of(graph).items()}
+    names = {index: latex_name(timeless(said, graph)) for index, said in names_of(graph).items()}
     used = frozenset(needed(graph.nodes, [graph.output, *graph.new_states]))
     rows = [(names[s.index], latex_expression(graph.nodes, s.index, names), s.comment)
             for s in graph.statements if s.index in used]
     for said, index in results_of(graph):
-        name = latex_name(said)
+        name = latex_name(timeless(said, graph))
         if index not in names or (names[index] != name and said != OUTPUT):
             rows.append((name, names.get(index) or latex_expression(graph.nodes, index, names), None))
     lines = [f"  {left} &= {_broken(right)}" + (f" && {latex_text(said)}" if comments and said else "")

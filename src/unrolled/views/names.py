@@ -33,6 +33,11 @@ def names_of(graph: Graph) -> dict[int, str]:
     return names
 
 
+def timeless(text: str, graph: Graph) -> str:
+    """A text with names, without the time step where there is none: in a net that has no state."""
+    return text if graph.states else text.replace(NOW, "")
+
+
 def _mistakable(graph: Graph, statement: Statement) -> bool:
     """Whether the bare name means something else: an input, a parameter, or a state whose new value is another."""
     if statement.name in graph.states:

@@ -7,7 +7,7 @@ from html import escape
 
 from ..graph.node import Graph, needed
 from .expression import expression
-from .names import names_of, results_of, varies
+from .names import names_of, results_of, timeless, varies
 from .symbols import markup_name
 
 SMALL = '<FONT POINT-SIZE="10"><SUP>{}</SUP></FONT>'
@@ -31,7 +31,7 @@ class Reading:
 
     def markup(self, printed: str) -> str:
         """A printed name with this step's number for t."""
-        return markup_name(printed, self.step or None)
+        return markup_name(timeless(printed, self.graph), self.step or None)
 
     def formula(self, index: int) -> str:
         """Markup of how a node is made, weights in their colour."""

@@ -53,7 +53,7 @@ def _make(rows: tuple[int, ...] | None, every: bool) -> Shown:
 
 ACTIVATIONS_EXAMPLE = Example(
     "activations",
-    "sigmoid, tanh, relu and others with their derivatives (--picture plots them)",
+    "sigmoid, tanh, relu, softplus and their slopes (--picture plots)",
     "decks 003, 004",
     _make,
 )

@@ -163,8 +163,8 @@ def _make_graph(rows: tuple[int, ...] | None, every: bool) -> Shown:
 
 
 DECK003 = Example(
-    "deck003", "the perceptron 3-2-2: forward, backward, tables c1, c2, w1*, w2* of rows 1 to 4", DECK, _make
+    "deck003", "the perceptron 3-2-2: forward, backward, c1, c2, w1*, w2* (rows 1-4)", DECK, _make
 )
 DECK003_GRAPH = Example(
-    "deck003-graph", "its central figure: one neuron as single numbers, sigmoid opened (--picture)", DECK, _make_graph
+    "deck003-graph", "its central figure: one neuron in single numbers (--picture)", DECK, _make_graph
 )

@@ -105,10 +105,10 @@ def _make_bptt(rows: tuple[int, ...] | None, every: bool) -> Shown:
 
 HELLO = Example(
     "hello",
-    'the recurrent net 4-3-4 on "hell" -> "ello": forward, backpropagation through time, one step',
+    'the recurrent net 4-3-4 on "hell" -> "ello", through time, one step',
     "deck 003",
     _make,
 )
 BPTT = Example(
-    "bptt", "the gradient of the third loss as a sum over the steps before, term by term", "deck 000", _make_bptt
+    "bptt", "the gradient of the third loss, a sum over the steps before", "deck 000", _make_bptt
 )

@@ -103,7 +103,7 @@ def _vector(values) -> Said:
 
 LAYERS = Example(
     "layers",
-    "a recurrent net of four steps is a feed-forward net of four layers with shared weights",
+    "four steps of a recurrent net are four layers with shared weights",
     "deck 001",
     _make,
 )

@@ -45,7 +45,7 @@ def _make(rows: tuple[int, ...] | None, every: bool) -> Shown:
 
 LSTM = Example(
     "lstm",
-    "a long short-term memory of one unit over three steps, every gate with its gradient",
+    "an LSTM of one unit over three steps, every gate with its gradient",
     "decks 001, 004",
     _make,
 )

@@ -110,7 +110,7 @@ def _answers(made: Worked, read: Sequence[str]) -> Grid:
 
 NEXT_CHARACTER = Example(
     "next-character",
-    'a perceptron predicts the next letter; "hel" -> "p", "hell" -> "o" need a state',
+    'the next letter: "hel" -> "p", "hell" -> "o" need a state',
     "deck 003",
     _make,
 )
