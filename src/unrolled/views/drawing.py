@@ -65,9 +65,7 @@ def draw(source: str, file: str | Path | None = None, *, theme: str = "auto", ti
 
     >>> draw('digraph { a -> b }', "edge.svg")      # doctest: +SKIP
     """
-    kind = _kind(file)
-    if theme not in THEMES:
-        raise UsageError(f"theme={theme!r} is no theme: choose one of {', '.join(THEMES)}.")
+    kind = format_of(file, theme)
     if theme == "dark":
         source = _recoloured(source)
     picture = _styled(_laid_out(source, "svg").decode("utf-8"), theme, title)
@@ -80,16 +78,25 @@ def draw(source: str, file: str | Path | None = None, *, theme: str = "auto", ti
     return picture
 
 
-def _kind(file: str | Path | None) -> str:
-    if file is None:
-        return ""
-    path = Path(file)
-    kind = path.suffix.lower().lstrip(".")
-    if kind not in FORMATS:
-        raise UsageError(f"{path}: {f'.{kind}' if kind else 'a name without an ending'} is no format of a picture: write "
-                         f"{path.stem}.svg, {path.stem}.png or {path.stem}.pdf.")
-    if not path.parent.is_dir():
-        raise UsageError(f"{path}: the folder {path.parent} does not exist: make it, or write elsewhere.")
+def format_of(file: str | Path | None, theme: str) -> str:
+    """svg, png or pdf, from the file's name; "" for no file.
+
+    Raises UsageError for another ending, for a folder that does not exist, and for another theme.
+
+    >>> format_of("f.svg", "auto")
+    'svg'
+    """
+    kind = ""
+    if file is not None:
+        path = Path(file)
+        kind = path.suffix.lower().lstrip(".")
+        if kind not in FORMATS:
+            raise UsageError(f"{path}: {f'.{kind}' if kind else 'a name without an ending'} is no format of a picture: write "
+                             f"{path.stem}.svg, {path.stem}.png or {path.stem}.pdf.")
+        if not path.parent.is_dir():
+            raise UsageError(f"{path}: the folder {path.parent} does not exist: make it, or write elsewhere.")
+    if theme not in THEMES:
+        raise UsageError(f"theme={theme!r} is no theme: choose one of {', '.join(THEMES)}.")
     return kind
 
 

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..errors import UsageError
-from .drawing import FORMATS, INK, THEMES
+from .figure import figure
 
 LINES = ("red_line", "yellow_line", "blue_line", "teal_line", "violet_line", "green_line", "grey_line")
 WIDTH, CURVES, MAP = 10.0, 3.6, 2.5          # inches: of all, height of the curves, height of a row of maps
@@ -36,40 +34,15 @@ def flow_figure(curves: Sequence[Curve], text: str, step: int, file: str | Path,
 
     Raises UsageError for another suffix or theme, a folder that does not exist, and where matplotlib is not installed.
     """
-    kind = _checked(Path(file), theme)
-    try:
-        import matplotlib
-        from matplotlib.figure import Figure
-    except ImportError:
-        raise UsageError('the figure is drawn by matplotlib, which is not installed: pip install "unrolled[figures]" '
-                         "(or pip install matplotlib).") from None
-    ink = {name: pair[theme == "dark"] for name, pair in INK.items()}
-    look = {"font.family": "serif", "font.size": 9, "text.color": ink["text"], "axes.labelcolor": ink["text"],
-            "axes.edgecolor": ink["frame"], "xtick.color": ink["soft"], "ytick.color": ink["soft"], "svg.fonttype": "path",
-            "svg.hashsalt": "unrolled", "font.serif": ["STIXGeneral"], "mathtext.fontset": "stix", "axes.titlesize": 10}
-    with matplotlib.rc_context(look):
-        rows = math.ceil(len(curves) / ACROSS)
-        figure = Figure((WIDTH, CURVES + MAP * rows), layout="constrained")
-        above, below = figure.subfigures(2, 1, height_ratios=(CURVES, MAP * rows), hspace=0.06)
-        for part in (figure, above, below):
-            part.set_facecolor("none" if kind == "svg" else ink["page"])
+    rows = math.ceil(len(curves) / ACROSS)
+
+    def fill(made, ink: dict[str, str]) -> None:
+        above, below = made.subfigures(2, 1, height_ratios=(CURVES, MAP * rows), hspace=0.06)
         _curves(above.subplots(), curves, text, step, ink)
         _maps(below, below.subplots(rows, min(ACROSS, len(curves)), squeeze=False), curves, ink)
-        figure.savefig(file, dpi=200, bbox_inches="tight", pad_inches=0.12, metadata={"Date": None} if kind == "svg" else None)
-    if kind == "svg":
-        _finished(Path(file), theme)
 
-
-def _checked(file: Path, theme: str) -> str:
-    kind = file.suffix.lower().lstrip(".")
-    if kind not in FORMATS:
-        raise UsageError(f"{file}: {f'.{kind}' if kind else 'a name without an ending'} is no format of a picture: write "
-                         f"{file.stem}.svg, {file.stem}.png or {file.stem}.pdf.")
-    if not file.parent.is_dir():
-        raise UsageError(f"{file}: the folder {file.parent} does not exist: make it, or write elsewhere.")
-    if theme not in THEMES:
-        raise UsageError(f"theme={theme!r} is no theme: choose one of {', '.join(THEMES)}.")
-    return kind
+    figure(file, (WIDTH, CURVES + MAP * rows), fill, theme=theme, look={"font.size": 9, "axes.titlesize": 10}, tight=True,
+           title="Gradient through time")
 
 
 def _curves(axes, curves: Sequence[Curve], text: str, step: int, ink: dict[str, str]) -> None:
@@ -85,13 +58,14 @@ def _curves(axes, curves: Sequence[Curve], text: str, step: int, ink: dict[str, 
     axes.tick_params(length=0)
     axes.grid(axis="y", color=ink["frame"], lw=0.6)
     axes.spines[["top", "right", "left"]].set_visible(False)
+    axes.spines["bottom"].set_color(ink["frame"])
     axes.set_ylabel("‖∂L/∂state‖ after each character")
     axes.set_title(f"What the loss of “{text[step + 1]}” after “{text[max(0, step - 6):step + 1]}” says to the state long before "
                    "(dashed: gradient clipped)", loc="left", color=ink["text"])
     axes.legend(frameon=False, loc="center left", bbox_to_anchor=(1.0, 0.5), labelcolor=ink["text"])
 
 
-def _maps(figure, places, curves: Sequence[Curve], ink: dict[str, str]) -> None:
+def _maps(below, places, curves: Sequence[Curve], ink: dict[str, str]) -> None:
     """log10 of the norm for every pair, one scale for all nets."""
     image = None
     for axes, curve in zip(places.flat, curves):
@@ -107,7 +81,7 @@ def _maps(figure, places, curves: Sequence[Curve], ink: dict[str, str]) -> None:
         axes.set_visible(False)
     for row in places:
         row[0].set_ylabel("loss at step t")
-    bar = figure.colorbar(image, ax=list(places.flat), ticks=range(-12, 5, 4), shrink=0.8, pad=0.01)
+    bar = below.colorbar(image, ax=list(places.flat), ticks=range(-12, 5, 4), shrink=0.8, pad=0.01)
     bar.ax.set_yticklabels([f"$10^{{{tick}}}$" for tick in range(-12, 5, 4)])
     bar.outline.set_visible(False)
     bar.ax.tick_params(length=0)
@@ -115,17 +89,3 @@ def _maps(figure, places, curves: Sequence[Curve], ink: dict[str, str]) -> None:
 
 def _drawable(values: Sequence[float]) -> list[float]:
     return [v if v > LOWEST else math.nan for v in values]
-
-
-def _finished(file: Path, theme: str) -> None:
-    """Colours that follow the reader's setting, by their numbers; what does not know style sheets shows the light ones."""
-    svg = file.read_text(encoding="utf-8")
-    svg = re.sub(r"^.*?(?=<svg)", "", svg, count=1, flags=re.DOTALL)
-    used = [name for name, (light, _) in INK.items() if light in svg]
-    if theme == "auto":
-        rules = "".join(f'.unrolled-flow [style*="{what}: {INK[name][0]}"]{{{what}:{INK[name][1]}!important}}'
-                        for name in used for what in ("fill", "stroke"))
-        style = f"<style>@media screen and (prefers-color-scheme:dark){{{rules}}}</style>"
-        svg = re.sub(r"(<svg[^>]*>)", lambda found: found[1] + style, svg, count=1)
-    svg = svg.replace("<svg ", '<svg class="unrolled-flow" role="img" aria-label="Gradient through time" ', 1)
-    file.write_text(svg, encoding="utf-8", newline="\n")

@@ -25,8 +25,9 @@ def latex(graph: Graph, *, comments: bool = False, numbered: bool = False) -> st
     comments   the author's comments as a column of words to the right
     numbered   `align`, which numbers its lines, instead of `align*`
 
-    Values of this step carry t, the states it found t-1; a net without states has no time. Matrix products stand side by side, products element by
-    element have \odot; several-letter names are upright; a name bound several times is numbered, s^{(2)}_{t}.
+    Values of this step carry t, the states it found t-1; a net without states has no time. Matrix products stand side by
+    side, products element by element have \odot; several-letter names are upright; a name bound several times is
+    numbered, s^{(2)}_{t}.
     """
     names = {index: latex_name(timeless(said, graph)) for index, said in names_of(graph).items()}
     used = frozenset(needed(graph.nodes, [graph.output, *graph.new_states]))
