@@ -27,6 +27,7 @@ GOLDEN = bool(os.environ.get("UNROLLED_UPDATE_GOLDEN"))
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: path.stem)
 def test_a_page_shows_what_it_prints(path):
     pytest.importorskip("pygraphviz")
+    pytest.importorskip("matplotlib")
     text = path.read_text(encoding="utf-8")
     now = executed(text, path.name).written
     if GOLDEN:
@@ -108,6 +109,7 @@ def test_a_cells_page_has_everything(name):
 def site(tmp_path_factory):
     """The site with the pages of the cells that other pages link to."""
     pytest.importorskip("pygraphviz")
+    pytest.importorskip("matplotlib")
     pytest.importorskip("furo")
     pytest.importorskip("myst_parser")
     from docs.builder.site import build
@@ -168,5 +170,11 @@ def test_every_equation_is_set_in_a_browser_light_and_dark_wide_and_narrow(site)
                     document.documentElement.scrollWidth - document.documentElement.clientWidth]"""
                 )
                 assert found[0] == found[1] and found[2:] == [0, 0], (path.name, scheme, width, found)
+            page.goto((site / "cells" / "lstm.html").as_uri())
+            picture = page.locator("figure.picture").first
+            picture.click()
+            assert picture.evaluate("figure => getComputedStyle(figure).position") == "fixed"
+            page.keyboard.press("Escape")
+            assert picture.evaluate("figure => getComputedStyle(figure).position") == "static"
             assert not [url for url in asked if not url.startswith(("file:", "data:"))]
         browser.close()

@@ -9,10 +9,10 @@ def picture_rules() -> str:
     """CSS. The pictures follow the system by themselves; the switch of the page (furo's `data-theme`) goes before it.
 
     >>> print(picture_rules()[:40])
-    body[data-theme="light"] .unrolled-pictu
+    body[data-theme="light"] :is(.unrolled-p
     """
     sides = [
-        f'body[data-theme="{theme}"] .unrolled-picture{{'
+        f'body[data-theme="{theme}"] :is(.unrolled-picture,.unrolled-figure){{'
         + "".join(f"--{name}:{pair[side]};" for name, pair in INK.items())
         + "}"
         for side, theme in enumerate(("light", "dark"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from html import escape
+from pathlib import Path
 
 from unrolled.byhand.examples import find_example
 from unrolled.byhand.said import as_markdown
@@ -54,6 +55,11 @@ def example(name: str, rows: tuple[int, ...] | None = None, title: str = "") -> 
     if title:
         return unfolding(title, unheaded(text))
     return re.sub(r"^(#+) ", r"#\1 ", re.sub(r"^# .*\n+", "", text, flags=re.M), flags=re.M)
+
+
+def drawn(name: str) -> str:
+    """The SVG that a command of the page has written."""
+    return Path(name).read_text(encoding="utf-8")
 
 
 def example_picture(name: str) -> str:

@@ -6,7 +6,8 @@ In a page of `docs/guide` or `docs/how-to`:
   to run is not shown, and a comment says so: `<!-- prints times -->`
 - in a `console` block each line `$ unrolled ...` is run, and what follows is what it prints (`| head -20`: the start)
 - `<!-- show: EXPRESSION -->` becomes, on the site, the Markdown or SVG that the expression gives; it may call
-  `equations(cell)`, and `example(name, rows)` and `example_picture(name)` for the worked examples of `unrolled byhand`
+  `equations(cell)`, `drawn("f.svg")` for what a command above it has drawn, and `example(name, rows)` and
+  `example_picture(name)` for the worked examples of `unrolled byhand`
 - `py`, `bash` and other blocks are left alone
 """
 
@@ -26,7 +27,7 @@ from unittest.mock import patch
 
 from unrolled import cli
 
-from .embedded import equations, example, example_picture, figure, raw
+from .embedded import drawn, equations, example, example_picture, figure, raw
 
 PART = re.compile(r"^```(?P<language>\w+)\n(?P<body>.*?)^```$|^<!-- show: (?P<shown>.+?) -->$", re.S | re.M)
 UNSTABLE = "<!-- prints "
@@ -60,6 +61,7 @@ def _parts(text: str, name: str) -> Iterator[tuple[str, str]]:
     """(as it stands in the file, as the site has it) piece by piece."""
     space: dict[str, object] = {
         "__name__": name,
+        "drawn": drawn,
         "equations": equations,
         "example": example,
         "example_picture": example_picture,

@@ -178,12 +178,20 @@ def _style(theme: str) -> str:
     font = f".unrolled-picture{{max-width:100%;height:auto}}.unrolled-picture text{{font-family:{FONT};white-space:pre}}"
     if theme != "auto":
         return font
-    light = "".join(f"--{name}:{pair[0]};" for name, pair in INK.items())
-    dark = "".join(f"--{name}:{pair[1]};" for name, pair in INK.items())
-    rules = "".join(f'.unrolled-picture [{what}="{pair[0]}"]{{{what}:var(--{name})}}'
+    return font + following("unrolled-picture", '[{what}="{colour}"]{{{what}:var(--{name})}}')
+
+
+def following(kind: str, rule: str) -> str:
+    """CSS by which colours follow the reader's light or dark setting. The light ones are found again by their numbers, which
+    is all that is seen where style sheets are not known.
+
+    kind   the class of the SVG
+    rule   for one colour: {what} is fill or stroke, {colour} the light one's number, {name} its name
+    """
+    light, dark = ("".join(f"--{name}:{pair[side]};" for name, pair in INK.items()) for side in (0, 1))
+    rules = "".join(f".{kind} " + rule.format(what=what, colour=pair[0], name=name)
                     for name, pair in INK.items() for what in ("fill", "stroke"))
-    return (f"{font}.unrolled-picture{{{light}}}"
-            f"@media screen and (prefers-color-scheme:dark){{.unrolled-picture{{{dark}}}}}{rules}")
+    return f".{kind}{{{light}}}@media screen and (prefers-color-scheme:dark){{.{kind}{{{dark}}}}}{rules}"
 
 
 def _escaped(text: str) -> str:

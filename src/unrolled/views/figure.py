@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from ..errors import UsageError
-from .drawing import INK, format_of
+from .drawing import INK, following, format_of
 
 LOOK = {"font.family": "serif", "font.serif": ["STIXGeneral"], "mathtext.fontset": "stix", "svg.fonttype": "path",
         "svg.hashsalt": "unrolled"}
@@ -49,12 +49,11 @@ def figure(file: str | Path, size: tuple[float, float], fill: Callable, *, theme
 
 
 def _following(svg: str, theme: str, title: str) -> str:
-    """Colours that follow the reader's setting, found by their numbers; what knows no style sheets shows the light ones."""
+    """An SVG for a page: no prolog, no rules for what is beside it, and colours that follow the reader's setting."""
     svg = re.sub(r"^.*?(?=<svg)", "", svg, count=1, flags=re.DOTALL)
+    svg = svg.replace('<style type="text/css">*{', '<style type="text/css">.unrolled-figure *{', 1)
     svg = svg.replace("<svg ", f'<svg class="unrolled-figure" role="img" aria-label="{title}" ', 1)
     if theme != "auto":
         return svg
-    rules = "".join(f'.unrolled-figure [style*="{what}: {light}"]{{{what}:{dark}!important}}'
-                    for light, dark in INK.values() if light in svg for what in ("fill", "stroke"))
-    style = f"<style>@media screen and (prefers-color-scheme:dark){{{rules}}}</style>"
-    return re.sub(r"<svg[^>]*>", lambda found: found[0] + style, svg, count=1)
+    style = following("unrolled-figure", '[style*="{what}: {colour}"]{{{what}:var(--{name})!important}}')
+    return re.sub(r"<svg[^>]*>", lambda found: f"{found[0]}<style>{style}</style>", svg, count=1)
