@@ -10,6 +10,7 @@ import os
 import re
 from pathlib import Path
 
+from unrolled.commands.byhand import listed
 from unrolled.commands.catalogue import table
 from unrolled.commands.cells import Wanted
 from unrolled.commands.show import show
@@ -17,7 +18,7 @@ from unrolled.commands.show import show
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```\n", re.S | re.M)
-LISTING = re.compile(r"^(\$ unrolled (show|cells)([^\n]*)\n)(.+)", re.S)
+LISTING = re.compile(r"^(\$ unrolled (show|cells|byhand)([^\n]*)\n)(.*)", re.S)
 WIDTH = 112          # of the table of cells, which follows the terminal
 
 
@@ -38,6 +39,9 @@ def run(text: str, name: str, found: dict[str, object]) -> None:
 
 def printed(command: str, rest: str) -> str:
     """What a command of a listing prints."""
+    if command == "byhand":
+        assert rest == " --list"
+        return listed()
     if command == "cells":
         words = rest.split()
         return table(WIDTH, Wanted(**{name.removeprefix("--"): value for name, value in zip(words[::2], words[1::2])}))
