@@ -120,3 +120,20 @@ def test_compiled_models_round_too():
         plain = layer(x)[0]
         compiled = torch.compile(layer, fullgraph=True, backend="eager")(x)[0]
     assert compiled.dtype is torch.bfloat16 and torch.equal(compiled, plain)
+
+
+@pytest.mark.slow
+@needs_compiler
+@pytest.mark.parametrize("hidden", [512, 1024])
+def test_wide_layers_keep_their_gradients(hidden):
+    """torch.nn.LSTM's own gradients under autocast are wrong from a width of 1024 on, where oneDNN's are used."""
+    torch.manual_seed(0)
+    exact, ours = torch.nn.LSTM(hidden, hidden).double(), LSTM(hidden, hidden)
+    ours.load_state_dict(exact.state_dict())
+    x = torch.randn(30, 16, hidden, dtype=torch.float64)
+    exact(x)[0].square().mean().backward()
+    with AUTOCAST():
+        y = ours(x.float())[0]
+    y.float().square().mean().backward()
+    for (name, wanted), found in zip(exact.named_parameters(), ours.parameters()):
+        assert ((found.grad - wanted.grad).norm() / wanted.grad.norm()).item() < 0.02, name
