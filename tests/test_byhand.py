@@ -322,6 +322,16 @@ def test_bad_files_are_named_with_their_place(capsys, files, text, message):
     assert found.split(": ", 1)[1] == message + "\n"
 
 
+def test_widths_that_clash_are_shown_in_the_line(capsys, files):
+    (files / "one.py").write_text("def one(x, *, W):\n    y = W @ x\n    return y\n")
+    (files / "n.csv").write_text("x, 1, 2\nW, 0.5,\n")               # the second number of W is missing
+    assert said(capsys, "one.py:one", "n.csv", code=2) == (
+        "CellError in one, line 2:   y = W @ x\n"
+        "                                ^\n"
+        "W is 1 wide and x 2, and this line needs them equal. Make the two numbers the same.\n"
+    )
+
+
 ARGUMENTS = [
     (
         ["deck004"],
@@ -345,11 +355,12 @@ ARGUMENTS = [
     (["deck003", "--picture", "f.svg", "--of", "q"], "no number is called 'q' in row 1. There are a0, "),
     (["activations", "--picture", "no/f.svg"], "no/f.svg: the folder no does not exist: make it, or write elsewhere."),
     (["net.py:net", "missing.csv"], "missing.csv cannot be read: No such file or directory. Check the path."),
-    (["net.py:other"], "--cell net.py:other: net.py has no 'other'; it has no cell. Check the function's name."),
+    (["net.py:other"], "net.py:other: net.py has no 'other'; it has no cell. Check the function's name."),
     (
         ["net.py:net", "numbers.csv", "--loss", "hinge"],
         "there is no loss called 'hinge': choose one of half-squared-error, ",
     ),
+    (["gru", "--steps", "0"], "--steps 0: a net is worked by hand over 1 to 64 steps. Give such a number."),
     (["orthogonal_rnn"], "matrix_exp is a function of a whole matrix, and is not written out number by number yet. "),
 ]
 

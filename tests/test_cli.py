@@ -179,10 +179,10 @@ def test_a_cell_out_of_a_file_trains_and_its_run_is_read_without_the_file(text, 
     (["train", "char-lm", "--text=no.txt"], "UsageError: --text no.txt does not exist: check the path."),
     (["train", "char-lm", "--text=."], "UsageError: --text . is a folder: give one text file."),
     (["train", "char-lm", "--cell=lsmt"], "UsageError: there is no cell called 'lsmt'. Did you mean lstm"),
-    (["train", "char-lm", "--cell=mine.py"], "UsageError: --cell mine.py names no function: write FILE.py:FUNCTION, "
+    (["train", "char-lm", "--cell=mine.py"], "UsageError: mine.py names no function: write FILE.py:FUNCTION, "
                                              "e.g. mine.py:my_cell"),
     (["train", "char-lm", "--cell=no.py:f"],
-     "UsageError: --cell no.py:f: the file no.py does not exist: check the path."),
+     "UsageError: no.py:f: the file no.py does not exist: check the path."),
     (["train", "--resume", "no"],
      "UsageError: no does not exist: give the folder that `unrolled train` named at its end."),
     (["sample", "no"], "UsageError: no does not exist: give the folder that `unrolled train` named at its end."),
@@ -205,8 +205,8 @@ def test_options_that_do_not_parse_end_with_exit_code_2(capsys, arguments):
 
 
 @pytest.mark.parametrize(("function", "message"), [
-    ("none", "UsageError: --cell {file}:none: {file} has no 'none'; it has gated. Check the function's name."),
-    ("number", "UsageError: --cell {file}:number: 'number' is a int, not a function: name the function that holds the "
+    ("none", "UsageError: {file}:none: {file} has no 'none'; it has gated. Check the function's name."),
+    ("number", "UsageError: {file}:number: 'number' is a int, not a function: name the function that holds the "
                "cell's equations."),
     ("branching", "CellError in branching, line 3:   if h > 0:"),
     ("forgetful", "CellError in forgetful"),
@@ -229,7 +229,7 @@ def test_a_cells_file_that_cannot_be_run_is_named_with_its_line(text, tmp_path, 
     file = tmp_path / "mine.py"
     file.write_text(content)
     code, _, err = said(capsys, "train", "char-lm", f"--text={text}", f"--cell={file}:f")
-    assert (code, err) == (2, f"UsageError: --cell {file}:f: {file} cannot be run: {message}\n")
+    assert (code, err) == (2, f"UsageError: {file}:f: {file} cannot be run: {message}\n")
 
 
 def test_unknown_characters_are_named_in_prime_and_text(run, tmp_path, capsys):

@@ -31,7 +31,7 @@ def lines(made) -> list[str]:
 
 @pytest.mark.parametrize("given, expected", (
     ({"f": 1}, ["c[t] = c[t-1] + dt * (W @ x[t])", "h[t] = tanh(c[t])"]),
-    ({"f": 0}, ["c[t] = dt * (W @ x[t])", "h[t] = tanh(c[t])"]),
+    ({"f": 0}, ["c = dt * (W @ x)", "h = tanh(c)"]),
     ({"f": lambda f: 1 - f}, ["f[t] = 1 - sigmoid(U @ h[t-1] + b_f)", "c[t] = f[t] * c[t-1] + dt * (W @ x[t])", "h[t] = tanh(c[t])"]),
     ({"f": lambda c: tanh(c)}, ["f[t] = tanh(c[t-1])", "c[t] = f[t] * c[t-1] + dt * (W @ x[t])", "h[t] = tanh(c[t])"]),
     ({"h": lambda c: relu(c)}, ["f[t] = sigmoid(U @ h[t-1] + b_f)", "c[t] = f[t] * c[t-1] + dt * (W @ x[t])", "h[t] = relu(c[t])"]),

@@ -29,14 +29,14 @@ def find_cell(wanted, latex: str | Path | None = None) -> Cell:
         file, colon, function = wanted.rpartition(":")
         if not colon or not function.isidentifier():
             example = f"{wanted.strip(':')}:my_cell"
-            raise UsageError(f"--cell {wanted} names no function: write FILE.py:FUNCTION, e.g. {example}")
+            raise UsageError(f"{wanted} names no function: write FILE.py:FUNCTION, e.g. {example}")
         return _from_file(Path(file), function)
     return find(wanted)
 
 
 def _from_file(file: Path, function: str) -> Cell:
     if not file.is_file():
-        raise UsageError(f"--cell {file}:{function}: the file {file} does not exist: check the path.")
+        raise UsageError(f"{file}:{function}: the file {file} does not exist: check the path.")
     module_spec = importlib.util.spec_from_file_location(f"cell_file_{file.stem}", file)
     module = importlib.util.module_from_spec(module_spec)
     try:
@@ -44,14 +44,14 @@ def _from_file(file: Path, function: str) -> Cell:
     except UnrolledError:
         raise
     except Exception as error:  # anything may go wrong in a file that is not ours
-        raise UsageError(f"--cell {file}:{function}: {file} cannot be run: {_where(error, file)}") from None
+        raise UsageError(f"{file}:{function}: {file} cannot be run: {_where(error, file)}") from None
     if not hasattr(module, function):
         made = [name for name, value in vars(module).items() if isinstance(value, Cell)]
         have = f"it has {', '.join(made)}" if made else "it has no cell"
-        raise UsageError(f"--cell {file}:{function}: {file} has no {function!r}; {have}. Check the function's name.")
+        raise UsageError(f"{file}:{function}: {file} has no {function!r}; {have}. Check the function's name.")
     found = getattr(module, function)
     if not isinstance(found, Cell) and not callable(found):
-        raise UsageError(f"--cell {file}:{function}: {function!r} is a {type(found).__name__}, not a function: "
+        raise UsageError(f"{file}:{function}: {function!r} is a {type(found).__name__}, not a function: "
                          "name the function that holds the cell's equations.")
     return found if isinstance(found, Cell) else cell(found)
 

@@ -54,7 +54,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _message(error: UnrolledError) -> str:
     text = str(error)
-    return text if text.startswith(type(error).__name__) else f"{type(error).__name__}: {text}"
+    return text if text.startswith((type(error).__name__, "CellError")) else f"{type(error).__name__}: {text}"
 
 
 def _dispatch(command: str, arguments: list[str]) -> int:

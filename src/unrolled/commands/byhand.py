@@ -10,6 +10,7 @@ from pathlib import Path
 from ..byhand import Worked, worked
 from ..byhand.document import Piece, Words
 from ..byhand.examples import EXAMPLES, Shown
+from ..byhand.given import MOST_ROWS
 from ..byhand.invented import invented
 from ..byhand.page import page
 from ..byhand.plot import plot
@@ -99,6 +100,8 @@ def _own(what: str, numbers: Path | None, wish: Wish) -> Shown:
             f"there is neither a worked example nor a cell called {what!r}. Examples: {', '.join(EXAMPLES)}; "
             "`unrolled cells` lists the cells."
         )
+    if wish.steps is not None and not 1 <= wish.steps <= MOST_ROWS:
+        raise UsageError(f"--steps {wish.steps}: a net is worked by hand over 1 to {MOST_ROWS} steps. Give such a number.")
     cell = find_cell(what).evaluation
     more = {"loss": wish.loss, "rate": wish.rate, "optimiser": wish.optimiser, "mean": wish.mean}
     pieces: tuple[Piece, ...] = ()

@@ -245,8 +245,10 @@ def _clash(graph: Graph, nodes, found: tuple, place: Place) -> Clash:
         message = (f"{leaf.value} is used for two widths: {{{here}}} here (with {_called(graph, other)}), {{{there}}} in line "
                    f"{place(before)[0]}. Give each its own, e.g. {leaf.value}_2.")
     else:
+        remedy = ("Make the two numbers the same." if left.isdigit() and right.isdigit() else
+                  f"Choose {left} = {right}, or bring one to the other's width with a weight, W @ {_bracketed(_called(graph, a))}.")
         message = (f"{_called(graph, a)} is {{{left}}} wide and {_called(graph, b)} {{{right}}}, and this line needs them equal. "
-                   f"Choose {left} = {right}, or bring one to the other's width with a weight, W @ {_bracketed(_called(graph, a))}.")
+                   + remedy)
     return Clash(left, right, index, message, line, text, column)
 
 
