@@ -141,7 +141,8 @@ def _exit_code(run) -> int:
 
 
 def sample(run: Positional[Path], prime: str | None = None, length: int = 500, temperature: float = 0.8,
-           top_k: int | None = None, seed: int = 0) -> None:
+           top_k: int | None = None, top_p: float | None = None, seed: int = 0, count: int = 1,
+           weights: str = "float32") -> None:
     """Let a trained model write.
 
     Args:
@@ -150,19 +151,13 @@ def sample(run: Positional[Path], prime: str | None = None, length: int = 500, t
         length: how many characters
         temperature: below 1 bolder, above 1 wilder, 0 always the likeliest
         top_k: draw among the k likeliest characters only
+        top_p: draw among the fewest characters that together have this probability
         seed: the same seed writes the same text
+        count: how many texts, of the seeds from --seed on
+        weights: float32, or bf16 for half the bytes; the loss of both is then said
     """
-    from .progress import printable
-    from .trained import open_run
-    opened = open_run(run)
-    drawn = opened.task.sample(opened.model, opened.vocabulary, prime=prime, length=length, temperature=temperature,
-                               top_k=top_k, seed=seed)
-    clean = printable if sys.stdout.isatty() else str
-    sys.stdout.write(clean(prime or ""))
-    for character in drawn:
-        sys.stdout.write(clean(character))
-        sys.stdout.flush()
-    sys.stdout.write("\n")
+    from .commands.sample import Wish, texts
+    texts(run, Wish(prime, length, temperature, top_k, top_p, seed, count, weights))
 
 
 def evaluate(run: Positional[Path], text: Path, as_json: Json = False) -> None:

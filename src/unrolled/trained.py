@@ -13,8 +13,11 @@ from .cell import Cell
 from .data.text import read_text
 from .data.vocabulary import Vocabulary
 from .errors import UnrolledError, UsageError
+from .models.sample import rounded
 from .models.score import nats_per_character
 from .runs import RunFolder
+
+HELD_OUT = 50_000     # characters that tell what rounded weights cost
 
 
 @dataclass(frozen=True)
@@ -57,13 +60,29 @@ class Run:
     stopped_by: str | None = None
 
     def sample(self, prime: str | None = None, length: int = 500, *, temperature: float = 0.8,
-               top_k: int | None = None, seed: int = 0) -> str:
+               top_k: int | None = None, top_p: float | None = None, seed: int = 0, weights: str = "float32") -> str:
         """Text that the model writes after `prime`. The same seed writes the same text.
 
         Raises UsageError for a prime with characters that the model does not know, and for numbers out of range.
         """
-        return "".join(self.task.sample(self.model, self.vocabulary, prime=prime, length=length,
-                                        temperature=temperature, top_k=top_k, seed=seed))
+        return "".join(self.task.sample(self.model, self.vocabulary, prime=prime, length=length, temperature=temperature,
+                                        top_k=top_k, top_p=top_p, seed=seed, weights=weights))
+
+    def samples(self, count: int, prime: str | None = None, length: int = 500, *, temperature: float = 0.8,
+                top_k: int | None = None, top_p: float | None = None, seed: int = 0, weights: str = "float32") -> list[str]:
+        """`count` texts, written side by side: text k is what `sample` writes with seed + k."""
+        return self.task.samples(self.model, self.vocabulary, count, prime=prime, length=length, temperature=temperature,
+                                 top_k=top_k, top_p=top_p, seed=seed, weights=weights)
+
+    def cost_of_rounding(self) -> tuple[int, float, float] | None:
+        """What bfloat16 weights cost: how many held-out characters were read, their nats with the weights as they are and
+        with rounded ones. None where the text that the run learned is not there any more."""
+        try:
+            held_out = self.task.data().validation[:HELD_OUT]
+        except UsageError:
+            return None
+        exact, coarse = (nats_per_character(model, held_out) for model in (self.model, rounded(self.model)))
+        return len(held_out) - 1, exact, coarse
 
     def evaluate(self, text: str) -> Score:
         """How well the model predicts a text, every character after the first.

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
+
+from torch import Tensor
 
 from ..errors import NotYet
 from .call import Call
@@ -23,6 +26,13 @@ def chosen(call: Call, backend: str) -> Callable:
         raise NotYet(f"the c backend cannot run {call.plan.graph.name} here: {obstacle}. "
                      'It runs with backend="reference". Nothing was switched for you.')
     return run_reference
+
+
+def generator(calls: tuple[Call, ...], head: Tensor, bias: Tensor, half: bool) -> Callable | None:
+    """Makes a generator of text, kernels/c/generate.py, from (tokens, seeds, rule); None where no backend has one."""
+    from .c import generate as c
+    model = c.Model(calls, head, bias, half)
+    return None if c.why_not(model) else partial(c.Generator, model)
 
 
 def run_reference(call: Call):

@@ -18,7 +18,7 @@ from .dropout import dropped
 from .initial import check_initial
 from .lengths import Rows, all_rows, rows_of
 from .masks import drawn
-from .stack import State, mixes, run_stack, stack_of
+from .stack import Stack, State, mixes, run_stack, stack_of
 from .watch import Watcher, watcher_of
 from .weights import Named, Weights
 
@@ -143,6 +143,16 @@ class Recurrent(nn.Module):
     @property
     def backend(self) -> str:
         return self._stack.backend
+
+    @property
+    def evaluated(self) -> Stack:
+        """What runs in evaluation mode: the equations without noise, and the widths of each layer."""
+        return self._stack if self._evaluated is None else self._evaluated
+
+    def first_state(self, batch: int) -> State:
+        """The state that None stands for: (layers x directions, B, width) each."""
+        like = next(iter(self._weights()[0].named().values()), torch.zeros(()))
+        return self._final(self._start(batch, like), all_rows(1, batch), False)
 
     def forward(self, x: Input, state: State | None = None,
                 lengths: Tensor | Sequence[int] | None = None) -> tuple[Tensor, State]:

@@ -1,65 +1,151 @@
-"""Writing with a language model, one character after the other."""
+"""Writing with a language model, one character after the other, one text or many side by side.
+
+Where the C backend runs the model, one call of it makes a number of characters; elsewhere torch steps the model. Both
+draw by the same rule with the same generator (draw.py), so that a seed writes the same text as far as the logits agree.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import copy
+import time
+from collections.abc import Callable, Iterator, Sequence
 
 import torch
+from torch import Tensor
 
-from ..errors import UsageError
+from ..errors import NotYet, UsageError
+from ..kernels import generator
+from ..layers.stepping import step_calls
+from .draw import NoNumbers, Rule, draw
 from .language import LanguageModel
 
+WEIGHTS = ("float32", "bf16")
+PATIENCE = 0.02       # seconds that one call may take: text flows, and Ctrl-C is heard
+MOST = 4096           # characters a call
 
-@torch.no_grad()
-def write(model: LanguageModel, prime: torch.Tensor, length: int, *, temperature: float = 1.0,
-          top_k: int | None = None, seed: int = 0) -> Iterator[int]:
+Draws = Callable[[int], "Tensor | None"]          # count -> (count, B) int64; None where logits were no numbers
+
+
+def write(model: LanguageModel, prime: Tensor, length: int, *, temperature: float = 1.0, top_k: int | None = None,
+          top_p: float | None = None, seed: int = 0, weights: str = "float32") -> Iterator[int]:
     """Indices of `length` characters that follow `prime`, as they are drawn.
 
     prime        (n,) int64, n >= 1; read first
     temperature  logits are divided by it: below 1 bolder, above 1 wilder; 0 always takes the likeliest
     top_k        draw among the k likeliest only
+    top_p        draw among the fewest that together have this probability
     seed         the same seed writes the same text
+    weights      "float32": as the model's are; "bf16": matrices rounded to bfloat16, which halves the bytes of a step
 
-    The model is used in evaluation mode; the global random state is left alone. Raises UsageError for a
-    length or temperature below 0, a top_k below 1, an empty prime.
+    The model is used in evaluation mode; the global random state is left alone. Raises UsageError for numbers out of
+    range, an empty prime, and weights of another name.
 
     >>> model = LanguageModel(3, "lstm", hidden=4)
     >>> len(list(write(model, torch.tensor([0]), 5)))
     5
     """
+    parts = _written(model, prime, length, Rule(temperature, top_k, top_p), [seed], weights)
+    return (index for part in parts for index in part[:, 0].tolist())
+
+
+def write_many(model: LanguageModel, prime: Tensor, length: int, count: int, *, temperature: float = 1.0,
+               top_k: int | None = None, top_p: float | None = None, seed: int = 0, weights: str = "float32") -> Tensor:
+    """`count` texts after one prime, written side by side: (length, count) int64. Text k is what `write` writes with seed + k.
+
+    Raises UsageError as `write` does, and for a count below 1.
+
+    >>> write_many(LanguageModel(3, "lstm", hidden=4), torch.tensor([0]), 5, count=2).shape
+    torch.Size([5, 2])
+    """
+    if count < 1:
+        raise UsageError(f"--count {count} is below 1: give how many texts to write.")
+    seeds = range(seed, seed + count)
+    parts = list(_written(model, prime, length, Rule(temperature, top_k, top_p), seeds, weights))
+    return torch.cat([torch.empty(0, count, dtype=torch.int64), *parts])
+
+
+def rounded(model: LanguageModel) -> LanguageModel:
+    """A copy of a model whose matrices are rounded to bfloat16; vectors stay as they are."""
+    model = copy.deepcopy(model)
+    with torch.no_grad():
+        for tensor in (*model.parameters(), *model.buffers()):
+            if tensor.dim() > 1 and tensor.is_floating_point():
+                tensor.copy_(tensor.to(torch.bfloat16))
+    return model
+
+
+def _written(model: LanguageModel, prime: Tensor, length: int, rule: Rule, seeds: Sequence[int], weights: str) -> Iterator[Tensor]:
+    """Checks, then parts of the texts (n, B) as they come."""
     if length < 0:
         raise UsageError(f"--length {length} is below 0: give how many characters to write.")
-    if not 0 <= temperature < float("inf"):
-        raise UsageError(f"--temperature {temperature} is not a number from 0 up: 0.5 is tame, 1 as learned.")
-    if top_k is not None and top_k < 1:
-        raise UsageError(f"--top-k {top_k} leaves no character to draw: give 1 or more.")
     if not len(prime):
         raise UsageError("--prime is empty: give at least one character to go on from.")
-    return _write(model, prime, length, temperature, top_k, torch.Generator().manual_seed(seed))
+    if not 0 <= seeds[0] <= seeds[-1] < 2**63:
+        raise UsageError(f"--seed {seeds[0]} is out of range: give a whole number from 0 up.")
+    if weights not in WEIGHTS:
+        raise UsageError(f"--weights {weights} is no way to keep weights: choose {' or '.join(WEIGHTS)}.")
+    if weights == "bf16" and model.head.weight.dtype != torch.float32:
+        raise NotYet(f"--weights bf16 rounds a model of float32, and this one is {str(model.head.weight.dtype)[6:]}. "
+                     "Leave --weights out.")
+    return _parts(rounded(model) if weights == "bf16" else model, prime, length, rule, seeds, weights == "bf16")
+
+
+def _parts(model: LanguageModel, prime: Tensor, length: int, rule: Rule, seeds: Sequence[int], half: bool) -> Iterator[Tensor]:
+    draws, count = None, 1                             # the first character comes alone, at once
+    while length > 0:
+        draws = draws or _draws(model, prime, rule, seeds, half)
+        began = time.perf_counter()
+        part = draws(min(count, length))
+        if part is None:
+            raise NoNumbers
+        count = min(MOST, 2 * count) if time.perf_counter() - began < PATIENCE else max(1, count // 2)
+        length -= len(part)
+        yield part
 
 
 @torch.no_grad()
-def _write(model, prime, length, temperature, top_k, generator):
+def _draws(model: LanguageModel, prime: Tensor, rule: Rule, seeds: Sequence[int], half: bool) -> Draws:
+    """What makes the next characters: all of the prime but its last character is read here."""
     was_training = model.training
     model.eval()
     try:
-        logits, state = model(prime[:, None])
-        logits = logits[-1]                                     # (1, V)
-        for left in range(length, 0, -1):
-            index = _draw(logits[0].double(), temperature, top_k, generator)
-            yield index
-            if left > 1:
-                logits, state = model.step(torch.tensor([index]), state)
+        state = model.rnn(prime[:-1, None])[1] if len(prime) > 1 else model.rnn.first_state(1)
+        state = tuple(part.expand(-1, len(seeds), -1).contiguous() for part in state)
+        tokens = [int(prime[-1])] * len(seeds)
+        made = _generator(model, state, half)
     finally:
         model.train(was_training)
+    if made is not None:
+        return made(tokens, list(seeds), rule.numbers()).draw
+    return _stepped(model, state, tokens, list(seeds), rule)
 
 
-def _draw(logits: torch.Tensor, temperature: float, top_k: int | None, generator: torch.Generator) -> int:
-    if temperature == 0:
-        return int(logits.argmax())
-    logits = (logits - logits.max()) / temperature  # never above 0: no overflow, however small the temperature
-    if top_k is not None and top_k < len(logits):
-        likeliest = logits.topk(top_k)
-        chosen = torch.multinomial(torch.softmax(likeliest.values, 0), 1, generator=generator)
-        return int(likeliest.indices[chosen])
-    return int(torch.multinomial(torch.softmax(logits, 0), 1, generator=generator))
+def _generator(model: LanguageModel, state: tuple[Tensor, ...], half: bool):
+    """The C backend's, where it runs all layers; never where somebody watches, or asked for the reference."""
+    if model.rnn.backend == "reference" or model.rnn.watchers or model.head.weight.device.type != "cpu":
+        return None
+    head = model.head
+    bias = head.weight.new_zeros(model.characters) if head.bias is None else head.bias
+    return generator(step_calls(model.rnn, state), head.weight.detach(), bias.detach(), half)
+
+
+def _stepped(model: LanguageModel, state: tuple[Tensor, ...], tokens: list[int], seeds: list[int], rule: Rule) -> Draws:
+    """The same, with torch: the model steps, and Python draws."""
+
+    @torch.no_grad()
+    def next_characters(count: int) -> Tensor:
+        nonlocal state
+        out = torch.empty(count, len(tokens), dtype=torch.int64)
+        was_training = model.training
+        model.eval()
+        try:
+            for step in range(count):
+                logits, state = model.step(torch.tensor(tokens, device=model.head.weight.device), state)
+                for row, bets in enumerate(logits.double().tolist()):
+                    tokens[row], seeds[row] = draw(bets, rule, seeds[row])
+                out[step] = torch.tensor(tokens)
+        finally:
+            model.train(was_training)
+        return out
+
+    return next_characters

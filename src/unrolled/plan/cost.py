@@ -53,6 +53,22 @@ def sharing(plan: Plan, width: Width, batch: int, item: int, threads: int) -> tu
     return min(threads, batch), False
 
 
+def sharing_of_steps(layers: list[tuple[Plan, Width]], more: int, batch: int, item: int, threads: int) -> tuple[int, bool]:
+    """The same for steps of all layers, one after the other, as text is generated; `more`: numbers in other weights.
+
+    At a few rows a step is bound by the bytes of its weights. Where they fit into one core's cache, it needs no second.
+    """
+    size = item * more + sum(weight_bytes(plan, width, item) for plan, width in layers)
+    even = all(plan.splits_units and all(len(set(g.widths)) == 1 for g in plan.groups) for plan, _ in layers)
+    if threads == 1:
+        return 1, False
+    if even and size * (1 + batch // 8) > CACHE:
+        return threads, True
+    if batch < 2 or size * batch < CACHE:
+        return 1, False
+    return min(threads, batch), False
+
+
 def block_of(batch: int, threads: int, split: bool) -> int:
     """Steps whose input products are made together: about 64 rows for each thread, which stay in its cache."""
     return max(1, AHEAD // max(1, batch if split else -(-batch // threads)))

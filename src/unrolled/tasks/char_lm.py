@@ -13,7 +13,7 @@ from ..data.text import read_text, split, standard_library
 from ..data.vocabulary import Vocabulary
 from ..errors import UsageError
 from ..models.language import LanguageModel, State
-from ..models.sample import write
+from ..models.sample import write, write_many
 from ..models.score import nats_per_character
 
 DROPOUT_LENGTH = 100_000  # characters: with a text of a million a tenth of the hidden values are dropped
@@ -95,13 +95,26 @@ class CharLM:
         return nats_per_character(model, data.validation)
 
     def sample(self, model: LanguageModel, vocabulary: Vocabulary, *, prime: str | None = None, length: int = 500,
-               temperature: float = 0.8, top_k: int | None = None, seed: int = 0):
+               temperature: float = 0.8, top_k: int | None = None, top_p: float | None = None, seed: int = 0,
+               weights: str = "float32"):
         """Characters that follow `prime` (without one: a line's start), as they are drawn."""
-        if prime is None:
-            prime = "\n" if "\n" in vocabulary.characters else vocabulary.characters[0]
-        indices = vocabulary.encode(prime, "--prime")
-        drawn = write(model, indices, length, temperature=temperature, top_k=top_k, seed=seed)
+        drawn = write(model, _indices(vocabulary, prime), length, temperature=temperature, top_k=top_k, top_p=top_p,
+                      seed=seed, weights=weights)
         return (vocabulary.characters[index] for index in drawn)
+
+    def samples(self, model: LanguageModel, vocabulary: Vocabulary, count: int, *, prime: str | None = None,
+                length: int = 500, temperature: float = 0.8, top_k: int | None = None, top_p: float | None = None,
+                seed: int = 0, weights: str = "float32") -> list[str]:
+        """Texts that follow `prime`, written side by side; text k is what `sample` writes with seed + k."""
+        drawn = write_many(model, _indices(vocabulary, prime), length, count, temperature=temperature, top_k=top_k,
+                           top_p=top_p, seed=seed, weights=weights)
+        return [vocabulary.decode(row) for row in drawn.t().tolist()]
+
+
+def _indices(vocabulary: Vocabulary, prime: str | None) -> torch.Tensor:
+    if prime is None:
+        prime = "\n" if "\n" in vocabulary.characters else vocabulary.characters[0]
+    return vocabulary.encode(prime, "--prime")
 
 
 @dataclass(frozen=True)

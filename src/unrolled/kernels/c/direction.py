@@ -130,7 +130,7 @@ class Direction:
         """The loop over time."""
         head = "for (long s = 0; s < steps; s++) {" if self.forward else "for (long s = steps - 1; s >= 0; s--) {"
         inner = [*self._hoisting(), "const long off = offset[s], count = walk_count(&way, s);", *self._bases()]
-        rows = self._rows()
+        rows = self.row_pointers()
         for step in self.program.steps:
             inner += self._product(step) if isinstance(step, Product) else \
                 SegmentText(self.plan, self.program, step, rows).text()
@@ -169,7 +169,7 @@ class Direction:
             lines.append(f"real *now{k} = new{k} + {base} * ({width}), *old{k} = s ? new{k} + {before} * ({width}) : state{k};")
         return lines
 
-    def _rows(self) -> Rows:
+    def row_pointers(self) -> Rows:
         """Pointer expressions of row r (of the batch) or off + r (of packed sequences) in each buffer."""
         body, plan = self.body, self.plan
         low = " - low" if self.forward else ""
@@ -201,7 +201,7 @@ class Direction:
         to, stride_to = self._target(product.to)
         lines = ["if (split) barrier_wait(&q->barrier, me, team);"]
         if self.forward:
-            source, row = self._source(product.source)
+            source, row = self.operand_rows(product.source)
             return [*lines, f"product(count, {extent_local(group.widths)}, {extent(group.depth)}, {source}, "
                             f"stride * ({row}), block{g}_0, {to}, {stride_to}, {int(product.accumulate)});"]
         row = extent(self.plan.gradient)
@@ -211,7 +211,7 @@ class Direction:
                          f"{int(product.accumulate or k > 0)});")
         return lines
 
-    def _source(self, place: Place) -> tuple[str, str]:
+    def operand_rows(self, place: Place) -> tuple[str, str]:
         """First row of an operand, and its row length."""
         if place.buffer in ("state", "new"):
             name = "old" if place.buffer == "state" else "now"

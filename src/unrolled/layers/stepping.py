@@ -1,0 +1,31 @@
+"""One step of all layers as calls of a kernel, prepared once for many steps: how text is generated."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from ..kernels import Call, Schedule, prepare
+from ..kernels.fed import fed_of
+from .recurrent import Recurrent
+
+
+@torch.no_grad()
+def step_calls(rnn: Recurrent, state: tuple[Tensor, ...]) -> tuple[Call, ...]:
+    """Per layer, a call of one step in evaluation mode, with everything evaluated that does not depend on the input.
+
+    state  (L, B, width) each, as `rnn` returns it
+    The first layer's inputs are all its one-hot rows in order, one for each index that it may be given; a layer above has
+    the output of the one below as its last state (kernels/fed.py).
+    """
+    stack, batch = rnn.evaluated, state[0].shape[1] if state else 1
+    weights = [{names: w.detach() for names, w in layer.named().items()} for layer in rnn.layers]
+    parts = [tuple(s[k] for s in state) for k in range(rnn.num_layers)]
+    indices = torch.arange(rnn.input_size)
+    calls = [prepare(stack.graph, stack.sizes[0], [indices], parts[0], weights[0], Schedule(1, batch))]
+    fed = fed_of(stack.graph)
+    for k in range(1, rnn.num_layers):
+        below = [parts[k][0].new_zeros(batch, stack.sizes[k]["I"])] if not fed.inputs else []
+        given = [] if below else [calls[0].vectors.new_zeros(batch, stack.sizes[k]["I"])]
+        calls.append(prepare(fed, stack.sizes[k], given, (*parts[k], *below), weights[k], Schedule(1, batch)))
+    return tuple(calls)
