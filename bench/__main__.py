@@ -12,7 +12,7 @@ from unrolled import find
 from unrolled.errors import UnrolledError
 from unrolled.plan.plan import plan_of
 
-from . import build, char_lm, layers, learning, long, memory, mixed, report, scan, zoo
+from . import build, char_lm, layers, learning, long, memory, mixed, report, sampling, scan, zoo
 from .eager_source import source_of
 from .peers import sizes_of
 from .rows import Row
@@ -23,13 +23,14 @@ def parser() -> argparse.ArgumentParser:
     commands = top.add_subparsers(dest="command", required=True)
     texts = {"layers": "layers, forward and backward", "zoo": "every cell against its eager loop",
              "scan": "linear recurrences against going step by step",
-             "char-lm": "training steps of the character model", "mixed": "bfloat16 products against torch.nn",
+             "char-lm": "training steps of the character model", "sampling": "characters that a model writes",
+             "mixed": "bfloat16 products against torch.nn",
              "memory": "peak memory of the LSTM", "long": "time and memory from 100 to 100,000 steps",
              "build": "building cells, importing the package"}
     for name, text in texts.items():
         one = commands.add_parser(name, help=text)
         one.add_argument("--write", action="store_true", help="render bench/RESULTS.md from all results there are")
-        if name in ("layers", "zoo", "scan", "char-lm", "mixed"):
+        if name in ("layers", "zoo", "scan", "char-lm", "sampling", "mixed"):
             one.add_argument("--seconds", type=positive, default=2.0 if name in ("zoo", "scan") else 4.0,
                              help="for each pair (default: %(default)s)")
         if name == "layers":
@@ -93,10 +94,8 @@ def measure(options: argparse.Namespace, console: Console) -> None:
         result = zoo.run(options.seconds, options.hidden, options.only, say, options.mixed)
     elif options.command == "scan":
         result = scan.run(options.seconds, say)
-    elif options.command == "mixed":
-        result = mixed.run(options.seconds, say)
-    elif options.command == "char-lm":
-        result = char_lm.run(options.seconds, say)
+    elif options.command in ("char-lm", "sampling", "mixed"):
+        result = {"char-lm": char_lm, "sampling": sampling, "mixed": mixed}[options.command].run(options.seconds, say)
     else:
         result = {"memory": memory, "long": long, "build": build}[options.command].run(say)
     if not result.rows and options.command == "layers":

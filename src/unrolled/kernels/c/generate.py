@@ -27,7 +27,7 @@ from .threads import runtime, threads
 
 SLOTS = ("steps", "batch", "layers", "characters", "width", "wanted", "split", "odd", "packed_for", "gomp", "gomp_size", "gomp_me",
          "calls", "packed", "work", "work_size", "head", "bias", "logits", "tokens", "out", "random", "rule", "top_k", "room")
-HEADERS = ("unrolled.h", "threads.h", "wholes.h", "thin.h", "draw.h")
+HEADERS = ("unrolled.h", "team.h", "threads.h", "wholes.h", "thin.h", "draw.h")
 
 
 @dataclass(frozen=True)

@@ -62,7 +62,8 @@ def _arguments(layer: Layer) -> list[str]:
         if slot in sizes:
             lines.append(f"const long {slot} = a[{k}];")
         else:
-            lines.append(f"{'const double' if slot == 'hyper' else 'real'} *{slot} = ({'const double' if slot == 'hyper' else 'real'} *)a[{k}];")
+            kind = "const double" if slot == "hyper" else "real"
+            lines.append(f"{kind} *{slot} = ({kind} *)a[{k}];")
     return lines
 
 
