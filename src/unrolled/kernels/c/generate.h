@@ -72,8 +72,7 @@ static void generate_part(void *argument, int me, int team)
                               AT(double, room) + me * 4 * V);
             if (drawn < 0) drawn = 0, __atomic_store_n(&g->failed, 1, __ATOMIC_RELAXED);
             AT(int64_t, tokens)[b] = AT(int64_t, out)[t * batch + b] = drawn;
-        }
-        if (split) barrier_wait(&g->barrier, me, team);
+        }                                /* the first layer waits for all of them before it looks them up */
     }
     if (me == 0) g->a[slot_packed_for] = slices, g->a[slot_odd] = w.odd;
 }

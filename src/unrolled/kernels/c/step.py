@@ -6,10 +6,10 @@ besides stands in one array of 64-bit integers, by name.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ...plan.plan import Plan
-from ...plan.program import Product
+from ...plan.program import Product, Segment
 from .direction import Direction
 from .segment import Rows, SegmentText, extent, extent_local, low, share
 from .slots import letters
@@ -70,7 +70,7 @@ def _arguments(layer: Layer) -> list[str]:
 def _pack(layer: Layer, write: Direction, number: int) -> list[str]:
     """Weights in the order in which the step multiplies by them."""
     plan, lines = layer.plan, []
-    for product in plan.forward.products:
+    for product in (step for step in _ordered(layer) if isinstance(step, Product)):
         group, g = plan.groups[product.group], product.group
         source, depth, width = f"weights{g}", extent(group.depth), group.widths[0]
         whole = f"size += thin_pack(to ? to + size : 0, {source}, {extent(group.widths)}, {depth}, {extent(group.widths)}, 0);"
@@ -89,14 +89,7 @@ def _step(layer: Layer, write: Direction, number: int) -> list[str]:
              *(f"const int64_t *index{g} = w->token;" for g in range(len(plan.body.hoisted))),
              f"const long z_width = {extent_local(program.z)}, scratch_width = {extent_local(program.scratch)};",
              "real *z = w->work, *scratch = z + count * z_width;", "const weight *from = *packed;"]
-    rows, waited = _rows(write), False
-    for step in program.steps:
-        if isinstance(step, Product):
-            lines += [] if waited else ["if (split) barrier_wait(w->barrier, w->me, w->team);"]
-            lines += _product(write, step)
-        else:
-            lines += SegmentText(plan, program, step, rows).text()
-        waited = isinstance(step, Product)
+    lines += _work(layer, write)
     body = plan.body
     lines += ["(void)batch, (void)off, (void)base, (void)low, (void)scratch;", "*packed = from;",
               f"return {'now0' if body.output_is_state else 'output'};"]
@@ -104,11 +97,47 @@ def _step(layer: Layer, write: Direction, number: int) -> list[str]:
             *_indent(lines), "}"]
 
 
+def _ordered(layer: Layer) -> list[Product | Segment]:
+    """The step's products and segments, but for keeping what came from below; of the products that come first, those of
+    the step before's states in front."""
+    steps = list(filter(None, (_without_below(layer, step) for step in layer.plan.forward.steps)))
+    first = next((k for k, step in enumerate(steps) if not isinstance(step, Product)), len(steps))
+    return sorted(steps[:first], key=lambda product: not _known(layer, product)) + steps[first:]
+
+
+def _without_below(layer: Layer, step: Product | Segment) -> Product | Segment | None:
+    """The state that the layer below rewrites has no new value to be stored."""
+    if layer.below is None or isinstance(step, Product):
+        return step
+    new = layer.plan.body.new_states[layer.below]
+    nodes, stores = tuple(i for i in step.nodes if i != new), tuple(pair for pair in step.stores if pair[0] != new)
+    return replace(step, nodes=nodes, stores=stores) if nodes or stores else None
+
+
+def _known(layer: Layer, step: Product | Segment) -> bool:
+    """Whether a product only needs what was there before this step: every thread has passed a barrier since."""
+    return isinstance(step, Product) and step.source.buffer == "state" and step.source.number != layer.below
+
+
+def _work(layer: Layer, write: Direction) -> list[str]:
+    """Products and segments, with a barrier before what reads other threads' results: the characters drawn or the layer
+    below at first, then before each product."""
+    lines, rows, wait, begun = [], _rows(write), True, False
+    for step in _ordered(layer):
+        product = isinstance(step, Product)
+        if wait and (product or not begun) and (begun or not _known(layer, step)):
+            lines.append("if (split) barrier_wait(w->barrier, w->me, w->team);")
+            wait, begun = False, True
+        lines += _product(write, step) if product else SegmentText(layer.plan, layer.plan.forward, step, rows).text()
+        wait = wait or not product
+    return lines
+
+
 def _states(layer: Layer) -> list[str]:
     lines = []
     for k in range(len(layer.plan.body.states)):
         if k == layer.below:
-            lines.append(f"real *old{k} = (real *)below, *now{k} = new{k};")
+            lines.append(f"real *old{k} = (real *)below;")
         else:
             lines.append(f"real *old{k} = w->odd ? new{k} : state{k}, *now{k} = w->odd ? state{k} : new{k};")
     return lines
