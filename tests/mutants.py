@@ -106,6 +106,17 @@ MUTANTS = (
            "test_cells.py::test_what_the_caller_gives_is_left_alone[c-lstm]"),
     Mutant("kernels/c/threads.py", "return 1 if _forked else torch", "return torch",
            "test_cells.py::test_a_forked_child_computes"),
+    # Text.
+    Mutant("kernels/c/thin.h", "pair + 2 * (inside % LANES) + inside / LANES", "column",
+           "test_sample.py::test_rounded_weights_write_what_a_rounded_model_writes"),
+    Mutant("kernels/c/draw.h", "l[a] == l[b] && a < b", "l[a] == l[b] && a > b", "test_sample.py::test_c_draws_what_python_draws"),
+    Mutant("kernels/c/draw.h", "n < most && (n == 0 || sum < enough)", "n < most && sum < enough - w[0]",
+           "test_sample.py::test_c_draws_what_python_draws"),
+    Mutant("models/draw.py", "enough, reached, kept = p * _sum(weights), 0.0, set()", "enough, reached, kept = p, 0.0, set()",
+           "test_sample.py::test_draws_have_the_nucleus_probabilities", quick=True),
+    Mutant("kernels/c/generate.h", "a[slot_packed_for] != slices && me < slices", "a[slot_packed_for] != slices && me < 1",
+           "test_sample.py::test_many_texts_are_each_alone_in_float32"),
+    Mutant("kernels/c/generate.h", "a[slot_odd] = w.odd", "a[slot_odd] = 0", "test_sample.py::test_chunks_do_not_change_the_text"),
     # Cells and layers.
     Mutant("cells/gru.py", "r * (U_n @ h + c_n)", "(r * (U_n @ h) + c_n)",
            "test_oracles.py::test_gru_is_torchs[reference]"),

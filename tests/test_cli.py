@@ -125,6 +125,33 @@ def test_sample_is_deterministic(run, capsys):
     assert said(capsys, *arguments) == said(capsys, *arguments)
 
 
+def test_several_texts_are_printed_below_each_other_each_as_alone(run, capsys):
+    options = ["sample", run.folder, "--length", 20, "--prime", "the ", "--top-p", 0.9]
+    code, out, err = said(capsys, *options, "--seed", 3, "--count", 2)
+    alone = [said(capsys, *options, "--seed", seed)[1] for seed in (3, 4)]
+    assert (code, err) == (0, "") and out == f"--- seed 3\n{alone[0]}--- seed 4\n{alone[1]}" and alone[0] != alone[1]
+    assert out.replace("--- seed 3\n", "").replace("--- seed 4\n", "") == "".join(
+        f"the {text}\n" for text in run.samples(2, "the ", 20, top_p=0.9, seed=3))
+
+
+def test_weights_in_bfloat16_are_used_and_their_loss_is_said(run, text, capsys):
+    code, out, err = said(capsys, "sample", run.folder, "--length", 20, "--weights", "bf16")
+    count, exact, coarse = run.cost_of_rounding()
+    assert (code, out) == (0, run.sample(length=20, weights="bf16") + "\n") and exact != coarse
+    assert err == (f"weights in bfloat16: {coarse:.4f} nats per character on {count:,} held-out characters, "
+                   f"{exact:.4f} in float32\n")
+    assert exact == pytest.approx(run.evaluate(text.read_text()[-count - 1:]).nats)
+
+
+def test_the_loss_of_rounded_weights_is_not_known_without_the_text(run, text, capsys):
+    aside = text.rename(text.with_suffix(".aside"))
+    try:
+        assert said(capsys, "sample", run.folder, "--length", 5, "--weights", "bf16")[2] == (
+            f"weights in bfloat16; the text {text} is not there, so that what they cost is not known\n")
+    finally:
+        aside.rename(text)
+
+
 def test_cells_lists_every_registered_cell(capsys):
     from unrolled.cells import REGISTRY
     code, out, _ = said(capsys, "cells", "--json")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import math
 import os
 import subprocess
@@ -10,6 +11,7 @@ import time
 
 import pytest
 import torch
+from building import COMPILER
 from instances import fitting, needs_compiler
 from together import STARTERS
 
@@ -232,6 +234,30 @@ def test_threads_of_our_own_write_the_same(monkeypatch):
     monkeypatch.setattr(generate, "runtime", lambda: (0, 0, 0))
     monkeypatch.setattr(generate, "sharing_of_steps", lambda *_: (2, True))
     assert torch.equal(write_many(model, PRIME, 60, 3), expected)
+
+
+@pytest.mark.parametrize("half", (False, True))
+@pytest.mark.parametrize("target", ("x86-64-v3", "x86-64"))
+def test_narrower_vectors_write_the_same(target, half, tmp_path, monkeypatch):
+    """AVX2 and SSE2: other panels, other tiles."""
+    def build(source: str, *, name: str, optimise: str) -> ctypes.CDLL:
+        (tmp_path / "text.c").write_text(source)
+        command = [COMPILER, "-O2", "-std=gnu11", "-shared", "-fPIC", f"-march={target}", "-Wall", "-Wextra", "-Werror",
+                   "-Wno-unused-parameter", "-Wno-unused-variable", "-Wno-unknown-pragmas", "text.c", "-o", "text.so", "-lm", "-pthread"]
+        built = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120)
+        if built.returncode and "march" in built.stderr:
+            pytest.skip(f"the compiler does not know -march={target}")
+        assert built.returncode == 0, built.stderr
+        return ctypes.CDLL(str(tmp_path / "text.so"))
+
+    model = made("lstm", 2, 37, 65, torch.float32)
+    expected = by_torch(rounded(model) if half else model, 5)
+    generate._library.cache_clear()
+    monkeypatch.setattr(generate, "build", build)
+    try:
+        assert torch.equal(write_many(model, PRIME, 40, 5, weights="bf16" if half else "float32"), expected)
+    finally:
+        generate._library.cache_clear()
 
 
 # --- what is refused, and how soon it begins -------------------------------------------------------------------

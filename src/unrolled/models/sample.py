@@ -65,7 +65,8 @@ def write_many(model: LanguageModel, prime: Tensor, length: int, count: int, *, 
 
 
 def rounded(model: LanguageModel) -> LanguageModel:
-    """A copy of a model whose matrices are rounded to bfloat16; vectors stay as they are."""
+    """A copy of a model whose matrices are rounded to bfloat16; vectors stay as they are. (What a cell makes of its
+    matrices, such as W - W.T, the C backend rounds once more.)"""
     model = copy.deepcopy(model)
     with torch.no_grad():
         for tensor in (*model.parameters(), *model.buffers()):

@@ -40,7 +40,7 @@ int64_t room(const int64_t *a)
 typedef struct { int64_t *a; barrier_t barrier; int failed; } generation;
 
 /* Logits of this thread's rows, or of its characters in all rows. */
-HELPER void bets(const int64_t *a, const turn *w, const real *y, const weight *packed)
+HELPER void bets(const int64_t *a, const worker *w, const real *y, const weight *packed)
 {
     const long V = a[slot_characters], K = a[slot_width], lo = w->split ? V * w->me / w->team : 0;
     const long hi = w->split ? V * (w->me + 1) / w->team : V;
@@ -54,7 +54,7 @@ static void generate_part(void *argument, int me, int team)
     const int split = (int)a[slot_split], slices = split ? team : 1;
     const long batch = a[slot_batch], V = a[slot_characters], size = slice_room(a, slices);
     weight *packed = AT(weight, packed) + (split ? me * size : 0);
-    turn w = {batch, split ? 0 : me, split ? 1 : team, 0, split, (int)a[slot_odd], me, team, AT(int64_t, tokens),
+    worker w = {batch, split ? 0 : me, split ? 1 : team, 0, split, (int)a[slot_odd], me, team, AT(int64_t, tokens),
               AT(real, work) + me * a[slot_work_size], &g->barrier};
     w.count = batch > w.first ? (batch - w.first + w.stride - 1) / w.stride : 0;
     const draw_rule rule = {AT(double, rule)[0], AT(double, rule)[1], a[slot_top_k]};

@@ -22,7 +22,7 @@ from .library import OPTIMISE
 from .run import obstacle
 from .segment import safe
 from .slots import dims, letters
-from .step import TURN, Layer, step_slots, step_text
+from .step import WORKER, Layer, step_slots, step_text
 from .threads import runtime, threads
 
 SLOTS = ("steps", "batch", "layers", "characters", "width", "wanted", "split", "odd", "packed_for", "gomp", "gomp_size", "gomp_me",
@@ -55,7 +55,7 @@ def emit_generator(layers: tuple[Layer, ...], double: bool, half: bool) -> str:
     """The C of a model's generator: a step for each kind of layer, the first and those above it, and the loop."""
     lines = [f"/* {safe(layers[0].plan.graph.name)}, generating: made by unrolled from the cell's equations. Convention {VERSION}. */",
              f"typedef {'double' if double else 'float'} real;", f"#define REAL {64 if double else 32}", f"#define HALF {int(half)}",
-             "#include <stdlib.h>", *map(_header, HEADERS), LOOPS, "", TURN, ""]
+             "#include <stdlib.h>", *map(_header, HEADERS), LOOPS, "", WORKER, ""]
     for number, layer in enumerate(layers):
         lines += step_text(layer, number)
     last = len(layers) - 1

@@ -14,14 +14,14 @@ from .direction import Direction
 from .segment import Rows, SegmentText, extent, extent_local, low, share
 from .slots import letters
 
-TURN = """/* A thread's part in a step. `odd`: which of each state's two buffers is the old one. */
+WORKER = """/* A thread's part in a step. `odd`: which of each state's two buffers is the old one. */
 typedef struct {
     long batch, first, stride, count;
     int split, odd, me, team;
     const int64_t *token;              /* each row's character */
     real *work;                        /* this thread's own */
     barrier_t *barrier;
-} turn;
+} worker;
 """
 
 
@@ -93,7 +93,7 @@ def _step(layer: Layer, write: Direction, number: int) -> list[str]:
     body = plan.body
     lines += ["(void)batch, (void)off, (void)base, (void)low, (void)scratch;", "*packed = from;",
               f"return {'now0' if body.output_is_state else 'output'};"]
-    return [f"static const real *step_{number}(const turn *w, const int64_t *a, const real *below, const weight **packed)", "{",
+    return [f"static const real *step_{number}(const worker *w, const int64_t *a, const real *below, const weight **packed)", "{",
             *_indent(lines), "}"]
 
 
