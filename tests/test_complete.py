@@ -95,8 +95,8 @@ def test_every_starter_is_in_the_tests_of_the_plan():
 @pytest.mark.parametrize("family", sorted(set(together.homes().values())))
 def test_every_family_builds_as_one_file(family):
     """Where it does not, its cells would silently be built one by one, which takes many times as long."""
-    for double in (True, False):
-        assert set(together.family(family, double)) == {graph for graph, home in together.homes().items() if home == family}
+    for precision in ("float64", "float32"):
+        assert set(together.family(family, precision)) == {graph for graph, home in together.homes().items() if home == family}
 
 
 def test_every_backend_is_a_folder_and_every_folder_a_backend():
