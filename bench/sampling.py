@@ -53,7 +53,7 @@ def as_torch(ours: LanguageModel) -> dict[str, Tensor]:
 
 
 def ours(model: LanguageModel, rows: int, half: bool) -> Work:
-    draws = sample._draws(sample.rounded(model) if half else model, torch.tensor([0]), Rule(TEMPERATURE), range(rows), half)
+    draws = sample.drawing(sample.rounded(model) if half else model, torch.tensor([0]), Rule(TEMPERATURE), range(rows), half)
     return lambda: draws(AT_ONCE)
 
 

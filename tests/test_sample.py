@@ -169,7 +169,7 @@ def test_chunks_do_not_change_the_text():
     with torch.no_grad():
         texts = []
         for size in (1, 7, 64):
-            draws = sample._draws(model, PRIME, Rule(), [3, 9], False)
+            draws = sample.drawing(model, PRIME, Rule(), [3, 9], False)
             texts.append(torch.cat([draws(size) for _ in range(-(-128 // size))])[:128])
     assert torch.equal(texts[0], texts[1]) and torch.equal(texts[0], texts[2])
 
@@ -207,6 +207,18 @@ def test_a_new_text_sees_new_weights():
     with torch.no_grad():
         model.rnn.layers[0].U_i.mul_(-3.0)
     assert list(write(model, PRIME, 60)) != before
+
+
+def test_cores_share_units_rows_or_nothing():
+    """By what a step reads: weights that fit into one core's cache need no second, unless there are many rows."""
+    def shared(cell: str, hidden: int, rows: int, item: int = 4, threads: int = 2) -> tuple[int, bool]:
+        calls = sample.step_calls((rnn := made(cell, 2, hidden).rnn), rnn.first_state(1))
+        return generate.sharing_of_steps([(call.plan, call.width) for call in calls], 5 * hidden, rows, item, threads)
+
+    assert shared("lstm", 256, 1) == (2, True) and shared("lstm", 256, 1, threads=1) == (1, False)
+    assert shared("lstm", 64, 1) == shared("lstm", 16, 9) == (1, False)
+    assert shared("lstm", 128, 1) == (2, True) and shared("lstm", 128, 1, item=2) == (1, False)
+    assert shared("lstm", 64, 9) == (2, False) and shared("on_lstm", 256, 3) == (2, False) and shared("on_lstm", 256, 1) == (1, False)
 
 
 ALONE = """

@@ -94,7 +94,7 @@ def _written(model: LanguageModel, prime: Tensor, length: int, rule: Rule, seeds
 def _parts(model: LanguageModel, prime: Tensor, length: int, rule: Rule, seeds: Sequence[int], half: bool) -> Iterator[Tensor]:
     draws, count = None, 1                             # the first character comes alone, at once
     while length > 0:
-        draws = draws or _draws(model, prime, rule, seeds, half)
+        draws = draws or drawing(model, prime, rule, seeds, half)
         began = time.perf_counter()
         part = draws(min(count, length))
         if part is None:
@@ -105,8 +105,12 @@ def _parts(model: LanguageModel, prime: Tensor, length: int, rule: Rule, seeds: 
 
 
 @torch.no_grad()
-def _draws(model: LanguageModel, prime: Tensor, rule: Rule, seeds: Sequence[int], half: bool) -> Draws:
-    """What makes the next characters: all of the prime but its last character is read here."""
+def drawing(model: LanguageModel, prime: Tensor, rule: Rule, seeds: Sequence[int], half: bool) -> Draws:
+    """What makes the next characters of as many texts as there are seeds, in the backend that can.
+
+    half  the model's matrices are bfloat16 numbers already (`rounded`), and may be kept as such
+    All of the prime but its last character is read here.
+    """
     was_training = model.training
     model.eval()
     try:
