@@ -311,7 +311,8 @@ def test_kernels_take_the_team_that_they_get():
 def test_a_forked_child_computes():
     """After the parent has used its threads: the child has the runtime's memory and none of its threads."""
     program = ("from test_cells import *\ncheck(small('lstm'), 'c')\nwith way(2, False): check(small('lstm'), 'c')\n"
-               "child = os.fork()\nif child == 0:\n try:\n  check(small('lstm', schedule=Schedule(9, 4)), 'c')\n  os._exit(0)\n"
+               "child = os.fork()\nif child == 0:\n import signal\n signal.alarm(100)\n"      # one that waits for ever must not stay
+               " try:\n  check(small('lstm', schedule=Schedule(9, 4)), 'c')\n  os._exit(0)\n"
                " except BaseException as error:\n  print(error)\n  os._exit(7)\n"
                "assert os.waitpid(child, 0)[1] == 0\ncheck(small('lstm'), 'c')\nprint('right')")
     assert _run_program(program, OMP_NUM_THREADS="2").strip() == "right"
