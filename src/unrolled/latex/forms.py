@@ -8,7 +8,8 @@ from .lines import separated
 from .tokens import Token
 from .tree import Tree
 
-SPECIAL = ("\\frac", "\\dfrac", "\\tfrac", "\\sqrt", "\\begin", "\\mathbb", "\\lVert", "\\lfloor", "\\sum", "\\lvert", "|", "\\|")
+SPECIAL = ("\\frac", "\\dfrac", "\\tfrac", "\\sqrt", "\\begin", "\\mathbb", "\\lVert", "\\lfloor", "\\sum", "\\lvert",
+           "|", "\\|")
 
 
 @dataclass
@@ -23,7 +24,8 @@ class Forms:
     def read(self, token: Token) -> Tree:
         """The form that `token` begins."""
         form = {"\\frac": self.fraction, "\\dfrac": self.fraction, "\\tfrac": self.fraction, "\\sqrt": self.root,
-                "\\begin": self.environment, "\\mathbb": self.indicator, "\\sum": self.total, "\\lfloor": self.floor}.get(token.text)
+                "\\begin": self.environment, "\\mathbb": self.indicator, "\\sum": self.total,
+                "\\lfloor": self.floor}.get(token.text)
         return form(token) if form else self.between(token)
 
     def inside(self, token: Token) -> Tree:
@@ -76,9 +78,13 @@ class Forms:
         if token.kind == "cases":
             return self.cases(token, inside)
         if not token.kind.endswith("matrix"):
-            raise self.wrong(token.at, f"\\begin{{{token.kind}}} cannot stand inside an equation. cases and bmatrix can.")
+            raise self.wrong(
+                token.at, f"\\begin{{{token.kind}}} cannot stand inside an equation. cases and bmatrix can."
+            )
         if any(t.text == "&" for t in inside):
-            raise self.wrong(token.at, "a matrix of several columns cannot be read. Give each product an equation of its own.")
+            raise self.wrong(
+                token.at, "a matrix of several columns cannot be read. Give each product an equation of its own."
+            )
         pieces = separated(self.parser.source, inside, token)
         parts = [self.parser.inner(piece, token.at) for piece in pieces]
         return Tree("concat", tuple(parts), at=token.at) if len(parts) > 1 else parts[0]
@@ -86,7 +92,9 @@ class Forms:
     def cases(self, token: Token, inside: list[Token]) -> Tree:
         parts = [_at_ampersands(row) for row in separated(self.parser.source, inside, token, ("\\\\",))]
         if len(parts) != 2 or any(len(p) != 2 for p in parts):
-            raise self.wrong(token.at, "cases has two rows here: VALUE & \\text{if } a < b \\\\ VALUE & \\text{otherwise}.")
+            raise self.wrong(
+                token.at, "cases has two rows here: VALUE & \\text{if } a < b \\\\ VALUE & \\text{otherwise}."
+            )
         chosen, other = (self.parser.inner(p[0], token.at) for p in parts)
         asked = [t for t in parts[0][1] if t.kind != "word" or t.text not in ("if", "for", "when")]
         if len(asked) > 2 and [t.text for t in asked[-2:]] == ["\\neq", "0"]:

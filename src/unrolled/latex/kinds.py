@@ -18,8 +18,9 @@ ROUNDS = 8
 class Kinds:
     """The kind of every name, and chains of factors resolved by it.
 
-    A capital letter that is the same at every step and stands left of a vector is a matrix; other capitals and small Latin
-    letters are vectors; Greek letters and words are numbers, unless they are added to a vector or \\odot stands beside them.
+    A capital letter that is the same at every step and stands left of a vector is a matrix; other capitals and small
+    Latin letters are vectors; Greek letters and words are numbers, unless they are added to a vector or \\odot stands
+    beside them.
     """
 
     source: Source
@@ -32,7 +33,10 @@ class Kinds:
         return self.resolved(tree)[1]
 
     def resolved(self, tree: Tree) -> tuple[Tree, int]:
-        """The expression with products, mul and div in place of chains, and its kind. Raises CellError where kinds clash."""
+        """The expression with products, mul and div in place of chains, and its kind.
+
+        Raises CellError where kinds clash.
+        """
         if tree.op == "name":
             return tree, self.of[tree.value]
         if tree.op == "number":
@@ -87,8 +91,11 @@ class Kinds:
         made, kind = stack[0]
         for right, other in stack[1:]:
             if kind == other == MATRIX:
-                raise self.source.wrong(right.at, "a product of two matrices and no vector behind it. Write the vector, W U x_t, or make "
-                                        "the product one matrix.")
+                raise self.source.wrong(
+                    right.at,
+                    "a product of two matrices and no vector behind it. Write the vector, W U x_t, or make "
+                    "the product one matrix.",
+                )
             row = kind == VECTOR and other == MATRIX
             made = Tree("product", (right, made), at=made.at) if row else Tree("mul", (made, right), at=made.at)
             kind = VECTOR if row else max(kind, other)
@@ -96,8 +103,11 @@ class Kinds:
 
     def _clash(self, matrix: Tree) -> Exception:
         name = matrix.names()[0].value.python
-        return self.source.wrong(matrix.at, f"{name} is a matrix, for it stands left of a vector elsewhere, and is taken together with "
-                                 "a vector unit by unit here. Give the two uses names of their own.")
+        return self.source.wrong(
+            matrix.at,
+            f"{name} is a matrix, for it stands left of a vector elsewhere, and is taken together with "
+            "a vector unit by unit here. Give the two uses names of their own.",
+        )
 
     # --- what stands beside a name --------------------------------------------------------------------------------
 
@@ -120,8 +130,14 @@ class Kinds:
             before = signs[k - 1] if k else "odot"
             if signs[k] in ("", "*") and self.can_be_matrix(factor) and any(self.kind(f) for f in self._rest(tree, k)):
                 self.push(factor, MATRIX)
-            elif before in ("", "*") and signs[k] in ("odot", "/") and self.can_be_matrix(factor) and factor.op == "name" \
-                    and self.kind(tree.args[k - 1]) == VECTOR and not self.can_be_matrix(tree.args[k - 1]):
+            elif (
+                before in ("", "*")
+                and signs[k] in ("odot", "/")
+                and self.can_be_matrix(factor)
+                and factor.op == "name"
+                and self.kind(tree.args[k - 1]) == VECTOR
+                and not self.can_be_matrix(tree.args[k - 1])
+            ):
                 self.by_row.append(factor.value.python)
                 self.push(factor, MATRIX)
             if before == signs[k] == "odot":                        # alone between \\odot and \\odot
@@ -156,7 +172,11 @@ class Kinds:
                 self.of[name] = max(self.of[name], kind)
             elif name in self.fixed:
                 self.push(self.fixed[name], kind)
-        elif tree.op not in ("concat", "cases", "less") and (kind == MATRIX or self.kind(tree) < kind) and tree.value not in WHOLE:
+        elif (
+            tree.op not in ("concat", "cases", "less")
+            and (kind == MATRIX or self.kind(tree) < kind)
+            and tree.value not in WHOLE
+        ):
             for part in tree.args:
                 self.push(part, kind)
 

@@ -37,7 +37,9 @@ def lines_of(source: Source, tokens: list[Token]) -> list[Line]:
             _add_on(source, found, inside)
             continue
         if len(places) > 1:
-            raise source.wrong(inside[places[1]].at, "a second = in one equation. Give each equation a line of its own.")
+            raise source.wrong(
+                inside[places[1]].at, "a second = in one equation. Give each equation a line of its own."
+            )
         while inside and inside[-1].text == ".":
             inside.pop()
         words = []
@@ -53,7 +55,7 @@ def _as_equals(token: Token) -> Token:
 
 
 def _add_on(source: Source, found: list[Line], piece: list[Token]) -> None:
-    """A piece without `=`: words are a comment; what begins or ends at an operator belongs to the equation before it."""
+    """A piece without `=`: words are a comment; what begins or ends at an operator goes on with the equation before."""
     while piece and piece[-1].text == ".":
         piece.pop()
     if not piece:
@@ -64,7 +66,9 @@ def _add_on(source: Source, found: list[Line], piece: list[Token]) -> None:
     elif found and (piece[0].text in GOES_ON or not found[-1].right or found[-1].right[-1].text in GOES_ON):
         found[-1].right.extend(piece)
     else:
-        raise source.wrong(piece[0].at, "this is no equation: it has no =. Write NAME = ..., or put words into \\text{...}.")
+        raise source.wrong(
+            piece[0].at, "this is no equation: it has no =. Write NAME = ..., or put words into \\text{...}."
+        )
 
 
 def _pieces(source: Source, tokens: list[Token]) -> list[list[tuple[Token, int]]]:
@@ -83,7 +87,12 @@ def _pieces(source: Source, tokens: list[Token]) -> list[list[tuple[Token, int]]
         if not opened and (token.kind == "line" or token.text in BREAKS or token.text in (",", ";")
                            or (token.text == "&" and following == "&")):
             pieces.append([])
-        elif token.text == "&" and not any(t.text == "\\begin" for t in opened) or token.kind == "line" or token.text in BREAKS:
+        elif (
+            token.text == "&"
+            and not any(t.text == "\\begin" for t in opened)
+            or token.kind == "line"
+            or token.text in BREAKS
+        ):
             continue
         else:
             if token.text in CLOSE:
@@ -109,7 +118,9 @@ def _never_closed(source: Source, token: Token) -> Exception:
     return source.wrong(token.at, f"{token.text} is never closed. Write {OPEN[token.text]} where it ends.")
 
 
-def separated(source: Source, tokens: list[Token], opening: Token, marks: tuple[str, ...] = BETWEEN) -> list[list[Token]]:
+def separated(
+    source: Source, tokens: list[Token], opening: Token, marks: tuple[str, ...] = BETWEEN
+) -> list[list[Token]]:
     """Cut at the commas and the like that no further bracket holds."""
     pieces: list[list[Token]] = [[]]
     depth = 0

@@ -1,4 +1,4 @@
-r"""Tokens become expressions: sums of chains of factors, as they stand; what a factor does to the next is told later."""
+r"""Tokens become expressions: sums of chains of factors as they stand; what a factor does to the next comes later."""
 
 from __future__ import annotations
 
@@ -11,9 +11,11 @@ from .scripts import ACCENTS, Script, script_of
 from .tokens import FUNCTIONS, Source, Token, tokens_of
 from .tree import BEFORE, GREEK, NOW, Equation, Name, Tree
 
-SIGNS = {"*": "*", "\\cdot": "*", "\\times": "*", "\\ast": "*", "\\odot": "odot", "\\circ": "odot", "\\otimes": "odot", "/": "/"}
-FREE = ("f", "g", "phi", "varphi", "psi", "Phi", "Psi", "rho", "act", "activation")     # letters that papers give to a function
-ALSO_NAMES = ("mean", "norm", "maximum", "minimum", "held", "concat", "log")     # \mathrm{mean} without brackets is a name
+SIGNS = {"*": "*", "\\cdot": "*", "\\times": "*", "\\ast": "*", "/": "/",
+         "\\odot": "odot", "\\circ": "odot", "\\otimes": "odot"}
+# Letters that papers give to a function.
+FREE = ("f", "g", "phi", "varphi", "psi", "Phi", "Psi", "rho", "act", "activation")
+ALSO_NAMES = ("mean", "norm", "maximum", "minimum", "held", "concat", "log")  # \mathrm{mean} without brackets is a name
 END = Token("end", "", -1)
 MANY = {"maximum": 2, "minimum": 2}
 
@@ -28,7 +30,9 @@ def equations_of(source: Source) -> list[Equation]:
         right = Parser(source, line.right, line.equals.at).whole()
         found.append(Equation(left, right, " ".join(" ".join(line.comment).split())))
     if not found:
-        raise source.wrong(0, "there is no equation here. Write at least one, such as h_t = \\tanh(W x_t + U h_{t-1} + b).")
+        raise source.wrong(
+            0, "there is no equation here. Write at least one, such as h_t = \\tanh(W x_t + U h_{t-1} + b)."
+        )
     return found
 
 
@@ -156,8 +160,11 @@ class Parser:
         if base.op == "number":
             return replace(base, value=float(f"1e{text}") if base.value == 10 else base.value ** int(text))
         if base.op == "name" and base.value.capital and base.moment is None:
-            raise self.source.wrong(sign.at, f"{base.value.python} may be a matrix, and a matrix has no powers here. Write "
-                                    "W W x_t for a square; for an inverse, a parameter of its own.")
+            raise self.source.wrong(
+                sign.at,
+                f"{base.value.python} may be a matrix, and a matrix has no powers here. Write "
+                "W W x_t for a square; for an inverse, a parameter of its own.",
+            )
         made = Tree("power", (base,), int(digits), base.at) if digits != "1" else base
         return made if text == digits else Tree("div", (Tree("number", value=1.0, at=base.at), made), at=base.at)
 
@@ -205,13 +212,17 @@ class Parser:
             raise self.wrong(token, f"{token.text} is no command that is understood here. "
                              "Write it with +, -, \\odot, \\sigma, \\tanh, \\frac and the like.")
         if token.kind == "end":
-            raise self.wrong(token, "the equation ends where a value is expected. Write what comes next, or take out the last sign.")
+            raise self.wrong(
+                token, "the equation ends where a value is expected. Write what comes next, or take out the last sign."
+            )
         said = f"behind {after.text}" if after else "here"
         raise self.wrong(token, f"a value is expected {said}, not {token.text}. Put one before it, or take it out.")
 
     def word(self, token: Token) -> Name:
         if " " in token.text:
-            raise self.wrong(token, f"the words {token.text!r} stand in the middle of an equation. Put \\quad before them.")
+            raise self.wrong(
+                token, f"the words {token.text!r} stand in the middle of an equation. Put \\quad before them."
+            )
         said = token.text.replace("-", "_")
         if not re.fullmatch(r"[^\W\d_]\w*", said):
             raise self.wrong(token, f"{token.text!r} cannot be a name. Letters and digits can.")
@@ -258,7 +269,9 @@ class Parser:
                 continue
             script: Script = script_of(self.source, inside)
             if script.moment and moment:
-                raise self.source.wrong(sign.at, f"two moments on one name, {moment} and {script.moment}. Leave one of them.")
+                raise self.source.wrong(
+                    sign.at, f"two moments on one name, {moment} and {script.moment}. Leave one of them."
+                )
             moment = script.moment or moment
             name = replace(name, below=(*name.below, *script.parts))
         if moment is None:
@@ -296,8 +309,11 @@ class Parser:
         if known == "concat":
             return Tree("concat", args, at=tree.at)
         if known and len(args) != wanted:
-            raise self.source.wrong(tree.at, f"{name.base} takes {wanted} value{'s' * (wanted > 1)} and is given {len(args)}. "
-                                    + ("Join vectors with square brackets: [a, b]." if wanted == 1 else "Write both, with a comma."))
+            raise self.source.wrong(
+                tree.at,
+                f"{name.base} takes {wanted} value{'s' * (wanted > 1)} and is given {len(args)}. "
+                + ("Join vectors with square brackets: [a, b]." if wanted == 1 else "Write both, with a comma."),
+            )
         return Tree("call", args, said, tree.at)
 
     def check_word(self, tree: Tree, token: Token) -> None:
@@ -313,7 +329,8 @@ class Parser:
         factors = [self.factor(None)]
         while self.starts():
             factors.append(self.factor(None))
-        return factors[0] if len(factors) == 1 else Tree("chain", tuple(factors), ("",) * (len(factors) - 1), factors[0].at)
+        signs = ("",) * (len(factors) - 1)
+        return Tree("chain", tuple(factors), signs, factors[0].at) if signs else factors[0]
 
 
 def _is_power(said: list[str]) -> bool:

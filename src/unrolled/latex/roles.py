@@ -58,7 +58,8 @@ def _functions(source: Source, equations: list[Equation]) -> tuple[list[Equation
     for equation in equations:
         left, right = equation.left, equation.right
         if right.op == "function" and left.op in ("name", "function"):
-            functions[left.value if left.op == "function" else left.value.python] = FUNCTIONS.get(right.value, right.value)
+            name = left.value if left.op == "function" else left.value.python
+            functions[name] = FUNCTIONS.get(right.value, right.value)
         elif left.op == "function":
             if right.op != "call" or right.args[0].op != "name":
                 raise source.wrong(right.at, f"{left.value} is a function, and only a known one can be named here. "
@@ -68,9 +69,13 @@ def _functions(source: Source, equations: list[Equation]) -> tuple[list[Equation
             rest.append(equation)
         for part in _parts(right) if right.op != "function" else ():
             if part.op == "function":
-                raise source.wrong(part.at, f"{part.value} is a function and stands here without a value. Write {part.value}(...).")
+                raise source.wrong(
+                    part.at, f"{part.value} is a function and stands here without a value. Write {part.value}(...)."
+                )
     if not rest:
-        raise source.wrong(0, "there is no equation here, only names of functions. Write e.g. h_t = f(W x_t + U h_{t-1} + b).")
+        raise source.wrong(
+            0, "there is no equation here, only names of functions. Write e.g. h_t = f(W x_t + U h_{t-1} + b)."
+        )
     return rest, functions
 
 
@@ -97,7 +102,9 @@ def _layers(roles: Roles) -> None:
             return replace(tree, value=given, moment=NOW)
         return replace(tree, value=replace(tree.value, below=tuple(p for p in tree.value.below if p not in LAYER)))
     _map_names(roles, change)
-    roles.notes.append(f"One layer of a stack: {given.python} is the layer below, and Recurrent(..., num_layers=L) stacks them.")
+    roles.notes.append(
+        f"One layer of a stack: {given.python} is the layer below, and Recurrent(..., num_layers=L) stacks them."
+    )
 
 
 def _horizon(roles: Roles) -> None:
@@ -119,11 +126,15 @@ def _twice(roles: Roles) -> None:
     seen: dict[Name, Equation] = {}
     for equation in roles.equations:
         if equation.left.moment == BEFORE:
-            raise roles.source.wrong(equation.left.at, f"{equation.name.python} of t-1 is what the step has found and cannot be given "
-                                     "a value. Write t on the left of =.")
+            raise roles.source.wrong(
+                equation.left.at,
+                f"{equation.name.python} of t-1 is what the step has found and cannot be given "
+                "a value. Write t on the left of =.",
+            )
         if equation.name in seen:
-            raise roles.source.wrong(equation.left.at, f"{equation.name.python} is given by two equations. Give one of the two "
-                                     "another name.")
+            raise roles.source.wrong(
+                equation.left.at, f"{equation.name.python} is given by two equations. Give one of the two another name."
+            )
         seen[equation.name] = equation
 
 
@@ -144,8 +155,10 @@ def _leaves(roles: Roles) -> None:
         roles.inputs = list(dict.fromkeys(bare))
         roles.notes += [f"{name.python} without t is the input." for name in roles.inputs]
     if not roles.inputs:
-        raise roles.source.wrong(roles.equations[0].left.at, "nothing here is an input: every value that carries t is given by an "
-                                 "equation. Use the input as x_t.")
+        raise roles.source.wrong(
+            roles.equations[0].left.at,
+            "nothing here is an input: every value that carries t is given by an equation. Use the input as x_t.",
+        )
     if len(roles.inputs) > 1:
         roles.notes.append(f"Inputs, which carry t and no equation gives: {', '.join(n.python for n in roles.inputs)}.")
     for name in before:
@@ -186,8 +199,10 @@ def _ordered(roles: Roles) -> list[Equation]:
                 continue
             if name.value in (*trail, equation.name):
                 circle = " reads ".join(n.python for n in (*trail, equation.name, name.value))
-                raise roles.source.wrong(name.at, f"a circle: {circle}, all of the same step. Write t-1 where the value of the step "
-                                         "before is meant.")
+                raise roles.source.wrong(
+                    name.at,
+                    f"a circle: {circle}, all of the same step. Write t-1 where the value of the step before is meant.",
+                )
             visit(by_name[name.value], (*trail, equation.name))
         done[equation.name] = equation
 
@@ -208,7 +223,9 @@ def _output(roles: Roles) -> Name:
     if free:
         return free[-1].name
     order = [e.name for e in roles.equations if e.name in roles.states]
-    chosen = next((n for letter in "hy" for n in order if n == Name(letter)), order[-1] if order else roles.equations[-1].name)
+    chosen = next(
+        (n for letter in "hy" for n in order if n == Name(letter)), order[-1] if order else roles.equations[-1].name
+    )
     if len(order) > 1:
         roles.notes.append(f"{chosen.python} is the output.")
     return chosen
@@ -227,8 +244,12 @@ def _called(roles: Roles) -> None:
             return replace(tree, value=meant)
         if said in FUNCTIONS:
             return replace(tree, value=FUNCTIONS[said])
-        meant = "sigmoid" if said in ("sigma_g", "sigma_i", "sigma_f", "sigma_o") or said.startswith("sigmoid") else "tanh"
-        roles.notes.append(f"The function {said} is taken for {meant}; a line such as {said}(x) = relu(x) would say another.")
+        meant = (
+            "sigmoid" if said in ("sigma_g", "sigma_i", "sigma_f", "sigma_o") or said.startswith("sigmoid") else "tanh"
+        )
+        roles.notes.append(
+            f"The function {said} is taken for {meant}; a line such as {said}(x) = relu(x) would say another."
+        )
         roles.functions[said] = meant
         return replace(tree, value=meant)
     roles.equations = [replace(e, right=changed(e.right, known)) for e in roles.equations]

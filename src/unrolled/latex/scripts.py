@@ -7,8 +7,18 @@ from dataclasses import dataclass
 from .tokens import Source, Token
 from .tree import BEFORE, NOW
 
-ACCENTS = {"\\tilde": "tilde", "\\widetilde": "tilde", "\\hat": "hat", "\\widehat": "hat", "\\bar": "bar", "\\overline": "bar",
-           "\\dot": "dot", "\\acute": "acute", "\\grave": "grave", "\\check": "check"}
+ACCENTS = {
+    "\\tilde": "tilde",
+    "\\widetilde": "tilde",
+    "\\hat": "hat",
+    "\\widehat": "hat",
+    "\\bar": "bar",
+    "\\overline": "bar",
+    "\\dot": "dot",
+    "\\acute": "acute",
+    "\\grave": "grave",
+    "\\check": "check",
+}
 LAYER_BELOW = "l-1"
 
 
@@ -21,7 +31,10 @@ class Script:
 
 
 def script_of(source: Source, tokens: list[Token]) -> Script:
-    r"""What {xh}, {t-1}, {i,t}, (t), <t-1>, {\mathrm{slow},t} say. Raises CellError for other moments and other signs."""
+    r"""What {xh}, {t-1}, {i,t}, (t), <t-1>, {\mathrm{slow},t} say.
+
+    Raises CellError for other moments and other signs.
+    """
     parts, moment = [], None
     for piece in _split(_unwrapped(tokens)):
         said = _said(source, _unwrapped(piece))

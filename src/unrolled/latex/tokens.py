@@ -15,27 +15,32 @@ FUNCTIONS = {
 }
 ZONE = re.compile(r"\$\$.*?\$\$|\$.*?\$|\\\[.*?\\\]|\\\(.*?\\\)"
                   r"|\\begin\{((?:align|gather|equation|eqnarray|multline|flalign)(?:ed|at)?\*?)\}.*?\\end\{\1\}", re.S)
-OUTER = r"\\(?:begin|end)\{(?:align|aligned|alignat|gather|gathered|equation|eqnarray|multline|flalign|split|array)\*?\}"
+OUTER = (
+    r"\\(?:begin|end)\{(?:align|aligned|alignat|gather|gathered|equation|eqnarray|multline|flalign|split|array)\*?\}"
+)
 SILENT = re.compile(
     OUTER + r"(?:\{[lrc|\s]*\})?|%[^\n]*|\\(?:label|tag|cite|ref|eqref|vspace|hspace)\*?\{[^}]*\}"
-    r"|\\(?:nonumber|notag|displaystyle|textstyle|limits|left\.|right\.|left(?![a-zA-Z])|right(?![a-zA-Z])|[bB]igg?[lr]?(?![a-zA-Z])"
+    r"|\\(?:nonumber|notag|displaystyle|textstyle|limits|left\.|right\.|left(?![a-zA-Z])|right(?![a-zA-Z])"
+    r"|[bB]igg?[lr]?(?![a-zA-Z])"
     r"|mathbf(?![a-zA-Z])|boldsymbol(?![a-zA-Z])|bm(?![a-zA-Z])|mathit(?![a-zA-Z])|mathcal(?![a-zA-Z])|vec(?![a-zA-Z])"
-    r"|(?:bf|rm)(?![a-zA-Z])|[,:;!> ])|~|\{\s*\}|[ \t\r\f\v\u00a0]+")
+    r"|(?:bf|rm)(?![a-zA-Z])|[,:;!> ])|~|\{\s*\}|[ \t\r\f\v\u00a0]+"
+)
 WORD = re.compile(r"\\(?:mathrm|text|textrm|textit|textbf|operatorname\*?|mathsf|mbox)\s*\{([^{}]*)\}")
 BARE = sorted((name for name in FUNCTIONS if len(name) > 2 and name != "sigma"), key=len, reverse=True)
 PLAIN = re.compile(rf"(?:{'|'.join(BARE)})(?![a-zA-Z])")
 NUMBER = re.compile(r"\d+(?:\.\d+)?(?:e-?\d+)?|\.\d+")
 ENVIRONMENT = re.compile(r"(\\begin|\\end)\{(\w+)\*?\}")
 COMMAND = re.compile(r"\\(?:[a-zA-Z]+|.)", re.S)
-LETTERS = ("σ\\sigma ⊙\\odot ∘\\circ ×\\times ·\\cdot ⋅\\cdot ∗* −- τ\\tau α\\alpha β\\beta γ\\gamma δ\\delta "
-           "ε\\epsilon θ\\theta λ\\lambda μ\\mu ρ\\rho φ\\phi ϕ\\phi ψ\\psi ω\\omega ℓ\\ell ⊤\\top")
+LETTERS = ("σ\\sigma ⊙\\odot ∘\\circ ×\\times ·\\cdot ⋅\\cdot ∗* −- τ\\tau α\\alpha β\\beta "
+           "γ\\gamma δ\\delta ε\\epsilon θ\\theta λ\\lambda μ\\mu ρ\\rho "
+           "φ\\phi ϕ\\phi ψ\\psi ω\\omega ℓ\\ell ⊤\\top")
 UNICODE = {pair[0]: pair[1:] for pair in LETTERS.split()}
 
 
 @dataclass(frozen=True)
 class Token:
-    """One piece. kind: command, letter, number, word (several letters), sign, line (a line's end); of \\begin and \\end, what
-    is begun."""
+    """One piece. kind: command, letter, number, word (several letters), sign, line (a line's end); of \\begin and
+    \\end, what is begun."""
 
     kind: str
     text: str
@@ -91,20 +96,35 @@ def _token(source: Source, text: str, at: int) -> tuple[Token, int]:
     if sign in "+-*/=()[]{}_^,;.'&|<>:":
         return Token("sign", sign, at), at + 1
     called = f"U+{ord(sign):04X}" if not sign.isascii() else repr(sign)
-    raise source.wrong(at, f"{sign!r} ({called}) is no sign of this language. Write it as a LaTeX command, e.g. \\odot or \\tilde{{c}}."
-                       if not sign.isascii() else f"{sign!r} has no meaning in an equation. Take it out.")
+    raise source.wrong(
+        at,
+        (
+            f"{sign!r} ({called}) is no sign of this language. Write it as a LaTeX command, e.g. \\odot or"
+            " \\tilde{c}."
+            if not sign.isascii()
+            else f"{sign!r} has no meaning in an equation. Take it out."
+        ),
+    )
 
 
 def _one_letter_each(source: Source, text: str, at: int) -> None:
     """Ux_t is U times x_t; a run such as `slow` can only be meant as one name."""
     run = re.compile(r"[a-zA-Z]+").match(text, at)[0]
-    if len(run) > 2 and run[1:].islower() and not (at and text[at - 1].isalpha()) and not re.search(r"[_^]\{[^{}]*$", text[:at]):
-        raise source.wrong(at, f"{run} would be the product of {len(run)} letters. For one name of several letters write "
-                           f"\\mathrm{{{run}}}; words around equations go outside of $...$ or into \\text{{...}}.")
+    if (
+        len(run) > 2
+        and run[1:].islower()
+        and not (at and text[at - 1].isalpha())
+        and not re.search(r"[_^]\{[^{}]*$", text[:at])
+    ):
+        raise source.wrong(
+            at,
+            f"{run} would be the product of {len(run)} letters. For one name of several letters write "
+            f"\\mathrm{{{run}}}; words around equations go outside of $...$ or into \\text{{...}}.",
+        )
 
 
 def _mathematics(source: Source) -> str:
-    """The text with everything outside of $...$ and environments blanked, letter for letter; all of it where it has neither."""
+    """The text with everything outside of $...$ and environments blanked, letter for letter; all of it without any."""
     text = re.sub(r"(?<!\\)%[^\n]*", lambda m: " " * len(m[0]), source.text)
     zones = list(ZONE.finditer(text))
     if not zones:

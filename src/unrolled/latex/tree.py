@@ -6,13 +6,15 @@ import keyword
 from dataclasses import dataclass
 
 NOW, BEFORE = "t", "t-1"
-GREEK = ("alpha beta gamma delta epsilon varepsilon zeta eta theta vartheta iota kappa lambda mu nu xi pi rho sigma tau upsilon phi "
-         "varphi chi psi omega Gamma Delta Theta Lambda Xi Pi Sigma Upsilon Phi Psi Omega").split()
+GREEK = (
+    "alpha beta gamma delta epsilon varepsilon zeta eta theta vartheta iota kappa lambda mu nu xi pi rho sigma tau"
+    " upsilon phi varphi chi psi omega Gamma Delta Theta Lambda Xi Pi Sigma Upsilon Phi Psi Omega"
+).split()
 
 
 @dataclass(frozen=True)
 class Name:
-    r"""What a value is called without its moment: \tilde{C}_t is Name("C", ("tilde",)), W_{xh} is Name("W", (), ("xh",))."""
+    r"""A value's name without its moment: \tilde{C}_t is Name("C", ("tilde",)), W_{xh} Name("W", (), ("xh",))."""
 
     base: str
     marks: tuple[str, ...] = ()
@@ -43,8 +45,8 @@ class Name:
 class Tree:
     """An expression.
 
-    op      number, name, call, chain (factors as they stand in the text), add, sub, neg, less, power, transpose, concat,
-            cases; once it is known what is a matrix, product, mul, div and total stand for a chain
+    op      number, name, call, chain (factors as they stand in the text), add, sub, neg, less, power, transpose,
+            concat, cases; once it is known what is a matrix, product, mul, div and total stand for a chain
     value   a number; a Name; a function; a chain's signs between its factors
     moment  of a name: t, t-1, or nothing
     at      where it begins in the text

@@ -28,12 +28,15 @@ def source_of(roles: Roles, name: str) -> str:
     body.append(f"return {', '.join(lines.results())}")
     used = sorted({w for line in body for w in re.findall(r"\b([a-z_]+)\(", line.partition("#")[0]) if w in LANGUAGE})
     shapes = "".join(f"{lines.said[p]!r}: (), " for p in roles.parameters if kinds.of[p] == NUMBER).removesuffix(", ")
-    width = max(len(line.partition("#")[0].rstrip()) for line in body if "#" in line) if any("#" in line for line in body) else 0
-    aligned = [line if "#" not in line else f"{line.partition('#')[0].rstrip():{width}}      #{line.partition('#')[2]}" for line in body]
+    before = [line.partition("#")[0].rstrip() for line in body]
+    width = max((len(code) for code, line in zip(before, body) if "#" in line), default=0)
+    aligned = [f"{code:{width}}      #{line.partition('#')[2]}" if "#" in line else line
+               for code, line in zip(before, body)]
     head = [f"from unrolled import {', '.join(['cell', *used])}", "", "",
             f"@cell(shapes={{{shapes}}})" if shapes else "@cell",
             *_signature(f"def {name}(", lines.signature())]
-    return "\n".join([*head, *_docstring(name, _notes(roles, kinds, lines.said)), *(f"    {line}" for line in aligned)]) + "\n"
+    docstring = _docstring(name, _notes(roles, kinds, lines.said))
+    return "\n".join([*head, *docstring, *(f"    {line}" for line in aligned)]) + "\n"
 
 
 def _signature(start: str, arguments: list[str]) -> list[str]:
@@ -59,15 +62,20 @@ def _notes(roles: Roles, kinds: Kinds, said: dict[Name, str]) -> list[str]:
         return ", ".join(said[p] for p in roles.parameters if kinds.of[p] == kind and test(p))
 
     matrices, numbers = listed(MATRIX), listed(NUMBER)
-    found = [f"Matrices, each a capital letter left of what it multiplies: {matrices}. Other products are element by element."] \
-        if matrices else ["Products are element by element."]
+    found = ["Products are element by element."]
+    if matrices:
+        found = [f"Matrices, each a capital letter left of what it multiplies: {matrices}. "
+                 "Other products are element by element."]
     if numbers:
         found.append(f"Numbers, learned: {numbers}.")
     odd = listed(VECTOR, lambda name: name.capital or not name.one_latin_letter)
     if odd:
         found.append(f"Vectors: {odd}.")
     if kinds.by_row:
-        found.append(f"A vector left of a matrix is read as the matrix times the vector: {', '.join(dict.fromkeys(kinds.by_row))}.")
+        found.append(
+            "A vector left of a matrix is read as the matrix times the vector:"
+            f" {', '.join(dict.fromkeys(kinds.by_row))}."
+        )
     if roles.output not in roles.states:
         found.append(f"{said[roles.output]} is the output: nothing else reads it.")
     return [*found, *roles.notes]
@@ -91,7 +99,9 @@ class _Lines:
     def __init__(self, roles: Roles, kinds: Kinds, said: dict[Name, str]):
         self.roles, self.kinds, self.said = roles, kinds, said
         self.last = {name: self._free(f"{said[name]}_before") for name in roles.delayed}
-        self.new = {name: self._free(f"{said[name]}_new") if self._read_later(name) else said[name] for name in roles.states}
+        self.new = {
+            name: self._free(f"{said[name]}_new") if self._read_later(name) else said[name] for name in roles.states
+        }
         self.order = sorted(roles.states, key=lambda n: (n != roles.output, [e.name for e in roles.equations].index(n)))
 
     def _free(self, text: str) -> str:
@@ -128,7 +138,8 @@ class _Lines:
         if tree.op == "name":
             return self._name(tree), ATOM
         if tree.op == "number":
-            return (str(int(tree.value)) if tree.value == int(tree.value) and abs(tree.value) < 1e15 else repr(tree.value)), ATOM
+            whole = tree.value == int(tree.value) and abs(tree.value) < 1e15
+            return str(int(tree.value)) if whole else repr(tree.value), ATOM
         if tree.op in BINARY:
             sign, strength = BINARY[tree.op]
             return f"{self._held(tree.args[0], strength)}{sign}{self._held(tree.args[1], strength + 1)}", strength
