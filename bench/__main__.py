@@ -12,7 +12,7 @@ from unrolled import find
 from unrolled.errors import UnrolledError
 from unrolled.plan.plan import plan_of
 
-from . import build, char_lm, layers, learning, long, memory, mixed, report, sampling, scan, zoo
+from . import build, char_lm, few, layers, learning, long, memory, mixed, report, sampling, scan, zoo
 from .eager_source import source_of
 from .peers import sizes_of
 from .rows import Row
@@ -25,22 +25,24 @@ def parser() -> argparse.ArgumentParser:
              "scan": "linear recurrences against going step by step",
              "char-lm": "training steps of the character model", "sampling": "characters that a model writes",
              "mixed": "bfloat16 products against torch.nn",
+             "few": "one row, against torch.nn.LSTM and the memory's bandwidth",
              "memory": "peak memory of the LSTM", "long": "time and memory from 100 to 100,000 steps",
              "build": "building cells, importing the package"}
     for name, text in texts.items():
         one = commands.add_parser(name, help=text)
         one.add_argument("--write", action="store_true", help="render bench/RESULTS.md from all results there are")
-        if name in ("layers", "zoo", "scan", "char-lm", "sampling", "mixed"):
-            one.add_argument("--seconds", type=positive, default=2.0 if name in ("zoo", "scan") else 4.0,
+        if name in ("layers", "zoo", "scan", "char-lm", "sampling", "mixed", "few"):
+            one.add_argument("--seconds", type=positive, default=2.0 if name in ("zoo", "scan", "few") else 4.0,
                              help="for each pair (default: %(default)s)")
         if name == "layers":
             one.add_argument("--only", default="", metavar="TEXT",
                              help='rows that contain it, e.g. "mgu vs eager"; not kept')
+        if name in ("zoo", "few"):
+            one.add_argument("--only", nargs="+", default=(), metavar="CELL", help="some cells; not kept")
         if name == "zoo":
             one.add_argument("--hidden", type=int, nargs="+", default=zoo.WIDTHS, metavar="H",
                              help="widths (default: 128 512)")
             one.add_argument("--mixed", action="store_true", help="ours under autocast to bfloat16")
-            one.add_argument("--only", nargs="+", default=(), metavar="CELL", help="some cells; not kept")
     commands.add_parser("report", help="render bench/RESULTS.md without measuring")
     one = commands.add_parser("learning", help="minutes of training beside a plain torch.nn.LSTM loop")
     one.add_argument("--text", type=Path, required=True, help="the text to learn")
@@ -92,6 +94,8 @@ def measure(options: argparse.Namespace, console: Console) -> None:
         result = layers.run(options.seconds, options.only, say)
     elif options.command == "zoo":
         result = zoo.run(options.seconds, options.hidden, options.only, say, options.mixed)
+    elif options.command == "few":
+        result = few.run(options.seconds, options.only, say)
     elif options.command == "scan":
         result = scan.run(options.seconds, say)
     elif options.command in ("char-lm", "sampling", "mixed"):

@@ -79,18 +79,25 @@ def against_eager(cell: str, steps: int, batch: int, hidden: int, rounds: bool =
     mine = unrolled.Recurrent(cell, hidden, hidden)
     names = {name.removeprefix("layers.0."): value for name, value in (*mine.named_parameters(), *mine.named_buffers())}
     peer = eager_of(mine.cell, sizes_of(mine.cell, hidden, hidden), names)
-    x = torch.randn(steps, batch, hidden, requires_grad=True)
-    times = [torch.rand(steps, batch) for _ in mine.cell.inputs[1:]]
-    times = [t if name == "dt" else t.cumsum(0) for name, t in zip(mine.cell.inputs[1:], times)]      # spans, or instants
-    y, state = mine((x, *times) if times else x)
+    given = inputs_of(mine.cell, steps, batch, hidden)
+    x, *times = given if isinstance(given, tuple) else (given,)
+    y, state = mine(given)
     first = [torch.full((batch, part.shape[-1]), mine.cell.start.get(name, 0.0))
              for name, part in zip(mine.cell.states, state)]
     trained = [leaf for leaf in peer.leaves if leaf.requires_grad]
     above, rest = torch.randn_like(y), [t.unsqueeze(-1) for t in times]
-    sides = (training(lambda: mine((x, *times) if times else x)[0], [x, *mine.parameters()], above),
+    sides = (training(lambda: mine(given)[0], [x, *mine.parameters()], above),
              training(lambda: peer([x, *rest], first)[0], [x, *trained], above))
     check_same(cell, *sides, x)
     return (mixed(sides[0]), sides[1]) if rounds else sides
+
+
+def inputs_of(cell, steps: int, batch: int, width: int):
+    """What a layer of the cell is given: x, which needs a gradient, or a tuple where the cell has more inputs."""
+    x = torch.randn(steps, batch, width, requires_grad=True)
+    times = [torch.rand(steps, batch) for _ in cell.inputs[1:]]
+    times = [t if name == "dt" else t.cumsum(0) for name, t in zip(cell.inputs[1:], times)]           # spans, or instants
+    return (x, *times) if times else x
 
 
 def sizes_of(cell, inputs: int, hidden: int) -> dict[str, int]:

@@ -12,12 +12,12 @@ from . import zoo
 from .rows import OUT, Result, Row
 
 RESULTS = Path(__file__).parent / "RESULTS.md"
-ORDER = ("layers", "zoo", "scan", "char-lm", "sampling", "mixed", "zoo-mixed", "memory", "long", "build")
+ORDER = ("layers", "zoo", "scan", "char-lm", "sampling", "mixed", "zoo-mixed", "few", "memory", "long", "build")
 TITLES = {"layers": "Layers, forward and backward", "zoo": "Every cell against its eager loop",
           "scan": "Linear recurrences, short and long",
           "char-lm": "Character model, whole training steps", "sampling": "Character model, writing",
           "mixed": "Products of bfloat16 numbers", "zoo-mixed": "Every cell with bfloat16 products against its float32 eager loop",
-          "memory": "Peak memory", "long": "Long sequences, one row", "build": "Building and importing"}
+          "few": "One row", "memory": "Peak memory", "long": "Long sequences, one row", "build": "Building and importing"}
 BUSY = 0.25        # load before the run, as a share of the cores
 HEADS = ("what", "sizes", "against", "ours", "peer", "ratio", "target", "share of peak", "reached", "note")
 

@@ -14,7 +14,7 @@ import torch
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))       # bench/ stands beside the package, not in it
 
-from bench import long, measure, report, zoo  # noqa: E402
+from bench import few, long, measure, report, zoo  # noqa: E402
 from bench.eager import eager_of  # noqa: E402
 from bench.layers import STARTERS, cases, flops  # noqa: E402
 from bench.peers import check_same, ragged, sizes_of, training  # noqa: E402
@@ -241,3 +241,23 @@ def test_a_long_pass_reports_its_memory_and_time():
                            capture_output=True, text=True).stdout
     added, ours, peer = json.loads(found)
     assert 0 <= added < 100e6 and 0 < ours < 60 and 0 < peer < 60
+
+
+def test_one_row_is_timed_for_every_cell_of_one_stage():
+    found = few.cells()
+    assert {"elman", "indrnn", "mingru", "lstm", "gru", "peephole_lstm"} <= set(found)
+    assert not {"lem", "rhn", "mgu", "gru_reset_before"} & set(found)
+    ours, peer = few.against_lstm("phased_lstm")
+    assert ours().shape == peer().shape == (100, 1, 64)
+
+
+def test_ways_to_share_are_held_against_the_cost_models(monkeypatch):
+    asked = []
+    monkeypatch.setattr(few, "timed", lambda work, seconds: [{"rows": 3.0, "units": 1.0, "one core": 2.0}[asked[-1]]])
+    names = {(1, False): "one core", (2, False): "rows", (2, True): "units"}
+    before, shared = few.frame.sharing, few.shared
+    monkeypatch.setattr(few, "shared", lambda *way: asked.append(names[way]) or shared(*way))
+    monkeypatch.setattr(few, "sharing", lambda *given: (2, False))
+    row = few.choice(16, 4, 0.1, 2)
+    assert (row.what, row.against, row.value, row.reached) == ("lstm shared by rows", "units", 1 / 3, False)
+    assert few.frame.sharing is before and sorted(asked) == ["one core", "rows", "units"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 import torch
 from torch import Tensor
@@ -69,7 +69,7 @@ class Call:
     def width(self, dim: Dim) -> int:
         return 1 if dim == "1" else size(dim, dict(self.sizes))
 
-    @property
+    @cached_property
     def tensors(self) -> tuple[Tensor, ...]:
         return (*self.hoisted, *self.operands, *self.weights, self.vectors, self.numbers, *self.inputs, *self.state)
 
@@ -90,20 +90,32 @@ def prepare(graph: Graph, sizes: Mapping[Dim, int], inputs: Sequence[Tensor], st
     inputs (N, width) each in the order of the cell's inputs, or int64 (N,) indices; state (B, width) each. A stacked
     tensor under exactly the names that the plan packs together is used as it is, without a copy.
     """
-    check_sizes(graph, sizes)
+    if graph.clashes:
+        check_sizes(graph, sizes)
     plan = plan_of(graph)
     body, stacks = plan.body, stacks_of(plan)
     values = {**dict(graph.hyper), **(hyper or {})}
-    outer = _Outer(plan, dict(sizes), dict(zip(graph.inputs, inputs)), parameters, values)
+    outer = _Outer(plan, sizes, dict(zip(graph.inputs, inputs)), parameters, values)
     like = state[0] if state else next(iter(parameters.values()))
-    hoisted = tuple(outer.stack(s) for s in stacks.hoisted)
-    operands = tuple(outer.value(h.operand) for h in body.hoisted)
-    weights = tuple(outer.stack(s) for s in stacks.weights)
-    vectors = outer.stack(stacks.vectors) if plan.vectors else like.new_empty(0)
-    numbers = torch.stack([outer.value(body.nodes[v].value).reshape(()) for v in plan.numbers]) if plan.numbers else like.new_empty(0)
-    used = tuple(outer.given[name] for name, _ in body.streams)
-    return Call(plan, tuple(sizes.items()), schedule, tuple(values[n] for n, _ in graph.hyper), hoisted, operands,
-                weights, vectors, numbers, _as_values(used, body, sizes, like), tuple(state), mixed)
+    hoisted = tuple([outer.stack(s) for s in stacks.hoisted])
+    operands = tuple([outer.value(h.operand) for h in body.hoisted])
+    weights = tuple([outer.stack(s) for s in stacks.weights])
+    vectors = outer.stack(stacks.vectors) if plan.vectors else nothing(like)
+    numbers = torch.stack([outer.value(body.nodes[v].value).reshape(()) for v in plan.numbers]) if plan.numbers else \
+        nothing(like)
+    used = _as_values([outer.given[name] for name, _ in body.streams], body, sizes, like) if body.streams else ()
+    return Call(plan, tuple(sizes.items()), schedule, tuple([values[n] for n, _ in graph.hyper]), hoisted, operands, weights,
+                vectors, numbers, used, tuple(state), mixed)
+
+
+with torch.inference_mode(False):              # one made in inference mode could not be kept for a backward pass
+    NOTHING = {dtype: torch.empty(0, dtype=dtype) for dtype in (torch.float32, torch.float64)}
+
+
+def nothing(like: Tensor) -> Tensor:
+    """What stands where a plan packs no vectors or numbers: made once, for tensors are dear where sequences are short."""
+    plain = like.is_cpu and type(like) in (Tensor, torch.nn.Parameter) and like.dtype in NOTHING
+    return NOTHING[like.dtype] if plain else like.new_empty(0)
 
 
 @dataclass(frozen=True)
@@ -139,7 +151,7 @@ def stacks_of(plan: Plan) -> Stacks:
                   stack(tuple(body.nodes[v].value for v in plan.vectors)))
 
 
-def _as_values(inputs: tuple[Tensor, ...], body, sizes, like: Tensor) -> tuple[Tensor, ...]:
+def _as_values(inputs: Sequence[Tensor], body, sizes, like: Tensor) -> tuple[Tensor, ...]:
     """Indices that a cell also uses elementwise become one-hot rows."""
     result = []
     for tensor, (_, leaf) in zip(inputs, body.streams):
@@ -160,11 +172,14 @@ def check_sizes(graph: Graph, sizes: Mapping[Dim, int]) -> None:
 class _Outer:
     """Values of the outer graph: parameters and what is made of them, inputs and what the loop does not wait for."""
 
-    def __init__(self, plan: Plan, sizes: dict[Dim, int], given: dict[str, Tensor], parameters: Parameters,
+    def __init__(self, plan: Plan, sizes: Mapping[Dim, int], given: dict[str, Tensor], parameters: Parameters,
                  hyper: Mapping[str, float]):
         self.nodes, self.sizes, self.given, self.parameters, self.hyper = plan.body.outer, sizes, given, parameters, hyper
         self.known: dict[int, Tensor] = {}
-        self.like = next(iter((*parameters.values(), *given.values())))
+
+    @property
+    def like(self) -> Tensor:
+        return next(iter((*self.parameters.values(), *self.given.values())))
 
     def value(self, index: int) -> Tensor:
         node = self.nodes[index]

@@ -3,40 +3,39 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 from torch.autograd import forward_ad
 
-from .call import Call
+from ..plan.plan import Plan
+from .call import Call, Schedule
 from .reference.run import run as run_reference
 
 
-@dataclass(frozen=True)
-class Shell:
-    """A call without its tensors, so that keeping it keeps no tensor alive behind autograd's back; how many of each."""
+class Shell(NamedTuple):
+    """A call without its tensors, so that keeping it keeps no tensor alive behind autograd's back; `total`: how many."""
 
-    fixed: tuple
-    counts: tuple[int, ...]
+    plan: Plan
+    sizes: tuple
+    schedule: Schedule
+    hyper: tuple[float, ...]
+    mixed: bool
+    total: int
 
     @staticmethod
     def of(call: Call) -> Shell:
-        return Shell((call.plan, call.sizes, call.schedule, call.hyper, call.mixed),
-                     (len(call.hoisted), len(call.weights), len(call.inputs)))
-
-    @property
-    def total(self) -> int:
-        g, w, i = self.counts
-        return 2 * g + w + 2 + i + len(self.fixed[0].body.states)
+        return Shell(call.plan, call.sizes, call.schedule, call.hyper, call.mixed, len(call.tensors))
 
     def filled(self, tensors: Sequence[Tensor]) -> Call:
         """The call on these tensors, in the order of `Call.tensors`."""
-        g, w, i = self.counts
+        body = self.plan.body
+        g, w, i = len(body.hoisted), len(self.plan.groups), len(body.streams)
         at = 2 * g + w
-        *fixed, mixed = self.fixed
-        return Call(*fixed, tuple(tensors[:g]), tuple(tensors[g:2 * g]), tuple(tensors[2 * g:at]), tensors[at],
-                    tensors[at + 1], tuple(tensors[at + 2:at + 2 + i]), tuple(tensors[at + 2 + i:self.total]), mixed)
+        return Call(*self[:4], tuple(tensors[:g]), tuple(tensors[g:2 * g]), tuple(tensors[2 * g:at]), tensors[at],
+                    tensors[at + 1], tuple(tensors[at + 2:at + 2 + i]), tuple(tensors[at + 2 + i:self.total]),
+                    self.mixed)
 
 
 def transformed(tensors: Sequence[Tensor]) -> bool:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from array import array
+from collections.abc import Iterable
 
 from torch import Tensor
 
 from ..call import Call
+from .slots import Slots
 
 
 def contiguous(call: Call) -> Call:
     """The call with dense tensors, as C reads them."""
-    if all(t.is_contiguous() for t in call.tensors):
+    if all([t.is_contiguous() for t in call.tensors]):
         return call
 
     def dense(tensors: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
@@ -21,22 +23,21 @@ def contiguous(call: Call) -> Call:
                 call.vectors.contiguous(), call.numbers.contiguous(), dense(call.inputs), dense(call.state), call.mixed)
 
 
-def address_call(call: Call, values: array, at: dict[str, int]) -> array:
+def address_call(call: Call, values: array, slots: Slots) -> array:
     """Puts the addresses of a call's tensors into an argument list. Returns what must live until the kernel returns."""
+    at = slots.at
     values[at["vectors"]], values[at["numbers"]] = call.vectors.data_ptr(), call.numbers.data_ptr()
-    address("weights", call.weights, values, at)
-    address("input", call.inputs, values, at)
-    address("state", call.state, values, at)
-    address("w", call.hoisted, values, at)
+    for name, tensors in (("weights", call.weights), ("input", call.inputs), ("state", call.state), ("w", call.hoisted)):
+        address(values, slots, name, tensors)
     for g, operand in enumerate(call.operands):
-        values[at[f"{'operand' if operand.is_floating_point() else 'index'}{g}"]] = operand.data_ptr()
+        values[slots.numbered["operand" if operand.is_floating_point() else "index"][g]] = operand.data_ptr()
     hyper = array("d", call.hyper)
     values[at["hyper"]] = hyper.buffer_info()[0]
     return hyper
 
 
-def address(name: str, tensors, values: array, at: dict[str, int]) -> None:
+def address(values: array, slots: Slots, name: str, tensors: Iterable[Tensor | None]) -> None:
     """Addresses of numbered tensors; 0 stays where there is none."""
-    for k, tensor in enumerate(tensors):
+    for at, tensor in zip(slots.numbered.get(name, ()), tensors):
         if tensor is not None:
-            values[at[f"{name}{k}"]] = tensor.data_ptr()
+            values[at] = tensor.data_ptr()

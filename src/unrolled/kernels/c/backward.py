@@ -15,8 +15,8 @@ def backward(call: Call, y: Tensor, buffers: tuple[Tensor, ...], above: Tensor |
              needed: tuple[bool, ...]) -> tuple[Tensor | None, ...]:
     """Gradients of `call.tensors`, None where `needed` is false. `above`: y's gradient; `carries`: the final states'."""
     call, frame = contiguous(call), frame_of(call)
-    values, at = frame.backward[:], frame.backward_at
-    hyper = address_call(call, values, at)
+    values, slots = frame.backward[:], frame.backward_slots
+    hyper = address_call(call, values, slots)
     first = [y] if call.plan.body.output_is_state else []
     count = len(frame.states) - len(first)
     sequences, streams, kept = [*first, *buffers[:count]], buffers[count:-1], buffers[-1]
@@ -27,7 +27,8 @@ def backward(call: Call, y: Tensor, buffers: tuple[Tensor, ...], above: Tensor |
     above, stride = (call.vectors.new_zeros(frame.output), 0) if above is None else (above.contiguous(), frame.output)
     for name, tensors in (("new", sequences), ("k", streams), ("carry", carry), ("dw", found.hoisted),
                           ("doperand", found.operands), ("dweights", found.weights), ("dinput", found.inputs)):
-        address(name, tensors, values, at)
+        address(values, slots, name, tensors)
+    at = slots.at
     for name, tensor in (("kept", kept), ("above", above), ("gradient", gradient), ("dvectors", found.vectors),
                          ("dnumbers", found.numbers)):
         values[at[name]] = tensor.data_ptr()
@@ -52,7 +53,7 @@ class _Found:
                          for n, b, o in zip(self.wanted[1], self.blas, call.operands)]
         self.weights = [w.new_empty(w.shape) if n and not b else None
                         for n, b, w in zip(self.wanted[2], frame.loop_blas, call.weights)]
-        self.vectors, self.numbers = call.vectors.new_empty(call.vectors.shape), call.numbers.new_empty(call.numbers.shape)
+        self.vectors, self.numbers = [t.new_empty(t.shape) if len(t) else t for t in (call.vectors, call.numbers)]
         self.inputs = [t.new_empty(t.shape) for t in call.inputs]
 
     @staticmethod

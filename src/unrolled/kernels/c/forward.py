@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from ..call import Call
+from ..call import Call, nothing
 from .arguments import address, address_call, contiguous
 from .frame import Frame, frame_of
 from .library import invoke
@@ -28,17 +28,18 @@ def forward(call: Call, keep: bool) -> Result:
     """Runs the loop. `keep`: leave everything that the backward pass needs."""
     call, frame = contiguous(call), frame_of(call)
     schedule, empty = call.schedule, call.vectors.new_empty
-    values, at = frame.forward[:], frame.forward_at
-    hyper = address_call(call, values, at)
+    values, slots = frame.forward[:], frame.forward_slots
+    hyper = address_call(call, values, slots)
     rows = schedule.total if keep else 2 * schedule.batch       # without a backward pass two steps of a sequence are enough
     y = empty((schedule.total, frame.output))
     first = [y] if call.plan.body.output_is_state else []
     sequences = first + [empty((rows, w)) for w in frame.states[len(first):]]
     final = tuple([empty((schedule.batch, w)) for w in frame.states])
-    kept = empty((rows if frame.kept else 0, frame.kept))
+    kept = empty((rows, frame.kept)) if frame.kept else nothing(y)
     kept_streams, alive = _hoisted(call, frame, values, keep)
-    address("new", sequences, values, at)
-    address("final", final, values, at)
+    address(values, slots, "new", sequences)
+    address(values, slots, "final", final)
+    at = slots.at
     values[at["keep"]], values[at["kept"]], values[at["output"]] = int(keep), kept.data_ptr(), y.data_ptr()
     invoke(frame.code.forward, values)
     del hyper, alive
@@ -48,16 +49,16 @@ def forward(call: Call, keep: bool) -> Result:
 def _hoisted(call: Call, frame: Frame, values: array, keep: bool) -> tuple[list[Tensor], list[Tensor]]:
     """Buffers for products with the input; values kept for the backward pass take their place. An index stands for a row
     of a table, the weights' columns: then there is no product, and kept values have a buffer of their own."""
-    at, kept, alive = frame.forward_at, [], []
+    at, kept, alive = frame.forward_slots.numbered, [], []
     rows = call.schedule.total if keep else frame.ahead
     for g, (weights, operand) in enumerate(zip(call.hoisted, call.operands)):
         indices = not operand.is_floating_point()
         if keep and frame.blas[g] and not indices:
-            buffer, values[at[f"operand{g}"]] = input_products(call, g), 0
+            buffer, values[at["operand"][g]] = input_products(call, g), 0
         else:
             buffer = weights.new_empty((rows, weights.shape[0]))
         table = weights.t().contiguous() if indices else buffer
-        values[at[f"x{g}"]], values[at[f"k{g}"]] = table.data_ptr(), buffer.data_ptr()
+        values[at["x"][g]], values[at["k"][g]] = table.data_ptr(), buffer.data_ptr()
         kept.append(buffer)
         alive.append(table)
     return kept, alive

@@ -12,7 +12,7 @@ from ...plan.plan import Plan
 from ..call import Call, Schedule
 from .cache import processor
 from .library import Functions, functions
-from .slots import dims, letters
+from .slots import Slots, dims, letters
 from .threads import runtime, threads
 
 BYTES = {"float32": 4, "float64": 8, "mixed": 2}          # of a packed weight
@@ -23,7 +23,7 @@ Sizes = tuple[tuple[Dim, int], ...]
 class Frame:
     """Argument lists with sizes filled in, and the widths of the buffers to allocate.
 
-    forward, backward        argument lists; copy them and put addresses at `forward_at[name]`, `backward_at[name]`
+    forward, backward        argument lists; copy them and put addresses where `forward_slots`, `backward_slots` say
     output, states, kept     widths
     gradient                 width of the buffer of gradients
     ahead                    rows of the buffers of input products when nothing is kept
@@ -34,8 +34,8 @@ class Frame:
     code: Functions
     forward: array
     backward: array
-    forward_at: dict[str, int]
-    backward_at: dict[str, int]
+    forward_slots: Slots
+    backward_slots: Slots
     output: int
     states: tuple[int, ...]
     kept: int
@@ -84,7 +84,7 @@ def _frame(plan: Plan, sizes: Sizes, schedule: Schedule, precision: str, most: i
     total = schedule.total
     return Frame(
         code, *(array("q", [values.get(name, 0) for name in slots]) for slots in (code.forward_slots, code.backward_slots)),
-        *({name: k for k, name in enumerate(slots)} for slots in (code.forward_slots, code.backward_slots)),
+        Slots.of(code.forward_slots), Slots.of(code.backward_slots),
         wide(body.output), tuple(wide(s) for s in body.states), sum(width(w) for w in plan.kept_widths),
         sum(width(w) for w in plan.gradient), min(total, block * schedule.batch),
         tuple(to_blas(sum(width(w) for w in h.widths), width(h.depth)) for h in body.hoisted),

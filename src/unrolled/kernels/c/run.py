@@ -17,11 +17,11 @@ def obstacle(call: Call) -> str | None:
     """Why C cannot run this call; None if it can."""
     tensors = call.tensors
     dtype = call.dtype
-    if any(t.device.type != "cpu" for t in tensors):
+    if not all([t.is_cpu for t in tensors]):
         return f"it runs on the CPU, and there is a tensor on {next(t.device for t in tensors if t.device.type != 'cpu')}"
     if dtype not in (torch.float32, torch.float64):
         return f"it computes in float32 or float64, and this is {dtype}"
-    if any(t.is_floating_point() and t.dtype != dtype for t in tensors):
+    if any([t.dtype is not dtype and t.is_floating_point() for t in tensors]):
         return f"its tensors are {dtype}, and one is {next(t.dtype for t in tensors if t.is_floating_point() and t.dtype != dtype)}"
     if call.schedule.total == 0:
         return "there is no step to run"
@@ -38,7 +38,7 @@ def obstacle(call: Call) -> str | None:
 
 def run(call: Call) -> tuple[Tensor, tuple[Tensor, ...]]:
     """Output (N, width) and final states (B, width)."""
-    if torch.is_grad_enabled() and any(t.requires_grad for t in call.tensors):
+    if torch.is_grad_enabled() and any([t.requires_grad for t in call.tensors]):
         y, *final = Loop.apply(call, *call.tensors)
         return y, tuple(final)
     result = forward(call, keep=False)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import dataclass
+
 from ...graph.node import Dim
 from ...plan.plan import Plan
 from .segment import atom
@@ -49,3 +52,19 @@ def backward_slots(plan: Plan) -> tuple[str, ...]:
         names += [f"dw{g}", f"doperand{g}"]
     names += [f"dweights{g}" for g in range(len(plan.groups))]
     return (*names, "above", "above_stride", "gradient", "dvectors", "dnumbers")
+
+
+@dataclass(frozen=True, eq=False)
+class Slots:
+    """Where in an argument list each name's value goes: `at[name]`; `numbered["weights"][2]` is `at["weights2"]`."""
+
+    at: dict[str, int]
+    numbered: dict[str, tuple[int, ...]]
+
+    @staticmethod
+    def of(names: tuple[str, ...]) -> Slots:
+        numbered: dict[str, list[int]] = {}
+        for k, name in enumerate(names):
+            if found := re.fullmatch(r"([a-z_]+)\d+", name):
+                numbered.setdefault(found[1], []).append(k)
+        return Slots({name: k for k, name in enumerate(names)}, {name: tuple(at) for name, at in numbered.items()})
