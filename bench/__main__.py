@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import sys
-from pathlib import Path
 
 from rich.console import Console
 
@@ -12,8 +11,9 @@ from unrolled import find
 from unrolled.errors import UnrolledError
 from unrolled.plan.plan import plan_of
 
-from . import build, char_lm, few, layers, learning, long, memory, mixed, report, sampling, scan, zoo
+from . import build, char_lm, few, layers, long, memory, mixed, quality, report, sampling, scan, zoo
 from .eager_source import source_of
+from .machine import refuse_if_busy
 from .peers import sizes_of
 from .rows import Row
 
@@ -31,6 +31,7 @@ def parser() -> argparse.ArgumentParser:
     for name, text in texts.items():
         one = commands.add_parser(name, help=text)
         one.add_argument("--write", action="store_true", help="render bench/RESULTS.md from all results there are")
+        one.add_argument("--anyway", action="store_true", help="measure on a busy machine, too, and mark the table")
         if name in ("layers", "zoo", "scan", "char-lm", "sampling", "mixed", "few"):
             one.add_argument("--seconds", type=positive, default=2.0 if name in ("zoo", "scan", "few") else 4.0,
                              help="for each pair (default: %(default)s)")
@@ -44,13 +45,22 @@ def parser() -> argparse.ArgumentParser:
                              help="widths (default: 128 512)")
             one.add_argument("--mixed", action="store_true", help="ours under autocast to bfloat16")
     commands.add_parser("report", help="render bench/RESULTS.md without measuring")
-    one = commands.add_parser("learning", help="minutes of training beside a plain torch.nn.LSTM loop")
-    one.add_argument("--text", type=Path, required=True, help="the text to learn")
-    one.add_argument("--minutes", type=positive, default=5.0, help="for each side (default: %(default)s)")
+    add_quality(commands.add_parser("quality", help="time to quality: one training, one line of bench/quality.md"))
     shown = commands.add_parser("eager", help="print the eager peer of a cell")
     shown.add_argument("cell")
     shown.add_argument("--hidden", type=int, default=128)
     return top
+
+
+def add_quality(one: argparse.ArgumentParser) -> None:
+    one.add_argument("--model", choices=quality.MODELS, default="unrolled", help="whose training (default: %(default)s)")
+    one.add_argument("--minutes", type=positive, default=5.0, help="how long (default: %(default)s)")
+    one.add_argument("--seed", type=int, default=1, help="of weights, dropout and windows (default: %(default)s)")
+    one.add_argument("--text", default="tinyshakespeare", metavar="NAME|FILE",
+                     help=f"{' or '.join(quality.TEXTS)}, found in $UNROLLED_DATA, or a file (default: %(default)s)")
+    for option in quality.OPTIONS:
+        one.add_argument(f"--{option}", type=quality.OPTIONS[option], help="CharLM's, where it is not to be the default")
+    one.add_argument("--anyway", action="store_true", help="train on a busy machine, too, and mark the line")
 
 
 def positive(text: str) -> float:
@@ -69,20 +79,21 @@ def main() -> int:
         elif options.command == "eager":
             chosen = find(options.cell)
             print(source_of(plan_of(chosen.graph), sizes_of(chosen, options.hidden, options.hidden)).text, end="")
-        elif options.command == "learning":
-            for one in learning.run(options.text, options.minutes):
-                console.print(f"{one.who:28} {one.nats:.4f} nats per character held out, {one.characters:,} characters read, "
-                              f"{one.speed:,.0f} characters/s", highlight=False)
+        elif options.command == "quality":
+            refuse_if_busy(options.anyway)
+            console.print(f"written: {quality.keep(quality.asked(options))}")
         else:
             measure(options, console)
     except UnrolledError as error:
         print(error, file=sys.stderr)
-        return 2
+        return getattr(error, "exit_code", 2)
     return 0
 
 
 def measure(options: argparse.Namespace, console: Console) -> None:
     """Runs one benchmark, each row said on stderr as it comes, the table and the file's name on stdout at the end."""
+    if options.command != "memory":                   # which measures no time
+        refuse_if_busy(options.anyway)
     progress = Console(stderr=True)
 
     def say(row: Row) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import math
 import statistics
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -77,12 +78,17 @@ def pair(ours: Work, peer: Work, seconds: float, threads: int) -> Timing:
 
 def steady_pair(ours: Work, peer: Work, seconds: float, threads: int, peak: Peak,
                 tries: int = 3) -> tuple[Timing, float]:
-    """`pair` between two measurements of the peak, again where it moved; the timing, and the lower of its two peaks."""
+    """`pair` between two measurements of the peak, again where it moved; the timing, and the lower of its two peaks.
+
+    Where it moved each time, the steadiest is returned, and its peak marks the row.
+    """
     found = []
-    for _ in range(tries):
+    for left in reversed(range(tries)):
         before = peak()
         timing = pair(ours, peer, seconds, threads)
         found.append((timing, min(before, peak())))
         if found[-1][1] >= (1 - UNSTEADY) * peak.best:
             break
+        print(f"the machine's product peak moved from {peak.best:,.0f} to {found[-1][1]:,.0f} GFLOP/s around this pair: "
+              + ("it is measured again" if left else "it is marked"), file=sys.stderr)
     return max(found, key=lambda entry: entry[1])

@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from . import zoo
+from .machine import BUSY
 from .rows import OUT, Result, Row
 
 RESULTS = Path(__file__).parent / "RESULTS.md"
@@ -18,7 +19,6 @@ TITLES = {"layers": "Layers, forward and backward", "zoo": "Every cell against i
           "char-lm": "Character model, whole training steps", "sampling": "Character model, writing",
           "mixed": "Products of bfloat16 numbers", "zoo-mixed": "Every cell with bfloat16 products against its float32 eager loop",
           "few": "One row", "memory": "Peak memory", "long": "Long sequences, one row", "build": "Building and importing"}
-BUSY = 0.25        # load before the run, as a share of the cores
 HEADS = ("what", "sizes", "against", "ours", "peer", "ratio", "target", "share of peak", "reached", "note")
 
 
@@ -41,8 +41,8 @@ def remarks(result: Result) -> list[str]:
     """What a reader must know beside the figures: a busy machine, rows that were disturbed or left out."""
     found = []
     if result.machine["busy"] > BUSY:
-        found.append(f"The machine was busy when this began (load {result.machine['busy']:.0%} of its cores): "
-                     "times are too long and ratios uncertain.")
+        found.append(f"The machine was busy when this began (others used {result.machine['busy']:.0%} of its cores): "
+                     "times are too long and ratios prove nothing.")
     disturbed = [row for row in result.rows if not result.steady(row)]
     if disturbed:
         found.append(f"Around {len(disturbed)} of {len(result.rows)} rows the machine's peak was more than a tenth "

@@ -14,7 +14,8 @@ import torch
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))       # bench/ stands beside the package, not in it
 
-from bench import few, long, measure, report, zoo  # noqa: E402
+from bench import __main__ as command  # noqa: E402
+from bench import few, long, machine, measure, plain, quality, report, zoo  # noqa: E402
 from bench.eager import eager_of  # noqa: E402
 from bench.layers import STARTERS, cases, flops  # noqa: E402
 from bench.peers import check_same, ragged, sizes_of, training  # noqa: E402
@@ -207,7 +208,97 @@ def test_stored_result_reads_back_as_it_was(tmp_path):
 
 def test_busy_machine_is_said():
     busy = Result("layers", MACHINE | {"busy": 1.4}, sample().rows)
-    assert "The machine was busy when this began (load 140% of its cores)" in report.markdown([busy])
+    assert "The machine was busy when this began (others used 140% of its cores)" in report.markdown([busy])
+
+
+def stat(monkeypatch, *looks):
+    """What /proc/stat will say: (busy, idle, waiting for a disk) of each of two cores, and of a third that is not ours."""
+    left = iter(looks)
+
+    def ticks(self, **_):
+        busy, idle, waiting = next(left)
+        return f"cpu  1 1 1 1\n" + "".join(f"cpu{core} {busy} 0 0 {idle} {waiting} 0 0 0 0 0\n" for core in (0, 1)) + "cpu2 9 9 9 9\n"
+    monkeypatch.setattr(machine.Path, "read_text", ticks)
+    monkeypatch.setattr(machine, "_cores", lambda: [0, 1])
+    monkeypatch.setattr(machine, "WATCHED", 0.0)
+    machine.busy.cache_clear()
+
+
+def test_a_busy_machine_is_refused_unless_asked_for_anyway(monkeypatch):
+    stat(monkeypatch, (100, 300, 0), (150, 330, 20))
+    assert machine.busy() == 0.5
+    with pytest.raises(machine.Busy) as caught:
+        machine.refuse_if_busy(False)
+    assert str(caught.value) == ("this machine is busy: others use 50% of its 2 cores, and times measured beside them prove "
+                                 "nothing. Run this when nothing else runs, or add --anyway for figures that are marked.")
+    machine.refuse_if_busy(True)
+    stat(monkeypatch, (100, 300, 0), (105, 395, 0))
+    machine.refuse_if_busy(False)
+    machine.busy.cache_clear()
+
+
+def test_the_command_refuses_with_code_3_before_it_measures(monkeypatch, capsys):
+    stat(monkeypatch, (0, 0, 0), (10, 0, 0))
+    monkeypatch.setattr(sys, "argv", ["bench", "char-lm"])
+    assert command.main() == 3
+    out, err = capsys.readouterr()
+    assert out == "" and err.startswith("this machine is busy: others use 100% of its 2 cores") and err.count("\n") == 1
+    machine.busy.cache_clear()
+
+
+def test_a_peak_that_moves_is_said(monkeypatch, capsys):
+    speeds = iter((100, 60, 70, 80, 60, 98))
+    peak = type("Scripted", (), {"best": 100.0, "__call__": lambda self: next(speeds)})()
+    monkeypatch.setattr(measure, "pair", lambda *_: "timing")
+    assert measure.steady_pair(None, None, 0, 1, peak) == ("timing", 70)
+    said = capsys.readouterr().err.splitlines()
+    assert said[0] == "the machine's product peak moved from 100 to 60 GFLOP/s around this pair: it is measured again"
+    assert len(said) == 3 and said[2].endswith("from 100 to 60 GFLOP/s around this pair: it is marked")
+
+
+# --- time to quality -------------------------------------------------------------------------------------------
+
+
+def test_a_text_is_cut_by_position():
+    text = "".join(map(chr, range(1000, 1100)))
+    assert quality.parts(text, 0.1) == (text[:80], text[80:90], text[90:])
+    assert quality.parts(text, 0.0) == (text[:90], text[90:], "")
+
+
+def test_the_gpts_score_is_that_of_each_character_with_what_its_window_shows():
+    torch.manual_seed(0)
+    model, text = plain.PlainGPT(7, width=8, layers=1, heads=2), torch.randint(7, (plain.CONTEXT * 4 + 9,))
+    total = 0.0
+    with torch.no_grad():
+        for place in range(len(text) - 1):
+            half = plain.CONTEXT // 2
+            first = max(0, place // half - 1) * half          # the window that has the character in its second half
+            logits = model.eval()(text[first:place + 1, None])[-1, 0]
+            total += torch.nn.functional.cross_entropy(logits, text[place + 1]).item()
+    assert plain.gpt_nats(model, text) == pytest.approx(total / (len(text) - 1), abs=1e-5)
+
+
+@pytest.mark.parametrize("model", quality.MODELS)
+def test_a_tiny_run_of_each_side_becomes_a_line(model, tmp_path, monkeypatch):
+    torch.set_num_threads(1)
+    (tmp_path / "war").mkdir()
+    (tmp_path / "war" / "peace.txt").write_text("the quick brown fox jumps over the lazy dog.\n" * 60)
+    monkeypatch.setenv("UNROLLED_DATA", str(tmp_path))
+    monkeypatch.setitem(quality.TEXTS, "war_and_peace", ("war/peace.txt", 0.1))
+    words = ["quality", "--model", model, "--minutes", "0.01", "--text", "war_and_peace", "--hidden", "8", "--batch", "2"]
+    learned = quality.asked(command.parser().parse_args(words))
+    assert 0 < learned.nats < 4 and 0 < learned.test < 4 and learned.characters > 0
+    page = quality.keep(learned, tmp_path)
+    assert quality.keep(learned, tmp_path) == page
+    lines = [line for line in page.read_text().splitlines() if line.startswith("| 0.01")]
+    wanted = f"`python -m bench quality --model {model} --text war_and_peace --minutes 0.01 --seed 1 --hidden 8 --batch 2`"
+    assert len(lines) == 1 and wanted in lines[0] and f"{learned.test:.4f}" in lines[0]
+
+
+def test_quality_says_where_its_texts_come_from(monkeypatch):
+    monkeypatch.delenv("UNROLLED_DATA", raising=False)
+    with pytest.raises(UnrolledError, match="set UNROLLED_DATA to the folder of data, or give --text FILE"):
+        quality.file_of("tinyshakespeare")
 
 
 @pytest.mark.parametrize(("value", "goal", "reached"), [(2.0, "at least", True), (1.99, "at least", False),

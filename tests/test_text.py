@@ -6,6 +6,7 @@ import torch
 from unrolled.data.text import HELD_OUT_LIMIT, read_text, split, standard_library
 from unrolled.data.vocabulary import Vocabulary
 from unrolled.errors import UsageError
+from unrolled.models.language import LanguageModel
 from unrolled.tasks.char_lm import CharData, CharLM
 
 
@@ -96,12 +97,15 @@ def test_each_epoch_reads_its_characters_once_and_predicts_the_next_one():
     assert [data.starts(step) for step in range(7)] == [True, False, False, False, False, True, False]
 
 
-def test_dropout_follows_from_the_length_of_the_text_unless_it_is_given():
-    def settled(length, **options):
-        text = torch.zeros(length, dtype=torch.int64)
-        return CharLM(**options).settled(CharData(Vocabulary.of("x"), text, text, 1, 1, "")).dropout
-    assert [settled(length) for length in (1000, 1_000_000, 4_000_000)] == [0.5, 0.1, 0.025]
-    assert settled(1000, dropout=0.0) == 0.0
+def test_dropout_follows_from_how_often_the_text_is_read_unless_it_is_given():
+    model = LanguageModel(5, "elman", 4, 2)
+
+    def settled(epochs, **options):
+        share = CharLM(**options).settle(model, epochs)
+        assert share == model.dropout.probability == model.rnn.dropout
+        return share
+    assert [settled(epochs) for epochs in (None, 0.3, 1, 3, 6, 100)] == [0.1, 0.0, 0.0, 0.08, 0.2, 0.5]
+    assert settled(100, dropout=0.0) == settled(None, dropout=0.0) == 0.0
 
 
 @pytest.mark.parametrize(("option", "value", "message"), [

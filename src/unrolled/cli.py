@@ -15,6 +15,7 @@ import tyro
 from .errors import UnrolledError, UsageError
 
 Positional = tyro.conf.Positional
+Flag = Annotated[bool, tyro.conf.FlagCreatePairsOff]
 Json = Annotated[bool, tyro.conf.arg(name="json"), tyro.conf.FlagCreatePairsOff]
 
 OVERVIEW = """usage: unrolled COMMAND ...
@@ -93,6 +94,8 @@ class Budget:
     """the run's folder; runs/TASK-1, -2, ... without it"""
     save_every: float = 30.0
     """seconds between checkpoints"""
+    profile: Flag = False
+    """say at the end where the time of a step went, part by part; kept as profile.json"""
 
 
 def _train(arguments: list[str]) -> int:
@@ -114,7 +117,7 @@ def _train(arguments: list[str]) -> int:
             task.check()
             _pasted(task.latex, sys.stdout)
         return _exit_code(train(task, minutes=budget.minutes, epochs=budget.epochs, seed=budget.seed, out=budget.out,
-                                save_every=budget.save_every))
+                                save_every=budget.save_every, profile=budget.profile))
 
     about = task_type.__doc__.split(">>>")[0].strip()
     start.__annotations__["task"] = Annotated[task_type, tyro.conf.arg(help=about)]
@@ -122,15 +125,16 @@ def _train(arguments: list[str]) -> int:
     return _parse(start, f"unrolled train {arguments[0]}", arguments[1:])
 
 
-def _resume(*, resume: Path, save_every: float = 30.0) -> int:
+def _resume(*, resume: Path, save_every: float = 30.0, profile: Flag = False) -> int:
     """Go on with a run that was stopped, however it was stopped.
 
     Args:
         resume: the run's folder
         save_every: seconds between checkpoints
+        profile: say at the end where the time of a step went, part by part; kept as profile.json
     """
     from .training import resume as go_on
-    return _exit_code(go_on(resume, save_every=save_every))
+    return _exit_code(go_on(resume, save_every=save_every, profile=profile))
 
 
 def _exit_code(run) -> int:

@@ -35,6 +35,7 @@ def run_steps(training: Training, interruption: Interruption, save_every: float)
                 save(training)
                 saved = time.monotonic()
         training.progress.tick(lambda: _line(training))
+        training.done("reports, evaluations, checkpoints")
         if interruption.name and (training.plan is None or training.step < training.plan.steps):
             saved_at = f"after step {training.step:,}, which is saved"
             kept = saved_at if training.plan else "while the first steps were timed"
@@ -47,23 +48,41 @@ def run_steps(training: Training, interruption: Interruption, save_every: float)
 def _take_step(training: Training) -> None:
     """One batch forward and back, and one update."""
     began = time.perf_counter()
-    task, step = training.task, training.step
+    task, step, profile, done = training.task, training.step, training.profile, training.done
+    if profile:
+        profile.begin()
     factor = first_factor(step) if training.plan is None else training.plan.factor(step)
+    task.settle(training.model, _epochs(training))
     for group in training.optimiser.param_groups:
         group["lr"] = task.rate * factor
     state = None if training.data.starts(step) else training.state
-    loss, training.state = task.loss(training.model, training.data.batch(step), state)
+    batch = training.data.batch(step)
+    done("batch")
+    loss, training.state = task.loss(training.model, batch, state)
+    done("after the modules")
     training.optimiser.zero_grad()
+    done("old gradients dropped")
     loss.backward()
+    done(profile.last_back() if profile else "")
     norm = torch.nn.utils.clip_grad_norm_(training.model.parameters(), task.clip)
+    done("clipping")
     if not (math.isfinite(loss.item()) and math.isfinite(norm.item())):
         diverged(training, f"the loss is {loss.item():g} and its gradient's norm {norm.item():g}")
+    done("bookkeeping")
     training.optimiser.step()
+    done("optimiser")
     training.step += 1
     training.losses.append(loss.item())
     training.shown = loss.item() if step == 0 else 0.95 * training.shown + 0.05 * loss.item()
     training.durations.append(time.perf_counter() - began)
     del training.durations[:-TIMED_STEPS[1]]
+    done("bookkeeping")
+
+
+def _epochs(training: Training) -> float | None:
+    """How often the data will be gone through; None in the steps that are timed, when they are taken again too."""
+    plan = training.plan
+    return None if plan is None or training.step < plan.timed else plan.steps / training.data.steps_per_epoch
 
 
 def _timed_enough(training: Training) -> bool:
@@ -83,8 +102,9 @@ def _fix_plan(training: Training) -> None:
     training.plan = Plan(training.step + more, timed=training.step)
     training.settings["plan"] = training.plan.to_json()
     training.folder.write_json("settings.json", training.settings)
-    training.progress.say(f"{training.plan.steps:,} steps fit into the time: "
-                          f"{training.plan.steps / data.steps_per_epoch:.1f} times through the text")
+    epochs = training.plan.steps / data.steps_per_epoch
+    training.progress.say(f"{training.plan.steps:,} steps fit into the time: {epochs:.1f} times through the text, "
+                          f"dropout {training.task.settle(training.model, epochs):g}")
 
 
 def _report(training: Training) -> None:

@@ -8,6 +8,7 @@ import unicodedata
 
 from rich.console import Console
 from rich.status import Status
+from rich.table import Table
 
 PLAIN_EVERY = 10.0  # seconds between plain lines
 
@@ -56,6 +57,10 @@ class Progress:
     def say(self, text: str) -> None:
         """A line (or several) that stays."""
         self._console.print(text, soft_wrap=True)
+
+    def show(self, table: Table) -> None:
+        """A table that stays."""
+        self._console.print(table)
 
     def now(self, text: str) -> None:
         """What is going on at the moment: the live line, or a line of its own."""

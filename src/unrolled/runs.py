@@ -5,6 +5,7 @@
     weights.safetensors  the best weights so far, by validation
     metrics.jsonl        one line of figures a report
     samples.txt          what the model wrote as it learned
+    profile.json         where the steps' time went, of a run with --profile
     checkpoints/         the last two complete states of training
 
 Reading a folder only parses JSON and safetensors: it never executes, imports or unpickles anything.

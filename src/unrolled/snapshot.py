@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import torch
 
 from .errors import UnrolledError
+from .profile import Profile, nothing
 from .progress import Progress
 from .runs import Checkpoint, RunFolder
 from .schedule import Plan
@@ -41,6 +43,12 @@ class Training:
     seconds: float = 0.0                                  # trained before this process began
     began: float = field(default_factory=time.monotonic)
     durations: list[float] = field(default_factory=list)  # of this process's steps
+    profile: Profile | None = None                        # while somebody looks where the time goes
+
+    @property
+    def done(self) -> Callable[[str], None]:
+        """Says that a part of a step is over, to whoever looks."""
+        return self.profile.done if self.profile else nothing
 
     def elapsed(self) -> float:
         return self.seconds + time.monotonic() - self.began

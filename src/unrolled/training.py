@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import math
 import platform
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import torch
@@ -20,6 +21,7 @@ from .errors import UsageError
 from .cell_file import find_cell
 from .interruption import Interruption
 from .loop import run_steps
+from .profile import Profile, table
 from .progress import Progress
 from .runs import RunFolder
 from .schedule import Plan
@@ -31,7 +33,7 @@ MINUTES = 3.0             # where neither minutes nor epochs are given
 
 
 def train(task, *, minutes: float | None = None, epochs: float | None = None, seed: int = 0,
-          out: str | Path | None = None, save_every: float = 30.0, quiet: bool = False) -> Run:
+          out: str | Path | None = None, save_every: float = 30.0, quiet: bool = False, profile: bool = False) -> Run:
     """Train a task from the start and return the run.
 
     task        e.g. CharLM(text="shakespeare.txt", cell="mgu", hidden=512)
@@ -40,6 +42,7 @@ def train(task, *, minutes: float | None = None, epochs: float | None = None, se
     seed        of the initial weights, dropout and samples
     out         the run's folder; runs/NAME-1, -2, ... otherwise
     save_every  seconds between checkpoints
+    profile     at the end say where the steps' time went, and write it into profile.json
 
     Ctrl-C and SIGTERM save a checkpoint and return the run as far as it came. Raises UsageError for options and
     texts that cannot be trained on, Diverged when the loss stops being a number, SaveError when the disk is full.
@@ -52,7 +55,6 @@ def train(task, *, minutes: float | None = None, epochs: float | None = None, se
     cell = find_cell(task.cell, getattr(task, "latex", None))
     task_settings(task, cell)  # traces the cell: a mistake in it shows before a long text is read
     data = task.data()
-    task = task.settled(data)
     _try_model(task, data, cell)
     folder = RunFolder.create(out, task.name)
     settings = task_settings(task, cell) | {
@@ -63,10 +65,10 @@ def train(task, *, minutes: float | None = None, epochs: float | None = None, se
     # The vocabulary first: a folder with settings.json is a run, and a run has both.
     folder.write_json("vocabulary.json", json.loads(data.vocabulary.to_json()))
     folder.write_json("settings.json", settings)
-    return _run(task, cell, data, folder, settings, save_every, quiet)
+    return _run(task, cell, data, folder, settings, save_every, quiet, profile)
 
 
-def resume(folder: str | Path, *, save_every: float = 30.0, quiet: bool = False) -> Run:
+def resume(folder: str | Path, *, save_every: float = 30.0, quiet: bool = False, profile: bool = False) -> Run:
     """Go on with a run that was stopped, however it was stopped; returns the run. A finished run is only opened.
 
     Raises UsageError where the folder is no run or is damaged, or its text has changed since.
@@ -83,7 +85,7 @@ def resume(folder: str | Path, *, save_every: float = 30.0, quiet: bool = False)
         source = task.text if task.text is not None else "Python's standard library"
         raise UsageError(f"the text of {opened.path} has changed since the run began: put the old {source} back, "
                          "or train anew.")
-    return _run(task, cell, data, opened, settings, save_every, quiet)
+    return _run(task, cell, data, opened, settings, save_every, quiet, profile)
 
 
 def _check_budget(minutes: float | None, epochs: float | None, seed: int, save_every: float) -> None:
@@ -119,13 +121,14 @@ def _check_settings(folder: RunFolder, settings: dict) -> None:
         raise folder.damaged("settings.json", f"its plan: {settings['plan']!r}")
 
 
-def _run(task, cell: Cell, data, folder: RunFolder, settings: dict, save_every: float, quiet: bool) -> Run:
+def _run(task, cell: Cell, data, folder: RunFolder, settings: dict, save_every: float, quiet: bool, profile: bool) -> Run:
     threads = torch.get_num_threads()
     torch.set_num_threads(settings["threads"])  # another split of the work rounds differently
     try:
         with torch.random.fork_rng(devices=[]), Progress(quiet) as progress, Interruption() as interruption:
             training = _begin(task, cell, data, folder, settings, progress)
-            run_steps(training, interruption, save_every)
+            with _profiled(training) if profile else nullcontext():
+                run_steps(training, interruption, save_every)
     finally:
         torch.set_num_threads(threads)
     finished = settings["finished"]
@@ -133,17 +136,27 @@ def _run(task, cell: Cell, data, folder: RunFolder, settings: dict, save_every: 
                stopped_by=None if finished else interruption.name)
 
 
+@contextmanager
+def _profiled(training: Training):
+    """Look where the time of the steps goes, and say it when they are over, however they are."""
+    training.profile = Profile()
+    unwatch = training.profile.watch(training.model)
+    try:
+        yield
+    finally:
+        unwatch()
+        training.profile.begin()       # so that the last step is whole and counts
+        found = training.profile.to_json()
+        training.folder.write_json("profile.json", found)
+        training.progress.show(table(found))
+
+
 def _begin(task, cell: Cell, data, folder: RunFolder, settings: dict, progress: Progress) -> Training:
     """The training as its last checkpoint left it, or as it starts."""
     torch.manual_seed(settings["seed"])
     progress.now(f"building the kernel of {cell.name} ...")
     model = task.model(data.vocabulary, cell).train()
-    matrices = [weight for weight in model.parameters() if weight.dim() > 1]
-    vectors = [weight for weight in model.parameters() if weight.dim() <= 1]
-    optimiser = torch.optim.AdamW(
-        [{"params": matrices, "weight_decay": task.decay}, {"params": vectors, "weight_decay": 0.0}],
-        lr=task.rate, betas=BETAS, fused=True,
-    )
+    optimiser = torch.optim.AdamW(_groups(model, task.decay), lr=task.rate, betas=BETAS, fused=True)
     training = Training(task, data, model, optimiser, folder, settings, progress)
     if settings["epochs"] is not None:
         training.plan = Plan(max(1, round(settings["epochs"] * data.steps_per_epoch)))
@@ -159,3 +172,12 @@ def _begin(task, cell: Cell, data, folder: RunFolder, settings: dict, progress: 
     progress.say(f"{folder.path}: {cell.name}, {size:,} weights, {len(data.training):,} characters to learn, "
                  f"{len(data.validation):,} held out")
     return training
+
+
+def _groups(model: torch.nn.Module, decay: float) -> list[dict]:
+    """Parameters with weight decay, and those without: vectors, and what the model says."""
+    without = {id(weight) for weight in model.undecayed()}
+    kept = [weight for weight in model.parameters() if weight.dim() <= 1 or id(weight) in without]
+    kept_ids = {id(weight) for weight in kept}
+    return [{"params": [weight for weight in model.parameters() if id(weight) not in kept_ids], "weight_decay": decay},
+            {"params": kept, "weight_decay": 0.0}]

@@ -53,6 +53,15 @@ class LanguageModel(nn.Module):
         self.head = nn.Linear(self.rnn.output_size, characters, dtype=dtype)
         self._spread_input_weights()
 
+    def _input_weights(self) -> dict[str, nn.Parameter]:
+        """What the first layer multiplies its one-hot input with, by the author's name."""
+        graph = self.rnn.cell.graph
+        seen = graph.leaf("input", graph.inputs[0])
+        names = [graph.name_of(node.args[0]) for node in graph.nodes
+                 if seen is not None and node.op == "product" and node.args[1] == seen.index]
+        weights = self.rnn.layers[0].named()
+        return {name: weights[(name,)] for name in names if (name,) in weights}
+
     @torch.no_grad()
     def _spread_input_weights(self) -> None:
         """Draw the first layer's input weights with a deviation of 0.5.
@@ -60,14 +69,23 @@ class LanguageModel(nn.Module):
         The usual bound 1/sqrt(fan-in) assumes that all V inputs are on. Of a one-hot vector one is: each step reads
         one column, and under the usual bound the cell hardly hears its input for the first thousand steps.
         """
-        graph = self.rnn.cell.graph
-        seen = graph.leaf("input", graph.inputs[0])
-        for node in graph.nodes:
-            if seen is not None and node.op == "product" and node.args[1] == seen.index:
-                name = graph.name_of(node.args[0])
-                weight = self.rnn.layers[0].named().get((name,))
-                if weight is not None and name not in self.rnn.cell.init:
-                    weight.normal_(0.0, ONE_HOT_DEVIATION)
+        for name, weight in self._input_weights().items():
+            if name not in self.rnn.cell.init:
+                weight.normal_(0.0, ONE_HOT_DEVIATION)
+
+    def undecayed(self) -> list[nn.Parameter]:
+        """Matrices that weight decay must leave alone.
+
+        A column of the input weights gets a gradient only in steps that read its character, but decay would pull at it in
+        every step: rare characters would fade. Measured on Tiny Shakespeare (2 x 192, 1.3 million characters): 1.611
+        nats without, 1.620 with decay.
+        """
+        return list(self._input_weights().values())
+
+    def set_dropout(self, probability: float) -> None:
+        """Another probability from now on, between the layers and before the linear layer."""
+        self.dropout.probability = probability
+        self.rnn.dropout = probability if self.rnn.num_layers > 1 else 0.0
 
     def forward(self, x: torch.Tensor, state: State | None = None) -> tuple[torch.Tensor, State]:
         """Logits of the next character at every position, and the state after the last."""

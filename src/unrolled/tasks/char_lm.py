@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
@@ -16,8 +16,9 @@ from ..models.language import LanguageModel, State
 from ..models.sample import write, write_many
 from ..models.score import nats_per_character
 
-DROPOUT_LENGTH = 100_000  # characters: with a text of a million a tenth of the hidden values are dropped
+DROPOUT = 0.04        # for each time that the text is read again; see `settle`
 DROPOUT_LIMIT = 0.5
+DROPOUT_FIRST = 0.1   # while nobody knows how often it will be
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ class CharLM:
     clip: float = 1.0
     """largest norm of the gradient"""
     dropout: float | None = None
-    """share of the hidden values dropped while training; without one, the shorter the text the more"""
+    """share of the hidden values dropped while training; without one, the more often the text is read the more"""
 
     def check(self) -> None:
         """Raise UsageError for a number that no run can have."""
@@ -76,11 +77,16 @@ class CharLM:
         return CharData(vocabulary, vocabulary.encode(parts.training), vocabulary.encode(parts.validation),
                         self.batch, self.span, hashlib.sha256(text.encode()).hexdigest())
 
-    def settled(self, data: CharData) -> CharLM:
-        """The task with what only the data can tell: a text that is read many times needs more dropout."""
-        if self.dropout is not None:
-            return self
-        return replace(self, dropout=round(min(DROPOUT_LIMIT, DROPOUT_LENGTH / len(data.training)), 3))
+    def settle(self, model: LanguageModel, epochs: float | None) -> float:
+        """Set the model's dropout, unless it was given, by how often the text will be read (None: not known yet); returns it.
+
+        What is read once is never seen again and cannot be learned by heart, so dropout would only slow learning down.
+        """
+        share = self.dropout
+        if share is None:
+            share = DROPOUT_FIRST if epochs is None else round(min(DROPOUT_LIMIT, max(0.0, DROPOUT * (epochs - 1))), 3)
+        model.set_dropout(share)
+        return share
 
     def model(self, vocabulary: Vocabulary, cell) -> LanguageModel:
         """An untrained model for a vocabulary; `cell` is the Cell that the option names."""

@@ -1,0 +1,122 @@
+"""Where the time of training steps goes, part by part: seconds, and pages of memory that the system had to hand out.
+
+A part is what lies between two calls of `done`. Those around a model's modules, forward and back, come from torch's hooks,
+which are only there while somebody looks: a run without a profile pays nothing.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import torch
+from rich.table import Table
+from torch import Tensor, nn
+
+try:
+    import resource
+except ImportError:                    # Windows counts no pages
+    resource = None
+
+WARM = 3                               # steps that build kernels and warm caches, and do not count
+
+
+def nothing(part: str) -> None:
+    """`Profile.done` where nobody looks."""
+
+
+def fresh_pages() -> int:
+    """Pages that this process has been given so far without reading a disk; each new one costs a fault and is zeroed."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt if resource else 0
+
+
+class Profile:
+    """Seconds and fresh pages of each part of the steps that were taken while it looked.
+
+    >>> profile = Profile(warm=0)
+    >>> profile.begin(); profile.done("batch"); profile.done("forward"); profile.begin()
+    >>> profile.steps, list(profile.seconds)
+    (1, ['batch', 'forward'])
+    """
+
+    def __init__(self, warm: int = WARM):
+        self.seconds: dict[str, float] = {}
+        self.pages: dict[str, int] = {}
+        self.steps = -warm             # whole ones; below 0 nothing counts yet
+        self._started = False
+        self._order: list[str] = []    # modules in the order in which this step called them
+        self._at, self._had = 0.0, 0
+
+    def begin(self) -> None:
+        """A step begins. What came after the last `done` of the step before belongs to no part."""
+        self.steps += self._started
+        self._started = True
+        self._order.clear()
+        self._at, self._had = time.perf_counter(), fresh_pages()
+
+    def done(self, part: str) -> None:
+        """What ran since the last call was this part."""
+        now, pages = time.perf_counter(), fresh_pages()
+        if self.steps >= 0:
+            self.seconds[part] = self.seconds.get(part, 0.0) + now - self._at
+            self.pages[part] = self.pages.get(part, 0) + pages - self._had
+        self._at, self._had = time.perf_counter(), pages
+
+    def watch(self, model: nn.Module) -> Callable[[], None]:
+        """Tell apart the modules that stand directly in a model, forward and back; returns what ends it.
+
+        They must run one after the other, each on what the one before returned: a gradient that arrives at a module's
+        result then says that the modules after it have done their backward pass.
+        """
+        handles = []
+        for name, module in model.named_children():
+            handles.append(module.register_forward_pre_hook(self._called))
+            handles.append(module.register_forward_hook(lambda _, given, result, name=name: self._ran(name, given, result)))
+        return lambda: [handle.remove() for handle in handles]
+
+    def _called(self, *_) -> None:
+        if torch.is_grad_enabled():        # evaluations and samples run the modules, too
+            self.done("between the modules")
+
+    def _ran(self, name: str, given: tuple, result: object) -> None:
+        if not torch.is_grad_enabled():
+            return
+        self.done(f"{name}, forward")
+        result = result[0] if isinstance(result, tuple) else result
+        if any(result is one for one in given):
+            return                         # dropout of nothing: it has no backward pass either
+        self._order.append(name)
+        if isinstance(result, Tensor) and result.requires_grad:
+            place = len(self._order)
+            result.register_hook(lambda _: self._arrived(place))
+
+    def _arrived(self, place: int) -> None:
+        """The gradient of the result of module number `place` is there: the module after it is through."""
+        after = self._order[place:place + 1]
+        self.done(f"{after[0]}, backward" if after else "loss, backward")
+
+    def last_back(self) -> str:
+        """The part that a backward pass ends with."""
+        return f"{self._order[0]}, backward" if self._order else "backward"
+
+    def to_json(self) -> dict:
+        """Milliseconds and fresh pages of each part of a step, on average, in the order of a step."""
+        count = max(1, self.steps)
+        parts = [{"part": name, "milliseconds": 1e3 * taken / count, "pages": self.pages[name] / count}
+                 for name, taken in self.seconds.items()]
+        return {"steps": max(0, self.steps), "threads": torch.get_num_threads(), "parts": parts}
+
+
+def table(profile: dict) -> Table:
+    """What `Profile.to_json` made, to be read."""
+    whole = sum(part["milliseconds"] for part in profile["parts"])
+    steps, threads = profile["steps"], profile["threads"]
+    shown = Table(title=f"a step: {whole:.2f} ms, mean of {steps:,}, {threads} thread{'s' * (threads > 1)}")
+    for head in ("part", "ms", "share", "fresh pages"):
+        shown.add_column(head, justify="left" if head == "part" else "right")
+    for part in profile["parts"]:
+        shown.add_row(part["part"], f"{part['milliseconds']:.3f}", f"{part['milliseconds'] / max(whole, 1e-9):.1%}",
+                      f"{part['pages']:.1f}")
+    shown.add_section()
+    shown.add_row("all", f"{whole:.3f}", "100.0%", f"{sum(part['pages'] for part in profile['parts']):.1f}")
+    return shown
