@@ -24,7 +24,7 @@ FLOORS = (
     ("layers",),
     ("models", "networks", "data"),
     ("tasks",),
-    ("schedule", "progress", "interruption", "cell_file", "check", "runs", "snapshot", "trained", "loop", "training", "train"),
+    ("schedule", "profile", "progress", "interruption", "cell_file", "check", "runs", "snapshot", "trained", "loop", "training", "train"),
     ("cli", "commands", "__main__", "viewer"),
 )
 FLOOR = {name: number for number, names in enumerate(FLOORS) for name in names}

@@ -9,6 +9,7 @@ from .arguments import address, address_call, contiguous
 from .frame import Frame, frame_of
 from .library import invoke
 from .products import loop_weights, operand_gradient, summed
+from .scratch import buffer
 
 
 def backward(call: Call, y: Tensor, buffers: tuple[Tensor, ...], above: Tensor | None, carries: tuple[Tensor | None, ...],
@@ -21,7 +22,7 @@ def backward(call: Call, y: Tensor, buffers: tuple[Tensor, ...], above: Tensor |
     count = len(frame.states) - len(first)
     sequences, streams, kept = [*first, *buffers[:count]], buffers[count:-1], buffers[-1]
     carry = [s.new_zeros(s.shape) if c is None else c.clone() for c, s in zip(carries, call.state)]
-    gradient = call.vectors.new_empty((call.schedule.total, frame.gradient))
+    gradient = buffer(call.vectors, call.schedule.total, frame.gradient)
     found = _Found(call, frame, needed)
     # Where nothing comes from above: one row of zeros, read again and again.
     above, stride = (call.vectors.new_zeros(frame.output), 0) if above is None else (above.contiguous(), frame.output)
@@ -51,7 +52,7 @@ class _Found:
         self.hoisted = [self._weights(*each) for each in zip(self.wanted[0], self.blas, self.tables, call.hoisted)]
         self.operands = [o.new_empty(o.shape) if n and not b else None
                          for n, b, o in zip(self.wanted[1], self.blas, call.operands)]
-        self.weights = [w.new_empty(w.shape) if n and not b else None
+        self.weights = [buffer(w, *w.shape) if n and not b else None
                         for n, b, w in zip(self.wanted[2], frame.loop_blas, call.weights)]
         self.vectors, self.numbers = [t.new_empty(t.shape) if len(t) else t for t in (call.vectors, call.numbers)]
         self.inputs = [t.new_empty(t.shape) for t in call.inputs]
@@ -61,7 +62,7 @@ class _Found:
         """A table's rows are the weights' columns, and rows are what gradients are added to."""
         if not wanted or blas:
             return None
-        return weights.new_zeros(weights.shape[::-1]) if table else weights.new_empty(weights.shape)
+        return buffer(weights, *weights.shape[::-1]).zero_() if table else buffer(weights, *weights.shape)
 
     def large(self, gradient: Tensor, sequences: list[Tensor], streams: tuple[Tensor, ...], kept: Tensor) -> None:
         """The products that the kernel left to BLAS."""

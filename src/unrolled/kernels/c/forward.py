@@ -12,6 +12,7 @@ from .arguments import address, address_call, contiguous
 from .frame import Frame, frame_of
 from .library import invoke
 from .products import input_products
+from .scratch import buffer
 
 
 @dataclass(frozen=True)
@@ -27,15 +28,15 @@ class Result:
 def forward(call: Call, keep: bool) -> Result:
     """Runs the loop. `keep`: leave everything that the backward pass needs."""
     call, frame = contiguous(call), frame_of(call)
-    schedule, empty = call.schedule, call.vectors.new_empty
+    schedule, like = call.schedule, call.vectors
     values, slots = frame.forward[:], frame.forward_slots
     hyper = address_call(call, values, slots)
     rows = schedule.total if keep else 2 * schedule.batch       # without a backward pass two steps of a sequence are enough
-    y = empty((schedule.total, frame.output))
+    y = buffer(like, schedule.total, frame.output)
     first = [y] if call.plan.body.output_is_state else []
-    sequences = first + [empty((rows, w)) for w in frame.states[len(first):]]
-    final = tuple([empty((schedule.batch, w)) for w in frame.states])
-    kept = empty((rows, frame.kept)) if frame.kept else nothing(y)
+    sequences = first + [buffer(like, rows, w) for w in frame.states[len(first):]]
+    final = tuple([like.new_empty((schedule.batch, w)) for w in frame.states])
+    kept = buffer(like, rows, frame.kept) if frame.kept else nothing(y)
     kept_streams, alive = _hoisted(call, frame, values, keep)
     address(values, slots, "new", sequences)
     address(values, slots, "final", final)
@@ -54,11 +55,11 @@ def _hoisted(call: Call, frame: Frame, values: array, keep: bool) -> tuple[list[
     for g, (weights, operand) in enumerate(zip(call.hoisted, call.operands)):
         indices = not operand.is_floating_point()
         if keep and frame.blas[g] and not indices:
-            buffer, values[at["operand"][g]] = input_products(call, g), 0
+            products, values[at["operand"][g]] = input_products(call, g), 0
         else:
-            buffer = weights.new_empty((rows, weights.shape[0]))
-        table = weights.t().contiguous() if indices else buffer
-        values[at["x"][g]], values[at["k"][g]] = table.data_ptr(), buffer.data_ptr()
-        kept.append(buffer)
+            products = buffer(weights, rows, weights.shape[0])
+        table = weights.t().contiguous() if indices else products
+        values[at["x"][g]], values[at["k"][g]] = table.data_ptr(), products.data_ptr()
+        kept.append(products)
         alive.append(table)
     return kept, alive

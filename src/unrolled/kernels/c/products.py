@@ -8,6 +8,7 @@ from torch import Tensor
 
 from ...plan.program import Run
 from ..call import Call
+from .scratch import buffer
 
 
 def input_products(call: Call, g: int) -> Tensor:
@@ -22,7 +23,8 @@ def columns_of(call: Call, gradient: Tensor, run: Run) -> Tensor:
 
 def summed(call: Call, gradient: Tensor, runs: tuple[Run, ...], operand: Tensor) -> Tensor:
     """Weights' gradient: the sum over all rows of gradient times operand, one product for each run of columns."""
-    parts = [torch.mm(columns_of(call, gradient, run).t(), operand) for run in runs]
+    parts = [torch.mm(columns.t(), operand, out=buffer(operand, columns.shape[1], operand.shape[1]))
+             for columns in (columns_of(call, gradient, run) for run in runs)]
     return parts[0] if len(parts) == 1 else torch.cat(parts)
 
 
@@ -61,7 +63,7 @@ def _earlier(call: Call, columns: Tensor, sequence: Tensor, initial: Tensor) -> 
     rest = schedule.total - batch
     first = slice(rest, None) if schedule.reverse else slice(0, batch)
     others, before = (slice(0, rest), slice(batch, None)) if schedule.reverse else (slice(batch, None), slice(0, rest))
-    result = torch.mm(columns[first].t(), initial)
+    result = torch.mm(columns[first].t(), initial, out=buffer(initial, columns.shape[1], initial.shape[1]))
     return result.addmm_(columns[others].t(), sequence[before]) if rest else result
 
 

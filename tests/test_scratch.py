@@ -1,0 +1,93 @@
+"""Memory that calls leave for the next: used again once nobody refers to it, never before."""
+
+from __future__ import annotations
+
+import resource
+import threading
+
+import pytest
+import torch
+from instances import needs_compiler
+
+from unrolled import Recurrent
+from unrolled.kernels.c import scratch
+
+pytestmark = pytest.mark.skipif(scratch._users is None, reason="this torch does not say how often memory is used")
+
+
+@pytest.fixture(autouse=True)
+def fresh(monkeypatch):
+    """An empty pool that takes the smallest buffers, too."""
+    monkeypatch.setattr(scratch, "LEAST", 1)
+    monkeypatch.setattr(scratch, "_pool", scratch._Pool())
+
+
+def test_memory_is_used_again_only_when_nobody_refers_to_it():
+    like = torch.empty(0)
+    one = scratch.buffer(like, 4, 8)
+    first, view = one.data_ptr(), one[1:2]
+    assert one.shape == (4, 8) and one.is_contiguous() and scratch.buffer(like, 4, 8).data_ptr() != first
+    del one
+    assert scratch.buffer(like, 4, 8).data_ptr() != first, "a view of it is alive"
+    del view
+    assert {scratch.buffer(like, 4, 8).data_ptr() for _ in range(3)} == {first}
+    assert scratch.buffer(like.double(), 2, 8).data_ptr() == first, "of another type, as many bytes"
+    held = scratch.buffer(like, 3, 8)
+    assert held.data_ptr() == first, "a little smaller"
+    assert scratch.buffer(like, 1, 8).data_ptr() != first, "much smaller"
+
+
+def test_no_more_is_held_than_allowed(monkeypatch):
+    monkeypatch.setattr(scratch, "HELD", 1000)
+    for rows in (10, 25, 60, 150, 400):
+        scratch.buffer(torch.empty(0), rows, 1)
+    assert [len(memory) for memory in scratch._pool.memory] == [600] or sum(map(len, scratch._pool.memory)) <= 1000
+    monkeypatch.setattr(scratch, "MOST", 100)
+    before = list(scratch._pool.memory)
+    scratch.buffer(torch.empty(0), 101, 1)
+    assert scratch._pool.memory == before
+
+
+def test_another_thread_has_memory_of_its_own():
+    first = scratch.buffer(torch.empty(0), 4, 8).data_ptr()
+    others = []
+    thread = threading.Thread(target=lambda: others.append(scratch.buffer(torch.empty(0), 4, 8).data_ptr()))
+    thread.start()
+    thread.join()
+    assert scratch.buffer(torch.empty(0), 4, 8).data_ptr() == first != others[0]
+
+
+def weights_gradients(layer, y):
+    return torch.autograd.grad(y.square().sum(), list(layer.parameters()), retain_graph=True)
+
+
+@needs_compiler
+@pytest.mark.parametrize("cell", ["lstm", "gru_reset_before", "lem", "mingru"])
+def test_results_that_are_kept_stay_as_they_are_while_others_are_made(cell):
+    torch.manual_seed(0)
+    layer, plain = (Recurrent(cell, 5, 6, backend=backend, dtype=torch.float64) for backend in ("c", "reference"))
+    plain.load_state_dict(layer.state_dict())
+    xs = torch.randn(5, 7, 3, 5, dtype=torch.float64)
+    ys = [layer(x)[0] for x in xs]                       # all forward passes before the first backward pass
+    kept = [weights_gradients(layer, y) for y in ys]
+    for x in xs:
+        layer(x)[0].sum().backward()                     # memory is used again and again
+    for x, y, found in zip(xs, ys, kept):
+        expected = plain(x)[0]
+        torch.testing.assert_close(y, expected)
+        for one, other, again in zip(found, weights_gradients(plain, expected), weights_gradients(layer, y)):
+            torch.testing.assert_close(one, other)
+            torch.testing.assert_close(again, other)
+
+
+@needs_compiler
+def test_steps_that_are_alike_ask_the_system_for_little(monkeypatch):
+    monkeypatch.setattr(scratch, "LEAST", 2**20)
+    layer, x = Recurrent("lstm", 256, 256), torch.randn(100, 32, 256)
+    for k in range(10):
+        if k == 4:
+            before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+        layer(x)[0].sum().backward()
+        layer.zero_grad()
+    # Each of the six steps has 40 MB of buffers, 10,000 pages.
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before < 10_000
