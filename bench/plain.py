@@ -95,7 +95,7 @@ def train_lstm(task: CharLM, data: CharData, minutes: float) -> tuple[PlainLSTM,
 
     def loss_of(step: int, plan: Plan | None) -> Tensor:
         nonlocal state
-        task.settle(model, plan and plan.steps / data.steps_per_epoch)
+        task.settle(model, len(data.training), plan and plan.steps / data.steps_per_epoch)
         x, y = data.batch(step)
         logits, state = model(x, None if data.starts(step) else state)
         state = tuple(part.detach() for part in state)

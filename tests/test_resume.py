@@ -197,7 +197,7 @@ def test_a_loss_that_is_no_number_stops_and_keeps_the_last_checkpoint(text, tmp_
         train(CharLM(text=text, **OPTIONS), epochs=1, out=folder, save_every=1e-9, quiet=True)
     assert str(caught.value) == (
         f"the loss is nan and its gradient's norm nan at step 31 of {folder}: training stopped. The checkpoint of step "
-        "30 is kept. Train again with a smaller --rate (it was 0.016) or --clip (it was 1)."
+        "30 is kept. Train again with a smaller --rate (it was 0.02) or --clip (it was 1)."
     )
     assert caught.value.exit_code == 1
     assert all(torch.isfinite(tensor).all() for name, tensor in RunFolder(folder).last_checkpoint().tensors.items()

@@ -99,12 +99,14 @@ def test_each_epoch_reads_its_characters_once_and_predicts_the_next_one():
 
 def test_dropout_follows_from_how_often_the_text_is_read_unless_it_is_given():
     model = LanguageModel(5, "elman", 4, 2)
+    weights = sum(weight.numel() for weight in model.parameters())
 
-    def settled(epochs, **options):
-        share = CharLM(**options).settle(model, epochs)
+    def settled(epochs, characters=100, **options):
+        share = CharLM(**options).settle(model, characters, epochs)
         assert share == model.dropout.probability == model.rnn.dropout
         return share
-    assert [settled(epochs) for epochs in (None, 0.3, 1, 3, 6, 100)] == [0.1, 0.0, 0.0, 0.08, 0.2, 0.5]
+    assert [settled(epochs) for epochs in (None, 0.3, 1, 3, 11, 100)] == [0.1, 0.0, 0.0, 0.02, 0.1, 0.3]
+    assert settled(11, 10 * weights) == 0.01, "a tenth as many weights as characters"
     assert settled(100, dropout=0.0) == settled(None, dropout=0.0) == 0.0
 
 

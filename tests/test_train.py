@@ -20,7 +20,7 @@ from unrolled.runs import RunFolder
 from unrolled.schedule import Plan, first_factor, steps_in
 from unrolled.tasks.char_lm import CharLM
 from unrolled.trained import open_run
-from unrolled.training import train
+from unrolled.training import _groups, train
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -78,6 +78,24 @@ def test_the_first_layer_reads_its_one_hot_input_at_full_strength_for_every_cell
     assert 0.45 < first < 0.55 and second < 0.05
     model = LanguageModel(32, "rhn", 128)
     assert 0.45 < model.rnn.layers[0].W_t.std().item() < 0.55
+
+
+def test_forget_gates_begin_nearly_closed_unless_their_cell_was_given_another_first_value():
+    assert all(layer.b_f.unique().item() == -1.0 for layer in LanguageModel(7, "lstm", 5, 2).rnn.layers)
+    for cell in (unrolled.initialised("lstm", b_f=0.5), "mgu"):
+        first = LanguageModel(7, cell, 5).rnn.layers[0].b_f
+        assert not (first == -1.0).any()
+
+
+def test_weight_decay_leaves_vectors_and_one_hot_columns_alone():
+    model = LanguageModel(7, "lstm", 5, 2)
+    decayed, kept = _groups(model, 0.3)
+    names = {id(weight): name for name, weight in model.named_parameters()}
+    assert (decayed["weight_decay"], kept["weight_decay"]) == (0.3, 0.0)
+    found = {names[id(weight)] for weight in decayed["params"]}
+    assert found == {"head.weight", *(f"rnn.layers.{k}.U_{g}" for k in (0, 1) for g in "ifgo"),
+                     *(f"rnn.layers.1.W_{g}" for g in "ifgo")}
+    assert len(found) + len(kept["params"]) == len(names)
 
 
 def test_a_cell_of_two_inputs_is_refused():

@@ -9,6 +9,7 @@ import time
 import torch
 
 from .interruption import Interruption
+from .profile import BESIDE
 from .progress import duration, printable
 from .schedule import Plan, first_factor, steps_in
 from .snapshot import Training, diverged, save
@@ -35,7 +36,7 @@ def run_steps(training: Training, interruption: Interruption, save_every: float)
                 save(training)
                 saved = time.monotonic()
         training.progress.tick(lambda: _line(training))
-        training.done("reports, evaluations, checkpoints")
+        training.done(BESIDE)
         if interruption.name and (training.plan is None or training.step < training.plan.steps):
             saved_at = f"after step {training.step:,}, which is saved"
             kept = saved_at if training.plan else "while the first steps were timed"
@@ -52,7 +53,7 @@ def _take_step(training: Training) -> None:
     if profile:
         profile.begin()
     factor = first_factor(step) if training.plan is None else training.plan.factor(step)
-    task.settle(training.model, _epochs(training))
+    task.settle(training.model, len(training.data.training), _epochs(training))
     for group in training.optimiser.param_groups:
         group["lr"] = task.rate * factor
     state = None if training.data.starts(step) else training.state
@@ -104,7 +105,7 @@ def _fix_plan(training: Training) -> None:
     training.folder.write_json("settings.json", training.settings)
     epochs = training.plan.steps / data.steps_per_epoch
     training.progress.say(f"{training.plan.steps:,} steps fit into the time: {epochs:.1f} times through the text, "
-                          f"dropout {training.task.settle(training.model, epochs):g}")
+                          f"dropout {training.task.settle(training.model, len(data.training), epochs):g}")
 
 
 def _report(training: Training) -> None:

@@ -19,6 +19,7 @@ except ImportError:                    # Windows counts no pages
     resource = None
 
 WARM = 3                               # steps that build kernels and warm caches, and do not count
+BESIDE = "evaluations, checkpoints"    # and reports: spread over the steps, no part of one
 
 
 def nothing(part: str) -> None:
@@ -109,14 +110,18 @@ class Profile:
 
 def table(profile: dict) -> Table:
     """What `Profile.to_json` made, to be read."""
-    whole = sum(part["milliseconds"] for part in profile["parts"])
+    parts = [part for part in profile["parts"] if part["part"] != BESIDE]
+    whole, pages = (sum(part[key] for part in parts) for key in ("milliseconds", "pages"))
     steps, threads = profile["steps"], profile["threads"]
     shown = Table(title=f"a step: {whole:.2f} ms, mean of {steps:,}, {threads} thread{'s' * (threads > 1)}")
     for head in ("part", "ms", "share", "fresh pages"):
         shown.add_column(head, justify="left" if head == "part" else "right")
-    for part in profile["parts"]:
+    for part in parts:
         shown.add_row(part["part"], f"{part['milliseconds']:.3f}", f"{part['milliseconds'] / max(whole, 1e-9):.1%}",
                       f"{part['pages']:.1f}")
     shown.add_section()
-    shown.add_row("all", f"{whole:.3f}", "100.0%", f"{sum(part['pages'] for part in profile['parts']):.1f}")
+    shown.add_row("a step", f"{whole:.3f}", "100.0%", f"{pages:.1f}")
+    for part in profile["parts"]:
+        if part["part"] == BESIDE:
+            shown.add_row(f"beside: {BESIDE}", f"{part['milliseconds']:.3f}", "", f"{part['pages']:.1f}")
     return shown

@@ -13,6 +13,7 @@ from ..layers.recurrent import Recurrent
 State = tuple[torch.Tensor, ...]
 
 ONE_HOT_DEVIATION = 0.5  # of first-layer input weights; see `_spread_input_weights`
+FORGET = -1.0            # the forget gates' bias; see `_close_forget_gates`
 
 
 class LanguageModel(nn.Module):
@@ -52,6 +53,7 @@ class LanguageModel(nn.Module):
         self.dropout = Dropout(dropout)
         self.head = nn.Linear(self.rnn.output_size, characters, dtype=dtype)
         self._spread_input_weights()
+        self._close_forget_gates()
 
     def _input_weights(self) -> dict[str, nn.Parameter]:
         """What the first layer multiplies its one-hot input with, by the author's name."""
@@ -73,12 +75,24 @@ class LanguageModel(nn.Module):
             if name not in self.rnn.cell.init:
                 weight.normal_(0.0, ONE_HOT_DEVIATION)
 
+    @torch.no_grad()
+    def _close_forget_gates(self) -> None:
+        """Begin with forget gates that are nearly closed, in cells that would have them open, b_f = 1 (Gers et al. 2000).
+
+        Open gates sum up all that was read, and the next character depends on little of it: the cell first has to learn to
+        forget. Measured on Tiny Shakespeare (2 x 192, 1.3 million characters), nats with b_f at 1, 0, -1, -2: 1.588,
+        1.536, 1.522, 1.526.
+        """
+        if self.rnn.cell.init.get("b_f") == 1.0:
+            for layer in self.rnn.layers:
+                layer.b_f.fill_(FORGET)
+
     def undecayed(self) -> list[nn.Parameter]:
         """Matrices that weight decay must leave alone.
 
         A column of the input weights gets a gradient only in steps that read its character, but decay would pull at it in
-        every step: rare characters would fade. Measured on Tiny Shakespeare (2 x 192, 1.3 million characters): 1.611
-        nats without, 1.620 with decay.
+        every step: rare characters would fade. Measured on Tiny Shakespeare (2 x 192, 1.3 million characters): 1.611 nats
+        without, 1.620 with decay; with another seed and no dropout 1.581 and 1.599.
         """
         return list(self._input_weights().values())
 

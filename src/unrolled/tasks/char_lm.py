@@ -16,8 +16,8 @@ from ..models.language import LanguageModel, State
 from ..models.sample import write, write_many
 from ..models.score import nats_per_character
 
-DROPOUT = 0.04        # for each time that the text is read again; see `settle`
-DROPOUT_LIMIT = 0.5
+DROPOUT = 0.01        # for each time that the text is read again, if there are as many weights as characters; see `settle`
+DROPOUT_LIMIT = 0.3
 DROPOUT_FIRST = 0.1   # while nobody knows how often it will be
 
 
@@ -45,7 +45,7 @@ class CharLM:
     """streams of text read side by side"""
     span: int = 64
     """characters per step of truncated backpropagation through time"""
-    rate: float = 1.6e-2
+    rate: float = 2e-2
     """largest learning rate"""
     decay: float = 0.1
     """weight decay of the matrices"""
@@ -77,14 +77,22 @@ class CharLM:
         return CharData(vocabulary, vocabulary.encode(parts.training), vocabulary.encode(parts.validation),
                         self.batch, self.span, hashlib.sha256(text.encode()).hexdigest())
 
-    def settle(self, model: LanguageModel, epochs: float | None) -> float:
-        """Set the model's dropout, unless it was given, by how often the text will be read (None: not known yet); returns it.
+    def settle(self, model: torch.nn.Module, characters: int, epochs: float | None) -> float:
+        """Set the model's dropout, unless it was given, and return it.
 
-        What is read once is never seen again and cannot be learned by heart, so dropout would only slow learning down.
+        characters  in the text to learn
+        epochs      how often it will be read; None while that is not known
+
+        What is read once cannot be learned by heart, nor can a text with many more characters than there are weights;
+        dropout then only slows learning down. Measured on Tiny Shakespeare, nats at dropout 0 / 0.1 / 0.25: 1.589 / 1.611
+        after 1.3 epochs of 2 x 192, 1.821 / 1.824 / 1.864 after 7 epochs of 2 x 128 on a quarter of the text.
         """
         share = self.dropout
-        if share is None:
-            share = DROPOUT_FIRST if epochs is None else round(min(DROPOUT_LIMIT, max(0.0, DROPOUT * (epochs - 1))), 3)
+        if share is None and epochs is None:
+            share = DROPOUT_FIRST
+        elif share is None:
+            weights = sum(weight.numel() for weight in model.parameters())
+            share = round(min(DROPOUT_LIMIT, max(0.0, DROPOUT * (epochs - 1) * min(1.0, weights / characters))), 3)
         model.set_dropout(share)
         return share
 
