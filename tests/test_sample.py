@@ -205,7 +205,7 @@ def test_a_new_text_sees_new_weights():
     model = made("lstm", 1)
     before = list(write(model, PRIME, 60))
     with torch.no_grad():
-        model.rnn.layers[0].U_i.mul_(-3.0)
+        model.rnn.layers[0].U_g.mul_(-30.0)
     assert list(write(model, PRIME, 60)) != before
 
 
