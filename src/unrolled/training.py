@@ -52,6 +52,7 @@ def train(task, *, minutes: float | None = None, epochs: float | None = None, se
     """
     _check_budget(minutes, epochs, seed, save_every)
     task.check()
+    task = task.settled()
     cell = find_cell(task.cell, getattr(task, "latex", None))
     task_settings(task, cell)  # traces the cell: a mistake in it shows before a long text is read
     data = task.data()
