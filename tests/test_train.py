@@ -3,6 +3,7 @@
 import json
 import math
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -111,6 +112,19 @@ def test_the_same_seed_trains_the_same_weights_and_another_seed_others(tmp_path,
         torch.rand(len(ends) + 1)                   # what the caller drew before must not matter
         ends.append(train(run.task, epochs=0.3, seed=seed, out=tmp_path / name, quiet=True).model.head.weight)
     assert torch.equal(ends[0], ends[1]) and not torch.equal(ends[0], ends[2])
+
+
+def test_the_precision_is_settled_when_a_run_begins(tmp_path, run):
+    """What "auto" meant is kept, so that a resumed run goes on with it; products of bfloat16 numbers learn as well."""
+    assert run.task.precision in ("float32", "bf16") and CharLM(precision="float32").settled().precision == "float32"
+    losses = {}
+    for precision in ("float32", "bf16"):
+        made = train(replace(run.task, precision=precision), epochs=8, out=tmp_path / precision, quiet=True)
+        assert open_run(tmp_path / precision).task.precision == precision
+        losses[precision] = [line["validation"] for line in made.metrics() if "validation" in line]
+    assert losses["float32"] != losses["bf16"] and abs(losses["float32"][-1] - losses["bf16"][-1]) < 0.01
+    with pytest.raises(UsageError, match="--precision half is none: choose one of auto, float32, bf16."):
+        CharLM(precision="half").check()
 
 
 def test_training_leaves_the_callers_random_state_and_threads_alone(tmp_path, run):
