@@ -81,11 +81,13 @@ def test_the_first_layer_reads_its_one_hot_input_at_full_strength_for_every_cell
     assert 0.45 < model.rnn.layers[0].W_t.std().item() < 0.55
 
 
-def test_forget_gates_begin_nearly_closed_unless_their_cell_was_given_another_first_value():
-    assert all(layer.b_f.unique().item() == -1.0 for layer in LanguageModel(7, "lstm", 5, 2).rnn.layers)
-    for cell in (unrolled.initialised("lstm", b_f=0.5), "mgu"):
-        first = LanguageModel(7, cell, 5).rnn.layers[0].b_f
-        assert not (first == -1.0).any()
+def test_forget_gates_of_a_task_begin_nearly_closed_unless_their_cell_was_given_another_first_value(run):
+    def gates(cell):
+        return [layer.b_f for layer in run.task.model(run.vocabulary, find(cell)).rnn.layers]
+
+    assert all(b.unique().item() == -1.0 for b in gates("lstm"))
+    assert not any((b == -1.0).any() for cell in (unrolled.initialised("lstm", b_f=0.5), "mgu") for b in gates(cell))
+    assert LanguageModel(7, "lstm", 5).rnn.layers[0].b_f.unique().item() == 1.0          # a model alone has its cell's
 
 
 def test_weight_decay_leaves_vectors_and_one_hot_columns_alone():

@@ -13,7 +13,7 @@ from ..layers.recurrent import Recurrent
 State = tuple[torch.Tensor, ...]
 
 ONE_HOT_DEVIATION = 0.5  # of first-layer input weights; see `_spread_input_weights`
-FORGET = -1.0            # the forget gates' bias; see `_close_forget_gates`
+FORGET = -1.0            # the forget gates' bias; see `close_forget_gates`
 
 
 class LanguageModel(nn.Module):
@@ -53,7 +53,6 @@ class LanguageModel(nn.Module):
         self.dropout = Dropout(dropout)
         self.head = nn.Linear(self.rnn.output_size, characters, dtype=dtype)
         self._spread_input_weights()
-        self._close_forget_gates()
 
     def _input_weights(self) -> dict[str, nn.Parameter]:
         """What the first layer multiplies its one-hot input with, by the author's name."""
@@ -76,7 +75,7 @@ class LanguageModel(nn.Module):
                 weight.normal_(0.0, ONE_HOT_DEVIATION)
 
     @torch.no_grad()
-    def _close_forget_gates(self) -> None:
+    def close_forget_gates(self) -> None:
         """Begin with forget gates that are nearly closed, in cells that would have them open, b_f = 1 (Gers et al. 2000).
 
         Open gates sum up all that was read, and the next character depends on little of it: the cell first has to learn to

@@ -115,7 +115,9 @@ class CharLM:
 
     def model(self, vocabulary: Vocabulary, cell) -> LanguageModel:
         """An untrained model for a vocabulary; `cell` is the Cell that the option names."""
-        return LanguageModel(len(vocabulary), cell, self.hidden, self.layers, dropout=self.dropout or 0.0)
+        model = LanguageModel(len(vocabulary), cell, self.hidden, self.layers, dropout=self.dropout or 0.0)
+        model.close_forget_gates()
+        return model
 
     def loss(self, model: LanguageModel, batch: tuple[torch.Tensor, torch.Tensor], state: State | None):
         """Mean nats of one batch, and the state to carry on."""
