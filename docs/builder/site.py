@@ -27,6 +27,7 @@ PROJECT = {
     "CONTRIBUTING.md": "contributing.md",
     "CHANGELOG.md": "changelog.md",
     "bench/RESULTS.md": "results.md",
+    "bench/quality.md": "quality.md",
 }
 LINK = re.compile(r"(\]\()([^)#:\s]+)((?:#[^)\s]*)?\))")
 MOST_SAID = 20  # lines
