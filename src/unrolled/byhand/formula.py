@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from ..graph.gradient import differentiate
@@ -92,7 +92,7 @@ def formula(nodes: Sequence[Node], root: int, named: Mapping[int, Label]) -> tup
     The derivatives come from the primitives' own rules, and are then written shorter: 0.5 * d + 0.5 * d as d.
     """
     builder, local = Builder(), {}
-    for index in _between(nodes, root, named):
+    for index in sorted({root, *needed(nodes, nodes[root].args, named)}):      # names end it, the root's own does not
         node = nodes[index]
         if index in named and index != root or node.is_leaf and node.op != "constant":
             local[index] = builder.leaf("input", str(index), ()).index
@@ -130,21 +130,10 @@ def _rooted(builder: Builder, symbol: Symbol) -> tuple[tuple[Node, ...], int]:
     return tuple(builder.nodes), symbol.index
 
 
-def _between(nodes: Sequence[Node], root: int, named: Mapping[int, Label]) -> Iterable[int]:
-    """The nodes of an expression, those with names as its ends."""
-    found, todo = {root}, list(nodes[root].args)
-    while todo:
-        index = todo.pop()
-        if index not in found:
-            found.add(index)
-            todo.extend(() if index in named else nodes[index].args)
-    return sorted(found)
-
-
 def _shorter(nodes: Sequence[Node], root: int, at: Mapping[int, int]) -> Formula:
     """The same value; what has a name (a key of `at`) is a leaf."""
     builder, moved, names = Builder(), {}, {}
-    for index in _between_local(nodes, root, at):
+    for index in needed(nodes, [root], at):
         node = nodes[index]
         if index in at:
             moved[index] = builder.leaf("input", str(at[index]), ())
@@ -154,13 +143,3 @@ def _shorter(nodes: Sequence[Node], root: int, at: Mapping[int, int]) -> Formula
         else:
             moved[index] = neat(builder, node.op, [moved[a] for a in node.args])
     return Formula(tuple(builder.nodes), moved[root].index, names)
-
-
-def _between_local(nodes: Sequence[Node], root: int, at: Mapping[int, int]) -> Iterable[int]:
-    found, todo = set(), [root]
-    while todo:
-        index = todo.pop()
-        if index not in found:
-            found.add(index)
-            todo.extend(() if index in at else nodes[index].args)
-    return sorted(found)

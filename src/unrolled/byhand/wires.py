@@ -50,7 +50,7 @@ def wires_of(worked: Worked, *, of: str | None = None, row: int = 1, leaves: tup
     labels, kinds, given = {}, {}, {}
     values = worked.chains.values
     which = _openable(worked, opened)
-    for index in _above(program.nodes, root, ends):
+    for index in needed(program.nodes, [root], ends):
         node = program.nodes[index]
         if index in ends or (node.is_leaf and node.op != "constant"):
             moved[index] = builder.leaf("input", str(index), ())
@@ -95,16 +95,6 @@ def _openable(worked: Worked, opened: tuple[str, ...]) -> set[int]:
             )
         found |= {i for i in hits if nodes[i].op in PARTS}
     return found
-
-
-def _above(nodes: Sequence[Node], root: int, ends: set[int]) -> list[int]:
-    found, todo = set(), [root]
-    while todo:
-        index = todo.pop()
-        if index not in found:
-            found.add(index)
-            todo.extend(() if index in ends else nodes[index].args)
-    return sorted(found)
 
 
 def _backward(nodes: list[Node], root: int, given: Mapping[int, float], labels, kinds) -> Wires:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from ..errors import ShapeError, quote
@@ -231,12 +231,12 @@ def result_shape(rule: str, shapes: list[Shape]) -> Shape:
 SINGLE = ("alias", "products_t")      # never merged: an equation of its own; a product that is added to one place
 
 
-def needed(nodes: tuple[Node, ...] | list[Node], roots: Iterable[int]) -> list[int]:
-    """Every node that the roots rest on, roots included, in order of number."""
+def needed(nodes: Sequence[Node], roots: Iterable[int], ends: Container[int] = ()) -> list[int]:
+    """Every node that the roots rest on, roots included, in order of number; what `ends` rest on is not looked at."""
     found, todo = set(), list(roots)
     while todo:
         index = todo.pop()
         if index not in found:
             found.add(index)
-            todo.extend(nodes[index].args)
+            todo.extend(() if index in ends else nodes[index].args)
     return sorted(found)
