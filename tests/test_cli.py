@@ -80,7 +80,7 @@ def said(capsys, *arguments):
 
 def test_train_sample_and_evaluate_work_from_a_shell(text, tmp_path):
     def shell(*arguments):
-        return subprocess.run([sys.executable, "-m", "unrolled.cli", *map(str, arguments)], capture_output=True,
+        return subprocess.run([sys.executable, "-m", "unrolled", *map(str, arguments)], capture_output=True,
                               text=True, cwd=tmp_path, env=os.environ | {"OMP_NUM_THREADS": "1"}, timeout=120)
 
     first = shell("train", "char-lm", "--text", text, *SMALL)

@@ -10,7 +10,7 @@ import torch
 from instances import needs_compiler
 
 from unrolled import Recurrent
-from unrolled.kernels.c import scratch
+from unrolled.kernels.c import library, scratch
 
 pytestmark = pytest.mark.skipif(scratch._users is None, reason="this torch does not say how often memory is used")
 
@@ -55,6 +55,35 @@ def test_another_thread_has_memory_of_its_own():
     thread.start()
     thread.join()
     assert scratch.buffer(torch.empty(0), 4, 8).data_ptr() == first != others[0]
+
+
+@needs_compiler
+@pytest.mark.parametrize("threads", [1, 2])
+def test_working_memory_is_held_and_changes_nothing(monkeypatch, threads):
+    monkeypatch.setattr(library, "arena", scratch.Arena())
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        results, held = [], []
+        for width in (8, 8, 8, 40, 40, 8):                 # asks the system, then what is held, which grows once
+            torch.manual_seed(width)
+            layer, x = Recurrent("lstm", 5, width), torch.randn(7, 4, 5)
+            y = layer(x)[0]
+            results.append((y, *weights_gradients(layer, y)))
+            held.append((library.arena.address, library.arena.size))
+    finally:
+        torch.set_num_threads(before)
+    assert held[0] == held[1] == held[2] and held[3] == held[4] == held[5] and 0 < held[0][1] < held[3][1]
+    for one, other in ((0, 1), (0, 2), (3, 4), (0, 5)):
+        assert all(torch.equal(a, b) for a, b in zip(results[one], results[other]))
+
+
+@needs_compiler
+def test_too_much_working_memory_is_asked_of_the_system_each_time(monkeypatch):
+    monkeypatch.setattr(library, "arena", scratch.Arena())
+    monkeypatch.setattr(scratch, "MOST", 100)
+    layer, x = Recurrent("lstm", 5, 8), torch.randn(7, 4, 5)
+    assert torch.equal(layer(x)[0], layer(x)[0]) and library.arena.size == 0
 
 
 def weights_gradients(layer, y):

@@ -6,6 +6,24 @@
 
 #include <stdlib.h>
 
+/* Working memory: out of what the caller brought along while it lasts, else the system's. `used` counts both, so that the
+ * caller knows what to bring next time: fresh pages for a wide layer's packed weights take longer than packing them. */
+typedef struct { char *start; int64_t size, used; } arena;
+
+/* At least so many bytes, and the 127 that aligning them may cost; NULL where there are none. */
+HELPER char *take(arena *m, int64_t bytes)
+{
+    bytes = (bytes + 255) / 128 * 128;
+    const int64_t at = __atomic_fetch_add(&m->used, bytes, __ATOMIC_RELAXED);
+    return at + bytes <= m->size ? m->start + at : malloc((size_t)bytes);
+}
+
+HELPER void give(const arena *m, char *memory)
+{
+    const uintptr_t at = (uintptr_t)memory, start = (uintptr_t)m->start;
+    if (at < start || at >= start + (uintptr_t)m->size) free(memory);
+}
+
 typedef struct {
     long steps, batch, first, stride;
     const int64_t *offset, *rows;

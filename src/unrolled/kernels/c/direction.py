@@ -35,7 +35,7 @@ class Direction:
                 lines.append(f"const int64_t *{slot} = (const int64_t *)a[{k}];")
             elif slot == "hyper":
                 lines.append(f"const double *hyper = (const double *)a[{k}];")
-            elif slot != "wanted" and not slot.startswith("gomp"):
+            elif slot not in ("wanted", "memory", "room") and not slot.startswith("gomp"):
                 lines.append(f"real *{slot} = (real *)a[{k}];")
         return lines
 
@@ -74,10 +74,10 @@ class Direction:
         local = " + ".join(part for _, part in self.parts()) or "0"
         return [f"const long z_width = {z}, scratch_width = {scratch}, most = (batch - first + stride - 1) / stride;",
                 f"const long packed_here = split ? {local} : 0, work = most * (z_width + scratch_width), room_size = {room};",
-                "char *memory = malloc((packed_here + (work > room_size ? work : room_size)) * sizeof(real) + 256);",
+                "char *memory = take(&q->memory, (packed_here + (work > room_size ? work : room_size)) * (long)sizeof(real));",
                 "if (!memory) __atomic_store_n(&q->failed, 1, __ATOMIC_RELAXED);",
                 "barrier_wait(&q->barrier, me, team);",
-                "if (__atomic_load_n(&q->failed, __ATOMIC_RELAXED)) { free(memory); return; }",
+                "if (__atomic_load_n(&q->failed, __ATOMIC_RELAXED)) { give(&q->memory, memory); return; }",
                 "real *here = (real *)(((uintptr_t)memory + 127) & ~(uintptr_t)127), *z = here + packed_here;",
                 "real *scratch = z + most * z_width, *packed = split ? here : q->packed;"]
 

@@ -15,7 +15,7 @@ from .direction import Direction
 from .segment import extent, safe
 from .slots import backward_slots, forward_slots, letters
 
-VERSION = 4      # of the calling convention; part of the source, hence of the cache's key
+VERSION = 5      # of the calling convention; part of the source, hence of the cache's key
 
 HEADERS = ("unrolled.h", "tiles.h", "pairs.h", "team.h", "threads.h", "around.h", "wholes.h")
 REAL = {"float32": ("float", 32), "float64": ("double", 64), "mixed": ("float", 32)}      # C's name, bits
@@ -34,6 +34,7 @@ JOB = """typedef struct {
     real *packed, *wide, *vector_sums, *number_sums;     /* memory that the threads share */
     barrier_t barrier;
     int failed;
+    arena memory;
 } job;"""
 
 
@@ -64,7 +65,7 @@ def kind_of(precision: str) -> list[str]:
 
 def _forward(plan: Plan) -> list[str]:
     write = Direction(plan, plan.forward, True, forward_slots(plan))
-    inside = [*write.arguments(), *write.share(), *write.memory(), *write.packing(), *write.steps(), "free(memory);"]
+    inside = [*write.arguments(), *write.share(), *write.memory(), *write.packing(), *write.steps(), "give(&q->memory, memory);"]
     return _function("forward", inside, write, ())
 
 
@@ -73,7 +74,7 @@ def _backward(plan: Plan) -> list[str]:
     sums = [*_counts(plan), "real *vector_sums = q->vector_sums + me * vector_count;",
             "real *number_sums = q->number_sums + me * number_count;"]
     inside = [*write.arguments(), *write.share(), *sums, *write.memory(room(plan)), *write.packing(), *write.steps(),
-              *after(plan), "free(memory);"]
+              *after(plan), "give(&q->memory, memory);"]
     return _function("backward", inside, write, [("wide", wide(plan)), ("vector_sums", "a[4] * vector_count"),
                                                  ("number_sums", "a[4] * number_count")])
 
@@ -91,17 +92,18 @@ def _function(name: str, inside: list[str], write: Direction, memory) -> list[st
     lines = [*sizes, *(_counts(write.plan) if memory else ())]
     lines += [f"const long {piece}_length = ({size} + 31) / 32 * 32;" for piece, size in pieces]
     total = " + ".join(f"{piece}_length" for piece, _ in pieces)
-    lines += [f"char *memory = malloc(({total}) * sizeof(real) + 256);", "if (!memory) return 1;",
-              "real *next = (real *)(((uintptr_t)memory + 127) & ~(uintptr_t)127);", "job q = {a, 0, 0, 0, 0, {0}, 0};"]
+    lines += [f"job q = {{a, 0, 0, 0, 0, {{0}}, 0, {{(char *)a[{write.slots.index('memory')}], a[{write.slots.index('room')}], 0}}}};",
+              f"char *memory = take(&q.memory, ({total}) * (long)sizeof(real));", "if (!memory) return 1;",
+              "real *next = (real *)(((uintptr_t)memory + 127) & ~(uintptr_t)127);"]
     for piece, _ in pieces:
         lines.append(f"q.{piece} = next, next += {piece}_length;")
     if memory:
         lines += ["memset(q.vector_sums, 0, vector_sums_length * sizeof(real));",
                   "memset(q.number_sums, 0, number_sums_length * sizeof(real));"]
     lines += [f"run_team(a + 8, {name}_part, &q, (int)a[4]);",
-              "free(memory);", "return q.failed;"]
+              "give(&q.memory, memory);", f"a[{write.slots.index('room')}] = q.memory.used;", "return q.failed;"]
     return [f"static void {name}_part(void *argument, int me, int team)", "{", *_indent(inside), "}", "",
-            f"int {name}(const int64_t *a)", "{", *_indent(lines), "}", ""]
+            f"int {name}(int64_t *a)", "{", *_indent(lines), "}", ""]
 
 
 def _indent(lines: list[str]) -> list[str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import mmap
 from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from .build import build
 from .emit import LOOPS, VERSION
 from .library import OPTIMISE
 from .run import obstacle
+from .scratch import pages
 from .segment import safe
 from .slots import dims, letters
 from .step import WORKER, Layer, step_slots, step_text
@@ -106,7 +106,7 @@ class Generator:
                       logits=self._logits.data_ptr(), tokens=self._tokens.buffer_info()[0], random=self._random.buffer_info()[0],
                       rule=self._rule.buffer_info()[0], top_k=min(top_k, characters), room=self._room.data_ptr())
         self._values = array("q", [values.get(name, 0) for name in SLOTS])
-        self._memory = _pages(self._library.room(self._values.buffer_info()[0]))
+        self._memory = pages(self._library.room(self._values.buffer_info()[0]))
         self._values[SLOTS.index("packed")] = ctypes.addressof(ctypes.c_char.from_buffer(self._memory))
 
     def draw(self, count: int) -> Tensor | None:
@@ -124,20 +124,6 @@ def _sharing(model: Model, batch: int) -> tuple[int, bool]:
     """As `sharing` in plan/cost.py, over all layers."""
     item = 2 if model.half else model.head.element_size()
     return sharing_of_steps([(call.plan, call.width) for call in model.calls], model.head.numel(), batch, item, threads())
-
-
-def _pages(count: int) -> mmap.mmap:
-    """Memory in large pages where the system has them: packed weights are read through once a step, 3,000 small pages of
-    them at a width of 512."""
-    if not hasattr(mmap, "MAP_PRIVATE"):
-        return mmap.mmap(-1, max(count, 1))
-    memory = mmap.mmap(-1, max(count, 1), flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
-    if count >= 1 << 21 and hasattr(mmap, "MADV_HUGEPAGE"):
-        try:
-            memory.madvise(mmap.MADV_HUGEPAGE)
-        except OSError:
-            pass                                   # a kernel without them
-    return memory
 
 
 class _Step:

@@ -9,9 +9,11 @@ from functools import lru_cache
 from ...plan.plan import Plan
 from .build import build
 from .emit import emit
-from .slots import backward_slots, forward_slots
+from .scratch import arena
+from .slots import FIXED, backward_slots, forward_slots
 
 OPTIMISE = "-O3"
+MEMORY, ROOM = FIXED.index("memory"), FIXED.index("room")
 
 
 def load(plan: Plan, precision: str) -> tuple:
@@ -38,6 +40,10 @@ def functions(plan: Plan, precision: str) -> Functions:
 
 
 def invoke(function, arguments: array) -> None:
-    """Calls with an argument list. Raises MemoryError where the kernel found no working memory."""
+    """Calls with an argument list, and with this thread's working memory, which grows to what was asked for. Raises
+    MemoryError where the kernel found none."""
+    arguments[MEMORY], arguments[ROOM] = arena.address, arena.size
     if function(arguments.buffer_info()[0]):
         raise MemoryError("no memory left for a kernel's working buffers; use a smaller batch or hidden size")
+    if arguments[ROOM] > arena.size:
+        arena.grow(arguments[ROOM])

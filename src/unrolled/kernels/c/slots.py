@@ -10,7 +10,7 @@ from ...plan.plan import Plan
 from .segment import atom
 
 FIXED = ("steps", "batch", "split", "keep", "wanted", "offset", "rows", "hyper", "gomp", "gomp_size", "gomp_me",
-         "uniform", "block", "total", "vectors", "numbers")
+         "uniform", "block", "total", "vectors", "numbers", "memory", "room")
 
 
 def letters(plan: Plan) -> tuple[str, ...]:
