@@ -9,10 +9,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from unrolled.loop import EVALUATIONS
 from unrolled.schedule import Plan, first_factor, steps_in
 from unrolled.tasks.char_lm import CharData, CharLM
 
-TIMED = 20            # steps that are timed before the number of steps is fixed
+TIMED, RECENT = 20, 200         # steps that are timed before their number is settled, and when it is settled anew
 CONTEXT = 64          # characters that the GPT sees
 GPT_BATCH, GPT_RATE, GPT_BETAS = 12, 1e-3, (0.9, 0.99)     # nanoGPT's settings for a CPU
 EVALUATED = 64        # rows of a batch of windows
@@ -83,8 +84,11 @@ def loop(model: nn.Module, loss_of: Callable[[int, Plan | None], Tensor], rate: 
         optimiser.step()
         step += 1
         durations.append(time.perf_counter() - start)
+        left = minutes * 60 - (time.perf_counter() - began)
         if plan is None and step == TIMED:
-            plan = Plan(step + steps_in(minutes * 60 - (time.perf_counter() - began), durations, 0.0), timed=step)
+            plan = Plan(step + steps_in(left, durations, 0.0), timed=step)
+        elif plan is not None and step < plan.steps and plan.evaluated(step, EVALUATIONS):      # as our own training does
+            plan = plan.settled(step, steps_in(left, durations[-RECENT:], 0.0))
     return Looped(step, time.perf_counter() - began)
 
 

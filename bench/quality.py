@@ -1,8 +1,9 @@
 """`python -m bench quality`: time to quality. One run of one side within some minutes, one line of bench/quality.md.
 
 Each budget is a run of its own, because the learning rate's schedule ends with it. Texts are cut by position: Tiny
-Shakespeare's last tenth is held out; War and Peace is 80/10/10, its test part scored with the weights that were best on
-the validation part (Karpathy, Johnson and Li 2016, Visualizing and understanding recurrent networks, table 1).
+Shakespeare's last tenth is held out; War and Peace is 80/10/10 (Karpathy, Johnson and Li 2016, Visualizing and
+understanding recurrent networks, table 1), our test part scored with the weights that were best on the validation part.
+Held-out figures are those after the last step, on every side.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ TEXTS = {"tinyshakespeare": ("tinyshakespeare/input.txt", 0.0), "war_and_peace":
 
 @dataclass(frozen=True)
 class Learned:
-    """What a run reached: nats per held-out character, and per character of a test part where there is one."""
+    """What a run reached in so many seconds: nats per held-out character, and per character of a test part where there is one."""
 
     text: str
     model: str
@@ -42,7 +43,7 @@ class Learned:
     nats: float
     test: float | None
     characters: int
-    speed: float
+    seconds: float
     command: str
     machine: dict
 
@@ -94,20 +95,20 @@ def run(text: str, model: str, minutes: float, seed: int, options: dict, command
     torch.manual_seed(seed)
     sides = {"unrolled": _unrolled, "torch": _torch, "gpt": _gpt}
     nats, tested, characters, seconds = sides[model](task, data, minutes, seed, test)
-    return Learned(text, model, minutes, seed, nats, tested, characters, characters / seconds, command, machine())
+    return Learned(text, model, minutes, seed, nats, tested, characters, seconds, command, machine())
 
 
 def _unrolled(task: CharLM, data: CharData, minutes: float, seed: int, test: torch.Tensor | None):
-    """`unrolled.train`, its evaluations and checkpoints within the minutes."""
+    """`unrolled.train`, all of its evaluations but the last and its checkpoints within the minutes."""
     with tempfile.TemporaryDirectory() as folder:
         trained = train(task, minutes=minutes, seed=seed, out=Path(folder) / "run")
         last = trained.metrics()[-1]
         tested = nats_per_character(trained.model, test) if test is not None else None
-        return nats_per_character(trained.model, data.validation), tested, last["characters"], last["seconds"]
+        return last["validation"], tested, last["characters"], last["seconds"]
 
 
 def _torch(task: CharLM, data: CharData, minutes: float, seed: int, test: torch.Tensor | None):
-    """The plain LSTM loop of the same size, with our recipe."""
+    """The plain LSTM loop of the same size."""
     model, looped = train_lstm(task, data, minutes)
     tested = nats_per_character(model, test) if test is not None else None
     return nats_per_character(model, data.validation), tested, looped.steps * data.characters_per_step, looped.seconds
@@ -133,15 +134,16 @@ def keep(learned: Learned, folder: Path = HERE) -> Path:
 def markdown(rows: list[Learned]) -> str:
     """quality.md: a table for each text, by minutes, then model."""
     lines = ["# Time to quality", "",
-             "Written by `python -m bench quality`; do not edit. Held-out nats per character after so many minutes; each line is",
-             "a run of its own, because its schedule ends with its minutes. torch: Embedding, torch.nn.LSTM and Linear of the same",
-             "size with the same recipe; gpt: 4 layers, 4 heads, 128 wide, context 64, AdamW (bench/plain.py).", ""]
+             "Written by `python -m bench quality`; do not edit. Held-out nats per character after the last step; each line is a",
+             "run of its own, because its schedule ends with its minutes. torch: Embedding, torch.nn.LSTM and Linear of the same size,",
+             "in float32, with the same batches, rates, clipping, decay (of all parameters) and dropout, and torch's first values; gpt:",
+             "4 layers, 4 heads, 128 wide, context 64, AdamW (bench/plain.py).", ""]
     for text in dict.fromkeys(row.text for row in rows):
         found = sorted((r for r in rows if r.text == text), key=lambda r: (r.minutes, MODELS.index(r.model), r.seed, r.command))
-        lines += [f"## {text}", "", "| minutes | model | seed | held out | test | characters | characters/s | command | machine |",
-                  "|---|---|---|---|---|---|---|---|---|"]
+        lines += [f"## {text}", "", "| minutes | model | seed | held out | test | seconds | characters | characters/s | command | machine |",
+                  "|---|---|---|---|---|---|---|---|---|---|"]
         lines += [f"| {r.minutes:g} | {r.model} | {r.seed} | {r.nats:.4f} | {'' if r.test is None else f'{r.test:.4f}'} "
-                  f"| {r.characters:,} | {r.speed:,.0f} | `{r.command}` | {_where(r.machine)} |" for r in found]
+                  f"| {r.seconds:,.1f} | {r.characters:,} | {r.characters / r.seconds:,.0f} | `{r.command}` | {_where(r.machine)} |" for r in found]
         lines.append("")
     return "\n".join(lines)
 

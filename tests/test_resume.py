@@ -14,6 +14,7 @@ import pytest
 import torch
 
 import unrolled.runs
+from unrolled import loop
 from unrolled.errors import UsageError
 from unrolled.runs import RunFolder, SaveError
 from unrolled.snapshot import Diverged
@@ -110,7 +111,8 @@ def test_an_interrupted_run_saves_and_says_how_to_go_on(longer, text, tmp_path, 
     assert_same_end(longer.folder, stopped)
 
 
-def test_the_timed_steps_of_a_run_by_minutes_are_the_same_when_they_are_taken_again(text, tmp_path):
+def test_the_timed_steps_of_a_run_by_minutes_are_the_same_when_they_are_taken_again(text, tmp_path, monkeypatch):
+    monkeypatch.setattr(loop, "_settle_plan", lambda *_: None)
     one = train(CharLM(text=text, **OPTIONS), minutes=0.07, out=tmp_path / "one", quiet=True)
     settings = json.loads((one.folder / "settings.json").read_text())
     assert settings["plan"]["timed"] >= 12 and settings["plan"]["steps"] > settings["plan"]["timed"]
@@ -120,6 +122,30 @@ def test_the_timed_steps_of_a_run_by_minutes_are_the_same_when_they_are_taken_ag
     (again / "settings.json").write_text(json.dumps(settings | {"finished": False}))
     assert resume(again, quiet=True).finished
     assert_same_end(one.folder, again)
+
+
+def test_a_run_by_minutes_goes_on_under_the_plan_that_its_clock_settled_last(text, tmp_path, monkeypatch):
+    """12 timed steps and 100 more; 40 more after the first fifth, at step 23; and so on."""
+    monkeypatch.setattr(loop, "_timed_enough", lambda training: training.step >= 12)
+
+    def trained(name, stopped):
+        fit = iter([100, 40, 60, 20, 3])
+        with monkeypatch.context() as patch:
+            patch.setattr(loop, "steps_in", lambda *_: next(fit))
+            if stopped:
+                stop_after(patch, stopped, KeyboardInterrupt)
+                with pytest.raises(KeyboardInterrupt):
+                    train(CharLM(text=text, **OPTIONS), minutes=9.0, out=tmp_path / name, save_every=1e-9, quiet=True)
+                patch.undo()
+                patch.setattr(loop, "steps_in", lambda *_: next(fit))
+                return resume(tmp_path / name, quiet=True)
+            return train(CharLM(text=text, **OPTIONS), minutes=9.0, out=tmp_path / name, quiet=True)
+    whole = trained("whole", None)
+    evaluated = [line["step"] for line in whole.metrics() if "validation" in line]
+    plan = json.loads((whole.folder / "settings.json").read_text())["plan"]
+    assert evaluated[0] == 23 and len(evaluated) == 5 and plan["steps"] == evaluated[-1] == evaluated[-2] + 3
+    for stopped in (20, 23, 40):
+        assert_same_end(whole.folder, trained(f"stopped-{stopped}", stopped).folder)
 
 
 def stop_after(monkeypatch, steps, error):

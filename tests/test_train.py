@@ -247,6 +247,19 @@ def test_timed_steps_have_the_rate_they_had_before_the_plan_was_known():
     assert [plan.factor(step) for step in range(40)] == [first_factor(step) for step in range(40)]
 
 
+@pytest.mark.parametrize(("at", "more"), [(40, 7), (400, 1600), (400, 900), (1200, 3), (1999, 50), (30, 0)])
+def test_a_plan_that_is_settled_anew_goes_on_where_the_rate_was(at, more):
+    old = Plan(2000, timed=20)
+    new = old.settled(at, more)
+    assert new.steps == at + more and new.share(at) == old.share(at) and new.factor(at) == old.factor(at)
+    factors = [new.factor(step) for step in range(max(at, 100), new.steps)]
+    assert factors == sorted(factors, reverse=True) and new.share(new.steps) == (1 if more else old.share(at))
+    assert all(new.factor(step) == old.factor(step) for step in range(at, 100))
+    again = new.settled(new.steps - more // 2, 10 * more)
+    evaluated = [s for s in range(at + 1, again.steps + 1) if (again if s > again.since else new).evaluated(s, 5)]
+    assert len(evaluated) == min(5 - int(5 * old.share(at)), again.steps - at)
+
+
 @pytest.mark.parametrize("steps", [1, 3, 9, 10, 11, 999])
 def test_a_run_is_evaluated_ten_times_and_always_at_its_end(steps):
     evaluated = [step for step in range(1, steps + 1) if Plan(steps).evaluated(step, 10)]

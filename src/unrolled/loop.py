@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import statistics
 import time
 
 import torch
@@ -95,17 +96,31 @@ def _timed_enough(training: Training) -> bool:
 
 
 def _fix_plan(training: Training) -> None:
-    """Turn the minutes into a number of steps, once and for all."""
+    """Turn the minutes into a number of steps."""
     data = training.data
     evaluation = EVALUATIONS * EVALUATION_COST * len(data.validation) / data.characters_per_step
     left = training.settings["minutes"] * 60 - training.elapsed()
     more = steps_in(left, training.durations, evaluation)
-    training.plan = Plan(training.step + more, timed=training.step)
-    training.settings["plan"] = training.plan.to_json()
-    training.folder.write_json("settings.json", training.settings)
+    _keep_plan(training, Plan(training.step + more, timed=training.step))
     epochs = training.plan.steps / data.steps_per_epoch
     training.progress.say(f"{training.plan.steps:,} steps fit into the time: {epochs:.1f} times through the text, "
                           f"dropout {training.task.settle(training.model, len(data.training), epochs):g}")
+
+
+def _settle_plan(training: Training, evaluation: float) -> None:
+    """The steps that still fit after an evaluation, which took so many seconds. What was done before stays as it was: a run
+    that goes on from an older checkpoint finds the older plan there."""
+    left = training.settings["minutes"] * 60 - training.elapsed()
+    still = EVALUATIONS - round(training.plan.share(training.step) * EVALUATIONS)
+    pace = statistics.median(training.durations)
+    _keep_plan(training, training.plan.settled(training.step, steps_in(left, training.durations, still * evaluation / pace)))
+    save(training)
+
+
+def _keep_plan(training: Training, plan: Plan) -> None:
+    training.plan = plan
+    training.settings["plan"] = plan.to_json()
+    training.folder.write_json("settings.json", training.settings)
 
 
 def _report(training: Training) -> None:
@@ -115,12 +130,15 @@ def _report(training: Training) -> None:
     # While steps are timed no report can be due: nobody knows of how many. So none is, when they are taken again.
     if step < plan.timed or not (evaluated or step == plan.timed or step % max(1, plan.steps // REPORTS) == 0):
         return
+    began = time.monotonic()
     figures = {"step": step, "characters": step * training.data.characters_per_step,
                "seconds": round(training.elapsed(), 3), "loss": sum(training.losses) / len(training.losses)}
     training.losses.clear()
     if evaluated:
         figures["validation"] = training.last = _evaluate(training)
     training.folder.append("metrics.jsonl", json.dumps(figures) + "\n")
+    if evaluated and plan.timed and step < plan.steps:
+        _settle_plan(training, time.monotonic() - began)
 
 
 def _evaluate(training: Training) -> float:

@@ -1,9 +1,11 @@
-"""How many steps a run takes and how large each one is: fixed early, recorded, never changed by the clock again."""
+"""How many steps a run takes and how large each one is. Where minutes are given the clock settles how many: after a few timed
+steps, and again after each evaluation, for machines grow warm and others come and go."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from fractions import Fraction
 
 WARM_UP = 100  # steps; with fewer than 1000 in all, a tenth of them
 FLOOR = 0.02   # of the learning rate at the end
@@ -15,6 +17,9 @@ class Plan:
 
     steps  how many there are
     timed  how many were taken before `steps` was known (0 where it was known from the start)
+    since  the step at which `steps` was last settled anew
+    done   the share of the run that was over by then, as numerator and denominator
+    first  how many steps there were to be at first; 0: as many as there are
 
     >>> plan = Plan(steps=2000)
     >>> plan.factor(0), plan.factor(100), round(plan.factor(1999), 4)
@@ -23,20 +28,40 @@ class Plan:
 
     steps: int
     timed: int = 0
+    since: int = 0
+    done: tuple[int, int] = (0, 1)
+    first: int = 0
 
     def factor(self, step: int) -> float:
         """What the learning rate is multiplied with at a step, counted from 0."""
         if step < self.timed:
             return first_factor(step)
-        warm = max(1, min(WARM_UP, self.steps // 10))
-        if step < warm:
-            return (step + 1) / warm
-        gone = min(1.0, (step - warm) / max(1, self.steps - warm))
+        first = self.first or self.steps
+        warm = max(1, min(WARM_UP, first // 10))
+        if step < warm or first <= warm:
+            return min(1.0, (step + 1) / warm)
+        gone = float(max(0, (self.share(step) * first - warm) / (first - warm)))
         return FLOOR + (1 - FLOOR) * (1 + math.cos(math.pi * gone)) / 2
 
     def evaluated(self, step: int, times: int) -> bool:
         """Whether a run that evaluates `times` times does so after this many steps."""
-        return step == self.steps or (step * times) // self.steps > ((step - 1) * times) // self.steps
+        return step == self.steps or self.share(step) * times // 1 > self.share(step - 1) * times // 1
+
+    def share(self, step: int) -> Fraction:
+        """How much of the run is over after so many steps; at most 1."""
+        done = Fraction(*self.done)
+        return min(Fraction(1), done + (1 - done) * Fraction(step - self.since, max(1, self.steps - self.since)))
+
+    def settled(self, step: int, more: int) -> Plan:
+        """The plan of a run that goes on for `more` steps after this one: the rate falls on from where it is.
+
+        >>> plan = Plan(2000).settled(1000, more=500)
+        >>> plan.steps, plan.factor(1000) == Plan(2000).factor(1000), plan.factor(1250) == Plan(2000).factor(1500)
+        (1500, True, True)
+        """
+        share = self.share(step)
+        return replace(self, steps=step + more, since=step, done=(share.numerator, share.denominator),
+                       first=self.first or self.steps)
 
     def to_json(self) -> dict:
         return asdict(self)
@@ -50,12 +75,12 @@ def first_factor(step: int) -> float:
 def steps_in(seconds: float, durations: list[float], evaluation: float) -> int:
     """How many more steps fit, given how long the first ones took, in seconds.
 
-    The lower quartile, so that steps that met a busy machine do not decide; the first three warm caches up and do
+    The median, so that a few steps that met a busy machine do not decide; the first three warm caches up and do
     not count where there are more. `evaluation` is what all evaluations take, in steps; they get at most half the time.
 
     >>> steps_in(10.0, [9.0, 1.0, 1.0, 1.0, 1.0], evaluation=2.0)
     8
     """
     settled = sorted(durations[3:] or durations[-1:])
-    fit = seconds / settled[len(settled) // 4]
+    fit = seconds / settled[len(settled) // 2]
     return max(0, int(fit - min(evaluation, fit / 2)))

@@ -1,9 +1,9 @@
 """The one training loop: every task's, new or resumed.
 
-The clock decides two things only, and neither touches a number in the model after it is recorded: how many steps
-`minutes` allow (fixed after a few timed steps, kept in settings.json), and when checkpoints are written. So a run
+The clock decides two things only: how many steps `minutes` allow (after a few timed steps, and again after each
+evaluation; every checkpoint holds the plan that it was written under), and when checkpoints are written. So a run
 that was killed anywhere and resumed ends with the weights of one that never stopped, bit for bit, on the same
-machine with the same number of threads.
+machine with the same number of threads, wherever both were given as many steps: always with `epochs`.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def train(task, *, minutes: float | None = None, epochs: float | None = None, se
     """Train a task from the start and return the run.
 
     task        e.g. CharLM(text="shakespeare.txt", cell="mgu", hidden=512)
-    minutes     how long; the number of steps is fixed after a few timed ones. 3 unless epochs are given
+    minutes     how long; the clock settles the number of steps, and again after each evaluation. 3 unless epochs are given
     epochs      how many times to go through the text instead
     seed        of the initial weights, dropout and samples
     out         the run's folder; runs/NAME-1, -2, ... otherwise
@@ -118,7 +118,7 @@ def _check_settings(folder: RunFolder, settings: dict) -> None:
     for key, kind in kinds.items():
         if key not in settings or not isinstance(settings[key], kind):
             raise folder.damaged("settings.json", f"its {key}: {settings.get(key, 'missing')!r}")
-    if settings["plan"] is not None and settings["plan"].keys() != {"steps", "timed"}:
+    if settings["plan"] is not None and settings["plan"].keys() != Plan(1).to_json().keys():
         raise folder.damaged("settings.json", f"its plan: {settings['plan']!r}")
 
 
