@@ -5,10 +5,12 @@ from __future__ import annotations
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from math import prod
 
 import torch
 
 from unrolled import find
+from unrolled.graph.node import size
 from unrolled.views.count import count
 
 from .machine import Peak, machine
@@ -77,9 +79,13 @@ def cases() -> Iterator[Case]:
 
 
 def flops(cell: str, hidden: int, row_steps: int) -> int:
-    """Products of a forward and a backward pass: each forward one has two going back, for values and for weights."""
+    """Products of a forward and a backward pass: each forward one has two going back, for values and for weights; weights
+    that are not trained have none of the latter."""
     chosen = find(cell)
-    return 3 * row_steps * count(chosen.graph, sizes_of(chosen, hidden, hidden)).products
+    sizes = sizes_of(chosen, hidden, hidden)
+    shapes = [chosen.graph.leaf("parameter", name).shape for name in chosen.fixed if chosen.graph.leaf("parameter", name)]
+    fixed = sum(2 * prod(size(dim, sizes) for dim in shape) for shape in shapes if len(shape) == 2)
+    return row_steps * (3 * count(chosen.graph, sizes).products - fixed)
 
 
 def run(seconds: float, only: str, say: Callable[[Row], None]) -> Result:

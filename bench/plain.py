@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from unrolled.loop import EVALUATIONS
 from unrolled.schedule import Plan, first_factor, steps_in
 from unrolled.tasks.char_lm import CharData, CharLM
+from unrolled.training import BETAS
 
 TIMED, RECENT = 20, 200         # steps that are timed before their number is settled, and when it is settled anew
 CONTEXT = 64          # characters that the GPT sees
@@ -105,7 +106,7 @@ def train_lstm(task: CharLM, data: CharData, minutes: float) -> tuple[PlainLSTM,
         state = tuple(part.detach() for part in state)
         return nn.functional.cross_entropy(logits.reshape(-1, model.characters), y.reshape(-1))
 
-    return model, loop(model, loss_of, task.rate, (0.9, 0.99), task.decay, task.clip, minutes)
+    return model, loop(model, loss_of, task.rate, BETAS, task.decay, task.clip, minutes)
 
 
 def train_gpt(data: CharData, minutes: float) -> tuple[PlainGPT, Looped]:

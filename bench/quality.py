@@ -27,7 +27,8 @@ from .machine import BUSY, machine
 from .plain import CONTEXT, GPT_BATCH, gpt_nats, train_gpt, train_lstm
 
 HERE = Path(__file__).parent
-OPTIONS = {"cell": str, "hidden": int, "layers": int, "batch": int, "span": int, "rate": float, "dropout": float}     # of CharLM
+OPTIONS = {"cell": str, "hidden": int, "layers": int, "batch": int, "span": int, "rate": float, "dropout": float,
+           "precision": str}     # of CharLM
 MODELS = ("unrolled", "torch", "gpt")
 TEXTS = {"tinyshakespeare": ("tinyshakespeare/input.txt", 0.0), "war_and_peace": ("war_and_peace/warpeace_crlf_karpathy_form.txt", 0.1)}
 

@@ -75,10 +75,10 @@ def show(result: Result, console: Console) -> None:
 def markdown(results: Iterable[Result]) -> str:
     """The whole of RESULTS.md."""
     lines = ["# Benchmark results", "",
-             "Written by `python -m bench COMMAND --write`; do not edit. Medians of alternating runs in one process;",
-             "float32; I = H; inputs need gradients; the peer at the better of one and all threads. Share of peak: the",
-             "products of both directions (each forward one has two going back) in our time, over torch's product of",
-             "two 2048 x 2048 matrices on all threads, measured around each row.", ""]
+             "Written by `python -m bench COMMAND --write`; do not edit. Unless a table says otherwise: medians of alternating runs in",
+             "one process; float32; I = H; inputs need gradients; the peer at the better of one and all threads. Share of peak:",
+             "the products of both directions (each forward one of trained weights has two going back) in our time, over torch's",
+             "float32 product of two 2048 x 2048 matrices on all threads, measured around each row.", ""]
     for result in results:
         facts = result.machine
         lines += [f"## {TITLES[result.command]}", "", f"{summary(result)}.", "",

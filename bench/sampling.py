@@ -4,6 +4,9 @@ onnxruntime."""
 from __future__ import annotations
 
 import io
+import statistics
+import subprocess
+import sys
 import time
 import warnings
 from collections.abc import Callable
@@ -25,6 +28,16 @@ TEMPERATURE = 0.8
 ROWS = (1, 16)
 AT_ONCE = 64           # characters of each text in one call
 EAGER, ONNX = 20.0, 2.0
+SOON, STARTS = 0.3, 5  # seconds until the first character, in so many processes
+FIRST = f"""
+import time, torch
+from unrolled.models.language import LanguageModel
+from unrolled.models.sample import write
+model = LanguageModel({CHARACTERS}, "lstm", {HIDDEN}, {LAYERS})
+began = time.perf_counter()
+next(write(model, torch.tensor([0]), 1000))
+print(time.perf_counter() - began)
+"""
 
 
 class TorchModel(nn.Module):
@@ -121,6 +134,8 @@ def run(seconds: float, say: Callable[[Row], None]) -> Result:
     """Each peer at one text and at several, and ours with weights of bfloat16 beside."""
     torch.manual_seed(0)
     facts, peak, rows, skipped = machine(), Peak(), [], []
+    rows.append(first_character())
+    say(rows[-1])
     model = LanguageModel(CHARACTERS, "lstm", HIDDEN, LAYERS).eval()
     peer = TorchModel(model).eval()
     check_same(model, peer)
@@ -136,6 +151,15 @@ def run(seconds: float, say: Callable[[Row], None]) -> Result:
             rows.append(row(model, batch, half, name, work, target, seconds, peak))
             say(rows[-1])
     return Result("sampling", facts, tuple(rows), tuple(skipped))
+
+
+def first_character() -> Row:
+    """How long a new process waits for it, once it has imported what it needs and has a model; the kernel is built."""
+    took = [float(subprocess.run([sys.executable, "-c", FIRST], check=True, capture_output=True, text=True).stdout)
+            for _ in range(1 + STARTS)][1:]
+    found = statistics.median(took)
+    return Row("first character", f"V {CHARACTERS}, B 1, H {HIDDEN}, {LAYERS} layers", "", "s", found, None, found, SOON, "at most",
+               note=f"after imports, in {STARTS} processes: {min(took):.3f} to {max(took):.3f} s")
 
 
 def row(model: LanguageModel, batch: int, half: bool, name: str, work: Work, target: float | None, seconds: float,

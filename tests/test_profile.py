@@ -47,8 +47,8 @@ def printed(found: dict) -> str:
 
 def test_time_between_two_calls_is_the_later_ones_part(monkeypatch):
     # begin, then before and after each part; the second step is the first that counts
-    clock = iter([0, 5, 5, 9, 9, 100, 101, 101, 103.5, 103.5, 200])
-    pages = iter([0, 9, 9, 10, 13, 13, 20])
+    clock = iter([0, 5, 5, 9, 9, 100, 101, 101, 103.5, 103.5])
+    pages = iter([0, 9, 9, 10, 13, 13])
     monkeypatch.setattr(profile_module, "time", SimpleNamespace(perf_counter=lambda: next(clock)))
     monkeypatch.setattr(profile_module, "fresh_pages", lambda: next(pages))
     profile = Profile(warm=1)
@@ -56,7 +56,7 @@ def test_time_between_two_calls_is_the_later_ones_part(monkeypatch):
         profile.begin()
         profile.done("a")
         profile.done("b")
-    profile.begin()
+    profile.end()
     assert profile.to_json()["parts"] == [{"part": "a", "milliseconds": 1000, "pages": 3},
                                           {"part": "b", "milliseconds": 2500, "pages": 0}]
     assert profile.to_json()["steps"] == 1
@@ -65,6 +65,23 @@ def test_time_between_two_calls_is_the_later_ones_part(monkeypatch):
     profile.seconds["evaluations, checkpoints"], profile.pages["evaluations, checkpoints"] = 7.0, 1
     text = printed(profile.to_json())
     assert re.search(r"a step +│ 3500.000 │ 100.0% ", text) and re.search(r"beside: evaluations, checkpoints │ 7000.000 │  +│", text)
+
+
+def test_what_a_step_copies_is_counted_in_one_that_does_not_count_for_its_time():
+    profile, x = Profile(warm=2), torch.randn(4, 6, requires_grad=True)
+    for step in range(4):
+        profile.begin()
+        torch.cat([x[:, :3], x[:, 3:]]).t().contiguous().double().sum().backward()
+        profile.done("all")
+        assert profile.steps >= 0 or not profile.copies
+    profile.end()
+    assert profile.copies["put together"] == [1, 96] and profile.copies["copied, or made dense"][0] >= 1
+    assert profile.copies["cast"] == [2, 192 + 96], "and its gradient is cast back"
+    assert "2 cast (0.00 MB)" in " ".join(printed(profile.to_json()).split())
+    early = Profile(warm=1)
+    early.begin()
+    early.end()                                              # stopped in the step that counts copies
+    assert torch.utils._python_dispatch._get_current_dispatch_mode() is None
 
 
 class Slow(torch.autograd.Function):

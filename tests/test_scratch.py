@@ -37,6 +37,20 @@ def test_memory_is_used_again_only_when_nobody_refers_to_it():
     assert scratch.buffer(like, 1, 8).data_ptr() != first, "much smaller"
 
 
+def test_what_a_user_or_another_process_has_is_not_used_again():
+    one = scratch.buffer(torch.empty(0), 4, 8)
+    first, storage = one.data_ptr(), one.untyped_storage()
+    del one
+    assert scratch.buffer(torch.empty(0), 4, 8).data_ptr() != first, "its storage is alive"
+    del storage
+    shared = scratch.buffer(torch.empty(0), 4, 8)
+    assert shared.data_ptr() == first
+    shared.share_memory_()                              # as a queue of processes does
+    at = shared.data_ptr()
+    del shared
+    assert all(scratch.buffer(torch.empty(0), 4, 8).data_ptr() != at for _ in range(3))
+
+
 def test_no_more_is_held_than_allowed(monkeypatch):
     monkeypatch.setattr(scratch, "HELD", 1000)
     for rows in (10, 25, 60, 150, 400):
@@ -70,7 +84,7 @@ def test_working_memory_is_held_and_changes_nothing(monkeypatch, threads):
             layer, x = Recurrent("lstm", 5, width), torch.randn(7, 4, 5)
             y = layer(x)[0]
             results.append((y, *weights_gradients(layer, y)))
-            held.append((library.arena.address, library.arena.size))
+            held.append(library.arena.held[:2])
     finally:
         torch.set_num_threads(before)
     assert held[0] == held[1] == held[2] and held[3] == held[4] == held[5] and 0 < held[0][1] < held[3][1]
@@ -81,9 +95,19 @@ def test_working_memory_is_held_and_changes_nothing(monkeypatch, threads):
 @needs_compiler
 def test_too_much_working_memory_is_asked_of_the_system_each_time(monkeypatch):
     monkeypatch.setattr(library, "arena", scratch.Arena())
-    monkeypatch.setattr(scratch, "MOST", 100)
+    monkeypatch.setattr(scratch, "WORKING", 100)
     layer, x = Recurrent("lstm", 5, 8), torch.randn(7, 4, 5)
-    assert torch.equal(layer(x)[0], layer(x)[0]) and library.arena.size == 0
+    assert torch.equal(layer(x)[0], layer(x)[0]) and library.arena.held.size == 0
+
+
+@needs_compiler
+def test_a_system_that_gives_no_pages_stops_nobody(monkeypatch):
+    def refuse(size):
+        raise OSError("Cannot allocate memory")
+    monkeypatch.setattr(library, "arena", scratch.Arena())
+    monkeypatch.setattr(scratch, "pages", refuse)
+    layer, x = Recurrent("lstm", 5, 8), torch.randn(7, 4, 5)
+    assert torch.equal(layer(x)[0], layer(x)[0]) and library.arena.held.size == 0
 
 
 def weights_gradients(layer, y):

@@ -1,4 +1,5 @@
-"""Where the time of training steps goes, part by part: seconds, and pages of memory that the system had to hand out.
+"""Where the time of training steps goes, part by part: seconds, and pages of memory that the system had to hand out; and what
+torch copies in a step.
 
 A part is what lies between two calls of `done`. Those around a model's modules, forward and back, come from torch's hooks,
 which are only there while somebody looks: a run without a profile pays nothing.
@@ -12,6 +13,7 @@ from collections.abc import Callable
 import torch
 from rich.table import Table
 from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
 
 try:
     import resource
@@ -20,6 +22,32 @@ except ImportError:                    # Windows counts no pages
 
 WARM = 3                               # steps that build kernels and warm caches, and do not count
 BESIDE = "evaluations, checkpoints"    # and reports: spread over the steps, no part of one
+
+
+COPIES = {"clone": "copied, or made dense", "copy_": "copied into another", "_to_copy": "cast", "cat": "put together"}
+
+
+class Copies(TorchDispatchMode):
+    """While it is on: how many tensors torch copied in each way of COPIES, and their bytes.
+
+    >>> with Copies() as copies:
+    ...     _ = torch.ones(2, 3).t().contiguous()
+    >>> copies.found
+    {'copied, or made dense': [1, 24]}
+    """
+
+    def __init__(self):
+        super().__init__()
+        self.found: dict[str, list[int]] = {}
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        result = function(*args, **(kwargs or {}))
+        kind = COPIES.get(function.overloadpacket.__name__)
+        if kind:
+            counted = self.found.setdefault(kind, [0, 0])
+            counted[0] += 1
+            counted[1] += result.numel() * result.element_size()
+        return result
 
 
 def nothing(part: str) -> None:
@@ -47,13 +75,30 @@ class Profile:
         self._started = False
         self._order: list[str] = []    # modules in the order in which this step called them
         self._at, self._had = 0.0, 0
+        self._counting: Copies | None = None
+        self.copies: dict[str, list[int]] = {}
 
     def begin(self) -> None:
         """A step begins. What came after the last `done` of the step before belongs to no part."""
         self.steps += self._started
         self._started = True
+        self._counted()
+        if self.steps == -1:               # counting takes time, so it is done in a step that does not count
+            self._counting = Copies()
+            self._counting.__enter__()
         self._order.clear()
         self._at, self._had = time.perf_counter(), fresh_pages()
+
+    def end(self) -> None:
+        """There is no step to come."""
+        self.steps += self._started
+        self._started = False
+        self._counted()
+
+    def _counted(self) -> None:
+        if self._counting:
+            self._counting.__exit__(None, None, None)
+            self.copies, self._counting = self._counting.found, None
 
     def done(self, part: str) -> None:
         """What ran since the last call was this part."""
@@ -101,11 +146,12 @@ class Profile:
         return f"{self._order[0]}, backward" if self._order else "backward"
 
     def to_json(self) -> dict:
-        """Milliseconds and fresh pages of each part of a step, on average, in the order of a step."""
+        """Milliseconds and fresh pages of each part of a step, on average, in the order of a step; what one step copied."""
         count = max(1, self.steps)
         parts = [{"part": name, "milliseconds": 1e3 * taken / count, "pages": self.pages[name] / count}
                  for name, taken in self.seconds.items()]
-        return {"steps": max(0, self.steps), "threads": torch.get_num_threads(), "parts": parts}
+        return {"steps": max(0, self.steps), "threads": torch.get_num_threads(), "parts": parts,
+                "copies": {kind: {"tensors": count, "bytes": size} for kind, (count, size) in self.copies.items()}}
 
 
 def table(profile: dict) -> Table:
@@ -124,4 +170,7 @@ def table(profile: dict) -> Table:
     for part in profile["parts"]:
         if part["part"] == BESIDE:
             shown.add_row(f"beside: {BESIDE}", f"{part['milliseconds']:.3f}", "", f"{part['pages']:.1f}")
+    if profile["copies"]:
+        shown.caption = "tensors in a step: " + "; ".join(f"{of['tensors']} {kind} ({of['bytes'] / 1e6:.2f} MB)"
+                                                          for kind, of in profile["copies"].items())
     return shown

@@ -146,7 +146,7 @@ def _profiled(training: Training):
         yield
     finally:
         unwatch()
-        training.profile.begin()       # so that the last step is whole and counts
+        training.profile.end()
         found = training.profile.to_json()
         training.folder.write_json("profile.json", found)
         training.progress.show(table(found))

@@ -52,7 +52,7 @@ static void forward_part(void *argument, int me, int team)
     const long I_lo = split ? I * me / team : 0, I_hi = split ? I * (me + 1) / team : I, I_n = I_hi - I_lo;
     const long z_width = 2 * H_n, scratch_width = 0, most = (batch - first + stride - 1) / stride;
     const long packed_here = split ? packed_size(H_n, H) + packed_size(H_n, H) + packed_size(H_n, I) + packed_size(H_n, I) : 0, work = most * (z_width + scratch_width), room_size = 0;
-    char *memory = take(&q->memory, (packed_here + (work > room_size ? work : room_size)) * (long)sizeof(real));
+    char *memory = take(&q->memory, (packed_here + (work > room_size ? work : room_size)) * (int64_t)sizeof(real));
     if (!memory) __atomic_store_n(&q->failed, 1, __ATOMIC_RELAXED);
     barrier_wait(&q->barrier, me, team);
     if (__atomic_load_n(&q->failed, __ATOMIC_RELAXED)) { give(&q->memory, memory); return; }
@@ -156,7 +156,7 @@ int forward(int64_t *a)
     const long I = a[19];
     const long packed_length = ((a[2] ? 0 : packed_size(H, H) + packed_size(H, H) + packed_size(2 * H, I)) + 31) / 32 * 32;
     job q = {a, 0, 0, 0, 0, {0}, 0, {(char *)a[16], a[17], 0}};
-    char *memory = take(&q.memory, (packed_length) * (long)sizeof(real));
+    char *memory = take(&q.memory, (packed_length) * (int64_t)sizeof(real));
     if (!memory) return 1;
     real *next = (real *)(((uintptr_t)memory + 127) & ~(uintptr_t)127);
     q.packed = next, next += packed_length;
@@ -213,7 +213,7 @@ static void backward_part(void *argument, int me, int team)
     real *number_sums = q->number_sums + me * number_count;
     const long z_width = H_n, scratch_width = 0, most = (batch - first + stride - 1) / stride;
     const long packed_here = split ? packed_size(H_n, H) + packed_size(H_n, H) : 0, work = most * (z_width + scratch_width), room_size = outer_room(H) + outer_room(I);
-    char *memory = take(&q->memory, (packed_here + (work > room_size ? work : room_size)) * (long)sizeof(real));
+    char *memory = take(&q->memory, (packed_here + (work > room_size ? work : room_size)) * (int64_t)sizeof(real));
     if (!memory) __atomic_store_n(&q->failed, 1, __ATOMIC_RELAXED);
     barrier_wait(&q->barrier, me, team);
     if (__atomic_load_n(&q->failed, __ATOMIC_RELAXED)) { give(&q->memory, memory); return; }
@@ -342,7 +342,7 @@ int backward(int64_t *a)
     const long vector_sums_length = (a[4] * vector_count + 31) / 32 * 32;
     const long number_sums_length = (a[4] * number_count + 31) / 32 * 32;
     job q = {a, 0, 0, 0, 0, {0}, 0, {(char *)a[16], a[17], 0}};
-    char *memory = take(&q.memory, (packed_length + wide_length + vector_sums_length + number_sums_length) * (long)sizeof(real));
+    char *memory = take(&q.memory, (packed_length + wide_length + vector_sums_length + number_sums_length) * (int64_t)sizeof(real));
     if (!memory) return 1;
     real *next = (real *)(((uintptr_t)memory + 127) & ~(uintptr_t)127);
     q.packed = next, next += packed_length;

@@ -5,8 +5,8 @@ While torch.compile traces a model, `run_compiled` stands for `run`.
 """
 
 from .call import Call, Parameters, Schedule, prepare
-from .choose import BACKENDS, generator
+from .choose import BACKENDS, generator, multiplies_pairs
 from .compiled import known, run_compiled
 from .eager import run
 
-__all__ = ["BACKENDS", "Call", "Parameters", "Schedule", "generator", "known", "prepare", "run", "run_compiled"]
+__all__ = ["BACKENDS", "Call", "Parameters", "Schedule", "generator", "known", "multiplies_pairs", "prepare", "run", "run_compiled"]

@@ -28,6 +28,13 @@ def chosen(call: Call, backend: str) -> Callable:
     return run_reference
 
 
+def multiplies_pairs() -> bool:
+    """Whether a backend has products of bfloat16 numbers here, so that mixed precision is worth its rounding."""
+    from .c.frame import multiplies_pairs
+    from .c.toolchain import toolchain
+    return multiplies_pairs() and toolchain() is not None
+
+
 def generator(calls: tuple[Call, ...], head: Tensor, bias: Tensor, half: bool) -> Callable | None:
     """Makes a generator of text, kernels/c/generate.py, from (tokens, seeds, rule); None where no backend has one."""
     from .c import generate as c

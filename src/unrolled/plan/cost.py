@@ -10,7 +10,7 @@ from .plan import Plan
 
 Width = Callable[[Dim], int]
 
-# Measured on 2-core x86 with 1 MB of cache a core: see bench/RESULTS.md.
+# Measured on 2-core x86 with 1 MB of cache a core: `python -m bench few` holds the choice against the others.
 CACHE = 700_000          # bytes of packed weights that stay in one core's cache beside the rest
 BARRIER = 30_000         # floating-point operations that a core does while it waits at a barrier
 
@@ -46,7 +46,7 @@ def sharing(plan: Plan, width: Width, batch: int, item: int, threads: int) -> tu
     work = batch * (loop_flops(plan, width) + elementwise_flops(plan, width))
     even = plan.splits_units and all(len(set(g.widths)) == 1 for g in plan.groups)
     large = weight_bytes(plan, width, item) > CACHE
-    if even and (large or batch <= threads) and work > len(plan.groups) * BARRIER * threads:
+    if even and (large or batch < threads or batch <= 2) and work > len(plan.groups) * BARRIER * threads:
         return threads, True
     if batch < 2 or work < 2_000:
         return 1, False

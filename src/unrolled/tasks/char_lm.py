@@ -12,8 +12,7 @@ import torch
 from ..data.text import read_text, split, standard_library
 from ..data.vocabulary import Vocabulary
 from ..errors import UsageError
-from ..kernels.c.frame import multiplies_pairs
-from ..kernels.c.toolchain import toolchain
+from ..kernels import multiplies_pairs
 from ..models.language import LanguageModel, State
 from ..models.sample import write, write_many
 from ..models.score import nats_per_character
@@ -84,7 +83,7 @@ class CharLM:
         """
         if self.precision != "auto":
             return self
-        return replace(self, precision="bf16" if multiplies_pairs() and toolchain() is not None else "float32")
+        return replace(self, precision="bf16" if multiplies_pairs() else "float32")
 
     def data(self) -> CharData:
         """Read the text; raises UsageError with what is wrong with it."""

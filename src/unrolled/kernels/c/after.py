@@ -14,7 +14,7 @@ def room(plan: Plan) -> str:
 
 
 def wide(plan: Plan) -> str:
-    """Memory for packed weights that all threads share afterwards: the largest of the inputs' weights."""
+    """Memory for packed weights that all threads share afterwards: of all inputs' weights."""
     sizes = [f"packed_size({extent(h.depth)}, {extent(run.widths)})"
              for h, runs in zip(plan.body.hoisted, plan.hoisted_runs) for run in runs]
     return " + ".join(sizes) or "0"

@@ -74,7 +74,7 @@ class Direction:
         local = " + ".join(part for _, part in self.parts()) or "0"
         return [f"const long z_width = {z}, scratch_width = {scratch}, most = (batch - first + stride - 1) / stride;",
                 f"const long packed_here = split ? {local} : 0, work = most * (z_width + scratch_width), room_size = {room};",
-                "char *memory = take(&q->memory, (packed_here + (work > room_size ? work : room_size)) * (long)sizeof(real));",
+                "char *memory = take(&q->memory, (packed_here + (work > room_size ? work : room_size)) * (int64_t)sizeof(real));",
                 "if (!memory) __atomic_store_n(&q->failed, 1, __ATOMIC_RELAXED);",
                 "barrier_wait(&q->barrier, me, team);",
                 "if (__atomic_load_n(&q->failed, __ATOMIC_RELAXED)) { give(&q->memory, memory); return; }",

@@ -93,7 +93,7 @@ def _function(name: str, inside: list[str], write: Direction, memory) -> list[st
     lines += [f"const long {piece}_length = ({size} + 31) / 32 * 32;" for piece, size in pieces]
     total = " + ".join(f"{piece}_length" for piece, _ in pieces)
     lines += [f"job q = {{a, 0, 0, 0, 0, {{0}}, 0, {{(char *)a[{write.slots.index('memory')}], a[{write.slots.index('room')}], 0}}}};",
-              f"char *memory = take(&q.memory, ({total}) * (long)sizeof(real));", "if (!memory) return 1;",
+              f"char *memory = take(&q.memory, ({total}) * (int64_t)sizeof(real));", "if (!memory) return 1;",
               "real *next = (real *)(((uintptr_t)memory + 127) & ~(uintptr_t)127);"]
     for piece, _ in pieces:
         lines.append(f"q.{piece} = next, next += {piece}_length;")

@@ -42,8 +42,9 @@ def functions(plan: Plan, precision: str) -> Functions:
 def invoke(function, arguments: array) -> None:
     """Calls with an argument list, and with this thread's working memory, which grows to what was asked for. Raises
     MemoryError where the kernel found none."""
-    arguments[MEMORY], arguments[ROOM] = arena.address, arena.size
+    held = arena.held
+    arguments[MEMORY], arguments[ROOM] = held.address, held.size
     if function(arguments.buffer_info()[0]):
         raise MemoryError("no memory left for a kernel's working buffers; use a smaller batch or hidden size")
-    if arguments[ROOM] > arena.size:
+    if arguments[ROOM] > held.size:
         arena.grow(arguments[ROOM])

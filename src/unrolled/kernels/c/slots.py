@@ -13,6 +13,9 @@ FIXED = ("steps", "batch", "split", "keep", "wanted", "offset", "rows", "hyper",
          "uniform", "block", "total", "vectors", "numbers", "memory", "room")
 
 
+# memory, room: working memory that the caller brings along, and its bytes; afterwards how many were asked for
+
+
 def letters(plan: Plan) -> tuple[str, ...]:
     """What the cell's widths are called in C, in the order in which their sizes are passed."""
     return tuple(atom(d) for d in dims(plan))
