@@ -10,6 +10,7 @@ import statistics
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 import torch
 from torch import nn
@@ -23,7 +24,7 @@ from unrolled.plan.cost import sharing, weight_bytes
 from unrolled.plan.plan import Plan, plan_of
 
 from .machine import Peak, machine
-from .measure import Work, pair, steady_pair
+from .measure import Work, pair, steady_pair, with_peak
 from .peers import inputs_of, training
 from .rows import Result, Row
 
@@ -138,8 +139,10 @@ def run(seconds: float, only: list[str], say: Callable[[Row], None]) -> Result:
                         timing.peer / timing.ours, 1.0, peak=around))
         say(rows[-1])
     if not only:
-        choices = (choice(h, b, seconds, threads) for h in WIDTHS for b in BATCHES if threads > 1)
-        for row in (*choices, *reading(seconds, threads)):
-            rows.append(row)
-            say(row)
+        parts = [lambda h=h, b=b: [choice(h, b, seconds, threads)] for h in WIDTHS for b in BATCHES if threads > 1]
+        for part in [*parts, lambda: reading(seconds, threads)]:
+            found, around = with_peak(part, peak)
+            for row in found:
+                rows.append(replace(row, peak=around))
+                say(rows[-1])
     return Result("few", facts, tuple(rows), tuple(skipped))

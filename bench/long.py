@@ -14,14 +14,15 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import torch
 
 import unrolled
 
-from .machine import machine
-from .measure import Work
+from .machine import Peak, machine
+from .measure import Work, with_peak
 from .memory import highest, reset_highest, status
 from .rows import Result, Row
 
@@ -93,15 +94,15 @@ def measured(cell: str, way: str, steps: int) -> tuple[float, float, float | Non
 
 def run(say: Callable[[Row], None], longest: int = STEPS[-1]) -> Result:
     """Measures all lengths up to the longest."""
-    facts, rows = machine(), []
+    facts, peak, rows = machine(), Peak(), []
     for cell in CELLS:
         for way, words in WAYS.items():
             first: dict[str, float] = {}
             for steps in (s for s in STEPS if s <= longest):
-                memory, ours, peer = measured(cell, way, steps)
+                (memory, ours, peer), around = with_peak(lambda: measured(cell, way, steps), peak)
                 for row in rows_of(cell, way, steps, memory, ours, peer, first):
-                    rows.append(row)
-                    say(row)
+                    rows.append(replace(row, peak=around))
+                    say(rows[-1])
                 if steps == FIRST:
                     first = {"time": ours, "memory": memory}
     return Result("long", facts, tuple(rows))

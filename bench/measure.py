@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import count
+from typing import TypeVar
 
 import torch
 
@@ -17,6 +18,7 @@ from .machine import Peak
 from .rows import UNSTEADY
 
 Work = Callable[[], object]
+Found = TypeVar("Found")
 SAMPLE = 0.005        # seconds: shorter work is repeated until one sample takes this long
 ROUNDS = 5            # at least, however long they take
 HOPELESS = 1.5        # a thread count that is so many times slower than the other is not followed up
@@ -92,3 +94,10 @@ def steady_pair(ours: Work, peer: Work, seconds: float, threads: int, peak: Peak
         print(f"the machine's product peak moved from {peak.best:,.0f} to {found[-1][1]:,.0f} GFLOP/s around this pair: "
               + ("it is measured again" if left else "it is marked"), file=sys.stderr)
     return max(found, key=lambda entry: entry[1])
+
+
+def with_peak(work: Callable[[], Found], peak: Peak) -> tuple[Found, float]:
+    """What the work gives, and the lower of the peaks before and after it."""
+    before = peak()
+    found = work()
+    return found, min(before, peak())
