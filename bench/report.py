@@ -46,7 +46,7 @@ def remarks(result: Result) -> list[str]:
     disturbed = [row for row in result.rows if not result.steady(row)]
     if disturbed:
         found.append(f"Around {len(disturbed)} of {len(result.rows)} rows the machine's peak was more than a tenth "
-                     "below its best, three times over: they are marked and prove little.")
+                     "below its best, each time they were measured: they are marked and prove little.")
     return found + [f"Left out: {reason}" for reason in result.skipped]
 
 
@@ -72,30 +72,36 @@ def show(result: Result, console: Console) -> None:
         console.print(remark, style="yellow", markup=False)
 
 
-def markdown(results: Iterable[Result]) -> str:
-    """The whole of RESULTS.md."""
+def markdown(results: Iterable[Result], before: str = "") -> str:
+    """The whole of RESULTS.md. Of what was not measured anew, the table in `before` stays, with the machine it is of."""
+    sections = {part.split("\n")[0].rstrip(): part for part in before.split("\n## ")[1:]}
+    sections |= {TITLES[result.command]: section(result) for result in results}
     lines = ["# Benchmark results", "",
              "Written by `python -m bench COMMAND --write`; do not edit. Unless a table says otherwise: medians of alternating runs in",
              "one process; float32; I = H; inputs need gradients; the peer at the better of one and all threads. Share of peak:",
              "the products of both directions (each forward one of trained weights has two going back) in our time, over torch's",
              "float32 product of two 2048 x 2048 matrices on all threads, measured around each row.", ""]
-    for result in results:
-        facts = result.machine
-        lines += [f"## {TITLES[result.command]}", "", f"{summary(result)}.", "",
-                  f"{facts['processor']}, {facts['cores']} cores ({facts['threads']} threads); torch {facts['torch']}; "
-                  f"{facts['compiler']}; Python {facts['python']}; {facts['system']}; {facts['date']}"
-                  + (f"; product peak {result.peak:,.0f} GFLOP/s." if result.peak else "."), ""]
-        lines += [line for remark in remarks(result) for line in (remark, "")]
-        shown = [cells(row, result.steady(row)) for row in result.rows]
-        used = [k for k in range(len(HEADS)) if any(row[k] for row in shown)]
-        lines += ["| " + " | ".join(HEADS[k] for k in used) + " |", "|" + "---|" * len(used)]
-        lines += ["| " + " | ".join(row[k].replace("|", "\\|") for k in used) + " |" for row in shown]
-        lines.append("")
+    kept = [sections[TITLES[command]].rstrip("\n") + "\n" for command in ORDER if TITLES[command] in sections]
+    return "\n".join(lines) + "".join(f"\n## {part}" for part in kept)
+
+
+def section(result: Result) -> str:
+    """One command's title, and its table."""
+    facts = result.machine
+    lines = [TITLES[result.command], "", f"{summary(result)}.", "",
+             f"{facts['processor']}, {facts['cores']} cores ({facts['threads']} threads); torch {facts['torch']}; "
+             f"{facts['compiler']}; Python {facts['python']}; {facts['system']}; {facts['date']}"
+             + (f"; product peak {result.peak:,.0f} GFLOP/s." if result.peak else "."), ""]
+    lines += [line for remark in remarks(result) for line in (remark, "")]
+    shown = [cells(row, result.steady(row)) for row in result.rows]
+    used = [k for k in range(len(HEADS)) if any(row[k] for row in shown)]
+    lines += ["| " + " | ".join(HEADS[k] for k in used) + " |", "|" + "---|" * len(used)]
+    lines += ["| " + " | ".join(row[k].replace("|", "\\|") for k in used) + " |" for row in shown]
     return "\n".join(lines)
 
 
 def write(path: Path = RESULTS, folder: Path = OUT) -> Path:
-    """Renders the results of all commands that have been run."""
+    """Renders the results of all commands that have been run here; other tables stay as they are."""
     found = [Result.load(folder / f"{name}.json") for name in ORDER if (folder / f"{name}.json").exists()]
-    path.write_text(markdown(found), encoding="utf-8")
+    path.write_text(markdown(found, path.read_text(encoding="utf-8") if path.exists() else ""), encoding="utf-8")
     return path

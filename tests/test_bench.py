@@ -202,6 +202,21 @@ def test_report_renders_a_stored_result(tmp_path):
     assert "busy" not in text
 
 
+def test_a_table_that_was_not_measured_anew_stays(tmp_path):
+    rows = (Row("lstm", "T 1", "a | peer", "ms", 1.0, 2.0, 2.0, 1.5),)
+    file, old, new = tmp_path / "RESULTS.md", tmp_path / "old", tmp_path / "new"
+    for command, folder in (("layers", old), ("few", old), ("mixed", new), ("layers", new)):
+        Result(command, MACHINE | {"processor": folder.name}, rows).save(folder)
+    report.write(file, old)
+    first = file.read_text(encoding="utf-8")
+    assert report.write(file, tmp_path / "none").read_text(encoding="utf-8") == first
+    text = report.write(file, new).read_text(encoding="utf-8")
+    titles = [line[3:] for line in text.splitlines() if line.startswith("## ")]
+    assert titles == [report.TITLES[command] for command in ("layers", "mixed", "few")]
+    places = {part.splitlines()[0]: part for part in text.split("\n## ")[1:]}
+    assert "old, " in places[report.TITLES["few"]] and "new, " in places[report.TITLES["layers"]] and text.count("a \\| peer") == 3
+
+
 def test_stored_result_reads_back_as_it_was(tmp_path):
     assert Result.load(sample().save(tmp_path)) == sample()
 
