@@ -86,9 +86,7 @@ def steady_pair(ours: Work, peer: Work, seconds: float, threads: int, peak: Peak
     """
     found = []
     for left in reversed(range(tries)):
-        before = peak()
-        timing = pair(ours, peer, seconds, threads)
-        found.append((timing, min(before, peak())))
+        found.append(with_peak(lambda: pair(ours, peer, seconds, threads), peak))
         if found[-1][1] >= (1 - UNSTEADY) * peak.best:
             break
         print(f"the machine's product peak moved from {peak.best:,.0f} to {found[-1][1]:,.0f} GFLOP/s around this pair: "

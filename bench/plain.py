@@ -14,7 +14,7 @@ from unrolled.schedule import Plan, first_factor, steps_in
 from unrolled.tasks.char_lm import CharData, CharLM
 from unrolled.training import BETAS
 
-TIMED, RECENT = 20, 200         # steps that are timed before their number is settled, and when it is settled anew
+TIMED, RECENT = 20, 200         # steps whose times settle how many there will be: the first ones, and later the last
 CONTEXT = 64          # characters that the GPT sees
 GPT_BATCH, GPT_RATE, GPT_BETAS = 12, 1e-3, (0.9, 0.99)     # nanoGPT's settings for a CPU
 EVALUATED = 64        # rows of a batch of windows

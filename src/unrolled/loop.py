@@ -30,7 +30,6 @@ def run_steps(training: Training, interruption: Interruption, save_every: float)
         _take_step(training)
         if training.plan is None and _timed_enough(training):
             _fix_plan(training)
-            save(training)
         if training.plan is not None:
             _report(training)
             if interruption.name or time.monotonic() - saved >= save_every:
@@ -114,13 +113,14 @@ def _settle_plan(training: Training, evaluation: float) -> None:
     still = EVALUATIONS - round(training.plan.share(training.step) * EVALUATIONS)
     pace = statistics.median(training.durations)
     _keep_plan(training, training.plan.settled(training.step, steps_in(left, training.durations, still * evaluation / pace)))
-    save(training)
 
 
 def _keep_plan(training: Training, plan: Plan) -> None:
+    """From here on the run goes by this plan, also where it is resumed."""
     training.plan = plan
     training.settings["plan"] = plan.to_json()
     training.folder.write_json("settings.json", training.settings)
+    save(training)
 
 
 def _report(training: Training) -> None:

@@ -9,11 +9,9 @@ from ...graph.node import Dim
 from ...plan.plan import Plan
 from .segment import atom
 
+# memory, room: working memory that the caller brings along, and its bytes; afterwards how many were asked for.
 FIXED = ("steps", "batch", "split", "keep", "wanted", "offset", "rows", "hyper", "gomp", "gomp_size", "gomp_me",
          "uniform", "block", "total", "vectors", "numbers", "memory", "room")
-
-
-# memory, room: working memory that the caller brings along, and its bytes; afterwards how many were asked for
 
 
 def letters(plan: Plan) -> tuple[str, ...]:
