@@ -12,7 +12,7 @@ Width = Callable[[Dim], int]
 
 # Measured on 2-core x86 with 1 MB of cache a core: `python -m bench few` holds the choice against the others.
 CACHE = 700_000          # bytes of packed weights that stay in one core's cache beside the rest
-BARRIER = 30_000         # floating-point operations that a core does while it waits at a barrier
+BARRIER = 15_000         # floating-point operations that a core does while it waits at a barrier
 
 
 def loop_flops(plan: Plan, width: Width) -> int:
