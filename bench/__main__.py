@@ -21,31 +21,53 @@ from .rows import Row
 def parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(prog="python -m bench", description="Time and memory against peers.")
     commands = top.add_subparsers(dest="command", required=True)
-    texts = {"layers": "layers, forward and backward", "zoo": "every cell against its eager loop",
-             "scan": "linear recurrences against going step by step",
-             "char-lm": "training steps of the character model", "sampling": "characters that a model writes",
-             "mixed": "bfloat16 products against torch.nn",
-             "few": "one row, against torch.nn.LSTM and the memory's bandwidth",
-             "memory": "peak memory of the LSTM", "long": "time and memory from 100 to 100,000 steps",
-             "build": "building cells, importing the package"}
+    texts = {
+        "layers": "layers, forward and backward",
+        "zoo": "every cell against its eager loop",
+        "scan": "linear recurrences against going step by step",
+        "char-lm": "training steps of the character model",
+        "sampling": "characters that a model writes",
+        "mixed": "bfloat16 products against torch.nn",
+        "few": "one row, against torch.nn.LSTM and the memory's bandwidth",
+        "memory": "peak memory of the LSTM",
+        "long": "time and memory from 100 to 100,000 steps",
+        "build": "building cells, importing the package",
+    }
     for name, text in texts.items():
         one = commands.add_parser(name, help=text)
-        one.add_argument("--write", action="store_true", help="render bench/RESULTS.md from all results there are")
-        one.add_argument("--anyway", action="store_true", help="measure on a busy machine, too, and mark the table")
+        one.add_argument(
+            "--write", action="store_true", help="render bench/RESULTS.md from all results there are"
+        )
+        one.add_argument(
+            "--anyway", action="store_true", help="measure on a busy machine, too, and mark the table"
+        )
         if name in ("layers", "zoo", "scan", "char-lm", "sampling", "mixed", "few"):
-            one.add_argument("--seconds", type=positive, default=2.0 if name in ("zoo", "scan", "few") else 4.0,
-                             help="for each pair (default: %(default)s)")
+            one.add_argument(
+                "--seconds",
+                type=positive,
+                default=2.0 if name in ("zoo", "scan", "few") else 4.0,
+                help="for each pair (default: %(default)s)",
+            )
         if name == "layers":
-            one.add_argument("--only", default="", metavar="TEXT",
-                             help='rows that contain it, e.g. "mgu vs eager"; not kept')
+            one.add_argument(
+                "--only", default="", metavar="TEXT", help='rows that contain it, e.g. "mgu vs eager"; not kept'
+            )
         if name in ("zoo", "few"):
             one.add_argument("--only", nargs="+", default=(), metavar="CELL", help="some cells; not kept")
         if name == "zoo":
-            one.add_argument("--hidden", type=int, nargs="+", default=zoo.WIDTHS, metavar="H",
-                             help="widths (default: 128 512)")
+            one.add_argument(
+                "--hidden",
+                type=int,
+                nargs="+",
+                default=zoo.WIDTHS,
+                metavar="H",
+                help="widths (default: 128 512)",
+            )
             one.add_argument("--mixed", action="store_true", help="ours under autocast to bfloat16")
     commands.add_parser("report", help="render bench/RESULTS.md without measuring")
-    add_quality(commands.add_parser("quality", help="time to quality: one training, one line of bench/quality.md"))
+    add_quality(
+        commands.add_parser("quality", help="time to quality: one training, one line of bench/quality.md")
+    )
     shown = commands.add_parser("eager", help="print the eager peer of a cell")
     shown.add_argument("cell")
     shown.add_argument("--hidden", type=int, default=128)
@@ -53,13 +75,23 @@ def parser() -> argparse.ArgumentParser:
 
 
 def add_quality(one: argparse.ArgumentParser) -> None:
-    one.add_argument("--model", choices=quality.MODELS, default="unrolled", help="whose training (default: %(default)s)")
+    one.add_argument(
+        "--model", choices=quality.MODELS, default="unrolled", help="whose training (default: %(default)s)"
+    )
     one.add_argument("--minutes", type=positive, default=5.0, help="how long (default: %(default)s)")
-    one.add_argument("--seed", type=int, default=1, help="of weights, dropout and windows (default: %(default)s)")
-    one.add_argument("--text", default="tinyshakespeare", metavar="NAME|FILE",
-                     help=f"{' or '.join(quality.TEXTS)}, found in $UNROLLED_DATA, or a file (default: %(default)s)")
+    one.add_argument(
+        "--seed", type=int, default=1, help="of weights, dropout and windows (default: %(default)s)"
+    )
+    one.add_argument(
+        "--text",
+        default="tinyshakespeare",
+        metavar="NAME|FILE",
+        help=f"{' or '.join(quality.TEXTS)}, found in $UNROLLED_DATA, or a file (default: %(default)s)",
+    )
     for option in quality.OPTIONS:
-        one.add_argument(f"--{option}", type=quality.OPTIONS[option], help="CharLM's, where it is not to be the default")
+        one.add_argument(
+            f"--{option}", type=quality.OPTIONS[option], help="CharLM's, where it is not to be the default"
+        )
     one.add_argument("--anyway", action="store_true", help="train on a busy machine, too, and mark the line")
 
 
@@ -78,7 +110,9 @@ def main() -> int:
             console.print(f"written: {report.write()}")
         elif options.command == "eager":
             chosen = find(options.cell)
-            print(source_of(plan_of(chosen.graph), sizes_of(chosen, options.hidden, options.hidden)).text, end="")
+            print(
+                source_of(plan_of(chosen.graph), sizes_of(chosen, options.hidden, options.hidden)).text, end=""
+            )
         elif options.command == "quality":
             refuse_if_busy(options.anyway)
             console.print(f"written: {quality.keep(quality.asked(options))}")
@@ -92,14 +126,16 @@ def main() -> int:
 
 def measure(options: argparse.Namespace, console: Console) -> None:
     """Runs one benchmark, each row said on stderr as it comes, the table and the file's name on stdout at the end."""
-    if options.command != "memory":                   # which measures no time
+    if options.command != "memory":  # which measures no time
         refuse_if_busy(options.anyway)
     progress = Console(stderr=True)
 
     def say(row: Row) -> None:
         texts = dict(zip(report.HEADS, report.cells(row)))
         wanted = ("what", "sizes", "against", "ours", "peer", "ratio", "target", "reached")
-        progress.print("  ".join(texts[w] for w in wanted if texts[w]), markup=False, highlight=False, soft_wrap=True)
+        progress.print(
+            "  ".join(texts[w] for w in wanted if texts[w]), markup=False, highlight=False, soft_wrap=True
+        )
 
     if options.command == "layers":
         result = layers.run(options.seconds, options.only, say)
@@ -110,14 +146,16 @@ def measure(options: argparse.Namespace, console: Console) -> None:
     elif options.command == "scan":
         result = scan.run(options.seconds, say)
     elif options.command in ("char-lm", "sampling", "mixed"):
-        result = {"char-lm": char_lm, "sampling": sampling, "mixed": mixed}[options.command].run(options.seconds, say)
+        result = {"char-lm": char_lm, "sampling": sampling, "mixed": mixed}[options.command].run(
+            options.seconds, say
+        )
     else:
         result = {"memory": memory, "long": long, "build": build}[options.command].run(say)
     if not result.rows and options.command == "layers":
         raise UnrolledError(f"no row contains {options.only!r}. Leave --only out to see all rows.")
     report.show(result, console)
     if getattr(options, "only", None):
-        return                                       # part of a table must not replace the whole
+        return  # part of a table must not replace the whole
     console.print(f"written: {result.save()}")
     if options.write:
         console.print(f"written: {report.write()}")

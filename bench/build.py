@@ -15,12 +15,14 @@ from pathlib import Path
 from .machine import machine
 from .rows import Result, Row
 
-COLD, CACHED, IMPORT = 3.0, 50.0, 0.3        # seconds, milliseconds, seconds: at most
+COLD, CACHED, IMPORT = 3.0, 50.0, 0.3  # seconds, milliseconds, seconds: at most
 IMPORTS = 5
 CHILD = "from bench.build import child; child()"
 # The later parts load on first use, so the layers are asked for, too: else the figure would flatter.
-IMPORTED = ("import time, torch; began = time.perf_counter(); import unrolled; unrolled.Recurrent; unrolled.LSTM; "
-            "print(time.perf_counter() - began)")
+IMPORTED = (
+    "import time, torch; began = time.perf_counter(); import unrolled; unrolled.Recurrent; unrolled.LSTM; "
+    "print(time.perf_counter() - began)"
+)
 
 
 def child() -> None:
@@ -47,20 +49,29 @@ def child() -> None:
         whole = time.perf_counter() - began
         return whole - call(cell)
 
-    first(find("elman").using(nonlinearity="sigmoid"))       # looks for the compiler, starts threads: no cell's own
+    first(find("elman").using(nonlinearity="sigmoid"))  # looks for the compiler, starts threads: no cell's own
     print(json.dumps({name: first(name) for name in REGISTRY}))
 
 
 def build_times(cache: str) -> dict[str, float]:
     environment = os.environ | {"UNROLLED_CACHE": cache}
-    output = subprocess.run([sys.executable, "-c", CHILD], cwd=Path(__file__).parents[1], env=environment, check=True,
-                            capture_output=True, text=True).stdout
+    output = subprocess.run(
+        [sys.executable, "-c", CHILD],
+        cwd=Path(__file__).parents[1],
+        env=environment,
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout
     return json.loads(output.splitlines()[-1])
 
 
 def import_time() -> float:
     command = [sys.executable, "-c", IMPORTED]
-    times = [float(subprocess.run(command, check=True, capture_output=True, text=True).stdout) for _ in range(IMPORTS)]
+    times = [
+        float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+        for _ in range(IMPORTS)
+    ]
     return statistics.median(times)
 
 
@@ -77,7 +88,19 @@ def run(say: Callable[[Row], None]) -> Result:
         rows.append(Row(f"building {name}, cached", "", "", "ms", again, None, again, CACHED, "at most"))
         say(rows[-1])
     took = import_time()
-    rows.append(Row("import unrolled, layers included", "", "", "s", took, None, took, IMPORT, "at most",
-                    note="after import torch"))
+    rows.append(
+        Row(
+            "import unrolled, layers included",
+            "",
+            "",
+            "s",
+            took,
+            None,
+            took,
+            IMPORT,
+            "at most",
+            note="after import torch",
+        )
+    )
     say(rows[-1])
     return Result("build", facts, tuple(rows))

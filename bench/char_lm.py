@@ -19,8 +19,8 @@ from .measure import Work, steady_pair
 from .rows import Result, Row
 
 CHARACTERS, HIDDEN, TARGET = 65, 512, 2.0
-STEPS, BATCH = 100, 32       # as in the layers' rows
-TASK = CharLM()              # for its own rows and span, and its clipping
+STEPS, BATCH = 100, 32  # as in the layers' rows
+TASK = CharLM()  # for its own rows and span, and its clipping
 # (T, B, width of the peer's embedding, target): as wide as the LSTM, as narrow as the vocabulary, as `unrolled train`
 CASES = ((STEPS, BATCH, HIDDEN, TARGET), (STEPS, BATCH, 64, None), (TASK.span, TASK.batch, HIDDEN, None))
 
@@ -52,6 +52,7 @@ def stepper(model: nn.Module, x: Tensor, y: Tensor) -> Work:
         loss.backward()
         nn.utils.clip_grad_norm_(model.parameters(), TASK.clip)
         optimiser.step()
+
     return work
 
 
@@ -66,10 +67,21 @@ def run(seconds: float, say: Callable[[Row], None]) -> Result:
         ours, peer = LanguageModel(CHARACTERS, "lstm", HIDDEN), TorchModel(embedding)
         timing, around = steady_pair(stepper(ours, x, y), stepper(peer, x, y), seconds, threads, peak)
         share = flops(characters) / timing.ours / 1e9 / peak.best
-        rows.append(Row("char-lm step", f"V {CHARACTERS}, T {steps}, B {batch}, H {HIDDEN}",
-                        f"torch.nn Embedding {embedding}, LSTM, Linear", "characters/s", characters / timing.ours,
-                        characters / timing.peer, timing.peer / timing.ours, target, share=share, peak=around,
-                        note=f"peer at {timing.peer_threads} thread{'s' * (timing.peer_threads > 1)}"))
+        rows.append(
+            Row(
+                "char-lm step",
+                f"V {CHARACTERS}, T {steps}, B {batch}, H {HIDDEN}",
+                f"torch.nn Embedding {embedding}, LSTM, Linear",
+                "characters/s",
+                characters / timing.ours,
+                characters / timing.peer,
+                timing.peer / timing.ours,
+                target,
+                share=share,
+                peak=around,
+                note=f"peer at {timing.peer_threads} thread{'s' * (timing.peer_threads > 1)}",
+            )
+        )
         say(rows[-1])
     return Result("char-lm", facts, tuple(rows))
 

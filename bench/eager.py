@@ -15,7 +15,12 @@ from unrolled.plan.plan import Plan, plan_of
 
 from .eager_source import Source, source_of
 
-CUTS = ("index", "columns", "part", "flat")      # a layer or columns of a parameter, or it itself laid out otherwise
+CUTS = (
+    "index",
+    "columns",
+    "part",
+    "flat",
+)  # a layer or columns of a parameter, or it itself laid out otherwise
 
 
 @dataclass(frozen=True)
@@ -49,24 +54,37 @@ def eager_of(cell: Cell, sizes: dict[str, int], parameters: Mapping[str, Tensor]
     values = _Values(plan, sizes, parameters)
     plain = [all(values.is_plain(values.node_of(piece)) for piece in parts) for parts in source.stacks.values()]
     stacks = [_stack(values, parts) for parts, is_plain in zip(source.stacks.values(), plain) if is_plain]
-    rest = sorted({name for parts, is_plain in zip(source.stacks.values(), plain) if not is_plain
-                   for piece in parts for name in values.read_by(values.node_of(piece))})
+    rest = sorted(
+        {
+            name
+            for parts, is_plain in zip(source.stacks.values(), plain)
+            if not is_plain
+            for piece in parts
+            for name in values.read_by(values.node_of(piece))
+        }
+    )
     origins = (*stacks, *(parameters[name] for name in rest))
     leaves = tuple(w.detach().clone().requires_grad_(w.requires_grad) for w in origins)
 
     def weights(leaves: tuple[Tensor, ...]) -> list[Tensor]:
-        kept = iter(leaves[:len(stacks)])
-        derived = _Values(plan, sizes, dict(zip(rest, leaves[len(stacks):])))
-        return [next(kept) if is_plain else _stack(derived, parts)
-                for parts, is_plain in zip(source.stacks.values(), plain)]
+        kept = iter(leaves[: len(stacks)])
+        derived = _Values(plan, sizes, dict(zip(rest, leaves[len(stacks) :])))
+        return [
+            next(kept) if is_plain else _stack(derived, parts)
+            for parts, is_plain in zip(source.stacks.values(), plain)
+        ]
 
     space = {"torch": torch, "F": torch.nn.functional}
-    exec(compile(source.text, f"<eager {cell.name}>", "exec"), space)      # our own text, written from the cell's graph
+    exec(
+        compile(source.text, f"<eager {cell.name}>", "exec"), space
+    )  # our own text, written from the cell's graph
     return Eager(source, leaves, origins, weights, space["run"])
 
 
 def _stack(values: _Values, parts) -> Tensor:
-    tensors = [values.like.new_zeros(n) if kind == "zeros" else values[values.node_of((kind, n))] for kind, n in parts]
+    tensors = [
+        values.like.new_zeros(n) if kind == "zeros" else values[values.node_of((kind, n))] for kind, n in parts
+    ]
     return tensors[0] if len(tensors) == 1 else torch.cat(tensors)
 
 
@@ -87,12 +105,17 @@ class _Values:
         if kind == "product":
             leaf = next(m for g in self.plan.groups for m, p in zip(g.matrices, g.outputs) if p == n)
             return self.plan.body.nodes[leaf].value
-        return {"outer": n, "zeros": None}[kind] if kind in ("outer", "zeros") else self.plan.body.nodes[n].value
+        return (
+            {"outer": n, "zeros": None}[kind] if kind in ("outer", "zeros") else self.plan.body.nodes[n].value
+        )
 
     def is_plain(self, index: int | None) -> bool:
         """Whether it is a parameter, or cut out of one."""
-        return index is None or self.nodes[index].op == "parameter" or (
-            self.nodes[index].op in CUTS and self.is_plain(self.nodes[index].args[0]))
+        return (
+            index is None
+            or self.nodes[index].op == "parameter"
+            or (self.nodes[index].op in CUTS and self.is_plain(self.nodes[index].args[0]))
+        )
 
     def read_by(self, index: int | None) -> set[str]:
         """The parameters that a node rests on."""
@@ -107,7 +130,9 @@ class _Values:
             if node.op == "parameter":
                 self.found[index] = self.parameters[node.value]
             elif node.is_leaf:
-                known = {"hyper": self.hyper.get, "width": lambda d: size(d, self.sizes)}.get(node.op, lambda v: v)
+                known = {"hyper": self.hyper.get, "width": lambda d: size(d, self.sizes)}.get(
+                    node.op, lambda v: v
+                )
                 self.found[index] = self.like.new_tensor(float(known(node.value)))
             else:
                 self.found[index] = evaluate(node, [self[a] for a in node.args], self.sizes)

@@ -49,8 +49,11 @@ def fusion_of(plan: Plan) -> Fusion:
         for a in nodes[i].args:
             users[a].append(i)
     late = _depending(nodes, live, ("state",))
-    found = Fusion(Counter({i: len(users[i]) + (i in roots) for i in live}),
-                   early=frozenset(live) - late, timed=_depending(nodes, live, ("stream",)) - late)
+    found = Fusion(
+        Counter({i: len(users[i]) + (i in roots) for i in live}),
+        early=frozenset(live) - late,
+        timed=_depending(nodes, live, ("stream",)) - late,
+    )
     for i in live:
         within = found.uses[i] == 1 and users[i] and nodes[users[i][0]].op == "add"
         if within and nodes[i].op == "add":
@@ -95,7 +98,7 @@ def _terms(nodes, uses: Counter, index: int) -> list[int]:
     """What a chain of additions adds up."""
     result: list[int] = []
     for a in nodes[index].args if nodes[index].op == "add" else ():
-        if nodes[a].op != "constant" or nodes[a].value != 0:          # nobody would write + 0
+        if nodes[a].op != "constant" or nodes[a].value != 0:  # nobody would write + 0
             result += _terms(nodes, uses, a) if nodes[a].op == "add" and uses[a] == 1 else [a]
     return result or [index]
 
@@ -121,7 +124,7 @@ def twins_of(plan: Plan) -> dict[int, int]:
     """Node of the outer graph -> node of the body with the same value: an operand of a product before the loop that the
     loop reads as well is made once."""
     body = plan.body
-    made = {(n.op, n.args, n.value): n.index for n in body.nodes[:body.forward_count]}
+    made = {(n.op, n.args, n.value): n.index for n in body.nodes[: body.forward_count]}
     streams = {(h.operand, m): s for h in body.hoisted for m, s in zip(h.matrices, h.streams)}
     inputs, found = dict(body.streams), {}
     for node in body.outer:

@@ -16,18 +16,35 @@ from unrolled.plan.plan import Plan
 from .eager_fusion import fusion_of, runs_of, source_group, twins_of
 
 SPELL = {
-    "add": "({} + {})", "sub": "({} - {})", "mul": "({} * {})", "div": "({} / {})", "neg": "(-{})", "alias": "{}",
-    "spread": "{}", "softplus": "F.softplus({}, threshold=1e9)", "less": "({} < {}).to(dtype)",
-    "where": "torch.where({}, {}, {})", "maximum": "torch.maximum({}, {})", "minimum": "torch.minimum({}, {})",
-    "sum": "{}.sum(-1, keepdim=True)", "step": "({} > 0).to(dtype)", "abs": "torch.abs({})", "held": "{}.detach()",
-    "largest": "{}.amax(-1, keepdim=True)", "cumsum": "torch.cumsum({}, -1)",
-    "kron": "({}.unsqueeze(-1) * {}.unsqueeze(-2)).flatten(-2)", "copy": "{}", "equal": "({} == {}).to(dtype)",
-    **{name: f"torch.{name}({{}})" for name in (
-        "sigmoid", "tanh", "relu", "exp", "log", "sin", "cos", "sqrt", "floor")},
+    "add": "({} + {})",
+    "sub": "({} - {})",
+    "mul": "({} * {})",
+    "div": "({} / {})",
+    "neg": "(-{})",
+    "alias": "{}",
+    "spread": "{}",
+    "softplus": "F.softplus({}, threshold=1e9)",
+    "less": "({} < {}).to(dtype)",
+    "where": "torch.where({}, {}, {})",
+    "maximum": "torch.maximum({}, {})",
+    "minimum": "torch.minimum({}, {})",
+    "sum": "{}.sum(-1, keepdim=True)",
+    "step": "({} > 0).to(dtype)",
+    "abs": "torch.abs({})",
+    "held": "{}.detach()",
+    "largest": "{}.amax(-1, keepdim=True)",
+    "cumsum": "torch.cumsum({}, -1)",
+    "kron": "({}.unsqueeze(-1) * {}.unsqueeze(-2)).flatten(-2)",
+    "copy": "{}",
+    "equal": "({} == {}).to(dtype)",
+    **{
+        name: f"torch.{name}({{}})"
+        for name in ("sigmoid", "tanh", "relu", "exp", "log", "sin", "cos", "sqrt", "floor")
+    },
 }
 
 CUTS = ("columns", "part")
-CLAMP = {"maximum": "{}.clamp(min={})", "minimum": "{}.clamp(max={})"}      # where one side is a number
+CLAMP = {"maximum": "{}.clamp(min={})", "minimum": "{}.clamp(max={})"}  # where one side is a number
 # ("product" | "stream" | "vector" | "number", node of the body), ("outer", node of the outer graph), ("zeros", width)
 Piece = tuple[str, int]
 
@@ -51,12 +68,12 @@ class _Writer:
         self.fusion = fusion_of(plan)
         self.live = sorted(self.fusion.uses)
         self.runs = [runs_of(plan, self.fusion, group) for group in plan.groups]
-        self.text: dict[int, str] = {}                      # node -> the name or number that holds it
-        self.outer: dict[int, str] = {}                     # the same for nodes of the outer graph
+        self.text: dict[int, str] = {}  # node -> the name or number that holds it
+        self.outer: dict[int, str] = {}  # the same for nodes of the outer graph
         self.twins = twins_of(plan)
         self.stacks: dict[str, tuple[Piece, ...]] = {}
-        self.steps: dict[str, str] = {}                     # name in the loop -> name of what is unbound
-        self.parts: dict[tuple[int, ...], str] = {}         # hoisted streams that stand side by side -> their name
+        self.steps: dict[str, str] = {}  # name in the loop -> name of what is unbound
+        self.parts: dict[tuple[int, ...], str] = {}  # hoisted streams that stand side by side -> their name
         self.before: list[str] = []
         self.inside: list[str] = []
         self.in_loop = False
@@ -72,13 +89,19 @@ class _Writer:
         states = [f"s{k}" for k in range(len(new))]
         output = states[0] if self.body.output_is_state else self._name(self.body.output)
         tail = [f"{', '.join(states)} = {', '.join(new)}"] if new else []
-        at = len(tail) if self.body.output_is_state else 0      # another output may read the old states
+        at = len(tail) if self.body.output_is_state else 0  # another output may read the old states
         tail.insert(at, f"ys.append({output})")
         xs = ", ".join(f"x{k}" for k in range(len(self.plan.graph.inputs)))
-        lines = [f"[{', '.join(self.stacks)}] = weights", f"[{xs}] = inputs", f"[{', '.join(states)}] = state",
-                 *self.before, "ys = []",
-                 f"for [{', '.join(self.steps)}] in zip({', '.join(f'{v}.unbind(0)' for v in self.steps.values())}):",
-                 *("    " + line for line in (*self.inside, *tail)), f"return torch.stack(ys), [{', '.join(states)}]"]
+        lines = [
+            f"[{', '.join(self.stacks)}] = weights",
+            f"[{xs}] = inputs",
+            f"[{', '.join(states)}] = state",
+            *self.before,
+            "ys = []",
+            f"for [{', '.join(self.steps)}] in zip({', '.join(f'{v}.unbind(0)' for v in self.steps.values())}):",
+            *("    " + line for line in (*self.inside, *tail)),
+            f"return torch.stack(ys), [{', '.join(states)}]",
+        ]
         text = "\n".join(["def run(inputs, state, weights, dtype):", *("    " + line for line in lines)]) + "\n"
         return Source(text, self.stacks)
 
@@ -108,7 +131,9 @@ class _Writer:
     def _hoist(self) -> None:
         """One stacked product for each input."""
         plain = [self.body.outer[h.operand].op == "input" for h in self.body.hoisted]
-        for g in sorted(range(len(plain)), key=lambda g: not plain[g]):     # what is made of inputs may need their products
+        for g in sorted(
+            range(len(plain)), key=lambda g: not plain[g]
+        ):  # what is made of inputs may need their products
             hoisted = self.body.hoisted[g]
             operand = self._outer(hoisted.operand)
             parts = self._side_by_side(g, [s for s in hoisted.streams if s in self.fusion.uses])
@@ -141,7 +166,11 @@ class _Writer:
                 self.outer[i] = self._stack(f"w{i}", [("outer", i)])
             else:
                 args = [self._outer(a) for a in node.args]
-                made = f"F.linear({args[1]}, {args[0]})" if node.op == "product" else self._spelled(node, node.args, args)
+                made = (
+                    f"F.linear({args[1]}, {args[0]})"
+                    if node.op == "product"
+                    else self._spelled(node, node.args, args)
+                )
                 self.before.append(f"o{i} = {made}")
                 self.outer[i] = f"o{i}"
         return self.outer[i]
@@ -151,8 +180,11 @@ class _Writer:
         parts = []
         for k, runs in enumerate(self.runs):
             together = [self._members(k)] if self._adds(k) else runs
-            parts += [tuple(self.fusion.added[p] for p in products) for products in together
-                      if source_group(self.plan, self.fusion, products[0]) == g]
+            parts += [
+                tuple(self.fusion.added[p] for p in products)
+                for products in together
+                if source_group(self.plan, self.fusion, products[0]) == g
+            ]
         taken = {s for part in parts for s in part}
         return parts + [(s,) for s in streams if s not in taken]
 
@@ -250,14 +282,16 @@ class _Writer:
         if node.op == "concat":
             return f"torch.cat([{', '.join(args)}], -1)"
         if node.op not in SPELL:
-            raise NotYet(f"the eager peer of {self.plan.graph.name}: `{node.op}` is not spelled in eager_source.py")
+            raise NotYet(
+                f"the eager peer of {self.plan.graph.name}: `{node.op}` is not spelled in eager_source.py"
+            )
         numbers = [a for a in args if _is_number(a)]
         if node.op in CLAMP and len(numbers) == 1:
             return CLAMP[node.op].format(*sorted(args, key=_is_number))
         if node.op == "where":
             compared = args[0].endswith(".to(dtype)")
             args = [args[0].removesuffix(".to(dtype)") if compared else f"{args[0]} != 0", *args[1:]]
-        if node.op == "mul" and "1.0" in args:                       # dt = 1, say
+        if node.op == "mul" and "1.0" in args:  # dt = 1, say
             return args[args[0] == "1.0"]
         return SPELL[node.op].format(*args)
 

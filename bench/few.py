@@ -29,12 +29,12 @@ from .peers import inputs_of, training
 from .rows import Result, Row
 
 STEPS, HIDDEN, WIDE = 100, 64, 1024
-NEAR = 0.8          # of the bandwidth of a plain read, at least
+NEAR = 0.8  # of the bandwidth of a plain read, at least
 WIDTHS, BATCHES = (64, 128, 256, 512, 1024), (1, 2, 4)
-RIGHT = 0.95        # the way that the cost model chooses: at least so fast as the best
-TURNS = 4           # of all ways of sharing
-AGAIN = 20          # reads of the weights' bytes in a sample of the plain read
-LENGTHS = (200, 600)      # both with the large products in BLAS
+RIGHT = 0.95  # the way that the cost model chooses: at least so fast as the best
+TURNS = 4  # of all ways of sharing
+AGAIN = 20  # reads of the weights' bytes in a sample of the plain read
+LENGTHS = (200, 600)  # both with the large products in BLAS
 
 
 def one_stage(plan: Plan) -> bool:
@@ -53,8 +53,10 @@ def against_lstm(cell: str) -> tuple[Work, Work]:
     given = inputs_of(mine.cell, STEPS, 1, HIDDEN)
     x = given[0] if isinstance(given, tuple) else given
     above = torch.randn_like(mine(given)[0])
-    return (training(lambda: mine(given)[0], [x, *mine.parameters()], above),
-            training(lambda: peer(x)[0], [x, *peer.parameters()], torch.randn(STEPS, 1, HIDDEN)))
+    return (
+        training(lambda: mine(given)[0], [x, *mine.parameters()], above),
+        training(lambda: peer(x)[0], [x, *peer.parameters()], torch.randn(STEPS, 1, HIDDEN)),
+    )
 
 
 def reading(seconds: float, threads: int) -> list[Row]:
@@ -72,14 +74,26 @@ def reading(seconds: float, threads: int) -> list[Row]:
         x, above = torch.randint(WIDE, (steps, 1)), torch.randn(steps, 1, WIDE)
         both = training(lambda: layer(x)[0], list(layer.parameters()), above)
         return both if back else torch.no_grad()(lambda: layer(x))
+
     rows = []
     for what, back, times in (("forward", False, 1), ("forward and backward", True, 2)):
         short, long = (pair(work(steps, back), plain, seconds, threads) for steps in LENGTHS)
         step = (long.ours - short.ours) / (LENGTHS[1] - LENGTHS[0])
         ours, peer = times * size / step / 1e9, AGAIN * size / long.peer / 1e9
         more = "; the gradient of the weights is in the time" if back else ""
-        rows.append(Row(f"lstm, weights read, {what}", f"T {LENGTHS[0]} to {LENGTHS[1]}, B 1, H {WIDE}", "a plain read (torch.sum)",
-                        "GB/s", ours, peer, ours / peer, NEAR, note=f"{size / 1e6:.0f} MB, {times}x a step{more}"))
+        rows.append(
+            Row(
+                f"lstm, weights read, {what}",
+                f"T {LENGTHS[0]} to {LENGTHS[1]}, B 1, H {WIDE}",
+                "a plain read (torch.sum)",
+                "GB/s",
+                ours,
+                peer,
+                ours / peer,
+                NEAR,
+                note=f"{size / 1e6:.0f} MB, {times}x a step{more}",
+            )
+        )
     return rows
 
 
@@ -110,8 +124,16 @@ def choice(hidden: int, batch: int, seconds: float, threads: int) -> Row:
                 took.setdefault(way, []).extend(timed(work, seconds / TURNS / len(ways)))
     took = {way: statistics.median(times) for way, times in took.items()}
     fastest = min((way for way in took if way != chosen), key=took.get)
-    return Row(f"lstm shared by {ways[chosen]}", f"T {STEPS}, B {batch}, H {hidden}", ways[fastest], "ms", 1e3 * took[chosen],
-               1e3 * took[fastest], took[fastest] / took[chosen], RIGHT)
+    return Row(
+        f"lstm shared by {ways[chosen]}",
+        f"T {STEPS}, B {batch}, H {hidden}",
+        ways[fastest],
+        "ms",
+        1e3 * took[chosen],
+        1e3 * took[fastest],
+        took[fastest] / took[chosen],
+        RIGHT,
+    )
 
 
 def timed(work: Work, seconds: float) -> list[float]:
@@ -135,11 +157,24 @@ def run(seconds: float, only: list[str], say: Callable[[Row], None]) -> Result:
             skipped.append(f"{cell}: {error}")
             continue
         timing, around = steady_pair(*sides, seconds, threads, peak)
-        rows.append(Row(cell, f"T {STEPS}, B 1, H {HIDDEN}", "torch.nn.LSTM", "ms", 1e3 * timing.ours, 1e3 * timing.peer,
-                        timing.peer / timing.ours, 1.0, peak=around))
+        rows.append(
+            Row(
+                cell,
+                f"T {STEPS}, B 1, H {HIDDEN}",
+                "torch.nn.LSTM",
+                "ms",
+                1e3 * timing.ours,
+                1e3 * timing.peer,
+                timing.peer / timing.ours,
+                1.0,
+                peak=around,
+            )
+        )
         say(rows[-1])
     if not only:
-        parts = [lambda h=h, b=b: [choice(h, b, seconds, threads)] for h in WIDTHS for b in BATCHES if threads > 1]
+        parts = [
+            lambda h=h, b=b: [choice(h, b, seconds, threads)] for h in WIDTHS for b in BATCHES if threads > 1
+        ]
         for part in [*parts, lambda: reading(seconds, threads)]:
             found, around = with_peak(part, peak)
             for row in found:

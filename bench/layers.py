@@ -19,16 +19,36 @@ from .peers import against_eager, against_torch, against_torchrecurrent, ragged,
 from .rows import Result, Row
 
 STEPS, BATCH = 100, 32
-TORCH = (("lstm", "LSTM", {128: 1.25, 256: 1.35, 512: 1.15}), ("gru", "GRU", {128: 2.5, 512: 1.5}),
-         ("elman", "RNN", {128: 2.2, 512: 1.4}))
-TORCHRECURRENT = (("peephole_lstm", "PeepholeLSTM", {128: 6.0, 512: 2.3}), ("mgu", "MGU", {128: 6.0, 512: 2.5}),
-                  ("lem", "LEM", {128: 4.0}), ("indrnn", "IndRNN", {128: 6.0}))
+TORCH = (
+    ("lstm", "LSTM", {128: 1.25, 256: 1.35, 512: 1.15}),
+    ("gru", "GRU", {128: 2.5, 512: 1.5}),
+    ("elman", "RNN", {128: 2.2, 512: 1.4}),
+)
+TORCHRECURRENT = (
+    ("peephole_lstm", "PeepholeLSTM", {128: 6.0, 512: 2.3}),
+    ("mgu", "MGU", {128: 6.0, 512: 2.5}),
+    ("lem", "LEM", {128: 4.0}),
+    ("indrnn", "IndRNN", {128: 6.0}),
+)
 NOTES = {"LEM": "the peer's y reads the old z, where the paper's reads the new one: one stage instead of two"}
 EAGER = {128: 2.0, 512: 2.0}
 # Of the other cells, `python -m bench zoo` has two widths each.
-STARTERS = ("elman", "jordan", "indrnn", "lstm", "peephole_lstm", "phased_lstm", "gru", "gru_reset_before", "mgu", "rhn",
-            "intersection_rnn", "lem", "mingru")
-LENGTHS = (16, 50, 1000)         # rows, shortest, longest
+STARTERS = (
+    "elman",
+    "jordan",
+    "indrnn",
+    "lstm",
+    "peephole_lstm",
+    "phased_lstm",
+    "gru",
+    "gru_reset_before",
+    "mgu",
+    "rhn",
+    "intersection_rnn",
+    "lem",
+    "mingru",
+)
+LENGTHS = (16, 50, 1000)  # rows, shortest, longest
 
 
 @dataclass(frozen=True)
@@ -58,24 +78,51 @@ def cases() -> Iterator[Case]:
     """Every row of the benchmark, in the order of the table."""
     for cell, kind, targets in TORCH:
         for hidden, target in targets.items():
-            yield Case(cell, f"torch.nn.{kind}", hidden, target,
-                       lambda k=kind, h=hidden: against_torch(k, STEPS, BATCH, h))
-    yield Case("gru", "torch.nn.GRU", 64, 8.0, lambda: against_torch("GRU", STEPS, 1, 64), batch=1, row_steps=STEPS)
+            yield Case(
+                cell,
+                f"torch.nn.{kind}",
+                hidden,
+                target,
+                lambda k=kind, h=hidden: against_torch(k, STEPS, BATCH, h),
+            )
+    yield Case(
+        "gru", "torch.nn.GRU", 64, 8.0, lambda: against_torch("GRU", STEPS, 1, 64), batch=1, row_steps=STEPS
+    )
     for cell, kind, targets in TORCHRECURRENT:
         for hidden, target in targets.items():
-            yield Case(cell, f"torchrecurrent.{kind}", hidden, target, note=NOTES.get(kind, ""),
-                       make=lambda c=cell, k=kind, h=hidden: against_torchrecurrent(c, k, STEPS, BATCH, h))
+            yield Case(
+                cell,
+                f"torchrecurrent.{kind}",
+                hidden,
+                target,
+                note=NOTES.get(kind, ""),
+                make=lambda c=cell, k=kind, h=hidden: against_torchrecurrent(c, k, STEPS, BATCH, h),
+            )
     for batch, targets in ((BATCH, EAGER), (1, {64: 8.0})):
         for cell in STARTERS:
             for hidden, target in targets.items():
-                yield Case(cell, "eager torch", hidden, target, batch=batch, row_steps=STEPS * batch,
-                           make=lambda c=cell, b=batch, h=hidden: against_eager(c, STEPS, b, h))
+                yield Case(
+                    cell,
+                    "eager torch",
+                    hidden,
+                    target,
+                    batch=batch,
+                    row_steps=STEPS * batch,
+                    make=lambda c=cell, b=batch, h=hidden: against_eager(c, STEPS, b, h),
+                )
     rows, shortest, longest = LENGTHS
     total = int(torch.linspace(shortest, longest, rows).round().sum())
     for packed, target in ((False, 1.5), (True, 20.0)):
-        yield Case("lstm", f"{'packed' if packed else 'padded'} torch.nn.LSTM", 128, target,
-                   steps=f"T {shortest} to {longest}", batch=rows, row_steps=total,
-                   make=lambda p=packed: ragged(p, rows, shortest, longest, 128))
+        yield Case(
+            "lstm",
+            f"{'packed' if packed else 'padded'} torch.nn.LSTM",
+            128,
+            target,
+            steps=f"T {shortest} to {longest}",
+            batch=rows,
+            row_steps=total,
+            make=lambda p=packed: ragged(p, rows, shortest, longest, 128),
+        )
 
 
 def flops(cell: str, hidden: int, row_steps: int) -> int:
@@ -83,7 +130,11 @@ def flops(cell: str, hidden: int, row_steps: int) -> int:
     that are not trained have none of the latter."""
     chosen = find(cell)
     sizes = sizes_of(chosen, hidden, hidden)
-    shapes = [chosen.graph.leaf("parameter", name).shape for name in chosen.fixed if chosen.graph.leaf("parameter", name)]
+    shapes = [
+        chosen.graph.leaf("parameter", name).shape
+        for name in chosen.fixed
+        if chosen.graph.leaf("parameter", name)
+    ]
     fixed = sum(2 * prod(size(dim, sizes) for dim in shape) for shape in shapes if len(shape) == 2)
     return row_steps * (3 * count(chosen.graph, sizes).products - fixed)
 
@@ -104,8 +155,20 @@ def run(seconds: float, only: str, say: Callable[[Row], None]) -> Result:
         timing, around = steady_pair(*sides, seconds, threads, peak)
         share = flops(case.cell, case.hidden, case.row_steps) / timing.ours / 1e9 / peak.best
         count = f"peer at {timing.peer_threads} thread{'s' * (timing.peer_threads > 1)}"
-        rows.append(Row(case.cell, case.sizes, case.against, "ms", 1e3 * timing.ours, 1e3 * timing.peer,
-                        timing.peer / timing.ours, case.target, share=share, peak=around,
-                        note="; ".join(filter(None, (count, case.note)))))
+        rows.append(
+            Row(
+                case.cell,
+                case.sizes,
+                case.against,
+                "ms",
+                1e3 * timing.ours,
+                1e3 * timing.peer,
+                timing.peer / timing.ours,
+                case.target,
+                share=share,
+                peak=around,
+                note="; ".join(filter(None, (count, case.note))),
+            )
+        )
         say(rows[-1])
     return Result("layers", facts, tuple(rows), tuple(skipped))

@@ -14,9 +14,9 @@ import torch
 from unrolled.errors import UnrolledError
 from unrolled.kernels.c.toolchain import toolchain
 
-SIDE = 2048          # of the square matrices whose product is the peak
-BUSY = 0.1           # of the cores: where others use more, nothing is reported
-WATCHED = 1.0        # seconds for which others are watched
+SIDE = 2048  # of the square matrices whose product is the peak
+BUSY = 0.1  # of the cores: where others use more, nothing is reported
+WATCHED = 1.0  # seconds for which others are watched
 
 
 class Busy(UnrolledError):
@@ -28,24 +28,33 @@ class Busy(UnrolledError):
 def machine() -> dict:
     """Facts for the head of a result; `busy` is what others used before we began, as a share of the cores."""
     found = toolchain()
-    return {"processor": _processor(), "cores": len(_cores()), "threads": torch.get_num_threads(),
-            "torch": torch.__version__, "compiler": found.version if found else "none",
-            "python": platform.python_version(), "system": platform.platform(terse=True),
-            "date": date.today().isoformat(), "busy": round(busy(), 2)}
+    return {
+        "processor": _processor(),
+        "cores": len(_cores()),
+        "threads": torch.get_num_threads(),
+        "torch": torch.__version__,
+        "compiler": found.version if found else "none",
+        "python": platform.python_version(),
+        "system": platform.platform(terse=True),
+        "date": date.today().isoformat(),
+        "busy": round(busy(), 2),
+    }
 
 
 def refuse_if_busy(anyway: bool) -> None:
     """Raise Busy where others use more than a tenth of the cores, unless that is to be measured anyway."""
     if busy() > BUSY and not anyway:
-        raise Busy(f"this machine is busy: others use {busy():.0%} of its {len(_cores())} cores, and times measured beside them "
-                   "prove nothing. Run this when nothing else runs, or add --anyway for figures that are marked.")
+        raise Busy(
+            f"this machine is busy: others use {busy():.0%} of its {len(_cores())} cores, and times measured beside them "
+            "prove nothing. Run this when nothing else runs, or add --anyway for figures that are marked."
+        )
 
 
 @lru_cache(maxsize=1)
 def busy() -> float:
     """The share of our cores that other processes use, watched for a second, once, while we sleep."""
     before = _ticks()
-    if before is None:               # no /proc: the load of the last minute, which may be our own
+    if before is None:  # no /proc: the load of the last minute, which may be our own
         return os.getloadavg()[0] / len(_cores()) if hasattr(os, "getloadavg") else 0.0
     time.sleep(WATCHED)
     idle, total = (after - first for after, first in zip(_ticks(), before))
@@ -60,11 +69,15 @@ def _ticks() -> tuple[int, int] | None:
         return None
     ours = {f"cpu{core}" for core in _cores()}
     counts = [[int(count) for count in line.split()[1:9]] for line in lines if line.split()[0] in ours]
-    return sum(c[3] + c[4] for c in counts), sum(map(sum, counts))     # idle and waiting for a disk
+    return sum(c[3] + c[4] for c in counts), sum(map(sum, counts))  # idle and waiting for a disk
 
 
 def _cores() -> list[int]:
-    return sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else list(range(os.cpu_count() or 1))
+    return (
+        sorted(os.sched_getaffinity(0))
+        if hasattr(os, "sched_getaffinity")
+        else list(range(os.cpu_count() or 1))
+    )
 
 
 def _processor() -> str:

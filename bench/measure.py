@@ -19,9 +19,9 @@ from .rows import UNSTEADY
 
 Work = Callable[[], object]
 Found = TypeVar("Found")
-SAMPLE = 0.005        # seconds: shorter work is repeated until one sample takes this long
-ROUNDS = 5            # at least, however long they take
-HOPELESS = 1.5        # a thread count that is so many times slower than the other is not followed up
+SAMPLE = 0.005  # seconds: shorter work is repeated until one sample takes this long
+ROUNDS = 5  # at least, however long they take
+HOPELESS = 1.5  # a thread count that is so many times slower than the other is not followed up
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Side:
         self.work, self.threads, self.repeats = work, threads, 1
         self.seconds: list[float] = []
         torch.set_num_threads(threads)
-        work()                                                     # builds, allocates, warms caches
+        work()  # builds, allocates, warms caches
         guess = min(self.sample() for _ in range(2))
         self.repeats = max(1, math.ceil(SAMPLE / guess))
 
@@ -61,7 +61,7 @@ def pair(ours: Work, peer: Work, seconds: float, threads: int) -> Timing:
     """Times both for about `seconds`, and for `ROUNDS` rounds at least; leaves torch at `threads` threads."""
     began = time.perf_counter()
     gc.collect()
-    gc.disable()                                                   # a collection would hit whichever side is running
+    gc.disable()  # a collection would hit whichever side is running
     try:
         mine, peers = Side(ours, threads), [Side(peer, n) for n in sorted({1, threads})]
         first = [min(side.sample() for _ in range(2)) for side in peers]
@@ -78,8 +78,9 @@ def pair(ours: Work, peer: Work, seconds: float, threads: int) -> Timing:
     return Timing(mine.median, best.median, best.threads, len(mine.seconds))
 
 
-def steady_pair(ours: Work, peer: Work, seconds: float, threads: int, peak: Peak,
-                tries: int = 3) -> tuple[Timing, float]:
+def steady_pair(
+    ours: Work, peer: Work, seconds: float, threads: int, peak: Peak, tries: int = 3
+) -> tuple[Timing, float]:
     """`pair` between two measurements of the peak, again where it moved; the timing, and the lower of its two peaks.
 
     Where it moved each time, the steadiest is returned, and its peak marks the row.
@@ -89,8 +90,11 @@ def steady_pair(ours: Work, peer: Work, seconds: float, threads: int, peak: Peak
         found.append(with_peak(lambda: pair(ours, peer, seconds, threads), peak))
         if found[-1][1] >= (1 - UNSTEADY) * peak.best:
             break
-        print(f"the machine's product peak moved from {peak.best:,.0f} to {found[-1][1]:,.0f} GFLOP/s around this pair: "
-              + ("it is measured again" if left else "it is marked"), file=sys.stderr)
+        print(
+            f"the machine's product peak moved from {peak.best:,.0f} to {found[-1][1]:,.0f} GFLOP/s around this pair: "
+            + ("it is measured again" if left else "it is marked"),
+            file=sys.stderr,
+        )
     return max(found, key=lambda entry: entry[1])
 
 

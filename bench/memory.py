@@ -73,8 +73,9 @@ def measured(side: str, sizes: tuple[int, int, int]) -> float:
     found = []
     for _ in range(PROCESSES):
         command = [sys.executable, "-c", CHILD, side, *map(str, sizes)]
-        output = subprocess.run(command, cwd=Path(__file__).parents[1], check=True, capture_output=True,
-                                text=True).stdout
+        output = subprocess.run(
+            command, cwd=Path(__file__).parents[1], check=True, capture_output=True, text=True
+        ).stdout
         found.append(json.loads(output.splitlines()[-1]) / 1e6)
     return statistics.median(found)
 
@@ -84,7 +85,19 @@ def run(say: Callable[[Row], None]) -> Result:
     facts, rows = machine(), []
     for sizes in SIZES:
         ours, peer = measured("ours", sizes), measured("peer", sizes)
-        rows.append(Row("lstm, peak memory", "T {}, B {}, H {}".format(*sizes), "torch.nn.LSTM", "MB", ours, peer,
-                        ours / peer, 1.0, "at most", note="input, weights and the output's gradient not counted"))
+        rows.append(
+            Row(
+                "lstm, peak memory",
+                "T {}, B {}, H {}".format(*sizes),
+                "torch.nn.LSTM",
+                "MB",
+                ours,
+                peer,
+                ours / peer,
+                1.0,
+                "at most",
+                note="input, weights and the output's gradient not counted",
+            )
+        )
         say(rows[-1])
     return Result("memory", facts, tuple(rows))

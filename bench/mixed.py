@@ -22,8 +22,11 @@ from .measure import Work, steady_pair
 from .peers import against_torch, mixed
 from .rows import Result, Row
 
-LAYERS = (("lstm", "LSTM", (256, 512, 1024), False, 4.0), ("lstm", "LSTM", (256, 512, 1024), True, 2.0),
-          ("gru", "GRU", (512,), False, 4.0))
+LAYERS = (
+    ("lstm", "LSTM", (256, 512, 1024), False, 4.0),
+    ("lstm", "LSTM", (256, 512, 1024), True, 2.0),
+    ("gru", "GRU", (512,), False, 4.0),
+)
 CHAR_LM = 6.0
 
 
@@ -42,11 +45,22 @@ class Case:
 def cases() -> Iterator[Case]:
     for cell, kind, widths, rounded, target in LAYERS:
         for hidden in widths:
-            yield Case(cell, f"T {STEPS}, B {BATCH}, H {hidden}", f"torch.nn.{kind}, {'bfloat16' if rounded else 'float32'}", target,
-                       lambda k=kind, h=hidden, r=rounded: against_torch(k, STEPS, BATCH, h, (True, r)),
-                       flops(cell, hidden, STEPS * BATCH))
-    yield Case("char-lm step", f"V {CHARACTERS}, T {STEPS}, B {BATCH}, H {HIDDEN}", f"torch.nn Embedding {HIDDEN}, LSTM, Linear, float32",
-               CHAR_LM, char_lm, step_flops(STEPS * BATCH))
+            yield Case(
+                cell,
+                f"T {STEPS}, B {BATCH}, H {hidden}",
+                f"torch.nn.{kind}, {'bfloat16' if rounded else 'float32'}",
+                target,
+                lambda k=kind, h=hidden, r=rounded: against_torch(k, STEPS, BATCH, h, (True, r)),
+                flops(cell, hidden, STEPS * BATCH),
+            )
+    yield Case(
+        "char-lm step",
+        f"V {CHARACTERS}, T {STEPS}, B {BATCH}, H {HIDDEN}",
+        f"torch.nn Embedding {HIDDEN}, LSTM, Linear, float32",
+        CHAR_LM,
+        char_lm,
+        step_flops(STEPS * BATCH),
+    )
 
 
 def char_lm() -> tuple[Work, Work]:
@@ -62,8 +76,20 @@ def run(seconds: float, say: Callable[[Row], None]) -> Result:
     for case in cases():
         torch.manual_seed(zlib.crc32(case.what.encode()))
         timing, around = steady_pair(*case.make(), seconds, threads, peak)
-        rows.append(Row(case.what, case.sizes, case.against, "ms", 1e3 * timing.ours, 1e3 * timing.peer, timing.peer / timing.ours,
-                        case.target, share=case.flops / timing.ours / 1e9 / peak.best, peak=around,
-                        note=f"peer at {timing.peer_threads} thread{'s' * (timing.peer_threads > 1)}"))
+        rows.append(
+            Row(
+                case.what,
+                case.sizes,
+                case.against,
+                "ms",
+                1e3 * timing.ours,
+                1e3 * timing.peer,
+                timing.peer / timing.ours,
+                case.target,
+                share=case.flops / timing.ours / 1e9 / peak.best,
+                peak=around,
+                note=f"peer at {timing.peer_threads} thread{'s' * (timing.peer_threads > 1)}",
+            )
+        )
         say(rows[-1])
     return Result("mixed", facts, tuple(rows))

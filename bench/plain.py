@@ -14,10 +14,10 @@ from unrolled.schedule import Plan, first_factor, steps_in
 from unrolled.tasks.char_lm import CharData, CharLM
 from unrolled.training import BETAS
 
-TIMED, RECENT = 20, 200         # steps whose times settle how many there will be: the first ones, and later the last
-CONTEXT = 64          # characters that the GPT sees
-GPT_BATCH, GPT_RATE, GPT_BETAS = 12, 1e-3, (0.9, 0.99)     # nanoGPT's settings for a CPU
-EVALUATED = 64        # rows of a batch of windows
+TIMED, RECENT = 20, 200  # steps whose times settle how many there will be: the first ones, and later the last
+CONTEXT = 64  # characters that the GPT sees
+GPT_BATCH, GPT_RATE, GPT_BETAS = 12, 1e-3, (0.9, 0.99)  # nanoGPT's settings for a CPU
+EVALUATED = 64  # rows of a batch of windows
 
 
 class PlainLSTM(nn.Module):
@@ -68,8 +68,15 @@ class Looped:
     seconds: float
 
 
-def loop(model: nn.Module, loss_of: Callable[[int, Plan | None], Tensor], rate: float, betas: tuple[float, float],
-         decay: float, clip: float, minutes: float) -> Looped:
+def loop(
+    model: nn.Module,
+    loss_of: Callable[[int, Plan | None], Tensor],
+    rate: float,
+    betas: tuple[float, float],
+    decay: float,
+    clip: float,
+    minutes: float,
+) -> Looped:
     """AdamW, warm-up and a cosine over as many steps as fit into the minutes; a step as in any tutorial."""
     optimiser = torch.optim.AdamW(model.parameters(), rate, betas=betas, weight_decay=decay, fused=True)
     plan, step, durations, began = None, 0, [], time.perf_counter()
@@ -88,7 +95,9 @@ def loop(model: nn.Module, loss_of: Callable[[int, Plan | None], Tensor], rate: 
         left = minutes * 60 - (time.perf_counter() - began)
         if plan is None and step == TIMED:
             plan = Plan(step + steps_in(left, durations, 0.0), timed=step)
-        elif plan is not None and step < plan.steps and plan.evaluated(step, EVALUATIONS):      # as our own training does
+        elif (
+            plan is not None and step < plan.steps and plan.evaluated(step, EVALUATIONS)
+        ):  # as our own training does
             plan = plan.settled(step, steps_in(left, durations[-RECENT:], 0.0))
     return Looped(step, time.perf_counter() - began)
 
@@ -117,7 +126,9 @@ def train_gpt(data: CharData, minutes: float) -> tuple[PlainGPT, Looped]:
     def loss_of(*_) -> Tensor:
         first = torch.randint(len(text) - width, (GPT_BATCH,))
         place = torch.arange(width)[:, None] + first
-        return nn.functional.cross_entropy(model(text[place]).reshape(-1, model.characters), text[place + 1].reshape(-1))
+        return nn.functional.cross_entropy(
+            model(text[place]).reshape(-1, model.characters), text[place + 1].reshape(-1)
+        )
 
     return model, loop(model, loss_of, GPT_RATE, GPT_BETAS, 0.1, 1.0, minutes)
 
@@ -130,11 +141,13 @@ def gpt_nats(model: PlainGPT, text: Tensor) -> float:
     half, count, total = CONTEXT // 2, len(text) - 1, 0.0
     windows = range(0, max(1, count - half), half)
     for k in range(0, len(windows), EVALUATED):
-        first = torch.tensor(windows[k:k + EVALUATED])
+        first = torch.tensor(windows[k : k + EVALUATED])
         place = torch.arange(CONTEXT)[:, None] + first
         scored = (place < count) & ((place >= half + first) | (first == 0))
         place = place.clamp_max(count - 1)
         logits = model(text[place])
         wanted = torch.where(scored, text[place + 1], -100)
-        total += nn.functional.cross_entropy(logits.reshape(-1, model.characters), wanted.reshape(-1), reduction="sum").item()
+        total += nn.functional.cross_entropy(
+            logits.reshape(-1, model.characters), wanted.reshape(-1), reduction="sum"
+        ).item()
     return total / count

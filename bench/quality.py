@@ -27,10 +27,21 @@ from .machine import BUSY, machine
 from .plain import CONTEXT, GPT_BATCH, gpt_nats, train_gpt, train_lstm
 
 HERE = Path(__file__).parent
-OPTIONS = {"cell": str, "hidden": int, "layers": int, "batch": int, "span": int, "rate": float, "dropout": float,
-           "precision": str}     # of CharLM
+OPTIONS = {
+    "cell": str,
+    "hidden": int,
+    "layers": int,
+    "batch": int,
+    "span": int,
+    "rate": float,
+    "dropout": float,
+    "precision": str,
+}  # of CharLM
 MODELS = ("unrolled", "torch", "gpt")
-TEXTS = {"tinyshakespeare": ("tinyshakespeare/input.txt", 0.0), "war_and_peace": ("war_and_peace/warpeace_crlf_karpathy_form.txt", 0.1)}
+TEXTS = {
+    "tinyshakespeare": ("tinyshakespeare/input.txt", 0.0),
+    "war_and_peace": ("war_and_peace/warpeace_crlf_karpathy_form.txt", 0.1),
+}
 
 
 @dataclass(frozen=True)
@@ -57,7 +68,9 @@ class Cut(CharLM):
         text = read_text(self.text)
         training, validation, _ = parts(text, 0.1)
         vocabulary = Vocabulary.of(text)
-        return CharData(vocabulary, vocabulary.encode(training), vocabulary.encode(validation), self.batch, self.span, "")
+        return CharData(
+            vocabulary, vocabulary.encode(training), vocabulary.encode(validation), self.batch, self.span, ""
+        )
 
 
 def parts(text: str, test: float) -> tuple[str, str, str]:
@@ -73,15 +86,23 @@ def file_of(name: str) -> tuple[Path, float]:
         return Path(name), 0.0
     folder = os.environ.get("UNROLLED_DATA")
     if not folder:
-        raise UsageError(f"the environment does not say where {name} is: set UNROLLED_DATA to the folder of data, or give "
-                         "--text FILE.")
+        raise UsageError(
+            f"the environment does not say where {name} is: set UNROLLED_DATA to the folder of data, or give "
+            "--text FILE."
+        )
     return Path(folder) / TEXTS[name][0], TEXTS[name][1]
 
 
 def asked(options) -> Learned:
     """The run that a command line asks for; its table says the whole command."""
     given = {name: getattr(options, name) for name in OPTIONS if getattr(options, name) is not None}
-    words = {"model": options.model, "text": options.text, "minutes": f"{options.minutes:g}", "seed": options.seed, **given}
+    words = {
+        "model": options.model,
+        "text": options.text,
+        "minutes": f"{options.minutes:g}",
+        "seed": options.seed,
+        **given,
+    }
     command = " ".join(["python -m bench quality", *(f"--{name} {value}" for name, value in words.items())])
     return run(options.text, options.model, options.minutes, options.seed, given, command)
 
@@ -112,7 +133,12 @@ def _torch(task: CharLM, data: CharData, minutes: float, seed: int, test: torch.
     """The plain LSTM loop of the same size."""
     model, looped = train_lstm(task, data, minutes)
     tested = nats_per_character(model, test) if test is not None else None
-    return nats_per_character(model, data.validation), tested, looped.steps * data.characters_per_step, looped.seconds
+    return (
+        nats_per_character(model, data.validation),
+        tested,
+        looped.steps * data.characters_per_step,
+        looped.seconds,
+    )
 
 
 def _gpt(task: CharLM, data: CharData, minutes: float, seed: int, test: torch.Tensor | None):
@@ -134,17 +160,31 @@ def keep(learned: Learned, folder: Path = HERE) -> Path:
 
 def markdown(rows: list[Learned]) -> str:
     """quality.md: a table for each text, by minutes, then model."""
-    lines = ["# Time to quality", "",
-             "Written by `python -m bench quality`; do not edit. Held-out nats per character after the last step; each line is a",
-             "run of its own, because its schedule ends with its minutes. torch: Embedding, torch.nn.LSTM and Linear of the same size,",
-             "in float32, with the same batches, rates, clipping, decay (of all parameters) and dropout, and torch's first values; gpt:",
-             "4 layers, 4 heads, 128 wide, context 64, AdamW (bench/plain.py).", ""]
+    lines = [
+        "# Time to quality",
+        "",
+        "Written by `python -m bench quality`; do not edit. Held-out nats per character after the last step; each line is a",
+        "run of its own, because its schedule ends with its minutes. torch: Embedding, torch.nn.LSTM and Linear of the same size,",
+        "in float32, with the same batches, rates, clipping, decay (of all parameters) and dropout, and torch's first values; gpt:",
+        "4 layers, 4 heads, 128 wide, context 64, AdamW (bench/plain.py).",
+        "",
+    ]
     for text in dict.fromkeys(row.text for row in rows):
-        found = sorted((r for r in rows if r.text == text), key=lambda r: (r.minutes, MODELS.index(r.model), r.seed, r.command))
-        lines += [f"## {text}", "", "| minutes | model | seed | held out | test | seconds | characters | characters/s | command | machine |",
-                  "|---|---|---|---|---|---|---|---|---|---|"]
-        lines += [f"| {r.minutes:g} | {r.model} | {r.seed} | {r.nats:.4f} | {'' if r.test is None else f'{r.test:.4f}'} "
-                  f"| {r.seconds:,.1f} | {r.characters:,} | {r.characters / r.seconds:,.0f} | `{r.command}` | {_where(r.machine)} |" for r in found]
+        found = sorted(
+            (r for r in rows if r.text == text),
+            key=lambda r: (r.minutes, MODELS.index(r.model), r.seed, r.command),
+        )
+        lines += [
+            f"## {text}",
+            "",
+            "| minutes | model | seed | held out | test | seconds | characters | characters/s | command | machine |",
+            "|---|---|---|---|---|---|---|---|---|---|",
+        ]
+        lines += [
+            f"| {r.minutes:g} | {r.model} | {r.seed} | {r.nats:.4f} | {'' if r.test is None else f'{r.test:.4f}'} "
+            f"| {r.seconds:,.1f} | {r.characters:,} | {r.characters / r.seconds:,.0f} | `{r.command}` | {_where(r.machine)} |"
+            for r in found
+        ]
         lines.append("")
     return "\n".join(lines)
 

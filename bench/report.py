@@ -14,22 +14,38 @@ from .rows import OUT, Result, Row
 
 RESULTS = Path(__file__).parent / "RESULTS.md"
 ORDER = ("layers", "zoo", "scan", "char-lm", "sampling", "mixed", "zoo-mixed", "few", "memory", "long", "build")
-TITLES = {"layers": "Layers, forward and backward", "zoo": "Every cell against its eager loop",
-          "scan": "Linear recurrences, short and long",
-          "char-lm": "Character model, whole training steps", "sampling": "Character model, writing",
-          "mixed": "Products of bfloat16 numbers", "zoo-mixed": "Every cell with bfloat16 products against its float32 eager loop",
-          "few": "One row", "memory": "Peak memory", "long": "Long sequences, one row", "build": "Building and importing"}
+TITLES = {
+    "layers": "Layers, forward and backward",
+    "zoo": "Every cell against its eager loop",
+    "scan": "Linear recurrences, short and long",
+    "char-lm": "Character model, whole training steps",
+    "sampling": "Character model, writing",
+    "mixed": "Products of bfloat16 numbers",
+    "zoo-mixed": "Every cell with bfloat16 products against its float32 eager loop",
+    "few": "One row",
+    "memory": "Peak memory",
+    "long": "Long sequences, one row",
+    "build": "Building and importing",
+}
 HEADS = ("what", "sizes", "against", "ours", "peer", "ratio", "target", "share of peak", "reached", "note")
 
 
 def cells(row: Row, steady: bool = True) -> tuple[str, ...]:
     """A row as texts, in the order of HEADS."""
-    return (row.what, row.sizes, row.against, f"{number(row.ours)} {row.unit}",
-            "" if row.peer is None else f"{number(row.peer)} {row.unit}",
-            "" if row.peer is None else f"{row.value:.2f}x",
-            "" if row.target is None else f"{row.goal} {row.target:g}{'x' if row.peer is not None else ' ' + row.unit}",
-            "" if row.share is None else f"{row.share:.0%}", {None: "", True: "yes", False: "no"}[row.reached],
-            "; ".join(filter(None, ("" if steady else "the machine's peak moved", row.note))))
+    return (
+        row.what,
+        row.sizes,
+        row.against,
+        f"{number(row.ours)} {row.unit}",
+        "" if row.peer is None else f"{number(row.peer)} {row.unit}",
+        "" if row.peer is None else f"{row.value:.2f}x",
+        ""
+        if row.target is None
+        else f"{row.goal} {row.target:g}{'x' if row.peer is not None else ' ' + row.unit}",
+        "" if row.share is None else f"{row.share:.0%}",
+        {None: "", True: "yes", False: "no"}[row.reached],
+        "; ".join(filter(None, ("" if steady else "the machine's peak moved", row.note))),
+    )
 
 
 def number(value: float) -> str:
@@ -41,12 +57,16 @@ def remarks(result: Result) -> list[str]:
     """What a reader must know beside the figures: a busy machine, rows that were disturbed or left out."""
     found = []
     if result.machine["busy"] > BUSY:
-        found.append(f"The machine was busy when this began (others used {result.machine['busy']:.0%} of its cores): "
-                     "times are too long and ratios prove nothing.")
+        found.append(
+            f"The machine was busy when this began (others used {result.machine['busy']:.0%} of its cores): "
+            "times are too long and ratios prove nothing."
+        )
     disturbed = [row for row in result.rows if not result.steady(row)]
     if disturbed:
-        found.append(f"Around {len(disturbed)} of {len(result.rows)} rows the machine's peak was more than a tenth "
-                     "below its best, each time they were measured: they are marked and prove little.")
+        found.append(
+            f"Around {len(disturbed)} of {len(result.rows)} rows the machine's peak was more than a tenth "
+            "below its best, each time they were measured: they are marked and prove little."
+        )
     return found + [f"Left out: {reason}" for reason in result.skipped]
 
 
@@ -54,7 +74,9 @@ def summary(result: Result) -> str:
     if result.command in ("zoo", "zoo-mixed"):
         return zoo.summary(result)
     if result.command == "scan":
-        return f"ratios from {min(r.value for r in result.rows):.1f}x to {max(r.value for r in result.rows):.0f}x"
+        return (
+            f"ratios from {min(r.value for r in result.rows):.1f}x to {max(r.value for r in result.rows):.0f}x"
+        )
     judged = [row for row in result.rows if row.reached is not None]
     return f"{sum(row.reached for row in judged)} of {len(judged)} targets reached"
 
@@ -63,7 +85,9 @@ def show(result: Result, console: Console) -> None:
     """The table on the terminal."""
     table = Table(title=f"{TITLES[result.command]}: {summary(result)}")
     for head in HEADS:
-        table.add_column(head, justify="right" if head in ("ours", "peer", "ratio", "share of peak") else "left")
+        table.add_column(
+            head, justify="right" if head in ("ours", "peer", "ratio", "share of peak") else "left"
+        )
     for row in result.rows:
         style = {None: None, True: "green", False: "red"}[row.reached]
         table.add_row(*cells(row, result.steady(row)), style=style)
@@ -76,11 +100,15 @@ def markdown(results: Iterable[Result], before: str = "") -> str:
     """The whole of RESULTS.md. Of what was not measured anew, the table in `before` stays, with the machine it is of."""
     sections = {part.split("\n")[0].rstrip(): part for part in before.split("\n## ")[1:]}
     sections |= {TITLES[result.command]: section(result) for result in results}
-    lines = ["# Benchmark results", "",
-             "Written by `python -m bench COMMAND --write`; do not edit. Unless a table says otherwise: medians of alternating runs in",
-             "one process; float32; I = H; inputs need gradients; the peer at the better of one and all threads. Share of peak:",
-             "the products of both directions (each forward one of trained weights has two going back) in our time, over torch's",
-             "float32 product of two 2048 x 2048 matrices on all threads, measured around each row.", ""]
+    lines = [
+        "# Benchmark results",
+        "",
+        "Written by `python -m bench COMMAND --write`; do not edit. Unless a table says otherwise: medians of alternating runs in",
+        "one process; float32; I = H; inputs need gradients; the peer at the better of one and all threads. Share of peak:",
+        "the products of both directions (each forward one of trained weights has two going back) in our time, over torch's",
+        "float32 product of two 2048 x 2048 matrices on all threads, measured around each row.",
+        "",
+    ]
     kept = [sections[TITLES[command]].rstrip("\n") + "\n" for command in ORDER if TITLES[command] in sections]
     return "\n".join(lines) + "".join(f"\n## {part}" for part in kept)
 
@@ -88,10 +116,16 @@ def markdown(results: Iterable[Result], before: str = "") -> str:
 def section(result: Result) -> str:
     """One command's title, and its table."""
     facts = result.machine
-    lines = [TITLES[result.command], "", f"{summary(result)}.", "",
-             f"{facts['processor']}, {facts['cores']} cores ({facts['threads']} threads); torch {facts['torch']}; "
-             f"{facts['compiler']}; Python {facts['python']}; {facts['system']}; {facts['date']}"
-             + (f"; product peak {result.peak:,.0f} GFLOP/s." if result.peak else "."), ""]
+    lines = [
+        TITLES[result.command],
+        "",
+        f"{summary(result)}.",
+        "",
+        f"{facts['processor']}, {facts['cores']} cores ({facts['threads']} threads); torch {facts['torch']}; "
+        f"{facts['compiler']}; Python {facts['python']}; {facts['system']}; {facts['date']}"
+        + (f"; product peak {result.peak:,.0f} GFLOP/s." if result.peak else "."),
+        "",
+    ]
     lines += [line for remark in remarks(result) for line in (remark, "")]
     shown = [cells(row, result.steady(row)) for row in result.rows]
     used = [k for k in range(len(HEADS)) if any(row[k] for row in shown)]
@@ -103,5 +137,7 @@ def section(result: Result) -> str:
 def write(path: Path = RESULTS, folder: Path = OUT) -> Path:
     """Renders the results of all commands that have been run here; other tables stay as they are."""
     found = [Result.load(folder / f"{name}.json") for name in ORDER if (folder / f"{name}.json").exists()]
-    path.write_text(markdown(found, path.read_text(encoding="utf-8") if path.exists() else ""), encoding="utf-8")
+    path.write_text(
+        markdown(found, path.read_text(encoding="utf-8") if path.exists() else ""), encoding="utf-8"
+    )
     return path

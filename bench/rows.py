@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 OUT = Path(__file__).parent / "out"
-UNSTEADY = 0.1      # a pair counts as disturbed where the machine's peak moved by more than this share
+UNSTEADY = 0.1  # a pair counts as disturbed where the machine's peak moved by more than this share
 
 
 @dataclass(frozen=True)
@@ -63,8 +63,13 @@ class Result:
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / f"{self.command}.json"
         rows = [asdict(r) | {"reached": r.reached, "steady": self.steady(r)} for r in self.rows]
-        data = {"command": self.command, "machine": self.machine, "peak": self.peak, "rows": rows,
-                "skipped": self.skipped}
+        data = {
+            "command": self.command,
+            "machine": self.machine,
+            "peak": self.peak,
+            "rows": rows,
+            "skipped": self.skipped,
+        }
         path.write_text(json.dumps(data, indent=1) + "\n", encoding="utf-8")
         return path
 

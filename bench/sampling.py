@@ -26,7 +26,9 @@ from .rows import Result, Row
 CHARACTERS, HIDDEN, LAYERS = 65, 512, 2
 TEMPERATURE = 0.8
 ROWS = (1, 16)
-AT_ONCE = 512          # characters of each text in one call: long beside the time that a peer's waiting threads still spin
+AT_ONCE = (
+    512  # characters of each text in one call: long beside the time that a peer's waiting threads still spin
+)
 EAGER, ONNX = 20.0, 2.0
 SOON, STARTS = 0.3, 5  # seconds until the first character, in so many processes
 FIRST = f"""
@@ -66,7 +68,9 @@ def as_torch(ours: LanguageModel) -> dict[str, Tensor]:
 
 
 def ours(model: LanguageModel, rows: int, half: bool) -> Work:
-    draws = sample.drawing(sample.rounded(model) if half else model, torch.tensor([0]), Rule(TEMPERATURE), range(rows), half)
+    draws = sample.drawing(
+        sample.rounded(model) if half else model, torch.tensor([0]), Rule(TEMPERATURE), range(rows), half
+    )
     return lambda: draws(AT_ONCE)
 
 
@@ -79,6 +83,7 @@ def in_torch(model: TorchModel, rows: int) -> Work:
         bets, *state = model(nn.functional.one_hot(tokens, CHARACTERS).float()[None], *state)
         tokens = torch.multinomial(torch.softmax(bets / TEMPERATURE, -1), 1)[:, 0]
         tokens.tolist()
+
     return work
 
 
@@ -91,17 +96,25 @@ def on_the_reference(model: LanguageModel, rows: int) -> Work:
         bets, state = model.step(tokens, state)
         tokens = torch.multinomial(torch.softmax(bets / TEMPERATURE, -1), 1)[:, 0]
         tokens.tolist()
+
     return work
 
 
 def exported(model: TorchModel, rows: int) -> bytes:
     """The model as ONNX, by torch's older exporter. Raises ImportError where onnx is not installed."""
     import onnx  # noqa: F401
+
     state, file = torch.zeros(LAYERS, rows, HIDDEN), io.BytesIO()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        torch.onnx.export(model, (torch.zeros(1, rows, CHARACTERS), state, state), file, dynamo=False,
-                          input_names=["x", "h", "c"], output_names=["bets", "h_after", "c_after"])
+        torch.onnx.export(
+            model,
+            (torch.zeros(1, rows, CHARACTERS), state, state),
+            file,
+            dynamo=False,
+            input_names=["x", "h", "c"],
+            output_names=["bets", "h_after", "c_after"],
+        )
     return file.getvalue()
 
 
@@ -109,6 +122,7 @@ def in_onnxruntime(text: bytes, rows: int) -> Work:
     """The step with its draw, in a session with as many threads as torch has. Raises ImportError without onnxruntime."""
     import numpy
     import onnxruntime
+
     sessions: dict[int, onnxruntime.InferenceSession] = {}
     state = [numpy.zeros((LAYERS, rows, HIDDEN), numpy.float32)] * 2
     one_hot, drawn = numpy.eye(CHARACTERS, dtype=numpy.float32), numpy.zeros(rows, numpy.int64)
@@ -123,10 +137,13 @@ def in_onnxruntime(text: bytes, rows: int) -> Work:
 
     def work() -> numpy.ndarray:
         nonlocal state, drawn
-        bets, *state = session(torch.get_num_threads()).run(None, {"x": one_hot[drawn][None], "h": state[0], "c": state[1]})
+        bets, *state = session(torch.get_num_threads()).run(
+            None, {"x": one_hot[drawn][None], "h": state[0], "c": state[1]}
+        )
         weights = numpy.exp((bets - bets.max(-1, keepdims=True)) / TEMPERATURE).cumsum(-1)
         drawn = (weights < random.random((rows, 1)) * weights[:, -1:]).sum(-1)
         return bets
+
     return work
 
 
@@ -140,10 +157,14 @@ def run(seconds: float, say: Callable[[Row], None]) -> Result:
     peer = TorchModel(model).eval()
     check_same(model, peer)
     for batch in ROWS:
-        peers = [("torch.nn.LSTM, step by step", in_torch(peer, batch), EAGER if batch == 1 else None),
-                 ("reference backend, step by step", on_the_reference(model, batch), EAGER if batch == 1 else None)]
+        peers = [
+            ("torch.nn.LSTM, step by step", in_torch(peer, batch), EAGER if batch == 1 else None),
+            ("reference backend, step by step", on_the_reference(model, batch), EAGER if batch == 1 else None),
+        ]
         try:
-            peers.append(("onnxruntime", in_onnxruntime(exported(peer, batch), batch), ONNX if batch == 1 else None))
+            peers.append(
+                ("onnxruntime", in_onnxruntime(exported(peer, batch), batch), ONNX if batch == 1 else None)
+            )
         except ImportError as error:
             skipped.append(f"onnxruntime at B {batch}: {error} (pip install -c constraints.txt -e '.[bench]')")
         cases = [(*found, False) for found in peers]
@@ -155,24 +176,56 @@ def run(seconds: float, say: Callable[[Row], None]) -> Result:
 
 def first_character() -> Row:
     """How long a new process waits for it, once it has imported what it needs and has a model; the kernel is built."""
-    took = [float(subprocess.run([sys.executable, "-c", FIRST], check=True, capture_output=True, text=True).stdout)
-            for _ in range(1 + STARTS)][1:]
+    took = [
+        float(subprocess.run([sys.executable, "-c", FIRST], check=True, capture_output=True, text=True).stdout)
+        for _ in range(1 + STARTS)
+    ][1:]
     found = statistics.median(took)
-    return Row("first character", f"V {CHARACTERS}, B 1, H {HIDDEN}, {LAYERS} layers", "", "s", found, None, found, SOON, "at most",
-               note=f"after imports, in {STARTS} processes: {min(took):.3f} to {max(took):.3f} s")
+    return Row(
+        "first character",
+        f"V {CHARACTERS}, B 1, H {HIDDEN}, {LAYERS} layers",
+        "",
+        "s",
+        found,
+        None,
+        found,
+        SOON,
+        "at most",
+        note=f"after imports, in {STARTS} processes: {min(took):.3f} to {max(took):.3f} s",
+    )
 
 
-def row(model: LanguageModel, batch: int, half: bool, name: str, work: Work, target: float | None, seconds: float,
-        peak: Peak) -> Row:
+def row(
+    model: LanguageModel,
+    batch: int,
+    half: bool,
+    name: str,
+    work: Work,
+    target: float | None,
+    seconds: float,
+    peak: Peak,
+) -> Row:
     timing, around = steady_pair(ours(model, batch, half), work, seconds, torch.get_num_threads(), peak)
     mine, theirs = AT_ONCE * batch / timing.ours, batch / timing.peer
-    numbers = sum(w.numel() for n, w in model.named_parameters() if w.dim() > 1 and not n.startswith("rnn.layers.0.W"))
+    numbers = sum(
+        w.numel() for n, w in model.named_parameters() if w.dim() > 1 and not n.startswith("rnn.layers.0.W")
+    )
     size = numbers * (2 if half else 4)
     speed, possible = size * mine / batch / 1e9, bandwidth(size)
-    return Row("sample" + (", bf16 weights" if half else ""), f"V {CHARACTERS}, B {batch}, H {HIDDEN}, {LAYERS} layers", name,
-               "characters/s", mine, theirs, mine / theirs, target, share=2 * numbers * mine / 1e9 / peak.best, peak=around,
-               note=f"weights at {speed:.0f} GB/s, {speed / possible:.0%} of a sum's over as many bytes; "
-                    f"peer at {timing.peer_threads} thread{'s' * (timing.peer_threads > 1)}")
+    return Row(
+        "sample" + (", bf16 weights" if half else ""),
+        f"V {CHARACTERS}, B {batch}, H {HIDDEN}, {LAYERS} layers",
+        name,
+        "characters/s",
+        mine,
+        theirs,
+        mine / theirs,
+        target,
+        share=2 * numbers * mine / 1e9 / peak.best,
+        peak=around,
+        note=f"weights at {speed:.0f} GB/s, {speed / possible:.0%} of a sum's over as many bytes; "
+        f"peer at {timing.peer_threads} thread{'s' * (timing.peer_threads > 1)}",
+    )
 
 
 def bandwidth(size: int) -> float:

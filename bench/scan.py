@@ -31,14 +31,27 @@ def run(seconds: float, say: Callable[[Row], None]) -> Result:
     rows = []
     for name in CELLS:
         for steps in STEPS:
-            for way, against, make in (("kernel", "eager torch, step by step", against_eager),
-                                       ("blocks of time in torch", "the same in torch, step by step", in_blocks)):
+            for way, against, make in (
+                ("kernel", "eager torch, step by step", against_eager),
+                ("blocks of time in torch", "the same in torch, step by step", in_blocks),
+            ):
                 torch.manual_seed(zlib.crc32(f"{name} {steps}".encode()))
                 timing, around = steady_pair(*make(name, steps, 1, HIDDEN), seconds, threads, peak)
                 share = flops(name, HIDDEN, steps) / timing.ours / 1e9 / peak.best
-                rows.append(Row(f"{name}, {way}", f"T {steps:,}, B 1, H {HIDDEN}", against, "ms", 1e3 * timing.ours,
-                                1e3 * timing.peer, timing.peer / timing.ours, share=share, peak=around,
-                                note=f"peer at {timing.peer_threads} thread{'s' * (timing.peer_threads > 1)}"))
+                rows.append(
+                    Row(
+                        f"{name}, {way}",
+                        f"T {steps:,}, B 1, H {HIDDEN}",
+                        against,
+                        "ms",
+                        1e3 * timing.ours,
+                        1e3 * timing.peer,
+                        timing.peer / timing.ours,
+                        share=share,
+                        peak=around,
+                        note=f"peer at {timing.peer_threads} thread{'s' * (timing.peer_threads > 1)}",
+                    )
+                )
                 say(rows[-1])
     return Result("scan", facts, tuple(rows))
 
@@ -56,5 +69,6 @@ def in_blocks(cell: str, steps: int, batch: int, hidden: int) -> tuple[Work, Wor
             return blocked()
         finally:
             reference.BLOCKED = before
+
     check_same(cell, blocked, step_by_step, x)
     return blocked, step_by_step

@@ -26,7 +26,9 @@ from .rows import Result, Row
 WIDTHS = (128, 512)
 
 
-def run(seconds: float, widths: Sequence[int], only: Sequence[str], say: Callable[[Row], None], rounds: bool = False) -> Result:
+def run(
+    seconds: float, widths: Sequence[int], only: Sequence[str], say: Callable[[Row], None], rounds: bool = False
+) -> Result:
     """Times the cells (those of `only` if there are any) at each width for `seconds` each, the best ratio first.
 
     `rounds`: ours under autocast to bfloat16, the peer in float32 as ever.
@@ -35,7 +37,9 @@ def run(seconds: float, widths: Sequence[int], only: Sequence[str], say: Callabl
     rows, skipped = [], []
     unknown = [name for name in only if name not in REGISTRY]
     if unknown:
-        raise UnrolledError(f"--only {unknown[0]}: no registered cell is called that. `unrolled cells` lists them.")
+        raise UnrolledError(
+            f"--only {unknown[0]}: no registered cell is called that. `unrolled cells` lists them."
+        )
     for name in only or REGISTRY:
         why = obstacle(plan_of(REGISTRY[name].graph))
         if why:
@@ -57,9 +61,18 @@ def timed(name: str, hidden: int, seconds: float, threads: int, peak: Peak, roun
     sides = against_eager(name, STEPS, BATCH, hidden, rounds)
     timing, around = steady_pair(*sides, seconds, threads, peak)
     share = flops(name, hidden, STEPS * BATCH) / timing.ours / 1e9 / peak.best
-    return Row(name, f"T {STEPS}, B {BATCH}, H {hidden}", "eager torch, float32" if rounds else "eager torch", "ms", 1e3 * timing.ours, 1e3 * timing.peer,
-               timing.peer / timing.ours, share=share, peak=around,
-               note=f"peer at {timing.peer_threads} thread{'s' * (timing.peer_threads > 1)}")
+    return Row(
+        name,
+        f"T {STEPS}, B {BATCH}, H {hidden}",
+        "eager torch, float32" if rounds else "eager torch",
+        "ms",
+        1e3 * timing.ours,
+        1e3 * timing.peer,
+        timing.peer / timing.ours,
+        share=share,
+        peak=around,
+        note=f"peer at {timing.peer_threads} thread{'s' * (timing.peer_threads > 1)}",
+    )
 
 
 def summary(result: Result) -> str:
@@ -67,8 +80,10 @@ def summary(result: Result) -> str:
     texts = []
     for hidden in sorted({_hidden(row) for row in result.rows}):
         ratios = [row.value for row in result.rows if _hidden(row) == hidden]
-        texts.append(f"median {median(ratios):.2f}x at H {hidden} ({len(ratios)} cell{'s' * (len(ratios) > 1)}, "
-                     f"from {min(ratios):.2f}x to {max(ratios):.2f}x)")
+        texts.append(
+            f"median {median(ratios):.2f}x at H {hidden} ({len(ratios)} cell{'s' * (len(ratios) > 1)}, "
+            f"from {min(ratios):.2f}x to {max(ratios):.2f}x)"
+        )
     return "; ".join(texts)
 
 

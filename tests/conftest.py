@@ -12,18 +12,29 @@ from hypothesis import HealthCheck, Phase, settings
 from unrolled.kernels.c import library
 from unrolled.kernels.c.toolchain import toolchain
 
-settings.register_profile("repeatable", derandomize=True, database=None, deadline=None, print_blob=False,
-                          suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large,
-                                                 HealthCheck.function_scoped_fixture])
+settings.register_profile(
+    "repeatable",
+    derandomize=True,
+    database=None,
+    deadline=None,
+    print_blob=False,
+    suppress_health_check=[
+        HealthCheck.too_slow,
+        HealthCheck.data_too_large,
+        HealthCheck.function_scoped_fixture,
+    ],
+)
 # Tests of sabotaged copies (test_mutants.py) only ask whether something fails, not for the smallest example.
-settings.register_profile("quick to fail", parent=settings.get_profile("repeatable"), phases=(Phase.explicit, Phase.generate))
+settings.register_profile(
+    "quick to fail", parent=settings.get_profile("repeatable"), phases=(Phase.explicit, Phase.generate)
+)
 settings.load_profile(os.environ.get("UNROLLED_TEST_PROFILE", "repeatable"))
 
 
-WORKER = os.environ.get("PYTEST_XDIST_WORKER")       # gw0, gw1 with `-n 2`
-if WORKER:                                           # the cores are taken; tests that need threads ask for two
+WORKER = os.environ.get("PYTEST_XDIST_WORKER")  # gw0, gw1 with `-n 2`
+if WORKER:  # the cores are taken; tests that need threads ask for two
     os.environ.setdefault("OMP_NUM_THREADS", "1")
-    os.environ.pop("COLUMNS", None)                  # the worker's own, 80; what is printed into a pipe is wider
+    os.environ.pop("COLUMNS", None)  # the worker's own, 80; what is printed into a pipe is wider
     torch.set_num_threads(1)
 
 

@@ -15,21 +15,95 @@ from hypothesis import strategies as st
 import unrolled
 from unrolled.cell import Cell, cell
 
-LANGUAGE = {name: getattr(unrolled, name) for name in (
-    "sigmoid", "tanh", "relu", "exp", "log", "softplus", "sin", "cos", "sqrt", "absolute", "floor", "step", "maximum",
-    "minimum", "where", "concat", "total", "largest", "mean", "held", "softmax", "norm", "layer_norm", "cumsum", "cumax",
-    "matrix_exp", "softmax_columns", "block_diagonal", "bilinear")}
-UNARY = ("tanh({})", "sigmoid({})", "relu({})", "softplus({})", "sin({})", "cos({})", "absolute({})", "step({})", "floor({})",
-         "-{}", "exp(-absolute({}))", "sqrt(1 + {0} * {0})", "log(1 + {0} * {0})", "1 - {}", "0.5 * {}", "{} ** 3", "{} / 2",
-         "held({})")
-OF_A_VECTOR = ("total({}) * 0.3", "total({}) * 0.3", "largest({})", "mean({})", "norm({})", "softmax({})", "layer_norm({})", "held({})",
-               "cumsum({}) * 0.3", "cumax({})")
-BINARY = ("{} + {}", "{} - {}", "{} * {}", "maximum({}, {})", "minimum({}, {})", "{} / (1.5 + absolute({}))",
-          "where({0} < {1}, {0}, 0)", "where({0} < {1}, {0}, {1} * {0})", "where({1}, {0}, 0.25)", "where(0.1 < {1}, 2, {0} * {1})")
+LANGUAGE = {
+    name: getattr(unrolled, name)
+    for name in (
+        "sigmoid",
+        "tanh",
+        "relu",
+        "exp",
+        "log",
+        "softplus",
+        "sin",
+        "cos",
+        "sqrt",
+        "absolute",
+        "floor",
+        "step",
+        "maximum",
+        "minimum",
+        "where",
+        "concat",
+        "total",
+        "largest",
+        "mean",
+        "held",
+        "softmax",
+        "norm",
+        "layer_norm",
+        "cumsum",
+        "cumax",
+        "matrix_exp",
+        "softmax_columns",
+        "block_diagonal",
+        "bilinear",
+    )
+}
+UNARY = (
+    "tanh({})",
+    "sigmoid({})",
+    "relu({})",
+    "softplus({})",
+    "sin({})",
+    "cos({})",
+    "absolute({})",
+    "step({})",
+    "floor({})",
+    "-{}",
+    "exp(-absolute({}))",
+    "sqrt(1 + {0} * {0})",
+    "log(1 + {0} * {0})",
+    "1 - {}",
+    "0.5 * {}",
+    "{} ** 3",
+    "{} / 2",
+    "held({})",
+)
+OF_A_VECTOR = (
+    "total({}) * 0.3",
+    "total({}) * 0.3",
+    "largest({})",
+    "mean({})",
+    "norm({})",
+    "softmax({})",
+    "layer_norm({})",
+    "held({})",
+    "cumsum({}) * 0.3",
+    "cumax({})",
+)
+BINARY = (
+    "{} + {}",
+    "{} - {}",
+    "{} * {}",
+    "maximum({}, {})",
+    "minimum({}, {})",
+    "{} / (1.5 + absolute({}))",
+    "where({0} < {1}, {0}, 0)",
+    "where({0} < {1}, {0}, {1} * {0})",
+    "where({1}, {0}, 0.25)",
+    "where(0.1 < {1}, 2, {0} * {1})",
+)
 MATRICES = ("softmax_columns({})", "matrix_exp(0.3 * {})", "block_diagonal({})", "bilinear({}, {}, {})")
 # A hyper-parameter is a plain number when the function runs on tensors, so it stands beside something that is none.
-HYPER = ("a * {0}", "{0} / (a + 1)", "where(a < {0}, {0}, a)", "maximum(a, {0})", "(1 - a) * {0} + a * {1}", "tanh({1} * a) * {0}",
-         "relu(a) * {0} - a")
+HYPER = (
+    "a * {0}",
+    "{0} / (a + 1)",
+    "where(a < {0}, {0}, a)",
+    "maximum(a, {0})",
+    "(1 - a) * {0} + a * {1}",
+    "tanh({1} * a) * {0}",
+    "relu(a) * {0} - a",
+)
 
 
 @dataclass
@@ -60,16 +134,20 @@ class Program:
     def cell(self) -> Cell:
         space = dict(LANGUAGE)
         exec(self.source, space)
-        return cell(shapes={**self.shapes, **{k: v for k, v in self.parameters.items() if k not in self.shapes}})(space["made"])
+        return cell(
+            shapes={**self.shapes, **{k: v for k, v in self.parameters.items() if k not in self.shapes}}
+        )(space["made"])
 
-    def _repr_pretty_(self, printer, cycle) -> None:       # how hypothesis shows a failing cell: as its source
+    def _repr_pretty_(self, printer, cycle) -> None:  # how hypothesis shows a failing cell: as its source
         printer.text(f"\n{self.source}shapes={self.shapes | self.parameters}\n")
 
 
 @st.composite
 def programs(draw) -> Program:
     made = Program()
-    widths = draw(st.sampled_from((("H",), ("H",), ("H", "O"), ("H", draw(st.sampled_from(("H+I", "3", "1", "2*O")))))))
+    widths = draw(
+        st.sampled_from((("H",), ("H",), ("H", "O"), ("H", draw(st.sampled_from(("H+I", "3", "1", "2*O"))))))
+    )
     _signature(draw, made, widths)
     for k in range(draw(st.integers(1, 7))):
         _line(draw, made, widths, f"v{k}")
@@ -78,7 +156,7 @@ def programs(draw) -> Program:
 
 
 def _signature(draw, made: Program, widths) -> None:
-    made.inputs = ["x", "u"][:draw(st.sampled_from((1, 1, 1, 2)))]
+    made.inputs = ["x", "u"][: draw(st.sampled_from((1, 1, 1, 2)))]
     made.values.append(("x", ("I",)))
     if len(made.inputs) == 2:
         made.shapes["u"] = draw(st.sampled_from(((), ("H",), ("P",))))
@@ -117,7 +195,7 @@ def _parameter(draw, made: Program, shape: tuple[str, ...]) -> str:
         made.parameters[name] = shape
         return f"({name} - {name}.T)"
     if kind == "function" and len(shape) == 2:
-        text = draw(st.sampled_from(MATRICES[:3 if shape[0] == shape[1] else 1]))
+        text = draw(st.sampled_from(MATRICES[: 3 if shape[0] == shape[1] else 1]))
         made.parameters[name] = ("1", *shape) if "block" in text else shape
         return text.format(name)
     if kind == "stacked" and shape:
@@ -156,18 +234,39 @@ def _product(draw, made: Program, width: str) -> str:
 
 
 def _line(draw, made: Program, widths, name: str) -> None:
-    kinds = ("gate", "gate", "unary", "binary", "binary", "alias", "total", "number", "concat", "joined", *("hyper",) * 2 * len(made.hyper))
+    kinds = (
+        "gate",
+        "gate",
+        "unary",
+        "binary",
+        "binary",
+        "alias",
+        "total",
+        "number",
+        "concat",
+        "joined",
+        *("hyper",) * 2 * len(made.hyper),
+    )
     kind = draw(st.sampled_from(kinds))
     width = draw(st.sampled_from(widths))
     if kind == "gate":
-        terms = [_product(draw, made, width) for _ in range(draw(st.integers(1, 2)))] + [_vector(draw, made, width)]
-        text, shape = f"{draw(st.sampled_from(('tanh', 'sigmoid', 'softplus', 'relu')))}({' + '.join(terms)})", (width,)
+        terms = [_product(draw, made, width) for _ in range(draw(st.integers(1, 2)))] + [
+            _vector(draw, made, width)
+        ]
+        text, shape = (
+            f"{draw(st.sampled_from(('tanh', 'sigmoid', 'softplus', 'relu')))}({' + '.join(terms)})",
+            (width,),
+        )
     elif kind == "unary":
         value, shape = _any(draw, made)
         text = draw(st.sampled_from(UNARY)).format(value)
     elif kind == "binary":
         value, shape = _any(draw, made)
-        other = _vector(draw, made, shape[0]) if shape else draw(st.sampled_from([n for n, s in made.values if not s]))
+        other = (
+            _vector(draw, made, shape[0])
+            if shape
+            else draw(st.sampled_from([n for n, s in made.values if not s]))
+        )
         pair = draw(st.permutations((value, f"({other})")))
         text = draw(st.sampled_from(BINARY)).format(*pair)
     elif kind == "hyper":
@@ -197,6 +296,8 @@ def _results(draw, made: Program, widths) -> None:
     for name, shape in made.states:
         fitting = [n for n, s in made.values if s == shape][::-1]
         value = draw(st.sampled_from(fitting))
-        made.returned.append(draw(st.sampled_from((value, value, f"tanh({value})", f"0.5 * {value} + 0.5 * {name}"))))
+        made.returned.append(
+            draw(st.sampled_from((value, value, f"tanh({value})", f"0.5 * {value} + 0.5 * {name}")))
+        )
     if draw(st.integers(0, 2)) == 0:
         made.returned.insert(0, draw(st.sampled_from([n for n, _ in made.values][::-1])))

@@ -14,14 +14,54 @@ import pytest
 from unrolled.kernels.c.emit import HEADERS
 
 FOLDER = Path(__file__).parents[1] / "src/unrolled/kernels/c"
-TEXT = "".join((FOLDER / name).read_text(encoding="utf-8") for name in HEADERS if name not in ("threads.h", "around.h"))
+TEXT = "".join(
+    (FOLDER / name).read_text(encoding="utf-8") for name in HEADERS if name not in ("threads.h", "around.h")
+)
 COMPILER = shutil.which(os.environ.get("CC", "cc")) or shutil.which("gcc")
-FLAGS = ["-O3", "-std=gnu11", "-mprefer-vector-width=512", "-fno-math-errno", "-fno-trapping-math", "-shared", "-fPIC"]
-UNARY = ["exp", "log", "tanh", "sigmoid", "softplus", "sin", "cos", "sqrt", "abs", "relu", "floor", "sign", "step"]
+FLAGS = [
+    "-O3",
+    "-std=gnu11",
+    "-mprefer-vector-width=512",
+    "-fno-math-errno",
+    "-fno-trapping-math",
+    "-shared",
+    "-fPIC",
+]
+UNARY = [
+    "exp",
+    "log",
+    "tanh",
+    "sigmoid",
+    "softplus",
+    "sin",
+    "cos",
+    "sqrt",
+    "abs",
+    "relu",
+    "floor",
+    "sign",
+    "step",
+]
 BINARY = ["max", "min", "less"]
-SIZES = [(1, 1, 1), (1, 512, 128), (2, 65, 3), (3, 64, 300), (5, 33, 17), (6, 129, 64), (7, 63, 257), (13, 100, 100),
-         (16, 31, 1), (32, 200, 70), (97, 70, 31), (200, 130, 40), (4, 900, 301), (33, 700, 515), (100, 20, 600),
-         (0, 5, 5), (3, 4, 0)]
+SIZES = [
+    (1, 1, 1),
+    (1, 512, 128),
+    (2, 65, 3),
+    (3, 64, 300),
+    (5, 33, 17),
+    (6, 129, 64),
+    (7, 63, 257),
+    (13, 100, 100),
+    (16, 31, 1),
+    (32, 200, 70),
+    (97, 70, 31),
+    (200, 130, 40),
+    (4, 900, 301),
+    (33, 700, 515),
+    (100, 20, 600),
+    (0, 5, 5),
+    (3, 4, 0),
+]
 
 DRIVER = r"""
 #define UNARY(name) void all_##name(long n, const real *restrict x, real *restrict y) \
@@ -73,8 +113,18 @@ class Library:
         source = f"typedef {real} real;\n#define REAL {bits}\n{before}{TEXT}{DRIVER}{macros}"
         name = folder / f"header_{bits}_{target}_{len(before)}"
         name.with_suffix(".c").write_text(source)
-        command = [COMPILER, *FLAGS, f"-march={target}", "-Wall", "-Wextra", "-Werror",
-                   str(name.with_suffix(".c")), "-o", str(name.with_suffix(".so")), "-lm"]
+        command = [
+            COMPILER,
+            *FLAGS,
+            f"-march={target}",
+            "-Wall",
+            "-Wextra",
+            "-Werror",
+            str(name.with_suffix(".c")),
+            "-o",
+            str(name.with_suffix(".so")),
+            "-lm",
+        ]
         built = subprocess.run(command, capture_output=True, text=True, timeout=120)
         if built.returncode and target != "native" and "march" in built.stderr:
             pytest.skip(f"the compiler does not know -march={target}")
@@ -83,7 +133,9 @@ class Library:
         self.library.do_packed_size.restype = ctypes.c_long
 
     def call(self, name, *arguments):
-        plain = [ctypes.c_void_p(a.ctypes.data) if isinstance(a, np.ndarray) else ctypes.c_long(a) for a in arguments]
+        plain = [
+            ctypes.c_void_p(a.ctypes.data) if isinstance(a, np.ndarray) else ctypes.c_long(a) for a in arguments
+        ]
         return getattr(self.library, name)(*plain)
 
     def map(self, name, *inputs):
@@ -108,7 +160,17 @@ class Library:
         held = np.zeros((depth, rows + 2) if transposed else (rows, depth + 2), self.dtype)
         held[:, :-2] = a.T if transposed else a
         packed = self.pack(np.ascontiguousarray(b), 1, columns, columns, depth, columns, 0)
-        self.call("do_product_transposed" if transposed else "do_product", rows, columns, depth, held, held.shape[1],
-                  packed, room, columns + 3, int(c is not None))
+        self.call(
+            "do_product_transposed" if transposed else "do_product",
+            rows,
+            columns,
+            depth,
+            held,
+            held.shape[1],
+            packed,
+            room,
+            columns + 3,
+            int(c is not None),
+        )
         assert (room[-1] == 9).all() and (room[:, columns:] == 9).all(), "wrote outside C"
         return room[:-1, :columns]

@@ -32,12 +32,14 @@ needs_compiler = pytest.mark.skipif(not HAS_COMPILER, reason="no C compiler work
 BACKENDS = ("reference", pytest.param("c", marks=needs_compiler))
 DTYPES = (torch.float64, torch.float32)
 PAIRS = [*(("reference", n) for n in CELLS), *(pytest.param("c", n, marks=needs_compiler) for n in C_CELLS)]
-TRIPLES = [*(("reference", d, n) for d in DTYPES for n in CELLS),
-           *(pytest.param("c", d, n, marks=needs_compiler) for d in DTYPES for n in C_CELLS)]
+TRIPLES = [
+    *(("reference", d, n) for d in DTYPES for n in CELLS),
+    *(pytest.param("c", d, n, marks=needs_compiler) for d in DTYPES for n in C_CELLS),
+]
 # How the C backend may go about it: (threads, whether they share out units, whether BLAS takes the products over time).
 WAYS = ((1, False, False), (2, False, False), (2, True, False), (2, False, True))
 CLOSE = {torch.float64: 1e-9, torch.float32: 5e-4}
-POSITIVE = ("tau",)             # parameters that are periods or time constants
+POSITIVE = ("tau",)  # parameters that are periods or time constants
 
 
 @dataclass
@@ -57,13 +59,27 @@ class Instance:
         return [t for t in (*self.parameters.values(), *self.inputs, *self.state) if t.is_floating_point()]
 
     def run(self, backend: str, **more):
-        y, final, _ = run(self.cell.graph, self.sizes, self.inputs, self.state, self.parameters, self.schedule,
-                          backend=backend, **more)
+        y, final, _ = run(
+            self.cell.graph,
+            self.sizes,
+            self.inputs,
+            self.state,
+            self.parameters,
+            self.schedule,
+            backend=backend,
+            **more,
+        )
         return [y, *final]
 
 
-def instance(cell: Cell, sizes: dict[str, int], schedule: Schedule, dtype=torch.float64, indices: bool = False,
-             seed: int = 0) -> Instance:
+def instance(
+    cell: Cell,
+    sizes: dict[str, int],
+    schedule: Schedule,
+    dtype=torch.float64,
+    indices: bool = False,
+    seed: int = 0,
+) -> Instance:
     """Random values of a cell; zeros as biases or initial states would hide half of all mistakes. `indices`: the first
     input is int64 and stands for one-hot rows."""
     made = torch.Generator().manual_seed(seed)
@@ -84,7 +100,7 @@ def instance(cell: Cell, sizes: dict[str, int], schedule: Schedule, dtype=torch.
     if indices:
         inputs[0] = torch.randint(sizes["I"], (schedule.total,), generator=made)
     state = [normal(schedule.batch, *widths("state", n, (1,)), scale=0.6) for n in graph.states]
-    named = [*graph.parameters, *graph.inputs[1 if indices else 0:], *graph.states]
+    named = [*graph.parameters, *graph.inputs[1 if indices else 0 :], *graph.states]
     return Instance(cell, sizes, schedule, parameters, inputs, state, named)
 
 
@@ -92,7 +108,9 @@ def fitting(cell: Cell, sizes: dict[str, int]) -> dict[str, int]:
     """The sizes nearest above that a cell's equations allow: where they divide a width (`H/4`), a multiple; where they
     make two widths one, equal; 2 where a letter of the cell's own has no size."""
     graph, found = cell.graph, {letter: 2 for letter in cell.graph.dims if letter.isidentifier()} | dict(sizes)
-    for letter, by in sorted({pair for n in graph.nodes for d in n.shape or () for pair in re.findall(r"([A-Z])/(\d+)", str(d))}):
+    for letter, by in sorted(
+        {pair for n in graph.nodes for d in n.shape or () for pair in re.findall(r"([A-Z])/(\d+)", str(d))}
+    ):
         found[letter] = math.ceil(found[letter] / int(by)) * int(by)
     for clash in graph.clashes:
         if clash.left in found and clash.right in found:
@@ -104,23 +122,33 @@ def meaning(given: Instance) -> list[torch.Tensor]:
     """[output (N, width), final states]: the author's function, one step after the other."""
     cell, schedule, graph = given.cell, given.schedule, given.cell.graph
     weights = {names[0]: tensor for names, tensor in given.parameters.items()}
-    inputs = [x if x.is_floating_point() else torch.nn.functional.one_hot(x, given.sizes["I"]).to(given.state[0].dtype)
-              for x in given.inputs]
+    inputs = [
+        x
+        if x.is_floating_point()
+        else torch.nn.functional.one_hot(x, given.sizes["I"]).to(given.state[0].dtype)
+        for x in given.inputs
+    ]
     rows = [schedule.rows(t) for t in range(schedule.steps)]
     by_step = list(zip(*(x.split(rows) for x in inputs)))
     state, outputs = tuple(given.state), [None] * schedule.steps
     order = reversed(range(schedule.steps)) if schedule.reverse else range(schedule.steps)
-    flat = [graph.shape("input", n) == () for n in graph.inputs], [graph.shape("state", n) == () for n in graph.states]
+    flat = (
+        [graph.shape("input", n) == () for n in graph.inputs],
+        [graph.shape("state", n) == () for n in graph.states],
+    )
 
     def step(values, current):
         result = cell(*_numbers(values, flat[0]), *_numbers(current, flat[1]), **weights)
-        return tuple(torch.as_tensor(r, dtype=state[0].dtype) for r in (result if isinstance(result, tuple) else (result,)))
+        return tuple(
+            torch.as_tensor(r, dtype=state[0].dtype)
+            for r in (result if isinstance(result, tuple) else (result,))
+        )
 
     for t in order:
         n = rows[t]
         results = torch.vmap(step)(by_step[t], tuple(s[:n] for s in state))
         outputs[t] = _wide(results[0], n, _width(given, graph.output))
-        fresh = results[len(results) - len(state):]
+        fresh = results[len(results) - len(state) :]
         state = tuple(torch.cat([_wide(new, n, old.shape[1]), old[n:]]) for new, old in zip(fresh, state))
     return [torch.cat(outputs), *state]
 
@@ -142,7 +170,9 @@ def _width(given: Instance, index: int) -> int:
 def weighted(results, seed: int = 9) -> torch.Tensor:
     """A fixed random weighting of all results, so that no gradient can be missed by symmetry."""
     made = torch.Generator().manual_seed(seed)
-    return sum((r * torch.randn(r.shape, generator=made, dtype=torch.float64).to(r.dtype)).sum() for r in results)
+    return sum(
+        (r * torch.randn(r.shape, generator=made, dtype=torch.float64).to(r.dtype)).sum() for r in results
+    )
 
 
 def gradients(results, leaves, **more):
@@ -182,12 +212,20 @@ def _solved(name: str, sizes, schedule: Schedule, dtype, indices: bool, seed: in
     given = instance(REGISTRY[name], dict(sizes), schedule, dtype, indices, seed)
     if dtype is torch.float64:
         return solve(given)
-    exact = _solved(name, sizes, schedule, torch.float64, indices, seed)      # the same numbers before they were rounded
+    exact = _solved(
+        name, sizes, schedule, torch.float64, indices, seed
+    )  # the same numbers before they were rounded
     return Solved(given, [r.to(dtype) for r in exact.results], [g.to(dtype) for g in exact.gradients])
 
 
-def solved(name: str, sizes: dict[str, int], schedule: Schedule, dtype=torch.float64, indices: bool = False,
-           seed: int = 0) -> Solved:
+def solved(
+    name: str,
+    sizes: dict[str, int],
+    schedule: Schedule,
+    dtype=torch.float64,
+    indices: bool = False,
+    seed: int = 0,
+) -> Solved:
     """A registered cell's instance and its solution (that of float64, rounded), worked out once per process."""
     return _solved(name, tuple(sizes.items()), schedule, dtype, indices, seed)
 

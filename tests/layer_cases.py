@@ -20,17 +20,32 @@ def cell_of(name: str):
 
 def stacks(cell) -> bool:
     """Whether a layer may read another's output: not where a state is as wide as the input, or the input as the state."""
-    return not any("I" in cell.graph.shape("state", s) for s in cell.states) and cell.graph.shape("input", cell.inputs[0]) == ("I",)
+    return not any("I" in cell.graph.shape("state", s) for s in cell.states) and cell.graph.shape(
+        "input", cell.inputs[0]
+    ) == ("I",)
 
 
-def make_layer(name: str, backend: str = "reference", dtype=torch.float64, hidden_size: int = 5, num_layers: int = 1,
-               **options) -> Recurrent:
+def make_layer(
+    name: str,
+    backend: str = "reference",
+    dtype=torch.float64,
+    hidden_size: int = 5,
+    num_layers: int = 1,
+    **options,
+) -> Recurrent:
     """A layer whose parameters are all random (zeros as biases hide mistakes), as deep as wanted where the cell can."""
     torch.manual_seed(1)
     cell = cell_of(name)
     sizes = fitting(cell, {"I": 3, "H": hidden_size, **cell.widths})
-    layer = Recurrent(cell, sizes["I"], sizes["H"], num_layers=num_layers if stacks(cell) else 1, backend=backend,
-                      dtype=dtype, **options)
+    layer = Recurrent(
+        cell,
+        sizes["I"],
+        sizes["H"],
+        num_layers=num_layers if stacks(cell) else 1,
+        backend=backend,
+        dtype=dtype,
+        **options,
+    )
     for path, parameter in layer.named_parameters():
         if path.split(".")[-1] not in POSITIVE:
             torch.nn.init.normal_(parameter, 0.0, 0.4)
@@ -47,8 +62,10 @@ def make_input(layer: Recurrent, steps: int, batch: int, seed: int = 2):
     torch.manual_seed(seed)
     dtype = type_of(layer)
     x = torch.randn(steps, batch, layer.input_size, dtype=dtype, requires_grad=True)
-    further = [torch.rand(steps, batch, *([] if width == 1 else [width]), dtype=dtype).cumsum(0).requires_grad_()
-               for width in layer._input_widths[1:]]
+    further = [
+        torch.rand(steps, batch, *([] if width == 1 else [width]), dtype=dtype).cumsum(0).requires_grad_()
+        for width in layer._input_widths[1:]
+    ]
     return (x, *further) if further else x
 
 
@@ -56,8 +73,9 @@ def make_state(layer: Recurrent, batch: int, seed: int = 3):
     torch.manual_seed(seed)
     dtype = type_of(layer)
     count = layer.num_layers * (2 if layer.bidirectional else 1)
-    return tuple((0.5 * torch.randn(count, batch, width, dtype=dtype)).requires_grad_()
-                 for width in layer._state_widths)
+    return tuple(
+        (0.5 * torch.randn(count, batch, width, dtype=dtype)).requires_grad_() for width in layer._state_widths
+    )
 
 
 def part(x, *index):
@@ -91,5 +109,5 @@ def plain(layer: Recurrent, x, state):
         results = torch.vmap(lambda i, s: cell(*i, *s, **weights))(values, current)
         results = results if isinstance(results, tuple) else (results,)
         outputs.append(results[0])
-        current = results[-len(current):]
+        current = results[-len(current) :]
     return torch.stack(outputs), tuple(s[None] for s in current)

@@ -12,11 +12,25 @@ from unrolled import ops
 
 NAME = re.compile(r"\b([A-Za-z_]\w*?)(?:\((\d+)\))?('*)\[(t|t-1)\]")
 FIXED = re.compile(r"\b([A-Za-z_]\w*)\((\d+)\)(?![\w\[])")
-FUNCTIONS = {name: value for name, value in vars(ops).items() if inspect.isfunction(value) and value.__module__ == ops.__name__}
-FUNCTIONS |= {"kron": torch.kron, "kron_left": lambda pairs, b: pairs.view(-1, len(b)) @ b,
-              "kron_right": lambda pairs, a: a @ pairs.view(len(a), -1)}
-FUNCTIONS |= {"flat": lambda m: m.flatten(1), "max": ops.maximum, "min": ops.minimum, "sum": lambda v: v.sum(), "outer": lambda a, b: torch.outer(a, b),
-              "magnitude": ops.absolute, "cumsum_back": lambda v: ops.on_numbers("cumsum_back", (v,))}
+FUNCTIONS = {
+    name: value
+    for name, value in vars(ops).items()
+    if inspect.isfunction(value) and value.__module__ == ops.__name__
+}
+FUNCTIONS |= {
+    "kron": torch.kron,
+    "kron_left": lambda pairs, b: pairs.view(-1, len(b)) @ b,
+    "kron_right": lambda pairs, a: a @ pairs.view(len(a), -1),
+}
+FUNCTIONS |= {
+    "flat": lambda m: m.flatten(1),
+    "max": ops.maximum,
+    "min": ops.minimum,
+    "sum": lambda v: v.sum(),
+    "outer": lambda a, b: torch.outer(a, b),
+    "magnitude": ops.absolute,
+    "cumsum_back": lambda v: ops.on_numbers("cumsum_back", (v,)),
+}
 
 
 def python(text: str) -> str:
@@ -24,7 +38,7 @@ def python(text: str) -> str:
     text = text.split("#")[0].strip().replace("sum over t of ", "")
     text = re.sub(r"\|([^|]+)\|", r"magnitude(\1)", text)
     text = FIXED.sub(r"\1__\2", NAME.sub(_identifier, text))
-    return re.sub(r"^(\w+) \+= (.*)", r"\1 = \1 + (\2)", text)         # not in place: a number may become a vector
+    return re.sub(r"^(\w+) \+= (.*)", r"\1 = \1 + (\2)", text)  # not in place: a number may become a vector
 
 
 def _identifier(match: re.Match) -> str:
@@ -42,7 +56,9 @@ def _through(line: str, found: dict[str, object]) -> None:
     """A line such as `d(W - W.T) += ...`: autograd brings what stands there to the parameters and inputs within."""
     expression, gradient = re.fullmatch(r"d\((.*)\) \+?= (.*)", line).groups()
     value, above = (eval(python(text), dict(FUNCTIONS), found) for text in (expression, gradient))
-    leaves = {name: v for name, v in found.items() if isinstance(v, torch.Tensor) and v.requires_grad and v.is_leaf}
+    leaves = {
+        name: v for name, v in found.items() if isinstance(v, torch.Tensor) and v.requires_grad and v.is_leaf
+    }
     gradients = torch.autograd.grad(value, list(leaves.values()), above.expand(value.shape), allow_unused=True)
     for name, part in zip(leaves, gradients):
         if part is not None:

@@ -16,7 +16,7 @@ import unrolled
 from unrolled import Recurrent
 
 every_backend = pytest.mark.parametrize("backend", BACKENDS)
-SEVERAL = ["lstm", "gru_reset_before", "lem", "rhn", "intersection_rnn"]      # one of every kind of loop
+SEVERAL = ["lstm", "gru_reset_before", "lem", "rhn", "intersection_rnn"]  # one of every kind of loop
 several_cells = pytest.mark.parametrize("name", SEVERAL)
 
 
@@ -59,7 +59,7 @@ def test_gradients_only_where_they_are_asked_for(name, backend):
         y, last = layer(x, state)
         found = gradients([r for r in (y, *last) if r.requires_grad], [leaf])
         if all(r.requires_grad for r in (y, *last)):
-            assert_close(found, expected[k:k + 1])
+            assert_close(found, expected[k : k + 1])
     for other in wanted:
         other.requires_grad_(True)
 
@@ -72,9 +72,10 @@ def test_double_backward(name, backend):
     names = [n for n, _ in layer.named_parameters()]
 
     def run(x, *rest):
-        state, parameters = rest[:len(layer.cell.states)], dict(zip(names, rest[len(layer.cell.states):]))
+        state, parameters = rest[: len(layer.cell.states)], dict(zip(names, rest[len(layer.cell.states) :]))
         y, last = torch.func.functional_call(layer, parameters, (x, state))
         return (y, *last)
+
     inputs = (x, *state, *layer.parameters())
     assert torch.autograd.gradgradcheck(run, tuple(v.detach().requires_grad_() for v in inputs), fast_mode=True)
 
@@ -88,6 +89,7 @@ def test_gradients_against_finite_differences(name, backend):
     def run(x, *state):
         y, last = layer(x, state)
         return (y, *last)
+
     assert torch.autograd.gradcheck(run, (x, *state), fast_mode=True)
 
 
@@ -113,12 +115,15 @@ def test_func_grad_and_vmap_and_jvp_are_right(name):
 
     def loss(parameters, x):
         return torch.func.functional_call(layer, parameters, (x, state))[0].square().sum()
+
     by_func = torch.func.grad(loss)(parameters, x)
     leaves = {k: v.clone().requires_grad_() for k, v in parameters.items()}
     assert_close(list(by_func.values()), torch.autograd.grad(loss(leaves, x), list(leaves.values())))
 
     many = torch.stack([x, x + 1, 2 * x])
-    assert_close((torch.vmap(lambda v: layer(v, state)[0])(many),), (torch.stack([layer(v, state)[0] for v in many]),))
+    assert_close(
+        (torch.vmap(lambda v: layer(v, state)[0])(many),), (torch.stack([layer(v, state)[0] for v in many]),)
+    )
     each = torch.vmap(torch.func.grad(loss), (None, 0))(parameters, many)
     assert_close([v[1] for v in each.values()], list(torch.func.grad(loss)(parameters, many[1]).values()))
 
@@ -152,8 +157,11 @@ def test_checkpointing_gives_the_same_gradients(name, backend):
     wanted = leaves(layer, x, state)
     expected = layer(x, state)
     for reentrant in (False, True):
-        y, last = checkpoint(layer, x, state, use_reentrant=reentrant) if not reentrant else \
-            checkpoint(lambda x, *s: layer(x, s), x, *state, use_reentrant=True)
+        y, last = (
+            checkpoint(layer, x, state, use_reentrant=reentrant)
+            if not reentrant
+            else checkpoint(lambda x, *s: layer(x, s), x, *state, use_reentrant=True)
+        )
         assert_close((y, *last), (expected[0], *expected[1]))
         if not reentrant:
             assert_close(gradients((y, *last), wanted), gradients((expected[0], *expected[1]), wanted))
@@ -172,6 +180,7 @@ def test_threads_run_layers_at_the_same_time(backend):
             y, _ = layer(x)
             torch.autograd.grad(y.sum(), x)
         found[k] = y
+
     workers = [threading.Thread(target=work, args=(k,)) for k in range(6)]
     for worker in workers:
         worker.start()
@@ -200,8 +209,9 @@ def test_data_loader_workers_run_layers(context):
     torch.manual_seed(0)
     data = Encoded(Recurrent("gru", 3, 5))
     data[0]
-    loader = torch.utils.data.DataLoader(data, batch_size=3, num_workers=1 if context == "spawn" else 2,
-                                         multiprocessing_context=context)
+    loader = torch.utils.data.DataLoader(
+        data, batch_size=3, num_workers=1 if context == "spawn" else 2, multiprocessing_context=context
+    )
     torch.testing.assert_close(torch.cat(list(loader)), torch.stack([data[k] for k in range(6)]))
 
 
@@ -214,7 +224,7 @@ def test_a_forked_child_trains(backend):
     expected = torch.autograd.grad(layer(x)[0].sum(), x)[0]
     child = os.fork()
     if not child:
-        torch.set_num_threads(1)      # as a DataLoader's workers do: torch's own products hang in a child otherwise
+        torch.set_num_threads(1)  # as a DataLoader's workers do: torch's own products hang in a child otherwise
         found = torch.autograd.grad(layer(x)[0].sum(), x)[0]
         os._exit(0 if torch.allclose(found, expected, rtol=1e-10, atol=1e-10) else 1)
     deadline = threading.Timer(60, os.kill, (child, 9))
@@ -261,8 +271,15 @@ class Tagger(torch.nn.Module):
         return self.head(self.rnn(torch.relu(x))[0])
 
 
-@pytest.mark.parametrize("make", [lambda: Recurrent("mgu", 6, 8, num_layers=2), lambda: unrolled.LSTM(6, 8),
-                                  lambda: unrolled.GRU(6, 4, bidirectional=True)], ids=["Recurrent", "LSTM", "GRU"])
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: Recurrent("mgu", 6, 8, num_layers=2),
+        lambda: unrolled.LSTM(6, 8),
+        lambda: unrolled.GRU(6, 4, bidirectional=True),
+    ],
+    ids=["Recurrent", "LSTM", "GRU"],
+)
 def test_compile_of_a_whole_model(make):
     torch.manual_seed(0)
     model = Tagger(make())

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 ROOT = Path(__file__).parents[1]
-sys.path.insert(0, str(ROOT))       # bench/ stands beside the package, not in it
+sys.path.insert(0, str(ROOT))  # bench/ stands beside the package, not in it
 
 from bench import __main__ as command  # noqa: E402
 from bench import few, long, machine, measure, plain, quality, report, zoo  # noqa: E402
@@ -20,7 +20,6 @@ from bench.eager import eager_of  # noqa: E402
 from bench.layers import STARTERS, cases, flops  # noqa: E402
 from bench.peers import check_same, ragged, sizes_of, training  # noqa: E402
 from bench.rows import Result, Row  # noqa: E402
-
 from unrolled import Recurrent  # noqa: E402
 from unrolled.cells import REGISTRY  # noqa: E402
 from unrolled.errors import UnrolledError  # noqa: E402
@@ -29,15 +28,24 @@ from unrolled.views.count import widths_at  # noqa: E402
 STEPS, BATCH, HIDDEN = 6, 3, 7
 # Vectors that a step multiplies, where it is not one.
 OPERANDS = {"rhn": 3, "lem": 2, "mgu": 2, "gru_reset_before": 2, "jordan": 2, "indrnn": 0, "mingru": 0}
-MACHINE = {"processor": "Abacus 3", "cores": 2, "threads": 2, "torch": "2.13.0", "compiler": "cc 12",
-           "python": "3.12.1", "system": "Linux", "date": "2026-01-31", "busy": 0.0}
+MACHINE = {
+    "processor": "Abacus 3",
+    "cores": 2,
+    "threads": 2,
+    "torch": "2.13.0",
+    "compiler": "cc 12",
+    "python": "3.12.1",
+    "system": "Linux",
+    "date": "2026-01-31",
+    "busy": 0.0,
+}
 
 
 def instance(name: str):
     """A reference layer with random biases, a random input of every kind and a random state, float64."""
     torch.manual_seed(0)
     width = HIDDEN if name == "intersection_rnn" else 5
-    hidden = widths_at(REGISTRY[name].graph, {}, HIDDEN)["H"]      # a little more for heads and the like
+    hidden = widths_at(REGISTRY[name].graph, {}, HIDDEN)["H"]  # a little more for heads and the like
     rnn = Recurrent(name, width, hidden, backend="reference", dtype=torch.float64)
     x = torch.randn(STEPS, BATCH, width, dtype=torch.float64, requires_grad=True)
     more = [torch.rand(STEPS, BATCH, dtype=torch.float64, requires_grad=True) for _ in rnn.cell.inputs[1:]]
@@ -65,8 +73,10 @@ def test_eager_peer_equals_the_reference(name):
     trained = [(leaf, origin) for leaf, origin in zip(peer.leaves, peer.origins) if leaf.requires_grad]
     inner = gradients(outputs, [*before, *(leaf for leaf, _ in trained)], seeds)
     # The peer's weights are stacks of the layer's: their gradients are carried back through the stacking.
-    through = gradients([origin for _, origin in trained], list(weights.values()), inner[len(before):])
-    for name, found, exact in zip((*map(str, range(len(before))), *weights), (*inner[:len(before)], *through), expected):
+    through = gradients([origin for _, origin in trained], list(weights.values()), inner[len(before) :])
+    for name, found, exact in zip(
+        (*map(str, range(len(before))), *weights), (*inner[: len(before)], *through), expected
+    ):
         torch.testing.assert_close(found, exact, rtol=1e-9, atol=1e-11, msg=f"gradient of {name}")
     assert len(inner) + len(weights) == len(expected) + len(trained)
 
@@ -76,7 +86,9 @@ def gradients(results, leaves, above):
     pairs = [(r, a) for r, a in zip(results, above) if r.requires_grad]
     if not pairs or not leaves:
         return tuple(torch.zeros_like(leaf) for leaf in leaves)
-    return torch.autograd.grad([r for r, _ in pairs], leaves, [a for _, a in pairs], allow_unused=True, materialize_grads=True)
+    return torch.autograd.grad(
+        [r for r, _ in pairs], leaves, [a for _, a in pairs], allow_unused=True, materialize_grads=True
+    )
 
 
 @pytest.mark.parametrize("name", STARTERS)
@@ -105,8 +117,14 @@ def test_every_figure_asked_for_is_a_row():
     assert [found["elman", "torch.nn.RNN", h, 32] for h in (128, 512)] == [2.2, 1.4]
     assert [found["peephole_lstm", "torchrecurrent.PeepholeLSTM", h, 32] for h in (128, 512)] == [6, 2.3]
     assert [found["mgu", "torchrecurrent.MGU", h, 32] for h in (128, 512)] == [6, 2.5]
-    assert (found["lem", "torchrecurrent.LEM", 128, 32], found["indrnn", "torchrecurrent.IndRNN", 128, 32]) == (4, 6)
-    assert (found["lstm", "padded torch.nn.LSTM", 128, 16], found["lstm", "packed torch.nn.LSTM", 128, 16]) == (1.5, 20)
+    assert (found["lem", "torchrecurrent.LEM", 128, 32], found["indrnn", "torchrecurrent.IndRNN", 128, 32]) == (
+        4,
+        6,
+    )
+    assert (found["lstm", "padded torch.nn.LSTM", 128, 16], found["lstm", "packed torch.nn.LSTM", 128, 16]) == (
+        1.5,
+        20,
+    )
     for name in STARTERS:
         assert [found[name, "eager torch", *s] for s in ((128, 32), (512, 32), (64, 1))] == [2, 2, 8]
 
@@ -127,7 +145,9 @@ def test_the_peer_works_out_expressions_of_parameters_and_trains_what_the_layer_
     peer = eager_of(rnn.cell, sizes, dict(rnn.layers[0].named_parameters()))
     assert any(torch.equal(leaf, rnn.layers[0].U) for leaf in peer.leaves), "U itself, not U - U.T"
     rnn, *_, sizes = instance("leaky_esn")
-    peer = eager_of(rnn.cell, sizes, {**dict(rnn.layers[0].named_parameters()), **dict(rnn.layers[0].named_buffers())})
+    peer = eager_of(
+        rnn.cell, sizes, {**dict(rnn.layers[0].named_parameters()), **dict(rnn.layers[0].named_buffers())}
+    )
     assert peer.leaves and not any(leaf.requires_grad for leaf in peer.leaves)
 
 
@@ -140,7 +160,8 @@ def test_zoo_times_each_cell_at_each_width_and_says_what_it_left_out(monkeypatch
     said = []
     result = zoo.run(0.0, (4, 6), ["elman", "jordan", "mingru"], said.append)
     assert sorted((row.what, row.sizes) for row in result.rows) == [
-        (name, f"T 3, B 2, H {hidden}") for name in ("elman", "mingru") for hidden in (4, 6)]
+        (name, f"T 3, B 2, H {hidden}") for name in ("elman", "mingru") for hidden in (4, 6)
+    ]
     assert [r.value for r in result.rows[:2]] == sorted((r.value for r in result.rows[:2]), reverse=True)
     assert len(said) == 4 and result.skipped == ("jordan runs on the reference backend only: no paper",)
     assert zoo.summary(result).startswith("median ") and "at H 6 (2 cells, from " in report.summary(result)
@@ -151,7 +172,7 @@ def test_zoo_times_each_cell_at_each_width_and_says_what_it_left_out(monkeypatch
 
 @pytest.mark.parametrize("packed", (False, True))
 def test_ragged_sides_compute_the_same(packed):
-    ours, peer = ragged(packed, 3, 2, 9, 8)      # raises where they do not
+    ours, peer = ragged(packed, 3, 2, 9, 8)  # raises where they do not
     assert ours().shape == peer().shape == (9, 3, 8)
 
 
@@ -180,12 +201,39 @@ def test_pair_is_measured_again_while_the_peak_has_moved(monkeypatch):
 
 
 def sample() -> Result:
-    return Result("layers", MACHINE, (
-        Row("lstm", "T 100, B 32, H 128", "torch.nn.LSTM", "ms", 8.0, 12.0, 1.5, 1.25, share=0.815, peak=350.0),
-        Row("gru", "T 100, B 32, H 128", "torch.nn.GRU", "ms", 10.0, 20.0, 2.0, 2.5, share=0.4, peak=300.0,
-            note="peer at 1 thread"),
-        Row("building | lem", "", "", "s", 1.2345, None, 1.2345, 3.0, "at most"),
-    ), ("mgu vs torchrecurrent.MGU: No module named 'torchrecurrent'",))
+    return Result(
+        "layers",
+        MACHINE,
+        (
+            Row(
+                "lstm",
+                "T 100, B 32, H 128",
+                "torch.nn.LSTM",
+                "ms",
+                8.0,
+                12.0,
+                1.5,
+                1.25,
+                share=0.815,
+                peak=350.0,
+            ),
+            Row(
+                "gru",
+                "T 100, B 32, H 128",
+                "torch.nn.GRU",
+                "ms",
+                10.0,
+                20.0,
+                2.0,
+                2.5,
+                share=0.4,
+                peak=300.0,
+                note="peer at 1 thread",
+            ),
+            Row("building | lem", "", "", "s", 1.2345, None, 1.2345, 3.0, "at most"),
+        ),
+        ("mgu vs torchrecurrent.MGU: No module named 'torchrecurrent'",),
+    )
 
 
 def test_report_renders_a_stored_result(tmp_path):
@@ -194,7 +242,10 @@ def test_report_renders_a_stored_result(tmp_path):
     assert "2 of 3 targets reached." in text
     assert "Abacus 3, 2 cores (2 threads); torch 2.13.0; cc 12; Python 3.12.1; Linux; 2026-01-31;" in text
     assert "2026-01-31; product peak 350 GFLOP/s." in text
-    assert "| lstm | T 100, B 32, H 128 | torch.nn.LSTM | 8 ms | 12 ms | 1.50x | at least 1.25x | 82% | yes |" in text
+    assert (
+        "| lstm | T 100, B 32, H 128 | torch.nn.LSTM | 8 ms | 12 ms | 1.50x | at least 1.25x | 82% | yes |"
+        in text
+    )
     assert "| 2.00x | at least 2.5x | 40% | no | the machine's peak moved; peer at 1 thread |" in text
     assert r"| building \| lem |  |  | 1.23 s |  |  | at most 3 s |  | yes |  |" in text
     assert "Around 1 of 3 rows the machine's peak was more than a tenth below its best" in text
@@ -214,7 +265,11 @@ def test_a_table_that_was_not_measured_anew_stays(tmp_path):
     titles = [line[3:] for line in text.splitlines() if line.startswith("## ")]
     assert titles == [report.TITLES[command] for command in ("layers", "mixed", "few")]
     places = {part.splitlines()[0]: part for part in text.split("\n## ")[1:]}
-    assert "old, " in places[report.TITLES["few"]] and "new, " in places[report.TITLES["layers"]] and text.count("a \\| peer") == 3
+    assert (
+        "old, " in places[report.TITLES["few"]]
+        and "new, " in places[report.TITLES["layers"]]
+        and text.count("a \\| peer") == 3
+    )
 
 
 def test_stored_result_reads_back_as_it_was(tmp_path):
@@ -232,7 +287,12 @@ def stat(monkeypatch, *looks):
 
     def ticks(self, **_):
         busy, idle, waiting = next(left)
-        return f"cpu  1 1 1 1\n" + "".join(f"cpu{core} {busy} 0 0 {idle} {waiting} 0 0 0 0 0\n" for core in (0, 1)) + "cpu2 9 9 9 9\n"
+        return (
+            "cpu  1 1 1 1\n"
+            + "".join(f"cpu{core} {busy} 0 0 {idle} {waiting} 0 0 0 0 0\n" for core in (0, 1))
+            + "cpu2 9 9 9 9\n"
+        )
+
     monkeypatch.setattr(machine.Path, "read_text", ticks)
     monkeypatch.setattr(machine, "_cores", lambda: [0, 1])
     monkeypatch.setattr(machine, "WATCHED", 0.0)
@@ -244,8 +304,10 @@ def test_a_busy_machine_is_refused_unless_asked_for_anyway(monkeypatch):
     assert machine.busy() == 0.5
     with pytest.raises(machine.Busy) as caught:
         machine.refuse_if_busy(False)
-    assert str(caught.value) == ("this machine is busy: others use 50% of its 2 cores, and times measured beside them prove "
-                                 "nothing. Run this when nothing else runs, or add --anyway for figures that are marked.")
+    assert str(caught.value) == (
+        "this machine is busy: others use 50% of its 2 cores, and times measured beside them prove "
+        "nothing. Run this when nothing else runs, or add --anyway for figures that are marked."
+    )
     machine.refuse_if_busy(True)
     stat(monkeypatch, (100, 300, 0), (105, 395, 0))
     machine.refuse_if_busy(False)
@@ -257,7 +319,11 @@ def test_the_command_refuses_with_code_3_before_it_measures(monkeypatch, capsys)
     monkeypatch.setattr(sys, "argv", ["bench", "char-lm"])
     assert command.main() == 3
     out, err = capsys.readouterr()
-    assert out == "" and err.startswith("this machine is busy: others use 100% of its 2 cores") and err.count("\n") == 1
+    assert (
+        out == ""
+        and err.startswith("this machine is busy: others use 100% of its 2 cores")
+        and err.count("\n") == 1
+    )
     machine.busy.cache_clear()
 
 
@@ -267,7 +333,10 @@ def test_a_peak_that_moves_is_said(monkeypatch, capsys):
     monkeypatch.setattr(measure, "pair", lambda *_: "timing")
     assert measure.steady_pair(None, None, 0, 1, peak) == ("timing", 70)
     said = capsys.readouterr().err.splitlines()
-    assert said[0] == "the machine's product peak moved from 100 to 60 GFLOP/s around this pair: it is measured again"
+    assert (
+        said[0]
+        == "the machine's product peak moved from 100 to 60 GFLOP/s around this pair: it is measured again"
+    )
     assert len(said) == 3 and said[2].endswith("from 100 to 60 GFLOP/s around this pair: it is marked")
 
 
@@ -287,8 +356,8 @@ def test_the_gpts_score_is_that_of_each_character_with_what_its_window_shows():
     with torch.no_grad():
         for place in range(len(text) - 1):
             half = plain.CONTEXT // 2
-            first = max(0, place // half - 1) * half          # the window that has the character in its second half
-            logits = model.eval()(text[first:place + 1, None])[-1, 0]
+            first = max(0, place // half - 1) * half  # the window that has the character in its second half
+            logits = model.eval()(text[first : place + 1, None])[-1, 0]
             total += torch.nn.functional.cross_entropy(logits, text[place + 1]).item()
     assert plain.gpt_nats(model, text) == pytest.approx(total / (len(text) - 1), abs=1e-5)
 
@@ -300,7 +369,19 @@ def test_a_tiny_run_of_each_side_becomes_a_line(model, tmp_path, monkeypatch):
     (tmp_path / "war" / "peace.txt").write_text("the quick brown fox jumps over the lazy dog.\n" * 60)
     monkeypatch.setenv("UNROLLED_DATA", str(tmp_path))
     monkeypatch.setitem(quality.TEXTS, "war_and_peace", ("war/peace.txt", 0.1))
-    words = ["quality", "--model", model, "--minutes", "0.01", "--text", "war_and_peace", "--hidden", "8", "--batch", "2"]
+    words = [
+        "quality",
+        "--model",
+        model,
+        "--minutes",
+        "0.01",
+        "--text",
+        "war_and_peace",
+        "--hidden",
+        "8",
+        "--batch",
+        "2",
+    ]
     learned = quality.asked(command.parser().parse_args(words))
     assert 0 < learned.nats < 4 and 0 < learned.test < 4 and learned.characters > 0
     page = quality.keep(learned, tmp_path)
@@ -316,8 +397,10 @@ def test_quality_says_where_its_texts_come_from(monkeypatch):
         quality.file_of("tinyshakespeare")
 
 
-@pytest.mark.parametrize(("value", "goal", "reached"), [(2.0, "at least", True), (1.99, "at least", False),
-                                                       (2.0, "at most", True), (2.01, "at most", False)])
+@pytest.mark.parametrize(
+    ("value", "goal", "reached"),
+    [(2.0, "at least", True), (1.99, "at least", False), (2.0, "at most", True), (2.01, "at most", False)],
+)
 def test_reached_is_judged_by_the_goal(value, goal, reached):
     assert Row("w", "s", "a", "ms", 1.0, 2.0, value, 2.0, goal).reached is reached
 
@@ -325,6 +408,7 @@ def test_reached_is_judged_by_the_goal(value, goal, reached):
 def test_command_prints_a_peer_and_refuses_unknown_cells():
     def run(*words):
         return subprocess.run([sys.executable, "-m", "bench", *words], cwd=ROOT, capture_output=True, text=True)
+
     assert "torch.addmm(" in run("eager", "lstm").stdout
     wrong = run("eager", "lsmt")
     assert wrong.returncode == 2 and "there is no cell called 'lsmt'. Did you mean lstm" in wrong.stderr
@@ -332,19 +416,35 @@ def test_command_prints_a_peer_and_refuses_unknown_cells():
 
 def test_long_sequences_are_judged_by_how_time_and_memory_grow(monkeypatch):
     figures = {100: (1.0, 10.0), 1_000: (10.0, 8.0), 10_000: (30.0, 8.0), 100_000: (101.0, 15.0)}
-    monkeypatch.setattr(long, "measured", lambda cell, way, steps: (*figures[steps], None if way == "plain" else 8.0))
+    monkeypatch.setattr(
+        long, "measured", lambda cell, way, steps: (*figures[steps], None if way == "plain" else 8.0)
+    )
     rows = [r for r in long.run(lambda row: None).rows if r.what.startswith("lstm, recompute")]
     judged = {(r.what.split(": ")[1], r.sizes.split(",  ")[0], r.against): r.reached for r in rows}
     size = "T {}, B 1, H 256".format
-    assert judged["a step", size("10,000"), "all kept"] is True and judged["a step", size("100,000"), "all kept"] is False
-    assert judged["a step", size("10,000"), "T 1,000"] is True and judged["a step", size("100,000"), "T 1,000"] is False
-    assert judged["memory", size("10,000"), "T 1,000"] is True and judged["memory", size("100,000"), "T 1,000"] is False
+    assert (
+        judged["a step", size("10,000"), "all kept"] is True
+        and judged["a step", size("100,000"), "all kept"] is False
+    )
+    assert (
+        judged["a step", size("10,000"), "T 1,000"] is True
+        and judged["a step", size("100,000"), "T 1,000"] is False
+    )
+    assert (
+        judged["memory", size("10,000"), "T 1,000"] is True
+        and judged["memory", size("100,000"), "T 1,000"] is False
+    )
     assert judged["memory", size("1,000"), ""] is None
 
 
 def test_a_long_pass_reports_its_memory_and_time():
-    found = subprocess.run([sys.executable, "-c", long.CHILD, "mingru", "truncated", "400"], cwd=ROOT, check=True,
-                           capture_output=True, text=True).stdout
+    found = subprocess.run(
+        [sys.executable, "-c", long.CHILD, "mingru", "truncated", "400"],
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout
     added, ours, peer = json.loads(found)
     assert 0 <= added < 100e6 and 0 < ours < 60 and 0 < peer < 60
 
@@ -359,7 +459,9 @@ def test_one_row_is_timed_for_every_cell_of_one_stage():
 
 def test_ways_to_share_are_held_against_the_cost_models(monkeypatch):
     asked = []
-    monkeypatch.setattr(few, "timed", lambda work, seconds: [{"rows": 3.0, "units": 1.0, "one core": 2.0}[asked[-1]]])
+    monkeypatch.setattr(
+        few, "timed", lambda work, seconds: [{"rows": 3.0, "units": 1.0, "one core": 2.0}[asked[-1]]]
+    )
     names = {(1, False): "one core", (2, False): "rows", (2, True): "units"}
     before, shared = few.frame.sharing, few.shared
     monkeypatch.setattr(few, "shared", lambda *way: asked.append(names[way]) or shared(*way))

@@ -40,7 +40,10 @@ def test_a_cold_build_computes_and_keeps_source_and_checksum(tmp_path):
     assert entry.name.startswith("twice-")
     assert {path.name for path in entry.iterdir()} == {cache.LIBRARY, "kernel.c", "kernel.sha256"}
     assert (entry / "kernel.c").read_text() == TWICE
-    assert hashlib.sha256((entry / cache.LIBRARY).read_bytes()).hexdigest() == (entry / "kernel.sha256").read_text()
+    assert (
+        hashlib.sha256((entry / cache.LIBRARY).read_bytes()).hexdigest()
+        == (entry / "kernel.sha256").read_text()
+    )
 
 
 def test_a_second_build_and_a_second_process_run_no_compiler(fake):
@@ -74,7 +77,8 @@ def test_the_key_changes_with_source_flags_compiler_and_processor(tmp_path, monk
     build(TWICE, name="a", optimise="-O1")
     found = tools.toolchain()
     monkeypatch.setattr(
-        build_module, "toolchain", lambda: tools.Toolchain(found.command, found.version + "+", found.flags))
+        build_module, "toolchain", lambda: tools.Toolchain(found.command, found.version + "+", found.flags)
+    )
     build(TWICE, name="a")
     monkeypatch.undo()
     monkeypatch.setenv("UNROLLED_CACHE", str(tmp_path / "cache"))
@@ -110,7 +114,9 @@ def test_no_flag_changes_the_arithmetic_of_the_thread():
 
 
 def test_the_cached_path_is_quick():
-    source = TWICE + "".join(f"/* {'x' * 90} {line} */\n" for line in range(2000))  # 200 kB, as a large cell emits
+    source = TWICE + "".join(
+        f"/* {'x' * 90} {line} */\n" for line in range(2000)
+    )  # 200 kB, as a large cell emits
     build(source, name="large")
     times = []
     for _ in range(7):
@@ -196,8 +202,15 @@ def test_two_processes_that_build_the_same_kernel_at_once_both_succeed(fake, tmp
         while [ $(ls {meeting} | wc -l) -lt 2 ] && [ $n -lt 300 ]; do sleep 0.1; n=$((n+1)); done
     fi\n{REAL}""")
     code = f"from unrolled.kernels.c.build import build; print(build({TWICE!r}, name='twice').twice(3))"
-    started = [subprocess.Popen([sys.executable, "-W", "error", "-c", code], stdout=subprocess.PIPE,
-                                stderr=subprocess.PIPE, text=True) for _ in range(2)]
+    started = [
+        subprocess.Popen(
+            [sys.executable, "-W", "error", "-c", code],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(2)
+    ]
     ended = [process.communicate(timeout=90) for process in started]
     assert [out.strip() for out, _ in ended] == ["6", "6"], ended
     assert len(list(meeting.iterdir())) == 2
@@ -272,10 +285,14 @@ def test_a_folder_that_belongs_to_another_is_refused(tmp_path, monkeypatch):
 
 
 def test_a_full_disk_gives_way_to_the_temporary_folder(fake, tmp_path):
-    runs = fake(f'case "$PWD" in */cache/*) echo "ld: final link failed: No space left on device"; exit 1;; esac\n{REAL}')
+    runs = fake(
+        f'case "$PWD" in */cache/*) echo "ld: final link failed: No space left on device"; exit 1;; esac\n{REAL}'
+    )
     is_used_instead(tmp_path, "no space is left")
     assert entries(tmp_path / "cache") == []
-    assert len(runs()) == 5, "the full folder was tried again"  # 1 there; then the probe, --version, two kernels
+    assert len(runs()) == 5, (
+        "the full folder was tried again"
+    )  # 1 there; then the probe, --version, two kernels
 
 
 def test_a_full_disk_everywhere_is_one_clear_error(fake):
@@ -312,12 +329,18 @@ def test_the_modules_import_nothing_from_above():
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
             names += [node.module] if isinstance(node, ast.ImportFrom) else []
             for name in names:
-                assert name.split(".")[0] in sys.stdlib_module_names or name == "unrolled.errors" or name.startswith(
-                    "unrolled.kernels.c"), f"{module.__name__} imports {name}"
+                assert (
+                    name.split(".")[0] in sys.stdlib_module_names
+                    or name == "unrolled.errors"
+                    or name.startswith("unrolled.kernels.c")
+                ), f"{module.__name__} imports {name}"
 
 
 def test_a_loaded_kernel_takes_pointers():
-    head, body = "(double *y, const double *x, long n, double a)", "for (long i = 0; i < n; i++) y[i] = a * x[i];"
+    head, body = (
+        "(double *y, const double *x, long n, double a)",
+        "for (long i = 0; i < n; i++) y[i] = a * x[i];",
+    )
     source = f"void scale{head} {{ {body} }}"
     scale = build(source, name="scale").scale
     scale.argtypes = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_long, ctypes.c_double]

@@ -87,8 +87,14 @@ def test_deck003_against_its_slides():
     slides = EXAMPLES["deck003"].make(None, False).slides
     numbers = {s.place: s for s in slides if re.fullmatch(r"-?\d*\.\d+", s.printed)}
     assert len(numbers) == 7 + 3 + 8 + 6 + 8 + 6
-    assert {place for place, s in numbers.items() if s.wrong} == \
-        {"dE/dw2[0,1]", "w2*[0,2]", "w2*[1,1]", "w2*[1,2]", "w2*[2,1]", "w2*[2,2]"}
+    assert {place for place, s in numbers.items() if s.wrong} == {
+        "dE/dw2[0,1]",
+        "w2*[0,2]",
+        "w2*[1,1]",
+        "w2*[1,2]",
+        "w2*[2,1]",
+        "w2*[2,2]",
+    }
     assert {
         p: numbers[p].right for p in ("dE/dw2[0,1]", "w2*[0,2]", "w2*[1,1]", "w2*[1,2]", "w2*[2,1]", "w2*[2,2]")
     } == {
@@ -106,7 +112,9 @@ def test_deck003_against_its_slides():
 def test_what_is_wrong_on_a_slide_has_a_reason(name):
     for slide in EXAMPLES[name].make(None, False).slides if name != "next-character" else ():
         assert bool(slide.why) == slide.wrong, slide
-        assert not slide.why or (slide.why[0].isupper() or slide.why[0].islower()) and slide.why.endswith("."), slide
+        assert (
+            not slide.why or (slide.why[0].isupper() or slide.why[0].islower()) and slide.why.endswith(".")
+        ), slide
 
 
 def test_a_slide_is_rounded_as_it_is_printed():
@@ -152,7 +160,7 @@ def test_a_recurrent_net_is_layers_that_share_their_weights():
     assert recurrent.values("p", 4) == pytest.approx(shared.values("p"), abs=1e-15)
     for name in ("W_xh", "W_hh", "W_hy"):
         assert recurrent.gradients[name].cells == pytest.approx(shared.gradients[name].cells, abs=1e-14)
-    for k in range(1, 5):             # a layer's own gradient is the term of that step
+    for k in range(1, 5):  # a layer's own gradient is the term of that step
         term = next(lag for lag in recurrent.through_time[0].lags if lag.k == k).terms["W_hh"]
         assert own.gradients[f"W_{k}"].cells == pytest.approx(term.cells, abs=1e-14)
 
@@ -173,7 +181,8 @@ def test_a_state_resolves_what_a_letter_leaves_open():
 def test_along_the_cell_state_only_the_forget_gate_counts():
     made = lstm_worked()
     edges = {
-        (str(made.chains.program.labels[e.user]), str(made.chains.program.labels[e.of])): e for e in made.chains.edges
+        (str(made.chains.program.labels[e.user]), str(made.chains.program.labels[e.of])): e
+        for e in made.chains.edges
     }
     for t in (2, 3):
         slope = edges[f"c[{t}][1]", f"c[{t - 1}][1]"]
@@ -182,7 +191,7 @@ def test_along_the_cell_state_only_the_forget_gate_counts():
 
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_examples_in_every_format(name, capsys, tmp_path):
-    if name == "next-character":          # trains; its numbers are tested above
+    if name == "next-character":  # trains; its numbers are tested above
         return
     assert said(capsys, name, "--format", "text")
     markdown = said(capsys, name, "--format", "markdown")
@@ -200,15 +209,25 @@ def test_activations_are_plotted(capsys, tmp_path):
 
 
 def test_by_hand_needs_no_torch():
-    code = ("import sys\nfrom unrolled.cli import main\nmain(['byhand', 'deck003'])\nmain(['byhand', 'elman'])\n"
-            "assert 'torch' not in sys.modules")
+    code = (
+        "import sys\nfrom unrolled.cli import main\nmain(['byhand', 'deck003'])\nmain(['byhand', 'elman'])\n"
+        "assert 'torch' not in sys.modules"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
 
 
 def test_the_same_text_in_every_process():
-    texts = {subprocess.run([sys.executable, "-m", "unrolled.cli", "byhand", "lstm"], env={**os.environ,
-             "PYTHONHASHSEED": seed}, capture_output=True, text=True, check=True).stdout for seed in ("1", "2")}
+    texts = {
+        subprocess.run(
+            [sys.executable, "-m", "unrolled.cli", "byhand", "lstm"],
+            env={**os.environ, "PYTHONHASHSEED": seed},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for seed in ("1", "2")
+    }
     assert len(texts) == 1
 
 
@@ -218,9 +237,12 @@ def test_the_same_text_in_every_process():
 def test_a_net_and_a_file_of_numbers(capsys, files):
     text = said(capsys, "net.py:net", "numbers.csv", "--loss", "cross-entropy", "--rate", "0.5")
     made = json.loads(
-        said(capsys, "net.py:net", "numbers.csv", "--loss", "cross-entropy", "--rate", "0.5", "--format", "json")
+        said(
+            capsys, "net.py:net", "numbers.csv", "--loss", "cross-entropy", "--rate", "0.5", "--format", "json"
+        )
     )
     from net_of_the_test import net
+
     again = worked(
         net,
         [[1, 0], [0, 1]],
@@ -234,9 +256,12 @@ def test_a_net_and_a_file_of_numbers(capsys, files):
         loss="cross-entropy",
         rate=0.5,
     )
-    assert made["loss"] == again.loss and made["gradients"]["U"] == [list(row) for row in again.gradients["U"].nested()]
+    assert made["loss"] == again.loss and made["gradients"]["U"] == [
+        list(row) for row in again.gradients["U"].nested()
+    ]
     assert (
-        f"The loss was {again.step.loss_before:.6f}".rstrip("0") in text and "Through time: the loss of step 2" in text
+        f"The loss was {again.step.loss_before:.6f}".rstrip("0") in text
+        and "Through time: the loss of step 2" in text
     )
 
 
@@ -277,8 +302,13 @@ def test_rows_and_pictures(capsys, files):
     assert "Forward, step 2" in said(capsys, "net.py:net", "numbers.csv", "--rows", "2")
     assert "Forward, step 1" not in said(capsys, "net.py:net", "numbers.csv", "--rows", "2")
     pytest.importorskip("pygraphviz")
-    for arguments in (["deck003-graph"], ["deck003", "--of", "a2[1]", "--leaves", "a1"], ["hello"], ["lstm"],
-                      ["net.py:net", "numbers.csv", "--of", "h[1][1]"]):
+    for arguments in (
+        ["deck003-graph"],
+        ["deck003", "--of", "a2[1]", "--leaves", "a1"],
+        ["hello"],
+        ["lstm"],
+        ["net.py:net", "numbers.csv", "--of", "h[1][1]"],
+    ):
         text = said(capsys, *arguments, "--picture", "p.svg")
         assert text == f"p.svg: {arguments[0]}\n" and "value above the line" in (files / "p.svg").read_text()
 
@@ -292,7 +322,10 @@ def wrong(line: int, text: str) -> str:
 WRONG = [
     (wrong(6, "W, 0.5,, 1"), "n.csv, line 6: W[1,2] is missing. Write a number between the commas."),
     (wrong(3, "x, , 1"), "n.csv, line 3: x[1] is missing. Write a number between the commas."),
-    (wrong(7, "W, 0.25, one"), "n.csv, line 7: W[2,2] is 'one', which is no number. Write it like 0.5 or -1e-3."),
+    (
+        wrong(7, "W, 0.25, one"),
+        "n.csv, line 7: W[2,2] is 'one', which is no number. Write it like 0.5 or -1e-3.",
+    ),
     (
         wrong(7, "W, 0.25, inf"),
         "n.csv, line 7: W[2,2] is inf: a net is worked by hand with finite numbers. Give it one.",
@@ -305,11 +338,17 @@ WRONG = [
     ),
     (wrong(13, "b, 0, 1\nb, 0, 1"), "n.csv: b is a vector and has 2 lines. Write it in one."),
     (wrong(4, "target, 1, 0"), "target: its row 1"),
-    (wrong(5, "target, 0, 1"), "target in row 2 has 2 numbers and the output of net has 3 numbers. Give one for each."),
+    (
+        wrong(5, "target, 0, 1"),
+        "target in row 2 has 2 numbers and the output of net has 3 numbers. Give one for each.",
+    ),
     (wrong(13, "b"), "n.csv: line 1 of b has no numbers. Write them behind the name."),
     ("", "n.csv has no numbers in it: write lines such as x, 1, 4, 5."),
     ("W, 1, 2\n", "n.csv has no line for the input x: write one for each step, x, 1, 0, ..."),
-    (wrong(5, ""), "target has 1 row and the inputs have 2. Give one for each, None where a row has no target."),
+    (
+        wrong(5, ""),
+        "target has 1 row and the inputs have 2. Give one for each, None where a row has no target.",
+    ),
 ]
 
 
@@ -317,14 +356,14 @@ WRONG = [
 def test_bad_files_are_named_with_their_place(capsys, files, text, message):
     (files / "n.csv").write_text(text)
     found = said(capsys, "net.py:net", "n.csv", code=2)
-    if message == "target: its row 1":           # two rows of targets that differ in length: the output decides
+    if message == "target: its row 1":  # two rows of targets that differ in length: the output decides
         message = "target in row 1 has 2 numbers and the output of net has 3 numbers. Give one for each."
     assert found.split(": ", 1)[1] == message + "\n"
 
 
 def test_widths_that_clash_are_shown_in_the_line(capsys, files):
     (files / "one.py").write_text("def one(x, *, W):\n    y = W @ x\n    return y\n")
-    (files / "n.csv").write_text("x, 1, 2\nW, 0.5,\n")               # the second number of W is missing
+    (files / "n.csv").write_text("x, 1, 2\nW, 0.5,\n")  # the second number of W is missing
     assert said(capsys, "one.py:one", "n.csv", code=2) == (
         "CellError in one, line 2:   y = W @ x\n"
         "                                ^\n"
@@ -350,10 +389,16 @@ ARGUMENTS = [
     (["deck003", "--rows", "a"], "--rows a: write rows as 1 or 1,3 or 2-4, or none."),
     (["deck003", "--rows", "5"], "rows=(5,): there is no row 5; they go from 1 to 4."),
     (["deck003", "--format", "html"], "there is no format 'html': choose one of text, markdown, latex, json."),
-    (["deck003", "--out", "no/f.md"], "--out no/f.md: the folder no does not exist: make it, or write elsewhere."),
+    (
+        ["deck003", "--out", "no/f.md"],
+        "--out no/f.md: the folder no does not exist: make it, or write elsewhere.",
+    ),
     (["deck003", "--picture", "f.gif"], "f.gif: .gif is no format of a picture: write f.svg, f.png or f.pdf."),
     (["deck003", "--picture", "f.svg", "--of", "q"], "no number is called 'q' in row 1. There are a0, "),
-    (["activations", "--picture", "no/f.svg"], "no/f.svg: the folder no does not exist: make it, or write elsewhere."),
+    (
+        ["activations", "--picture", "no/f.svg"],
+        "no/f.svg: the folder no does not exist: make it, or write elsewhere.",
+    ),
     (["net.py:net", "missing.csv"], "missing.csv cannot be read: No such file or directory. Check the path."),
     (["net.py:other"], "net.py:other: net.py has no 'other'; it has no cell. Check the function's name."),
     (
@@ -361,7 +406,10 @@ ARGUMENTS = [
         "there is no loss called 'hinge': choose one of half-squared-error, ",
     ),
     (["gru", "--steps", "0"], "--steps 0: a net is worked by hand over 1 to 64 steps. Give such a number."),
-    (["orthogonal_rnn"], "matrix_exp is a function of a whole matrix, and is not written out number by number yet. "),
+    (
+        ["orthogonal_rnn"],
+        "matrix_exp is a function of a whole matrix, and is not written out number by number yet. ",
+    ),
 ]
 
 

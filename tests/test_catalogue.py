@@ -37,7 +37,11 @@ def listed(text: str) -> list[str]:
     first = [line.split()[0].rstrip("*") for line in text.splitlines() if line and not line.startswith(" ")]
     families = set(about_families())
     lines = [line.split() for line in text.splitlines() if line and not line.startswith(" ")]
-    return [name for name, words in zip(first, lines) if name in REGISTRY and (name not in families or words[1].isdigit())]
+    return [
+        name
+        for name, words in zip(first, lines)
+        if name in REGISTRY and (name not in families or words[1].isdigit())
+    ]
 
 
 @pytest.mark.parametrize("width", (80, 100, 120, 160, 200))
@@ -73,8 +77,12 @@ def test_filters_choose():
     assert set(names(Wanted(year="2014-2016"))) == {n for n, c in REGISTRY.items() if 2014 <= c.year <= 2016}
     assert set(names(Wanted(year="2014-2016"))) == set(names(Wanted(since=2014, until=2016)))
     assert set(names(Wanted(states=2))) == {n for n, c in REGISTRY.items() if len(c.states) == 2}
-    assert set(names(Wanted(search="schmidhuber FORGET"))) >= {"lstm"} and "elman" not in names(Wanted(search="schmidhuber"))
-    assert names(Wanted(search="1409 nowhere")) == [] and "gru" in names(Wanted(search="encoder-decoder", family="gru"))
+    assert set(names(Wanted(search="schmidhuber FORGET"))) >= {"lstm"} and "elman" not in names(
+        Wanted(search="schmidhuber")
+    )
+    assert names(Wanted(search="1409 nowhere")) == [] and "gru" in names(
+        Wanted(search="encoder-decoder", family="gru")
+    )
 
 
 @pytest.mark.parametrize("sort", SORTS)
@@ -85,16 +93,31 @@ def test_sorting_is_by_that_column(sort):
     assert "family" in table(120, Wanted(sort=sort, family="gru")).splitlines()[0]
 
 
-@pytest.mark.parametrize(("wanted", "message"), [
-    (Wanted(family="gur"), "--family gur: there is no such family. Did you mean gru?"),
-    (Wanted(family="qqq"), "--family qqq: there is no such family. Choose one of "),
-    (Wanted(year="2014-16"), "--year 2014-16: that is no year and no span of years. Write --year 2014 or --year 2014-2016."),
-    (Wanted(year="2014", since=2012), "--year 2014 and --since both say which years. Leave one of them out."),
-    (Wanted(year="2014", until=2012), "--year 2014 and --until both say which years. Leave one of them out."),
-    (Wanted(since=2016, until=2014), "2016 is after 2014, so no year is between them. Write the earlier one first."),
-    (Wanted(backend="gpu"), "--backend gpu: there is no such backend. Choose c or reference."),
-    (Wanted(sort="size"), "--sort size: there is no such column. Choose one of name, family, year, "),
-])
+@pytest.mark.parametrize(
+    ("wanted", "message"),
+    [
+        (Wanted(family="gur"), "--family gur: there is no such family. Did you mean gru?"),
+        (Wanted(family="qqq"), "--family qqq: there is no such family. Choose one of "),
+        (
+            Wanted(year="2014-16"),
+            "--year 2014-16: that is no year and no span of years. Write --year 2014 or --year 2014-2016.",
+        ),
+        (
+            Wanted(year="2014", since=2012),
+            "--year 2014 and --since both say which years. Leave one of them out.",
+        ),
+        (
+            Wanted(year="2014", until=2012),
+            "--year 2014 and --until both say which years. Leave one of them out.",
+        ),
+        (
+            Wanted(since=2016, until=2014),
+            "2016 is after 2014, so no year is between them. Write the earlier one first.",
+        ),
+        (Wanted(backend="gpu"), "--backend gpu: there is no such backend. Choose c or reference."),
+        (Wanted(sort="size"), "--sort size: there is no such column. Choose one of name, family, year, "),
+    ],
+)
 def test_an_unknown_value_is_one_clear_sentence(wanted, message):
     with pytest.raises(UsageError) as raised:
         rows(wanted)
@@ -102,7 +125,9 @@ def test_an_unknown_value_is_one_clear_sentence(wanted, message):
 
 
 def test_cells_that_are_not_compiled_are_marked_with_the_reason(monkeypatch):
-    monkeypatch.setattr(command, "obstacle", lambda plan: "op `fold` is missing" if plan.graph.name == "mgu" else None)
+    monkeypatch.setattr(
+        command, "obstacle", lambda plan: "op `fold` is missing" if plan.graph.name == "mgu" else None
+    )
     assert names(Wanted(backend="reference")) == ["mgu"] and "mgu" not in names(Wanted(backend="c"))
     narrow, wide = table(80, Wanted(family="gru")), table(120, Wanted(family="gru"))
     assert "\nmgu* " in narrow and "* on the reference backend: mgu; op `fold` is missing" in narrow
@@ -113,7 +138,13 @@ def test_as_json_with_filters():
     found = json.loads(json.dumps(as_json(Wanted(family="lstm"))))
     assert [row["name"] for row in found] == names(Wanted(family="lstm"))
     lstm = next(row for row in found if row["name"] == "lstm")
-    assert (lstm["parameters"], lstm["flops"], lstm["states"], lstm["stages"], lstm["width"]) == (131_584, 271_872, ["h", "c"], 1, 128)
+    assert (lstm["parameters"], lstm["flops"], lstm["states"], lstm["stages"], lstm["width"]) == (
+        131_584,
+        271_872,
+        ["h", "c"],
+        1,
+        128,
+    )
     assert [paper["key"] for paper in lstm["papers"]] == ["hochreiter1997", "gers2000"]
     assert lstm["papers"][0]["url"] == references()["hochreiter1997"].url
 
@@ -130,14 +161,21 @@ def test_the_command_takes_the_filters(capsys):
 
 
 def test_letters_that_a_terminal_lacks_do_not_end_the_command():
-    done = subprocess.run([sys.executable, "-m", "unrolled.cli", "show", "leaky_esn"], capture_output=True,
-                          env={**os.environ, "PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"})
+    done = subprocess.run(
+        [sys.executable, "-m", "unrolled.cli", "show", "leaky_esn"],
+        capture_output=True,
+        env={**os.environ, "PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"},
+    )
     assert done.returncode == 0 and b"Mantas Luko?evi?ius" in done.stdout
 
 
 def test_the_buffer_of_a_delay_is_one_entry():
     assert states_text(("h", "past_1", "past_2", "past_3")) == "h past_1..3"
-    assert states_text(("h", "c")) == "h c" and states_text(()) == "none" and states_text(("re", "s_1")) == "re s_1"
+    assert (
+        states_text(("h", "c")) == "h c"
+        and states_text(()) == "none"
+        and states_text(("re", "s_1")) == "re s_1"
+    )
 
 
 def test_the_page_of_the_zoo_is_todays():
@@ -150,8 +188,10 @@ def test_the_page_of_the_zoo_is_todays():
 def test_the_page_has_every_cell_and_every_paper():
     text = page()
     assert sorted(re.findall(r"^\| `(\w+)` \|", text, re.M)) == sorted(REGISTRY)
-    assert all(p.short in text and p.url in text for c in REGISTRY.values() for k in c.cite for p in [references()[k]])
-    assert "torchrecurrent's has, so b_h is there" in text        # a note
+    assert all(
+        p.short in text and p.url in text for c in REGISTRY.values() for k in c.cite for p in [references()[k]]
+    )
+    assert "torchrecurrent's has, so b_h is there" in text  # a note
 
 
 def test_listings_of_contributing_are_todays():
@@ -162,11 +202,17 @@ def test_listings_of_contributing_are_todays():
         command, _, name = match[1].rpartition(" ")
         return f"```console\n{match[1]}\n{show(name) if 'show' in command else table(100, Wanted(search=name))}\n```\n"
 
-    now = re.sub(r"```console\n(\$ unrolled (?:show|cells --search) \w+)\n.+?```\n", today, path.read_text(encoding="utf-8"),
-                 flags=re.S)
+    now = re.sub(
+        r"```console\n(\$ unrolled (?:show|cells --search) \w+)\n.+?```\n",
+        today,
+        path.read_text(encoding="utf-8"),
+        flags=re.S,
+    )
     if GOLDEN:
         path.write_text(now, encoding="utf-8", newline="\n")
     assert path.read_text(encoding="utf-8") == now and "$ unrolled show delta_rnn" in now
-    sources = "".join(p.read_text(encoding="utf-8") for p in (ROOT / "src" / "unrolled" / "cells").iterdir() if p.is_file())
+    sources = "".join(
+        p.read_text(encoding="utf-8") for p in (ROOT / "src" / "unrolled" / "cells").iterdir() if p.is_file()
+    )
     blocks = re.findall(r"```(?:python|bibtex)\n(.+?)```", now, re.S)
     assert len(blocks) == 2 and all(block in sources for block in blocks)

@@ -7,13 +7,31 @@ import subprocess
 import sys
 import threading
 from dataclasses import replace
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 
 import pytest
 import torch
-from instances import (BACKENDS, C_CELLS, DTYPES, PAIRS, REFERENCE_ONLY, TRIPLES, WAYS, Solved, check, compare, gradients,
-                       instance, meaning, needs_compiler, solved, way, ways, weighted)
+from instances import (
+    BACKENDS,
+    C_CELLS,
+    DTYPES,
+    PAIRS,
+    REFERENCE_ONLY,
+    TRIPLES,
+    WAYS,
+    Solved,
+    check,
+    compare,
+    gradients,
+    instance,
+    meaning,
+    needs_compiler,
+    solved,
+    way,
+    ways,  # noqa: F401 (a program below imports it from here)
+    weighted,
+)
 from together import STARTERS, as_users_build
 
 from unrolled.cell import cell
@@ -33,7 +51,11 @@ CASES = (
     ((3, 65, 34), Schedule(2, 1, None, True), WAYS[3]),
     ((8, 16, 5), Schedule(3, 5, None, True), WAYS[2]),
 )
-INDICES = ((Schedule(4, 3), WAYS[1]), (Schedule(3, 4, (4, 2, 1)), WAYS[0]), (Schedule(3, 2, None, True), WAYS[3]))
+INDICES = (
+    (Schedule(4, 3), WAYS[1]),
+    (Schedule(3, 4, (4, 2, 1)), WAYS[0]),
+    (Schedule(3, 2, None, True), WAYS[3]),
+)
 SMALL, USUAL = {"I": 4, "H": 6, "O": 3}, Schedule(4, 3)
 BOTH = pytest.mark.parametrize("backend", BACKENDS)
 PAIR = pytest.mark.parametrize("backend, name", PAIRS)
@@ -96,11 +118,17 @@ def test_parameters_stacked_as_the_plan_packs_them(backend, name):
     made, results, wanted = (solution := known(name)).given, solution.results, solution.gradients
     plan = plan_of(made.cell.graph)
     packed = [tuple(plan.body.outer[m].value for m in group.matrices) for group in plan.body.hoisted]
-    packed += [tuple(plan.body.outer[plan.body.nodes[m].value].value for m in group.matrices) for group in plan.groups]
+    packed += [
+        tuple(plan.body.outer[plan.body.nodes[m].value].value for m in group.matrices) for group in plan.groups
+    ]
     packed = [names for names in packed if all(isinstance(n, str) and (n,) in made.parameters for n in names)]
     for stacks in (packed, [names[::-1] for names in packed]):
         left = dict(made.parameters)
-        stacked = {names: torch.cat([left.pop((n,)) for n in names]) for names in stacks if all((n,) in left for n in names)}
+        stacked = {
+            names: torch.cat([left.pop((n,)) for n in names])
+            for names in stacks
+            if all((n,) in left for n in names)
+        }
         found = replace(made, parameters={**stacked, **left}).run(backend)
         compare(found, results, ["y", *made.cell.states], 1e-12)
         compare(gradients(found, made.leaves), wanted, made.named, 1e-12)
@@ -169,7 +197,7 @@ def test_gradients_of_gradients_are_the_references(name):
     compare(second("c"), second("reference"), made.named, 1e-9)
 
 
-@lru_cache(maxsize=None)
+@cache
 def one_by_one(name: str) -> list:
     """By the plain function: for each result, the gradients of that one alone; last those of the plain sum of all."""
     made = known(name).given
@@ -207,10 +235,15 @@ def test_each_gradient_alone(backend, name):
 def test_strides_do_not_matter(backend, name):
     """Transposed parameters, inputs cut out of a wider tensor, an expanded gradient (what `y.sum()` sends back)."""
     made = known(name).given
-    apart = replace(made, inputs=[torch.stack([x, x], -1)[..., 0] for x in made.inputs],
-                    state=[torch.stack([s, s])[0].t().contiguous().t() for s in made.state],
-                    parameters={k: p.mT.contiguous().mT if p.dim() > 1 else torch.stack([p, p], -1)[..., 0]
-                                for k, p in made.parameters.items()})
+    apart = replace(
+        made,
+        inputs=[torch.stack([x, x], -1)[..., 0] for x in made.inputs],
+        state=[torch.stack([s, s])[0].t().contiguous().t() for s in made.state],
+        parameters={
+            k: p.mT.contiguous().mT if p.dim() > 1 else torch.stack([p, p], -1)[..., 0]
+            for k, p in made.parameters.items()
+        },
+    )
     compare(plain_sum(apart.run(backend), made.leaves), one_by_one(name)[-1], made.named, 1e-9)
 
 
@@ -244,7 +277,7 @@ def test_nan_and_infinity_come_out_where_they_should(name, dtype):
     for value in (float("nan"), float("inf")):
         made = small(name, dtype, schedule=Schedule(4, 3))
         with torch.no_grad():
-            made.inputs[0][4] = value                       # step 1, row 1
+            made.inputs[0][4] = value  # step 1, row 1
             expected, found = meaning(made), made.run("c")
         for a, b in zip(found, expected):
             assert torch.equal(a.isnan(), b.isnan()) and torch.equal(a.isinf(), b.isinf())
@@ -291,9 +324,18 @@ def test_tanh_keeps_its_relative_accuracy_near_zero(backend):
 
 
 def _run_program(text: str, **environment) -> str:
-    done = subprocess.run([sys.executable, "-c", text], capture_output=True, text=True, timeout=120, cwd=Path(__file__).parent,
-                          env={**os.environ, "PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")]),
-                               **environment})
+    done = subprocess.run(
+        [sys.executable, "-c", text],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        cwd=Path(__file__).parent,
+        env={
+            **os.environ,
+            "PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")]),
+            **environment,
+        },
+    )
     assert done.returncode == 0, done.stderr[-3000:]
     return done.stdout
 
@@ -301,8 +343,10 @@ def _run_program(text: str, **environment) -> str:
 @needs_compiler
 def test_kernels_take_the_team_that_they_get():
     """OMP_THREAD_LIMIT=1 gives one thread where two were asked for: no wrong numbers, no barrier that waits for ever."""
-    program = ("from test_cells import *\nfor name in ('lstm', 'mgu'):\n for each in ways('c'):\n"
-               "  with each: check(small(name, schedule=Schedule(6, 4)), 'c')\nprint('right')")
+    program = (
+        "from test_cells import *\nfor name in ('lstm', 'mgu'):\n for each in ways('c'):\n"
+        "  with each: check(small(name, schedule=Schedule(6, 4)), 'c')\nprint('right')"
+    )
     assert _run_program(program, OMP_THREAD_LIMIT="1").strip() == "right"
 
 
@@ -310,11 +354,13 @@ def test_kernels_take_the_team_that_they_get():
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
 def test_a_forked_child_computes():
     """After the parent has used its threads: the child has the runtime's memory and none of its threads."""
-    program = ("from test_cells import *\ncheck(small('lstm'), 'c')\nwith way(2, False): check(small('lstm'), 'c')\n"
-               "child = os.fork()\nif child == 0:\n import signal\n signal.alarm(100)\n"      # one that waits for ever must not stay
-               " try:\n  check(small('lstm', schedule=Schedule(9, 4)), 'c')\n  os._exit(0)\n"
-               " except BaseException as error:\n  print(error)\n  os._exit(7)\n"
-               "assert os.waitpid(child, 0)[1] == 0\ncheck(small('lstm'), 'c')\nprint('right')")
+    program = (
+        "from test_cells import *\ncheck(small('lstm'), 'c')\nwith way(2, False): check(small('lstm'), 'c')\n"
+        "child = os.fork()\nif child == 0:\n import signal\n signal.alarm(100)\n"  # one that waits for ever must not stay
+        " try:\n  check(small('lstm', schedule=Schedule(9, 4)), 'c')\n  os._exit(0)\n"
+        " except BaseException as error:\n  print(error)\n  os._exit(7)\n"
+        "assert os.waitpid(child, 0)[1] == 0\ncheck(small('lstm'), 'c')\nprint('right')"
+    )
     assert _run_program(program, OMP_NUM_THREADS="2").strip() == "right"
 
 
@@ -339,8 +385,18 @@ def test_a_hyper_parameter_is_passed_at_run_time(backend):
 
 
 @BOTH
-@pytest.mark.parametrize("name, nonlinearity", (("elman", "relu"), ("elman", "softplus"), ("jordan", "sin"), ("jordan", "identity"),
-                                                ("indrnn", "sigmoid"), ("indrnn", "tanh"), ("indrnn", "exp")))
+@pytest.mark.parametrize(
+    "name, nonlinearity",
+    (
+        ("elman", "relu"),
+        ("elman", "softplus"),
+        ("jordan", "sin"),
+        ("jordan", "identity"),
+        ("indrnn", "sigmoid"),
+        ("indrnn", "tanh"),
+        ("indrnn", "exp"),
+    ),
+)
 def test_every_activation(name, nonlinearity, backend, built_quickly):
     cell = REGISTRY[name].using(nonlinearity=nonlinearity)
     check(instance(cell, {"I": 4, "H": 6, "O": 3}, Schedule(3, 2)), backend)
@@ -358,12 +414,16 @@ def test_auto_is_the_fastest_that_can():
     """bfloat16 runs nowhere but on the reference: asked for, C says why it cannot; `auto` goes on."""
     made = small("gru", torch.bfloat16)
     assert made.run("auto")[0].dtype is torch.bfloat16
-    with pytest.raises(NotYet, match='c backend cannot run gru here: it computes in float32 or float64.*backend="reference"'):
+    with pytest.raises(
+        NotYet, match='c backend cannot run gru here: it computes in float32 or float64.*backend="reference"'
+    ):
         made.run("c")
 
 
 def test_an_unknown_backend_is_named():
-    with pytest.raises(UsageError, match="backend='cuda': there is no such backend. Choose auto, c or reference."):
+    with pytest.raises(
+        UsageError, match="backend='cuda': there is no such backend. Choose auto, c or reference."
+    ):
         small("gru").run("cuda")
 
 

@@ -8,7 +8,6 @@ import subprocess
 import sys
 
 import pytest
-import torch
 
 from unrolled.cli import main
 from unrolled.runs import RunFolder
@@ -19,7 +18,7 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 
 VERSE = "the quick brown fox jumps over the lazy dog.\n"
 SMALL = ["--hidden=8", "--batch=4", "--span=8", "--epochs=0.2"]
-CELL_FILE = '''
+CELL_FILE = """
 from unrolled import cell, sigmoid, tanh
 
 number = 3
@@ -43,7 +42,7 @@ def branching(x, h, *, W, U, b):
 def forgetful(x, h, c, *, W, U, b):
     h = tanh(W @ x + U @ h + b)
     return
-'''
+"""
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +67,7 @@ def said(capsys, *arguments):
     """Run a command in this process: (exit code, standard output, standard error)."""
     try:
         code = main([str(argument) for argument in arguments])
-    except SystemExit as end:          # how tyro reports options that do not parse
+    except SystemExit as end:  # how tyro reports options that do not parse
         code = end.code
     out, err = capsys.readouterr()
     assert "Traceback" not in out + err
@@ -80,16 +79,24 @@ def said(capsys, *arguments):
 
 def test_train_sample_and_evaluate_work_from_a_shell(text, tmp_path):
     def shell(*arguments):
-        return subprocess.run([sys.executable, "-m", "unrolled", *map(str, arguments)], capture_output=True,
-                              text=True, cwd=tmp_path, env=os.environ | {"OMP_NUM_THREADS": "1"}, timeout=120)
+        return subprocess.run(
+            [sys.executable, "-m", "unrolled", *map(str, arguments)],
+            capture_output=True,
+            text=True,
+            cwd=tmp_path,
+            env=os.environ | {"OMP_NUM_THREADS": "1"},
+            timeout=120,
+        )
 
     first = shell("train", "char-lm", "--text", text, *SMALL)
     assert (first.returncode, first.stderr) == (0, "")
     assert "building the kernel of lstm ..." in first.stdout
     assert "bits per character on the held-out text" in first.stdout
-    assert first.stdout.endswith("the run is in runs/char-lm-1. Next:\n"
-                                 "    unrolled sample runs/char-lm-1 --length 1000 --temperature 0.7\n"
-                                 "    unrolled evaluate runs/char-lm-1 --text FILE\n")
+    assert first.stdout.endswith(
+        "the run is in runs/char-lm-1. Next:\n"
+        "    unrolled sample runs/char-lm-1 --length 1000 --temperature 0.7\n"
+        "    unrolled evaluate runs/char-lm-1 --text FILE\n"
+    )
     written = shell("sample", "runs/char-lm-1", "--length", 30, "--prime", "the ")
     assert len(written.stdout) == 4 + 30 + 1 and written.stdout.startswith("the ")
     scored = shell("evaluate", "runs/char-lm-1", "--text", text, "--json")
@@ -104,8 +111,10 @@ def test_the_next_free_folder_is_taken_without_out(text, tmp_path, capsys, monke
 
 
 def test_help_loads_no_torch_of_its_own_and_names_every_command():
-    code = "import sys; sys.modules['unrolled'] = type(sys)('unrolled'); sys.modules['unrolled'].__path__ = [{!r}]; " \
-           "from unrolled.cli import main; main(['--help']); assert 'torch' not in sys.modules"
+    code = (
+        "import sys; sys.modules['unrolled'] = type(sys)('unrolled'); sys.modules['unrolled'].__path__ = [{!r}]; "
+        "from unrolled.cli import main; main(['--help']); assert 'torch' not in sys.modules"
+    )
     source = os.path.dirname(sys.modules["unrolled.cli"].__file__)
     shown = subprocess.run([sys.executable, "-c", code.format(source)], capture_output=True, text=True)
     assert (shown.returncode, shown.stderr) == (0, "")
@@ -115,9 +124,14 @@ def test_help_loads_no_torch_of_its_own_and_names_every_command():
 
 def test_evaluate_prints_the_three_figures(run, text, capsys):
     score = run.evaluate_file(text)
-    assert said(capsys, "evaluate", run.folder, "--text", text) == (0, (
-        f"{score.characters:,} characters: {score.nats:.4f} nats per character, {score.bits:.4f} bits per character, "
-        f"perplexity {score.perplexity:.3f}\n"), "")
+    assert said(capsys, "evaluate", run.folder, "--text", text) == (
+        0,
+        (
+            f"{score.characters:,} characters: {score.nats:.4f} nats per character, {score.bits:.4f} bits per character, "
+            f"perplexity {score.perplexity:.3f}\n"
+        ),
+        "",
+    )
 
 
 def test_sample_is_deterministic(run, capsys):
@@ -129,31 +143,40 @@ def test_several_texts_are_printed_below_each_other_each_as_alone(run, capsys):
     options = ["sample", run.folder, "--length", 20, "--prime", "the ", "--top-p", 0.9]
     code, out, err = said(capsys, *options, "--seed", 3, "--count", 2)
     alone = [said(capsys, *options, "--seed", seed)[1] for seed in (3, 4)]
-    assert (code, err) == (0, "") and out == f"--- seed 3\n{alone[0]}--- seed 4\n{alone[1]}" and alone[0] != alone[1]
+    assert (
+        (code, err) == (0, "")
+        and out == f"--- seed 3\n{alone[0]}--- seed 4\n{alone[1]}"
+        and alone[0] != alone[1]
+    )
     assert out.replace("--- seed 3\n", "").replace("--- seed 4\n", "") == "".join(
-        f"the {text}\n" for text in run.samples(2, "the ", 20, top_p=0.9, seed=3))
+        f"the {text}\n" for text in run.samples(2, "the ", 20, top_p=0.9, seed=3)
+    )
 
 
 def test_weights_in_bfloat16_are_used_and_their_loss_is_said(run, text, capsys):
     code, out, err = said(capsys, "sample", run.folder, "--length", 20, "--weights", "bf16")
     count, exact, coarse = run.cost_of_rounding()
     assert (code, out) == (0, run.sample(length=20, weights="bf16") + "\n") and exact != coarse
-    assert err == (f"weights in bfloat16: {coarse:.4f} nats per character on {count:,} held-out characters, "
-                   f"{exact:.4f} in float32\n")
-    assert exact == pytest.approx(run.evaluate(text.read_text()[-count - 1:]).nats)
+    assert err == (
+        f"weights in bfloat16: {coarse:.4f} nats per character on {count:,} held-out characters, "
+        f"{exact:.4f} in float32\n"
+    )
+    assert exact == pytest.approx(run.evaluate(text.read_text()[-count - 1 :]).nats)
 
 
 def test_the_loss_of_rounded_weights_is_not_known_without_the_text(run, text, capsys):
     aside = text.rename(text.with_suffix(".aside"))
     try:
         assert said(capsys, "sample", run.folder, "--length", 5, "--weights", "bf16")[2] == (
-            f"weights in bfloat16; the text {text} is not there, so that what they cost is not known\n")
+            f"weights in bfloat16; the text {text} is not there, so that what they cost is not known\n"
+        )
     finally:
         aside.rename(text)
 
 
 def test_cells_lists_every_registered_cell(capsys):
     from unrolled.cells import REGISTRY
+
     code, out, _ = said(capsys, "cells", "--json")
     assert code == 0 and sorted(row["name"] for row in json.loads(out)) == sorted(REGISTRY)
     code, out, _ = said(capsys, "cells")
@@ -169,8 +192,16 @@ def test_check_of_a_cell_and_of_a_run(run, capsys):
     assert code == 0 and out.endswith("lstm: all is right\n")
 
 
-@pytest.mark.parametrize(("stage", "part"), [("equations", "f[t] * c[t-1]"), ("graph", "sigmoid"), ("backward", "tanh"),
-                                             ("plan", "before the loop"), ("c", "forward(")])
+@pytest.mark.parametrize(
+    ("stage", "part"),
+    [
+        ("equations", "f[t] * c[t-1]"),
+        ("graph", "sigmoid"),
+        ("backward", "tanh"),
+        ("plan", "before the loop"),
+        ("c", "forward("),
+    ],
+)
 def test_show_prints_each_stage(capsys, stage, part):
     code, out, err = said(capsys, "show", "lstm", "--stage", stage)
     assert (code, err) == (0, "") and part in out
@@ -191,33 +222,71 @@ def test_a_cell_out_of_a_file_trains_and_its_run_is_read_without_the_file(text, 
 # --- what does not ---------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("arguments", "message"), [
-    (["trian"], "UsageError: there is no command 'trian': choose one of train, sample, evaluate, cells, show, byhand, check."),
-    (["train", "char"], "UsageError: there is no task 'char': choose one of char-lm."),
-    (["train", "--text=a"], "UsageError: train was given --text=a before a task: write unrolled train TASK ..., "
-                            "TASK being one of char-lm."),
-    (["train", "char-lm", "--hidden=0"], "UsageError: --hidden 0 is below 1: give a whole number from 1 up."),
-    (["train", "char-lm", "--minutes=0"], "UsageError: --minutes 0 is not above 0: give a positive number."),
-    (["train", "char-lm", "--epochs=-1"], "UsageError: --epochs -1 is not above 0: give a positive number."),
-    (["train", "char-lm", "--minutes=nan"], "UsageError: --minutes nan is not above 0: give a positive number."),
-    (["train", "char-lm", "--minutes=1", "--epochs=1"],
-     "UsageError: --minutes 1 and --epochs 1 exclude each other: give one of them."),
-    (["train", "char-lm", "--seed=-1"], "UsageError: --seed -1 is out of range: give a whole number from 0 up."),
-    (["train", "char-lm", "--text=no.txt"], "UsageError: --text no.txt does not exist: check the path."),
-    (["train", "char-lm", "--text=."], "UsageError: --text . is a folder: give one text file."),
-    (["train", "char-lm", "--cell=lsmt"], "UsageError: there is no cell called 'lsmt'. Did you mean lstm"),
-    (["train", "char-lm", "--cell=mine.py"], "UsageError: mine.py names no function: write FILE.py:FUNCTION, "
-                                             "e.g. mine.py:my_cell"),
-    (["train", "char-lm", "--cell=no.py:f"],
-     "UsageError: no.py:f: the file no.py does not exist: check the path."),
-    (["train", "--resume", "no"],
-     "UsageError: no does not exist: give the folder that `unrolled train` named at its end."),
-    (["sample", "no"], "UsageError: no does not exist: give the folder that `unrolled train` named at its end."),
-    (["check", "no"], "UsageError: there is no cell called 'no'."),
-    (["show", "lstm", "--stage=d"],
-     "UsageError: there is no stage 'd': choose one of equations, latex, picture, listing, graph, backward, "
-     "plan, c"),
-], ids=lambda value: " ".join(value) if isinstance(value, list) else "")
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (
+            ["trian"],
+            "UsageError: there is no command 'trian': choose one of train, sample, evaluate, cells, show, byhand, check.",
+        ),
+        (["train", "char"], "UsageError: there is no task 'char': choose one of char-lm."),
+        (
+            ["train", "--text=a"],
+            "UsageError: train was given --text=a before a task: write unrolled train TASK ..., "
+            "TASK being one of char-lm.",
+        ),
+        (
+            ["train", "char-lm", "--hidden=0"],
+            "UsageError: --hidden 0 is below 1: give a whole number from 1 up.",
+        ),
+        (
+            ["train", "char-lm", "--minutes=0"],
+            "UsageError: --minutes 0 is not above 0: give a positive number.",
+        ),
+        (
+            ["train", "char-lm", "--epochs=-1"],
+            "UsageError: --epochs -1 is not above 0: give a positive number.",
+        ),
+        (
+            ["train", "char-lm", "--minutes=nan"],
+            "UsageError: --minutes nan is not above 0: give a positive number.",
+        ),
+        (
+            ["train", "char-lm", "--minutes=1", "--epochs=1"],
+            "UsageError: --minutes 1 and --epochs 1 exclude each other: give one of them.",
+        ),
+        (
+            ["train", "char-lm", "--seed=-1"],
+            "UsageError: --seed -1 is out of range: give a whole number from 0 up.",
+        ),
+        (["train", "char-lm", "--text=no.txt"], "UsageError: --text no.txt does not exist: check the path."),
+        (["train", "char-lm", "--text=."], "UsageError: --text . is a folder: give one text file."),
+        (["train", "char-lm", "--cell=lsmt"], "UsageError: there is no cell called 'lsmt'. Did you mean lstm"),
+        (
+            ["train", "char-lm", "--cell=mine.py"],
+            "UsageError: mine.py names no function: write FILE.py:FUNCTION, e.g. mine.py:my_cell",
+        ),
+        (
+            ["train", "char-lm", "--cell=no.py:f"],
+            "UsageError: no.py:f: the file no.py does not exist: check the path.",
+        ),
+        (
+            ["train", "--resume", "no"],
+            "UsageError: no does not exist: give the folder that `unrolled train` named at its end.",
+        ),
+        (
+            ["sample", "no"],
+            "UsageError: no does not exist: give the folder that `unrolled train` named at its end.",
+        ),
+        (["check", "no"], "UsageError: there is no cell called 'no'."),
+        (
+            ["show", "lstm", "--stage=d"],
+            "UsageError: there is no stage 'd': choose one of equations, latex, picture, listing, graph, backward, "
+            "plan, c",
+        ),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
 def test_a_wrong_command_is_one_sentence_and_exit_code_2(capsys, tmp_path, monkeypatch, arguments, message):
     monkeypatch.chdir(tmp_path)
     code, out, err = said(capsys, *arguments)
@@ -225,19 +294,28 @@ def test_a_wrong_command_is_one_sentence_and_exit_code_2(capsys, tmp_path, monke
     assert not list(tmp_path.iterdir()), "a wrong command must leave nothing behind"
 
 
-@pytest.mark.parametrize("arguments", [["train", "char-lm", "--hiden=3"], ["train", "char-lm", "--hidden=x"],
-                                       ["evaluate", "run"], ["sample"]], ids=" ".join)
+@pytest.mark.parametrize(
+    "arguments",
+    [["train", "char-lm", "--hiden=3"], ["train", "char-lm", "--hidden=x"], ["evaluate", "run"], ["sample"]],
+    ids=" ".join,
+)
 def test_options_that_do_not_parse_end_with_exit_code_2(capsys, arguments):
     assert said(capsys, *arguments)[0] == 2
 
 
-@pytest.mark.parametrize(("function", "message"), [
-    ("none", "UsageError: {file}:none: {file} has no 'none'; it has gated. Check the function's name."),
-    ("number", "UsageError: {file}:number: 'number' is a int, not a function: name the function that holds the "
-               "cell's equations."),
-    ("branching", "CellError in branching, line 3:   if h > 0:"),
-    ("forgetful", "CellError in forgetful"),
-])
+@pytest.mark.parametrize(
+    ("function", "message"),
+    [
+        ("none", "UsageError: {file}:none: {file} has no 'none'; it has gated. Check the function's name."),
+        (
+            "number",
+            "UsageError: {file}:number: 'number' is a int, not a function: name the function that holds the "
+            "cell's equations.",
+        ),
+        ("branching", "CellError in branching, line 3:   if h > 0:"),
+        ("forgetful", "CellError in forgetful"),
+    ],
+)
 def test_a_mistake_in_a_cells_file_is_named(text, tmp_path, capsys, function, message):
     file = tmp_path / "mine.py"
     file.write_text(CELL_FILE)
@@ -247,11 +325,17 @@ def test_a_mistake_in_a_cells_file_is_named(text, tmp_path, capsys, function, me
     assert not (tmp_path / "o").exists()
 
 
-@pytest.mark.parametrize(("content", "message"), [
-    ("def f(:\n", "SyntaxError in line 1: invalid syntax"),
-    ("import nothing_of_the_kind\n", "ModuleNotFoundError in line 1: No module named 'nothing_of_the_kind'"),
-    ("x = 1\ny = x / 0\n", "ZeroDivisionError in line 2: division by zero"),
-])
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("def f(:\n", "SyntaxError in line 1: invalid syntax"),
+        (
+            "import nothing_of_the_kind\n",
+            "ModuleNotFoundError in line 1: No module named 'nothing_of_the_kind'",
+        ),
+        ("x = 1\ny = x / 0\n", "ZeroDivisionError in line 2: division by zero"),
+    ],
+)
 def test_a_cells_file_that_cannot_be_run_is_named_with_its_line(text, tmp_path, capsys, content, message):
     file = tmp_path / "mine.py"
     file.write_text(content)
@@ -262,18 +346,27 @@ def test_a_cells_file_that_cannot_be_run_is_named_with_its_line(text, tmp_path, 
 def test_unknown_characters_are_named_in_prime_and_text(run, tmp_path, capsys):
     tail = "Remove or replace them; the 29 known ones are in the run's vocabulary.json.\n"
     assert said(capsys, "sample", run.folder, "--prime", "thé") == (
-        2, "", f"UsageError: --prime has characters that the training text never had: 'é' (U+00E9) (1 of 3). {tail}")
+        2,
+        "",
+        f"UsageError: --prime has characters that the training text never had: 'é' (U+00E9) (1 of 3). {tail}",
+    )
     (tmp_path / "other.txt").write_text("THE")
     assert said(capsys, "evaluate", run.folder, "--text", tmp_path / "other.txt") == (
-        2, "", "UsageError: the text has characters that the training text never had: 'T' (U+0054), 'H' (U+0048), "
-               f"'E' (U+0045) (3 of 3). {tail}")
+        2,
+        "",
+        "UsageError: the text has characters that the training text never had: 'T' (U+0054), 'H' (U+0048), "
+        f"'E' (U+0045) (3 of 3). {tail}",
+    )
 
 
 def test_an_out_folder_that_holds_files_is_not_written_over(run, text, capsys):
     before = sorted(run.folder.rglob("*"))
     code, _, err = said(capsys, "train", "char-lm", f"--text={text}", f"--out={run.folder}", *SMALL)
-    assert (code, err) == (2, f"UsageError: --out {run.folder} already holds files: give another folder, or go on with "
-                              f"that run: unrolled train --resume {run.folder}\n")
+    assert (code, err) == (
+        2,
+        f"UsageError: --out {run.folder} already holds files: give another folder, or go on with "
+        f"that run: unrolled train --resume {run.folder}\n",
+    )
     assert sorted(run.folder.rglob("*")) == before
 
 
@@ -285,18 +378,30 @@ def test_a_file_in_the_way_of_out_is_named(text, capsys):
 def test_a_folder_that_is_no_run_is_named(tmp_path, capsys):
     assert said(capsys, "sample", tmp_path)[2] == (
         f"UsageError: {tmp_path} is not a run: it has no settings.json. "
-        "Give the folder that `unrolled train` named at its end.\n")
+        "Give the folder that `unrolled train` named at its end.\n"
+    )
 
 
-@pytest.mark.parametrize(("name", "content", "why"), [
-    ("settings.json", "{", "settings.json cannot be read (Expecting property name enclosed in double quotes: "
-                           "line 1 column 2 (char 1))"),
-    ("settings.json", "[]", "settings.json cannot be read (not an object)"),
-    ("settings.json", '{"task": "char-lm", "options": {"hiden": 3}}', "settings.json cannot be read (its task: "),
-    ("vocabulary.json", '["a", "a"]', "vocabulary.json cannot be read (not a list of distinct characters)"),
-    ("vocabulary.json", '["a", "b"]', "weights.safetensors cannot be read ("),
-    ("weights.safetensors", "nothing", "weights.safetensors cannot be read ("),
-])
+@pytest.mark.parametrize(
+    ("name", "content", "why"),
+    [
+        (
+            "settings.json",
+            "{",
+            "settings.json cannot be read (Expecting property name enclosed in double quotes: "
+            "line 1 column 2 (char 1))",
+        ),
+        ("settings.json", "[]", "settings.json cannot be read (not an object)"),
+        (
+            "settings.json",
+            '{"task": "char-lm", "options": {"hiden": 3}}',
+            "settings.json cannot be read (its task: ",
+        ),
+        ("vocabulary.json", '["a", "a"]', "vocabulary.json cannot be read (not a list of distinct characters)"),
+        ("vocabulary.json", '["a", "b"]', "weights.safetensors cannot be read ("),
+        ("weights.safetensors", "nothing", "weights.safetensors cannot be read ("),
+    ],
+)
 def test_a_damaged_run_names_the_file(damaged, capsys, name, content, why):
     (damaged / name).write_text(content)
     code, out, err = said(capsys, "sample", damaged)
@@ -328,37 +433,65 @@ def test_a_run_without_weights_yet_says_how_to_get_them(damaged, capsys):
     (damaged / "weights.safetensors").unlink()
     assert said(capsys, "sample", damaged)[2] == (
         f"UsageError: the run {damaged} has no weights yet: let it train until its first evaluation, "
-        f"unrolled train --resume {damaged}\n")
+        f"unrolled train --resume {damaged}\n"
+    )
 
 
 def test_a_rate_that_is_much_too_large_stops_the_run_with_exit_code_1(text, tmp_path, capsys):
-    code, _, err = said(capsys, "train", "char-lm", f"--text={text}", f"--out={tmp_path / 'o'}", "--rate=1e38", *SMALL)
+    code, _, err = said(
+        capsys, "train", "char-lm", f"--text={text}", f"--out={tmp_path / 'o'}", "--rate=1e38", *SMALL
+    )
     assert code == 1 and err.startswith("Diverged: ") and "training stopped" in err and err.count("\n") == 1
 
 
 def test_a_closed_pipe_ends_quietly(run):
     command = f"{sys.executable} -m unrolled.cli sample {run.folder} --length 100000 | head -c 5"
-    done = subprocess.run(["bash", "-c", f"set -o pipefail; {command}"], capture_output=True, text=True, timeout=120,
-                          env=os.environ | {"OMP_NUM_THREADS": "1"})
+    done = subprocess.run(
+        ["bash", "-c", f"set -o pipefail; {command}"],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+    )
     assert done.stderr == ""
 
 
 def test_on_a_terminal_one_live_line_shows_loss_bits_speed_and_time_left(text, tmp_path):
-    command = [sys.executable, "-m", "unrolled.cli", "train", "char-lm", f"--text={text}", "--hidden=8", "--batch=4",
-               "--span=8", "--epochs=8", f"--out={tmp_path / 'run'}"]
+    command = [
+        sys.executable,
+        "-m",
+        "unrolled.cli",
+        "train",
+        "char-lm",
+        f"--text={text}",
+        "--hidden=8",
+        "--batch=4",
+        "--span=8",
+        "--epochs=8",
+        f"--out={tmp_path / 'run'}",
+    ]
     leader, follower = pty.openpty()
-    process = subprocess.Popen(command, stdout=follower, stderr=follower,
-                               env=os.environ | {"OMP_NUM_THREADS": "1", "TERM": "xterm", "COLUMNS": "120"})
+    process = subprocess.Popen(
+        command,
+        stdout=follower,
+        stderr=follower,
+        env=os.environ | {"OMP_NUM_THREADS": "1", "TERM": "xterm", "COLUMNS": "120"},
+    )
     os.close(follower)
     seen = b""
     while True:
         try:
             part = os.read(leader, 4096)
-        except OSError:                # how Linux says that the other side is closed
+        except OSError:  # how Linux says that the other side is closed
             break
         if not part:
             break
         seen += part
     assert process.wait(timeout=60) == 0
     shown = seen.decode()
-    assert "building the kernel of lstm" in shown and "bits/char" in shown and "chars/s" in shown and " left" in shown
+    assert (
+        "building the kernel of lstm" in shown
+        and "bits/char" in shown
+        and "chars/s" in shown
+        and " left" in shown
+    )

@@ -29,7 +29,8 @@ BROKEN = {
     "computes wrongly": (
         "echo 'float unrolled_probe(float *x, int n) { return 7; }' >other.c; "
         f"{COMPILER} -shared -fPIC -o kernel.so other.c",
-        "numbers are wrong"),
+        "numbers are wrong",
+    ),
 }
 
 
@@ -94,7 +95,9 @@ def test_a_compiler_that_hangs_on_a_kernel_only(fake, tmp_path, monkeypatch):
     fake(f"if grep -q twice kernel.c; then sleep 60; fi\n{REAL}")
     assert tools.toolchain() is not None
     monkeypatch.setenv("UNROLLED_CC_TIMEOUT", "0.3")
-    with pytest.raises(CompilerError, match="kernel of twice could not be built: .*did not finish within 0.3 seconds"):
+    with pytest.raises(
+        CompilerError, match="kernel of twice could not be built: .*did not finish within 0.3 seconds"
+    ):
         build(TWICE, name="twice")
     assert entries(tmp_path / "cache") == []
 
@@ -145,5 +148,11 @@ def test_one_warning_says_that_the_reference_backend_runs():
         tools.warn_no_compiler("there is none")
         tools.warn_no_compiler("there is none")
     (warning,) = caught
-    for word in ("there is none", "reference backend", "2 to 10 times slower", "gcc or clang", "pip install ziglang"):
+    for word in (
+        "there is none",
+        "reference backend",
+        "2 to 10 times slower",
+        "gcc or clang",
+        "pip install ziglang",
+    ):
         assert word in str(warning.message)

@@ -26,16 +26,38 @@ from unrolled.ops import OPS
 
 TESTS = Path(__file__).parent
 ROOT = Path(unrolled.__file__).parent
-PROPERTIES = ("test_values_and_gradients", "test_an_index_is_a_one_hot_row", "test_parameters_stacked_as_the_plan_packs_them",
-              "test_no_steps_leave_the_state", "test_a_loss_may_use_one_result_only", "test_each_gradient_alone",
-              "test_strides_do_not_matter", "test_what_the_caller_gives_is_left_alone")
-C_PROPERTIES = ("test_inference_is_the_training_forward", "test_two_forwards_before_a_backward", "test_backward_twice",
-                "test_gradients_of_gradients_are_the_references", "test_nan_and_infinity_come_out_where_they_should",
-                "test_every_case_in_every_way_as_users_build")
-LAYER_PROPERTIES = ("test_a_layer_is_the_authors_function_step_by_step", "test_steps_and_chunks_equal_the_sequence",
-                    "test_two_layers_both_ways_equal_four_single_layers", "test_rows_of_different_lengths_equal_each_row_alone",
-                    "test_padding_of_nan_never_leaks", "test_an_index_is_a_one_hot_row")
-ALL = [(backend, name) for backend in BACKENDS for name in REGISTRY if backend != "c" or name not in instances.REFERENCE_ONLY]
+PROPERTIES = (
+    "test_values_and_gradients",
+    "test_an_index_is_a_one_hot_row",
+    "test_parameters_stacked_as_the_plan_packs_them",
+    "test_no_steps_leave_the_state",
+    "test_a_loss_may_use_one_result_only",
+    "test_each_gradient_alone",
+    "test_strides_do_not_matter",
+    "test_what_the_caller_gives_is_left_alone",
+)
+C_PROPERTIES = (
+    "test_inference_is_the_training_forward",
+    "test_two_forwards_before_a_backward",
+    "test_backward_twice",
+    "test_gradients_of_gradients_are_the_references",
+    "test_nan_and_infinity_come_out_where_they_should",
+    "test_every_case_in_every_way_as_users_build",
+)
+LAYER_PROPERTIES = (
+    "test_a_layer_is_the_authors_function_step_by_step",
+    "test_steps_and_chunks_equal_the_sequence",
+    "test_two_layers_both_ways_equal_four_single_layers",
+    "test_rows_of_different_lengths_equal_each_row_alone",
+    "test_padding_of_nan_never_leaks",
+    "test_an_index_is_a_one_hot_row",
+)
+ALL = [
+    (backend, name)
+    for backend in BACKENDS
+    for name in REGISTRY
+    if backend != "c" or name not in instances.REFERENCE_ONLY
+]
 
 
 def parametrised(function) -> dict[str, list]:
@@ -50,7 +72,9 @@ def parametrised(function) -> dict[str, list]:
 
 def runs_over(function, *wanted: str) -> list[tuple]:
     """The combinations of these parameters that a test runs over."""
-    (group, values), = [(k.split(", "), v) for k, v in parametrised(function).items() if wanted[0] in k.split(", ")]
+    ((group, values),) = [
+        (k.split(", "), v) for k, v in parametrised(function).items() if wanted[0] in k.split(", ")
+    ]
     return [tuple(v[group.index(w)] for w in wanted) if len(group) > 1 else (v,) for v in values]
 
 
@@ -66,7 +90,9 @@ def test_every_cell_is_in_every_property_test_on_every_backend(name):
 
 @pytest.mark.parametrize("name", C_PROPERTIES)
 def test_every_cell_is_in_every_property_test_of_the_c_backend(name):
-    assert {("c", *found) for found in runs_over(getattr(test_cells, name), "name")} == {(b, n) for b, n in ALL if b == "c"}
+    assert {("c", *found) for found in runs_over(getattr(test_cells, name), "name")} == {
+        (b, n) for b, n in ALL if b == "c"
+    }
 
 
 @pytest.mark.parametrize("name", LAYER_PROPERTIES)
@@ -74,11 +100,16 @@ def test_every_cell_is_in_every_test_of_the_layers(name):
     assert set(runs_over(getattr(test_layers, name), "backend", "name")) == set(ALL)
 
 
-@pytest.mark.parametrize("test", (test_cells.test_values_and_gradients, test_layers.test_a_layer_is_the_authors_function_step_by_step),
-                         ids=lambda test: test.__name__)
+@pytest.mark.parametrize(
+    "test",
+    (test_cells.test_values_and_gradients, test_layers.test_a_layer_is_the_authors_function_step_by_step),
+    ids=lambda test: test.__name__,
+)
 def test_every_cell_runs_in_both_precisions(test):
     assert len(instances.DTYPES) == 2
-    assert set(runs_over(test, "backend", "dtype", "name")) == {(b, d, n) for b, n in ALL for d in instances.DTYPES}
+    assert set(runs_over(test, "backend", "dtype", "name")) == {
+        (b, d, n) for b, n in ALL for d in instances.DTYPES
+    }
 
 
 def test_what_c_does_not_run_is_tested_to_be_refused():
@@ -96,7 +127,9 @@ def test_every_starter_is_in_the_tests_of_the_plan():
 def test_every_family_builds_as_one_file(family):
     """Where it does not, its cells would silently be built one by one, which takes many times as long."""
     for precision in ("float64", "float32"):
-        assert set(together.family(family, precision)) == {graph for graph, home in together.homes().items() if home == family}
+        assert set(together.family(family, precision)) == {
+            graph for graph, home in together.homes().items() if home == family
+        }
 
 
 def test_every_backend_is_a_folder_and_every_folder_a_backend():
@@ -108,26 +141,61 @@ def test_every_backend_is_a_folder_and_every_folder_a_backend():
 def test_every_primitive_is_in_the_tests_of_the_primitives():
     elementwise = {n for n, op in OPS.items() if op.shape == "same" and op.arity > 0}
     assert set(parametrised(test_ops.test_the_gradient_is_autograds)["name"]) == elementwise - {"spread"}
-    for name in ("test_c_is_the_reference_in_float64", "test_c_is_the_reference_in_float32", "test_the_reference_is_the_authors_function"):
+    for name in (
+        "test_c_is_the_reference_in_float64",
+        "test_c_is_the_reference_in_float32",
+        "test_the_reference_is_the_authors_function",
+    ):
         assert set(parametrised(getattr(test_ops, name))["name"]) == elementwise
-    others = {"product", "product_t", "products_t", "outer", "sum", "spread", "concat", "part", "columns", "transpose", "index",
-              *test_wholes.TORCHS.keys() & OPS.keys(), "size", "cumsum_back", "bilinear", "kron", "kron_left", "kron_right", "flat",
-              "matrix_exp", "softmax_columns", "block_diagonal"}
+    others = {
+        "product",
+        "product_t",
+        "products_t",
+        "outer",
+        "sum",
+        "spread",
+        "concat",
+        "part",
+        "columns",
+        "transpose",
+        "index",
+        *test_wholes.TORCHS.keys() & OPS.keys(),
+        "size",
+        "cumsum_back",
+        "bilinear",
+        "kron",
+        "kron_left",
+        "kron_right",
+        "flat",
+        "matrix_exp",
+        "softmax_columns",
+        "block_diagonal",
+    }
     assert set(OPS) == elementwise | others, "a primitive of a new kind needs a test of its own in test_ops.py"
 
 
 def test_random_cells_know_every_function_of_the_language():
     """What `import unrolled` offers for equations is what the generator may draw."""
-    offered = {n.id for n in ast.walk(ast.parse((TESTS / "generated.py").read_text())) if isinstance(n, ast.Name)}
+    offered = {
+        n.id for n in ast.walk(ast.parse((TESTS / "generated.py").read_text())) if isinstance(n, ast.Name)
+    }
     assert offered and set(generated.LANGUAGE) == {
-        name for name, value in vars(unrolled).items()
-        if getattr(value, "__module__", "") == "unrolled.ops" and name != "activation"}
-    text = " ".join((*generated.UNARY, *generated.BINARY, *generated.OF_A_VECTOR, *generated.MATRICES, "concat("))
+        name
+        for name, value in vars(unrolled).items()
+        if getattr(value, "__module__", "") == "unrolled.ops" and name != "activation"
+    }
+    text = " ".join(
+        (*generated.UNARY, *generated.BINARY, *generated.OF_A_VECTOR, *generated.MATRICES, "concat(")
+    )
     assert all(f"{name}(" in text for name in generated.LANGUAGE)
 
 
 def test_every_way_of_the_c_backend_is_drawn():
-    assert {(split, blas) for _, split, blas in instances.WAYS} >= {(False, False), (True, False), (False, True)}
+    assert {(split, blas) for _, split, blas in instances.WAYS} >= {
+        (False, False),
+        (True, False),
+        (False, True),
+    }
     assert any(schedule.sizes for schedule in test_random_cells.SCHEDULES)
     assert any(schedule.reverse for schedule in test_random_cells.SCHEDULES)
 
@@ -142,9 +210,18 @@ def test_every_mutant_names_a_test_that_exists():
         if not name:
             assert (TESTS / file).exists()
             continue
-        functions = {n.name for n in ast.walk(ast.parse((TESTS / file).read_text())) if isinstance(n, ast.FunctionDef)}
+        functions = {
+            n.name for n in ast.walk(ast.parse((TESTS / file).read_text())) if isinstance(n, ast.FunctionDef)
+        }
         assert name.split("[")[0] in functions, mutant.test
 
 
 def test_mutants_reach_every_lower_floor():
-    assert {mutant.file.split("/")[0] for mutant in MUTANTS} >= {"ops.py", "graph", "plan", "kernels", "layers", "cells"}
+    assert {mutant.file.split("/")[0] for mutant in MUTANTS} >= {
+        "ops.py",
+        "graph",
+        "plan",
+        "kernels",
+        "layers",
+        "cells",
+    }

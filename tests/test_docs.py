@@ -17,7 +17,6 @@ ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))  # docs/builder stands beside the package, not in it
 
 from docs.builder.executed import DocumentError, executed  # noqa: E402
-
 from unrolled.cells import REGISTRY  # noqa: E402
 
 PAGES = sorted(path for folder in ("guide", "how-to") for path in (ROOT / "docs" / folder).glob("*.md"))
@@ -38,7 +37,8 @@ def test_a_page_shows_what_it_prints(path):
 def test_a_page_that_prints_what_it_does_not_show_is_an_error():
     page = "```python\nprint(6 * 7)\n```\n\nwords\n"
     with pytest.raises(
-        DocumentError, match=r"p\.md: the last Python prints '42\\n'. Put an empty ```text block right below it."
+        DocumentError,
+        match=r"p\.md: the last Python prints '42\\n'. Put an empty ```text block right below it.",
     ):
         executed(page, "p.md")
     with pytest.raises(DocumentError, match=r"p\.md, line 7: the Python above prints '42"):
@@ -56,7 +56,10 @@ def test_output_is_put_below_and_a_stale_one_replaced():
     "block, said",
     [
         ("```python\n1 / 0\n```\n", "p.md, line 1: ZeroDivisionError: division by zero"),
-        ("\n```console\n$ rm -r x\n```\n", "p.md, line 2: 'rm -r x': only unrolled is run here. Make it a bash block."),
+        (
+            "\n```console\n$ rm -r x\n```\n",
+            "p.md, line 2: 'rm -r x': only unrolled is run here. Make it a bash block.",
+        ),
         ("<!-- show: nothing -->\n", "p.md, line 1: NameError: name 'nothing' is not defined"),
     ],
 )
@@ -114,9 +117,9 @@ def site(tmp_path_factory):
     pytest.importorskip("myst_parser")
     from docs.builder.site import build
 
-    linked = {name for path in PAGES for name in re.findall(r"cells/(\w+)\.md", path.read_text(encoding="utf-8"))} - {
-        "index"
-    }
+    linked = {
+        name for path in PAGES for name in re.findall(r"cells/(\w+)\.md", path.read_text(encoding="utf-8"))
+    } - {"index"}
     room = tmp_path_factory.mktemp("site")
     build(room / "html", room / "work", tuple(sorted(linked)))
     return room / "html"
@@ -132,7 +135,9 @@ def test_the_site_builds_without_a_warning_and_needs_no_network(site):
         "language.html",
         "contributing.html",
     } <= {page.relative_to(site).as_posix() for page in pages}
-    fetched = re.compile(r"""<(?:script|link|img|iframe)[^>]+(?:src|href)=["'](?:https?:)?//(?!docs\.invalid)""")
+    fetched = re.compile(
+        r"""<(?:script|link|img|iframe)[^>]+(?:src|href)=["'](?:https?:)?//(?!docs\.invalid)"""
+    )
     assert not [page.name for page in pages if fetched.search(page.read_text(encoding="utf-8"))]
     styles = (site / "_static" / "katex" / "katex.min.css").read_text(encoding="utf-8")
     fonts = set(re.findall(r"url\((fonts/[\w.-]+)\)", styles))

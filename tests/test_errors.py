@@ -33,8 +33,12 @@ def test_an_unknown_name():
         z = sigmoid(W @ x + Q @ h)  # noqa: F821
         return tanh(U @ z)
 
-    says(mine, "2:z = sigmoid(W @ x + Q @ h)  # noqa: F821", "Q",
-         "name 'Q' is not defined. Parameters stand after `*` in the signature; functions are imported from unrolled.")
+    says(
+        mine,
+        "2:z = sigmoid(W @ x + Q @ h)  # noqa: F821",
+        "Q",
+        "name 'Q' is not defined. Parameters stand after `*` in the signature; functions are imported from unrolled.",
+    )
 
 
 def test_a_state_not_returned():
@@ -42,24 +46,30 @@ def test_a_state_not_returned():
         h = tanh(W @ x)
         return h
 
-    assert message_of(mine) == ("CellError in mine: it has 2 states (h, c) and returns 1 value. Return the 2 new states in order, or "
-                                "the output first and then the states")
+    assert message_of(mine) == (
+        "CellError in mine: it has 2 states (h, c) and returns 1 value. Return the 2 new states in order, or "
+        "the output first and then the states"
+    )
 
 
 def test_too_many_results():
     def mine(x, h, *, W):
         return tanh(W @ x + h), h, h
 
-    assert message_of(mine) == ("CellError in mine: it has one state (h) and returns 3 values. Return its new value, or the output "
-                                "first and then the state")
+    assert message_of(mine) == (
+        "CellError in mine: it has one state (h) and returns 3 values. Return its new value, or the output "
+        "first and then the state"
+    )
 
 
 def test_a_net_without_state_has_one_result():
     def mine(x, *, W):
         return W @ x, x
 
-    assert message_of(mine) == ("CellError in mine: it has no state and returns 2 values. Return the output alone, or name the states "
-                                "after the first argument")
+    assert message_of(mine) == (
+        "CellError in mine: it has no state and returns 2 values. Return the output alone, or name the states "
+        "after the first argument"
+    )
 
 
 def test_nothing_returned():
@@ -76,8 +86,10 @@ def test_something_else_returned():
     assert message_of(mine) == "CellError in mine: it returns a list; return the new states in order"
 
 
-IF = ("an `if` or `and` on a value: a cell is the same graph for every value. Use where(condition, a, b), and maximum and minimum for "
-      "Python's max and min; an `if` on a whole-number or text hyper-parameter is fine")
+IF = (
+    "an `if` or `and` on a value: a cell is the same graph for every value. Use where(condition, a, b), and maximum and minimum for "
+    "Python's max and min; an `if` on a whole-number or text hyper-parameter is fine"
+)
 
 
 def test_an_if_on_a_value():
@@ -103,8 +115,10 @@ def test_pythons_max():
     says(mine, "2:return max(W @ x, h)", "max", IF)
 
 
-PLAIN = ("a plain number is asked for, as by float() or math.tanh, and the value is not known while the cell is traced. Use the functions "
-         "of unrolled: tanh, exp, ...")
+PLAIN = (
+    "a plain number is asked for, as by float() or math.tanh, and the value is not known while the cell is traced. Use the functions "
+    "of unrolled: tanh, exp, ..."
+)
 
 
 def test_float_of_a_value():
@@ -125,14 +139,21 @@ def test_torchs_functions():
     def mine(x, h, *, W):
         return torch.tanh(W @ x)
 
-    assert message_of(mine).endswith(". Inside a cell use the functions of unrolled, e.g. tanh(v) for torch.tanh(v)")
+    assert message_of(mine).endswith(
+        ". Inside a cell use the functions of unrolled, e.g. tanh(v) for torch.tanh(v)"
+    )
 
 
 def test_a_tensors_method():
     def mine(x, h, *, W):
         return (W @ x + h).tanh()
 
-    says(mine, "2:return (W @ x + h).tanh()", "(W", ".tanh is not part of the cell language; use the functions of unrolled, e.g. tanh(v)")
+    says(
+        mine,
+        "2:return (W @ x + h).tanh()",
+        "(W",
+        ".tanh is not part of the cell language; use the functions of unrolled, e.g. tanh(v)",
+    )
 
 
 LOOP = "a value cannot be unpacked or looped over; loop over range(n) with a whole-number hyper-parameter"
@@ -144,7 +165,7 @@ def test_a_loop_over_a_value():
             x = x + v
         return W @ x
 
-    message = message_of(mine)                       # Python's versions differ in the column
+    message = message_of(mine)  # Python's versions differ in the column
     assert message.startswith("CellError in mine, line 2:   for v in h:\n") and message.endswith(f"^\n{LOOP}")
 
 
@@ -160,9 +181,13 @@ def test_a_value_as_an_index():
     def mine(x, h, *, W):
         return [1, 2][h] * (W @ x)
 
-    says(mine, "2:return [1, 2][h] * (W @ x)", "[1",
-         "a whole number is asked for, as by range() or [...], and this value is none. A hyper-parameter is a whole number if its default "
-         "is: depth=3, not depth=3.0")
+    says(
+        mine,
+        "2:return [1, 2][h] * (W @ x)",
+        "[1",
+        "a whole number is asked for, as by range() or [...], and this value is none. A hyper-parameter is a whole number if its default "
+        "is: depth=3, not depth=3.0",
+    )
 
 
 def test_a_number_of_times_that_is_no_whole_number():
@@ -178,33 +203,50 @@ def test_an_unused_parameter():
     def mine(x, h, *, W, U, b):
         return tanh(W @ x + U @ h)
 
-    assert message_of(mine) == "CellError in mine: the parameter b is never used. Use it or take it out of the signature"
+    assert (
+        message_of(mine)
+        == "CellError in mine: the parameter b is never used. Use it or take it out of the signature"
+    )
 
 
 def test_a_weight_without_at():
     """`W * x` makes W a vector as wide as x: the clash shows where it meets the state."""
+
     def mine(x, h, *, W, U):
         h = tanh(W * x + U @ h) + h
         return h
 
-    says(mine, "2:h = tanh(W * x + U @ h) + h", "tanh",
-         "tanh(W * x + U @ h) is 128 wide and h 64, and this line needs them equal. Choose I = H, or bring one to the other's width with a "
-         "weight, W @ (tanh(W * x + U @ h)).")
+    says(
+        mine,
+        "2:h = tanh(W * x + U @ h) + h",
+        "tanh",
+        "tanh(W * x + U @ h) is 128 wide and h 64, and this line needs them equal. Choose I = H, or bring one to the other's width with a "
+        "weight, W @ (tanh(W * x + U @ h)).",
+    )
 
 
 def test_a_vector_times_a_weight():
     def mine(x, h, *, W, U):
         return tanh(x @ W + U @ h)
 
-    says(mine, "2:return tanh(x @ W + U @ h)", "x", "x stands left of @ and is no matrix. Write the weight first: W @ x")
+    says(
+        mine,
+        "2:return tanh(x @ W + U @ h)",
+        "x",
+        "x stands left of @ and is no matrix. Write the weight first: W @ x",
+    )
 
 
 def test_two_products_without_brackets():
     def mine(x, h, *, W, U):
         return tanh(W @ U @ x + h)
 
-    says(mine, "2:return tanh(W @ U @ x + h)", "W",
-         "W @ U stands left of @ and is no matrix. Python reads a @ b @ v from the left: write W @ (U @ x)")
+    says(
+        mine,
+        "2:return tanh(W @ U @ x + h)",
+        "W",
+        "W @ U stands left of @ and is no matrix. Python reads a @ b @ v from the left: write W @ (U @ x)",
+    )
 
 
 def test_a_matrix_plus_a_vector():
@@ -234,7 +276,9 @@ def test_the_total_of_a_number():
     def mine(x, h, n, *, W):
         return tanh(W @ x + h), n + total(n)
 
-    with pytest.raises(CellError, match=r"line 2:.*\n +\^\ntotal sums a vector, and n is a number. Use it as it is$"):
+    with pytest.raises(
+        CellError, match=r"line 2:.*\n +\^\ntotal sums a vector, and n is a number. Use it as it is$"
+    ):
         mine.graph
 
 
@@ -242,40 +286,61 @@ def test_a_single_unit():
     def mine(x, h, *, W):
         return W @ x + h[0]
 
-    says(mine, "2:return W @ x + h[0]", "h[0]",
-         "h is a vector and [0] picks one layer of a stack of weights. If h is a stack, say so: @cell(shapes={'h': ('depth', 'H', 'H')})")
+    says(
+        mine,
+        "2:return W @ x + h[0]",
+        "h[0]",
+        "h is a vector and [0] picks one layer of a stack of weights. If h is a stack, say so: @cell(shapes={'h': ('depth', 'H', 'H')})",
+    )
 
 
 def test_a_slice():
     def mine(x, h, *, W):
         return W[:, 0] * h
 
-    says(mine, "2:return W[:, 0] * h", "W",
-         "[...] picks one layer of a stack of weights by a whole number, W[0]; a cell knows no slices and no single units")
+    says(
+        mine,
+        "2:return W[:, 0] * h",
+        "W",
+        "[...] picks one layer of a stack of weights by a whole number, W[0]; a cell knows no slices and no single units",
+    )
 
 
 def test_a_power_that_is_no_whole_number():
     def mine(x, h, *, W):
         return (W @ x + h) ** 0.5
 
-    says(mine, "2:return (W @ x + h) ** 0.5", "(W", "a power in a cell is a positive whole number; write exp(p * log(v)) for others")
+    says(
+        mine,
+        "2:return (W @ x + h) ** 0.5",
+        "(W",
+        "a power in a cell is a positive whole number; write exp(p * log(v)) for others",
+    )
 
 
 def test_an_unknown_activation():
     def mine(x, h, *, W):
         return activation("swish", W @ x + h)
 
-    says(mine, '2:return activation("swish", W @ x + h)', "activation",
-         "'swish' is no activation; choose one of tanh, relu, sigmoid, softplus, sin, exp, identity")
+    says(
+        mine,
+        '2:return activation("swish", W @ x + h)',
+        "activation",
+        "'swish' is no activation; choose one of tanh, relu, sigmoid, softplus, sin, exp, identity",
+    )
 
 
 def test_the_input_added_to_the_state():
     def mine(x, h, *, W):
         return tanh(W @ h) + h + x
 
-    says(mine, "2:return tanh(W @ h) + h + x", "tanh",
-         "tanh(W @ h) + h is 64 wide and x 128, and this line needs them equal. Choose H = I, or bring one to the other's width with a "
-         "weight, W @ (tanh(W @ h) + h).")
+    says(
+        mine,
+        "2:return tanh(W @ h) + h + x",
+        "tanh",
+        "tanh(W @ h) + h is 64 wide and x 128, and this line needs them equal. Choose H = I, or bring one to the other's width with a "
+        "weight, W @ (tanh(W @ h) + h).",
+    )
 
 
 def test_a_bias_used_for_two_widths():
@@ -285,8 +350,12 @@ def test_a_bias_used_for_two_widths():
         g = x + b
         return f * sigmoid(W_f @ g)
 
-    says(mine, "4:g = x + b", "x",
-         "b is used for two widths: 128 here (with x), 64 in line 3. Give each its own, e.g. b_2.")
+    says(
+        mine,
+        "4:g = x + b",
+        "x",
+        "b is used for two widths: 128 here (with x), 64 in line 3. Give each its own, e.g. b_2.",
+    )
 
 
 def test_widths_that_agree_by_their_numbers_are_fine():
@@ -299,7 +368,10 @@ def test_widths_that_agree_by_their_numbers_are_fine():
 def test_parameters_that_are_not_named():
     space: dict = {}
     exec("def mine(x, h, **Ws):\n    return h\n", space)
-    assert message_of(space["mine"]) == "CellError in mine: **Ws is not possible in a cell; name each parameter after a single `*`"
+    assert (
+        message_of(space["mine"])
+        == "CellError in mine: **Ws is not possible in a cell; name each parameter after a single `*`"
+    )
 
 
 def test_states_behind_a_star_whose_number_is_not_said():
@@ -308,7 +380,8 @@ def test_states_behind_a_star_whose_number_is_not_said():
 
     assert message_of(mine) == (
         "CellError in mine: *Ws stands for as many states as a whole number says, and none is named. Write "
-        "@cell(shapes={'Ws': ('delay', 'H')}) and delay=5 among the keywords; parameters are named one by one after a single `*`")
+        "@cell(shapes={'Ws': ('delay', 'H')}) and delay=5 among the keywords; parameters are named one by one after a single `*`"
+    )
 
 
 @pytest.mark.parametrize("delay", (0, -2, "H"))
@@ -317,19 +390,27 @@ def test_states_behind_a_star_whose_number_is_none(delay):
     def mine(x, h, *past, W, delay=3):
         return (W @ x, *past[1:], h)
 
-    made = mine.using(delay=delay) if isinstance(delay, int) else cell(shapes={"past": (delay, "H")})(mine.function)
+    made = (
+        mine.using(delay=delay)
+        if isinstance(delay, int)
+        else cell(shapes={"past": (delay, "H")})(mine.function)
+    )
     with pytest.raises(CellError) as found:
         made.graph
     assert str(found.value) == (
         f"CellError in mine: shapes says that *past is {delay} states. Their number is at least 1 and comes from a keyword with a "
-        "whole number, such as delay=5: shapes={'past': ('delay', 'H')}")
+        "whole number, such as delay=5: shapes={'past': ('delay', 'H')}"
+    )
 
 
 def test_no_input():
     def mine(*, W):
         return W
 
-    assert message_of(mine) == "CellError in mine: the first argument is the input, e.g. def mine(x, h, *, W, U, b)"
+    assert (
+        message_of(mine)
+        == "CellError in mine: the first argument is the input, e.g. def mine(x, h, *, W, U, b)"
+    )
 
 
 def test_a_number_of_states_declared_and_a_vector_returned():
@@ -344,8 +425,10 @@ def test_a_number_of_states_declared_and_a_vector_returned():
 def test_without_source_only_the_quotation_is_missing():
     space = {"tanh": tanh}
     exec("def mine(x, h, *, W):\n    return tanh(W @ x + nothing)\n", space)
-    assert message_of(space["mine"]) == ("CellError in mine, line 2: name 'nothing' is not defined. Parameters stand after `*` in the "
-                                         "signature; functions are imported from unrolled.")
+    assert message_of(space["mine"]) == (
+        "CellError in mine, line 2: name 'nothing' is not defined. Parameters stand after `*` in the "
+        "signature; functions are imported from unrolled."
+    )
 
 
 def test_a_mistake_in_a_helper_is_shown_at_the_cells_line():
@@ -381,14 +464,25 @@ def test_tracing_leaves_the_debuggers_hook_alone():
         sys.settrace(before)
 
 
-@pytest.mark.parametrize("kind, builtin", ((CellError, Exception), (UsageError, ValueError), (ShapeError, ValueError),
-                                           (NotYet, NotImplementedError), (Never, TypeError)))
+@pytest.mark.parametrize(
+    "kind, builtin",
+    (
+        (CellError, Exception),
+        (UsageError, ValueError),
+        (ShapeError, ValueError),
+        (NotYet, NotImplementedError),
+        (Never, TypeError),
+    ),
+)
 def test_every_error_is_ours_and_one_of_pythons(kind, builtin):
     assert issubclass(kind, UnrolledError) and issubclass(kind, builtin)
 
 
 def test_the_caret_stands_below_its_column_whatever_the_indentation():
     text = "        h = f * c"
-    assert quote("mine", 4, text, text.index("c"), "no.") == "CellError in mine, line 4:   h = f * c\n" + " " * 37 + "^\nno."
+    assert (
+        quote("mine", 4, text, text.index("c"), "no.")
+        == "CellError in mine, line 4:   h = f * c\n" + " " * 37 + "^\nno."
+    )
     assert quote("mine", 4, None, None, "no.") == "CellError in mine, line 4: no."
     assert quote("mine", None, None, None, "no.") == "CellError in mine: no."

@@ -35,7 +35,9 @@ def computed(nodes, leaves, roots):
             values[index] = args[0] @ args[1]
         elif node.op == "products_t":
             shape = [size(d, SIZES) for d in node.shape]
-            values[index] = sum(m.T @ g.expand(m.shape[0]) for m, g in zip(args[0::2], args[1::2])).expand(shape)
+            values[index] = sum(m.T @ g.expand(m.shape[0]) for m, g in zip(args[0::2], args[1::2])).expand(
+                shape
+            )
         elif node.op == "kron_left":
             values[index] = args[0].view(-1, len(args[1])) @ args[1]
         elif node.op == "kron_right":
@@ -70,7 +72,9 @@ def check_step(made: Cell) -> None:
         if node.op in ("input", "state", "parameter", "above"):
             shape = [size(d, SIZES) for d in node.shape]
             value = torch.randn(shape, generator=source, dtype=torch.float64) * 0.6
-            values[node.index] = (value.abs() + 1 if node.value == "tau" else value).requires_grad_(node.op != "above")
+            values[node.index] = (value.abs() + 1 if node.value == "tau" else value).requires_grad_(
+                node.op != "above"
+            )
         elif node.op == "hyper":
             values[node.index] = torch.tensor(dict(made.graph.hyper)[node.value], dtype=torch.float64)
     roots = [r for r, _ in seeds] + list(backward.of.values()) + [o.gradient for o in backward.outers]
@@ -82,7 +86,10 @@ def check_step(made: Cell) -> None:
         return
     asked = [values[i] for i in leaves]
     expected = torch.autograd.grad(loss, asked, allow_unused=True, materialize_grads=True, retain_graph=True)
-    mine = [found[backward.of[i]].expand(values[i].shape) if i in backward.of else torch.zeros_like(values[i]) for i in leaves]
+    mine = [
+        found[backward.of[i]].expand(values[i].shape) if i in backward.of else torch.zeros_like(values[i])
+        for i in leaves
+    ]
     compare(mine, expected, [str(nodes[i].value) for i in leaves], 1e-10)
     _check_matrices(nodes, values, found, backward, loss)
 
@@ -91,8 +98,14 @@ def _check_matrices(nodes, values, found, backward, loss) -> None:
     """The outer products of a matrix's gradients with its operands add up to its gradient."""
     matrices = [n.index for n in nodes if n.op == "parameter" and len(n.shape) == 2]
     used = {n.args[0] for n in nodes if n.op == "product"}
-    plain = [m for m in matrices if {u for u in used if m in needed(nodes, [u])} == {m}]     # not inside an expression
-    expected = torch.autograd.grad(loss, [values[m] for m in plain], allow_unused=True, materialize_grads=True) if plain else []
+    plain = [
+        m for m in matrices if {u for u in used if m in needed(nodes, [u])} == {m}
+    ]  # not inside an expression
+    expected = (
+        torch.autograd.grad(loss, [values[m] for m in plain], allow_unused=True, materialize_grads=True)
+        if plain
+        else []
+    )
     for matrix, wanted in zip(plain, expected):
         total_outer = torch.zeros_like(wanted)
         for outer in backward.outers:
@@ -129,12 +142,19 @@ def test_nothing_is_multiplied_by_one_or_added_to_zero():
         for node in nodes[first:]:
             constants = [nodes[a].value for a in node.args if nodes[a].op == "constant"]
             assert not (node.op == "mul" and set(constants) & {0.0, 1.0}), (name, node)
-            assert not (node.op in ("add", "sub") and 0.0 in constants[-1:] and nodes[node.args[-1]].op == "constant"), (name, node)
+            assert not (
+                node.op in ("add", "sub") and 0.0 in constants[-1:] and nodes[node.args[-1]].op == "constant"
+            ), (name, node)
 
 
 SIMPLER = {
-    "1 * v": ("mul", 1.0, "v", "v"), "v * 1": ("mul", "v", 1.0, "v"), "0 * v": ("mul", 0.0, "v", 0.0), "v * 0": ("mul", "v", 0.0, 0.0),
-    "v + 0": ("add", "v", 0.0, "v"), "0 + v": ("add", 0.0, "v", "v"), "v - 0": ("sub", "v", 0.0, "v"),
+    "1 * v": ("mul", 1.0, "v", "v"),
+    "v * 1": ("mul", "v", 1.0, "v"),
+    "0 * v": ("mul", 0.0, "v", 0.0),
+    "v * 0": ("mul", "v", 0.0, 0.0),
+    "v + 0": ("add", "v", 0.0, "v"),
+    "0 + v": ("add", 0.0, "v", "v"),
+    "v - 0": ("sub", "v", 0.0, "v"),
 }
 
 
@@ -196,15 +216,35 @@ def test_a_product_of_joined_vectors_is_taken_apart():
     nodes, _ = split_concatenations(mine.graph)
     columns = [n.value for n in nodes if n.op == "columns"]
     assert columns == [("0", "I"), ("I", "H"), ("I+H", "I")]
-    assert [n.op for n in nodes].count("product") == 3 and all(nodes[n.args[1]].op != "concat" for n in nodes if n.op == "product")
+    assert [n.op for n in nodes].count("product") == 3 and all(
+        nodes[n.args[1]].op != "concat" for n in nodes if n.op == "product"
+    )
 
 
 def test_every_primitive_with_a_gradient_is_in_some_cell_of_these_tests():
     """So that a new row cannot go untested: those of the generator's language and of the zoo together."""
     from generated import BINARY, MATRICES, OF_A_VECTOR, UNARY
+
     text = " ".join((*UNARY, *BINARY, *OF_A_VECTOR, *MATRICES))
-    spelled = {"add": "+", "sub": "-", "mul": "*", "div": "/", "neg": "-{}", "less": "<", "abs": "absolute", "product": "", "alias": "",
-               "sum": "", "concat": "", "spread": "", "equal": "norm(", "size": "mean(", "cumsum_back": "cumsum(", "kron": "bilinear(", "copy": "bilinear("}
+    spelled = {
+        "add": "+",
+        "sub": "-",
+        "mul": "*",
+        "div": "/",
+        "neg": "-{}",
+        "less": "<",
+        "abs": "absolute",
+        "product": "",
+        "alias": "",
+        "sum": "",
+        "concat": "",
+        "spread": "",
+        "equal": "norm(",
+        "size": "mean(",
+        "cumsum_back": "cumsum(",
+        "kron": "bilinear(",
+        "copy": "bilinear(",
+    }
     for name, op in OPS.items():
         if op.gradient and name not in ("product_t",):
             assert spelled.get(name, name + "(") in text, f"{name} is in no cell of tests/generated.py"

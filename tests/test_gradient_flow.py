@@ -44,21 +44,32 @@ def by_hand(layer, x, row: int) -> dict[str, torch.Tensor]:
     graph = cell.graph
     weights = {name: getattr(layer.layers[0], name) for name in cell.parameters}
     inputs = [v[:, row] for v in (x if isinstance(x, tuple) else (x,))]
-    number = {name: not graph.shape("input", name) for name in cell.inputs}, {s: not graph.shape("state", s) for s in cell.states}
-    current = [torch.full((width,), start, dtype=torch.float64).squeeze(0) if number[1][name] else
-               torch.full((width,), start, dtype=torch.float64)
-               for name, width, start in zip(cell.states, layer._state_widths, layer._state_starts)]
+    number = (
+        {name: not graph.shape("input", name) for name in cell.inputs},
+        {s: not graph.shape("state", s) for s in cell.states},
+    )
+    current = [
+        torch.full((width,), start, dtype=torch.float64).squeeze(0)
+        if number[1][name]
+        else torch.full((width,), start, dtype=torch.float64)
+        for name, width, start in zip(cell.states, layer._state_widths, layer._state_starts)
+    ]
     outputs, states = [], []
     for t in range(len(inputs[0])):
         given = [v[t].reshape(()) if number[0][n] else v[t] for n, v in zip(cell.inputs, inputs)]
         results = cell(*given, *current, **weights)
-        results = [torch.as_tensor(r, dtype=torch.float64) for r in (results if isinstance(results, tuple) else (results,))]
-        before, current = current, results[-len(cell.states):]
+        results = [
+            torch.as_tensor(r, dtype=torch.float64)
+            for r in (results if isinstance(results, tuple) else (results,))
+        ]
+        before, current = current, results[-len(cell.states) :]
         # A state that only hands another value on is a value of its own: what reads the other one does not read it.
         others = [id(s) for s in (*given, *before)]
         others += [id(s) for s, new in zip(current, graph.new_states) if graph.nodes[new].op != "alias"]
-        current = [s.view_as(s) if graph.nodes[new].op == "alias" and id(s) in others else s
-                   for s, new in zip(current, graph.new_states)]
+        current = [
+            s.view_as(s) if graph.nodes[new].op == "alias" and id(s) in others else s
+            for s, new in zip(current, graph.new_states)
+        ]
         current = [s if s.requires_grad else s.detach().requires_grad_() for s in current]
         follows = [s for s, new in zip(current, graph.new_states) if new == graph.output]
         outputs.append(follows[0] if follows else results[0])
@@ -67,7 +78,9 @@ def by_hand(layer, x, row: int) -> dict[str, torch.Tensor]:
     for t, y_t in enumerate(outputs):
         loss = weighted(y_t.reshape(1, -1), t).sum()
         for k, made in enumerate(states):
-            found = torch.autograd.grad(loss, made, retain_graph=True, allow_unused=True, materialize_grads=True)
+            found = torch.autograd.grad(
+                loss, made, retain_graph=True, allow_unused=True, materialize_grads=True
+            )
             for name, gradient in zip(cell.states, found):
                 norms[name][t, k] = gradient.norm()
     return norms
@@ -102,8 +115,10 @@ def test_all_layers_and_both_directions():
     flow = gradient_flow(layer, make_input(layer, STEPS, BATCH), loss=weighted)
     assert list(flow.norms) == ["0", "reversed.0", "1", "reversed.1"]
     t, k = torch.arange(STEPS)[:, None], torch.arange(STEPS)
-    assert torch.equal(flow["1", "h"][..., 0] > 0, k <= t) and torch.equal(flow["reversed.1", "h"][..., 0] > 0, k >= t)
-    assert (flow["0", "h"] > 0).all() and (flow["reversed.0", "h"] > 0).all()      # the layer above goes both ways
+    assert torch.equal(flow["1", "h"][..., 0] > 0, k <= t) and torch.equal(
+        flow["reversed.1", "h"][..., 0] > 0, k >= t
+    )
+    assert (flow["0", "h"] > 0).all() and (flow["reversed.0", "h"] > 0).all()  # the layer above goes both ways
 
 
 def test_the_upper_layers_gradient_is_that_of_the_layer_alone():
@@ -113,7 +128,10 @@ def test_the_upper_layers_gradient_is_that_of_the_layer_alone():
     lower = Recurrent("lstm", both.input_size, both.hidden_size, dtype=torch.float64, backend="reference")
     upper.layers[0].load_state_dict(both.layers[1].state_dict())
     lower.layers[0].load_state_dict(both.layers[0].state_dict())
-    flow, alone = gradient_flow(both, x, loss=weighted), gradient_flow(upper, lower(x)[0].detach(), loss=weighted)
+    flow, alone = (
+        gradient_flow(both, x, loss=weighted),
+        gradient_flow(upper, lower(x)[0].detach(), loss=weighted),
+    )
     through = gradient_flow(Stacked([lower, upper]), x, loss=weighted)
     assert_close([flow["1", s] for s in "hc"], [alone[s] for s in "hc"])
     assert_close([through["layers.0.0", s] for s in "hc"], [flow["0", s] for s in "hc"])
@@ -182,7 +200,9 @@ def test_cross_entropy_of_a_language_model():
     torch.testing.assert_close(flow.parameters[2], expected)
     torch.nn.utils.clip_grad_norm_(model.parameters(), 0.25)
     clipped = flow.clipped(0.25)
-    torch.testing.assert_close(clipped.parameters[2], torch.nn.utils.get_total_norm([p.grad for p in model.parameters()]))
+    torch.testing.assert_close(
+        clipped.parameters[2], torch.nn.utils.get_total_norm([p.grad for p in model.parameters()])
+    )
     torch.testing.assert_close(clipped["h"][2], flow["h"][2] * (clipped.parameters[2] / expected))
     assert torch.equal(flow.clipped(1e9)["h"], flow["h"])
 
@@ -194,12 +214,15 @@ def test_the_mean_by_lag():
     expected = [(h[0, 1] + h[1, 3]) / 2, (h[0, 0] + h[1, 2]) / 2, h[1, 1], h[1, 0]]
     assert flow.steps == (1, 3)
     torch.testing.assert_close(flow.by_lag("h"), torch.stack(expected))
-    torch.testing.assert_close(gradient_flow(layer, make_input(layer, STEPS, BATCH), steps=[0]).by_lag("h").isnan(),
-                               torch.tensor([False, True, True, True]))
+    torch.testing.assert_close(
+        gradient_flow(layer, make_input(layer, STEPS, BATCH), steps=[0]).by_lag("h").isnan(),
+        torch.tensor([False, True, True, True]),
+    )
 
 
 def test_a_linear_net_has_its_powers_norms():
     """Without the tanh and with one unit, dL_t/dh_k is the recurrent weight to the power of the lag."""
+
     @unrolled.cell
     def linear(x, h, *, W, U):
         return W @ x + U @ h
@@ -226,18 +249,28 @@ def test_errors_say_what_to_do():
     with watch(layer), pytest.raises(UsageError, match="being watched.*Leave the `with watch"):
         gradient_flow(layer, x)
     packed = torch.nn.utils.rnn.pack_padded_sequence(torch.randn(3, 2, 3), [3, 2])
-    wrong = [(UsageError, "Linear has no recurrent layer", lambda: gradient_flow(torch.nn.Linear(3, 3), x)),
-             (UsageError, "step 4 of an output of 4 steps", lambda: gradient_flow(layer, x, steps=[4])),
-             (UsageError, "no step is asked for", lambda: gradient_flow(layer, x, steps=[])),
-             (UsageError, "target and loss", lambda: gradient_flow(layer, x, target=x, loss=weighted)),
-             (ShapeError, r"shape \(3, 2\); the output has 4 x 2", lambda: gradient_flow(layer, x, target=torch.zeros(3, 2).long())),
-             (ShapeError, "gave a result of shape", lambda: gradient_flow(layer, x, loss=lambda y, t: y)),
-             (ShapeError, "gave a result of type float", lambda: gradient_flow(layer, x, loss=lambda y, t: 1.0)),
-             (UsageError, r"no state 'c'. It saw \['0', 'h'\]", lambda: flow["c"]),
-             (UsageError, "limit is above 0", lambda: flow.clipped(0.0)),
-             (UsageError, "perceptron.*no state", lambda: probed(perceptron)),
-             (UsageError, "no layer with a state ran", lambda: gradient_flow(unrolled.LSTM(3, 5), torch.randn(4, 0, 3))),
-             (NotYet, "PackedSequence", lambda: gradient_flow(unrolled.LSTM(3, 5), packed))]
+    wrong = [
+        (UsageError, "Linear has no recurrent layer", lambda: gradient_flow(torch.nn.Linear(3, 3), x)),
+        (UsageError, "step 4 of an output of 4 steps", lambda: gradient_flow(layer, x, steps=[4])),
+        (UsageError, "no step is asked for", lambda: gradient_flow(layer, x, steps=[])),
+        (UsageError, "target and loss", lambda: gradient_flow(layer, x, target=x, loss=weighted)),
+        (
+            ShapeError,
+            r"shape \(3, 2\); the output has 4 x 2",
+            lambda: gradient_flow(layer, x, target=torch.zeros(3, 2).long()),
+        ),
+        (ShapeError, "gave a result of shape", lambda: gradient_flow(layer, x, loss=lambda y, t: y)),
+        (ShapeError, "gave a result of type float", lambda: gradient_flow(layer, x, loss=lambda y, t: 1.0)),
+        (UsageError, r"no state 'c'. It saw \['0', 'h'\]", lambda: flow["c"]),
+        (UsageError, "limit is above 0", lambda: flow.clipped(0.0)),
+        (UsageError, "perceptron.*no state", lambda: probed(perceptron)),
+        (
+            UsageError,
+            "no layer with a state ran",
+            lambda: gradient_flow(unrolled.LSTM(3, 5), torch.randn(4, 0, 3)),
+        ),
+        (NotYet, "PackedSequence", lambda: gradient_flow(unrolled.LSTM(3, 5), packed)),
+    ]
     for kind, said, call in wrong:
         with pytest.raises(kind, match=said):
             call()
@@ -254,8 +287,10 @@ def nets():
 def test_an_elman_net_vanishes_or_explodes_and_an_lstm_does_neither(nets):
     """What deck 003 says of its sentence: at the distance from was to bird, 36 characters."""
     bird = shown.SENTENCE.index("bird") + 3
-    assert shown.SENTENCE[shown.STEP:shown.STEP + 2] == "wa" and shown.STEP - bird == 36
-    share = {name: net.norms(net.memory)[bird] / net.norms(net.memory)[shown.STEP] for name, net in nets.items()}
+    assert shown.SENTENCE[shown.STEP : shown.STEP + 2] == "wa" and shown.STEP - bird == 36
+    share = {
+        name: net.norms(net.memory)[bird] / net.norms(net.memory)[shown.STEP] for name, net in nets.items()
+    }
     assert share["elman"] < 1e-11 and share["elman, U × 4"] > 100
     assert share["lstm"] > 1e-4 and 0.05 < share["lstm, U × 4"] < 1
     assert nets["lstm"].memory == "c" and nets["elman"].a_step < 0.5 < 1.1 < nets["elman, U × 4"].a_step
@@ -301,7 +336,9 @@ def test_the_command_draws_the_figure(tmp_path, capsys):
 def test_the_figure(tmp_path, suffix, begins):
     """With a norm that is zero, which a log scale cannot show."""
     pytest.importorskip("matplotlib")
-    curve = Curve("made up", [0.0, 0.1, 1.0], [0.0, 0.01, 0.1], [[1.0, 0.0, 0.0], [0.1, 1.0, 0.0], [0.0, 0.1, 1.0]])
+    curve = Curve(
+        "made up", [0.0, 0.1, 1.0], [0.0, 0.01, 0.1], [[1.0, 0.0, 0.0], [0.1, 1.0, 0.0], [0.0, 0.1, 1.0]]
+    )
     drawn = {}
     for name, theme in (("once", "auto"), ("again", "auto"), ("dark", "dark")):
         flow_figure([curve], "bird", 2, tmp_path / f"{name}.{suffix}", theme=theme)
@@ -318,14 +355,21 @@ def test_the_figure_without_matplotlib(tmp_path, monkeypatch, capsys):
     assert 'pip install "unrolled[figures]"' in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("arguments, said", [
-    (["elman", "lstm"], "shows one cell, and 2 were named"),
-    ([], "show was given no cell"),
-    (["elman", "--json"], "--json belongs to --stage gradient-flow"),
-    (["cfc", "--stage", "gradient-flow"], "reads 2: x, dt"),
-    (["elman", "--stage", "gradient-flow", "--out", "flow.gif"], ".gif is no format of a picture"),
-    (["elman", "--stage", "gradient-flow", "--out", "nowhere/flow.svg"], "the folder nowhere does not exist"),
-    (["elman", "--stage", "gradient-flow", "--json", "--out", "flow.svg"], "Leave one out")])
+@pytest.mark.parametrize(
+    "arguments, said",
+    [
+        (["elman", "lstm"], "shows one cell, and 2 were named"),
+        ([], "show was given no cell"),
+        (["elman", "--json"], "--json belongs to --stage gradient-flow"),
+        (["cfc", "--stage", "gradient-flow"], "reads 2: x, dt"),
+        (["elman", "--stage", "gradient-flow", "--out", "flow.gif"], ".gif is no format of a picture"),
+        (
+            ["elman", "--stage", "gradient-flow", "--out", "nowhere/flow.svg"],
+            "the folder nowhere does not exist",
+        ),
+        (["elman", "--stage", "gradient-flow", "--json", "--out", "flow.svg"], "Leave one out"),
+    ],
+)
 def test_wrong_arguments_are_one_message(arguments, said, capsys):
     assert main(["show", *arguments]) == 2
     assert said in capsys.readouterr().err

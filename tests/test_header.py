@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from headers import COMPILER, SIZES, UNARY, Library
 
-TARGETS = ["native", "x86-64-v3", "x86-64"]      # AVX-512 where there is, AVX2, SSE2
+TARGETS = ["native", "x86-64-v3", "x86-64"]  # AVX-512 where there is, AVX2, SSE2
 pytestmark = pytest.mark.skipif(COMPILER is None, reason="no C compiler here")
 
 
@@ -40,7 +40,17 @@ def numbers(dtype) -> np.ndarray:
     scales += [1e-42, 1e-30] if dtype is np.float32 else [1e-310, 1e-200]
     parts = [random.standard_normal(5_000) * s for s in scales] + [np.linspace(-120, 120, 40_001)]
     tiny = np.finfo(dtype).smallest_subnormal
-    edges = [0.0, -0.0, tiny, -tiny, np.finfo(dtype).tiny, np.finfo(dtype).max, -np.finfo(dtype).max, np.inf, -np.inf]
+    edges = [
+        0.0,
+        -0.0,
+        tiny,
+        -tiny,
+        np.finfo(dtype).tiny,
+        np.finfo(dtype).max,
+        -np.finfo(dtype).max,
+        np.inf,
+        -np.inf,
+    ]
     return np.concatenate([*parts, edges]).astype(dtype)
 
 
@@ -48,9 +58,21 @@ def logistic(x):
     return np.where(x < 0, np.exp(-np.abs(x)), 1) / (1 + np.exp(-np.abs(x)))
 
 
-ORACLE = {"exp": np.exp, "log": np.log, "tanh": np.tanh, "sin": np.sin, "cos": np.cos, "sqrt": np.sqrt, "abs": np.abs,
-          "floor": np.floor, "sign": np.sign, "sigmoid": logistic, "relu": lambda x: np.maximum(x, 0),
-          "softplus": lambda x: np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x))), "step": lambda x: (x > 0) * 1.0}
+ORACLE = {
+    "exp": np.exp,
+    "log": np.log,
+    "tanh": np.tanh,
+    "sin": np.sin,
+    "cos": np.cos,
+    "sqrt": np.sqrt,
+    "abs": np.abs,
+    "floor": np.floor,
+    "sign": np.sign,
+    "sigmoid": logistic,
+    "relu": lambda x: np.maximum(x, 0),
+    "softplus": lambda x: np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x))),
+    "step": lambda x: (x > 0) * 1.0,
+}
 ULPS = {"exp": 1.1, "log": 2.2, "tanh": 2.8, "sigmoid": 2.5, "softplus": 3, "sin": 2, "cos": 2, "sqrt": 0.51}
 
 
@@ -95,7 +117,7 @@ def test_tanh_is_odd_and_keeps_small_numbers(build):
     x = np.abs(numbers(np.float32))
     tanh = build(np.float32).map
     np.testing.assert_array_equal(tanh("tanh", -x), -tanh("tanh", x))
-    small, tiny = x[x < 1e-4], x[x < 1e-8]                           # subnormals too
+    small, tiny = x[x < 1e-4], x[x < 1e-8]  # subnormals too
     np.testing.assert_allclose(tanh("tanh", small), small, rtol=1.5e-7, atol=0)
     np.testing.assert_array_equal(tanh("tanh", tiny), tiny)
 
@@ -130,7 +152,10 @@ def test_running_sums_and_products_of_pairs(build, dtype, target):
         library.call("do_kron", whole, a, b, rows, columns)
         np.testing.assert_array_equal(whole, np.outer(a, b))
         left, right = np.empty(rows, dtype), np.empty(columns, dtype)
-        library.call("do_kron_left", left, g, b, rows, columns), library.call("do_kron_right", right, g, a, rows, columns)
+        (
+            library.call("do_kron_left", left, g, b, rows, columns),
+            library.call("do_kron_right", right, g, a, rows, columns),
+        )
         np.testing.assert_allclose(left, g @ b, rtol=1e-4, atol=1e-5)
         np.testing.assert_allclose(right, a @ g, rtol=1e-4, atol=1e-5)
 
@@ -154,7 +179,10 @@ def test_product_is_numpys(build, dtype, target, accumulate, transposed):
 def test_product_rows_do_not_depend_on_their_number(build):
     """One step at a time and a whole sequence at once must be the same numbers."""
     random = np.random.default_rng(3)
-    a, b = random.standard_normal((40, 300)).astype(np.float32), random.standard_normal((300, 900)).astype(np.float32)
+    a, b = (
+        random.standard_normal((40, 300)).astype(np.float32),
+        random.standard_normal((300, 900)).astype(np.float32),
+    )
     whole = build(np.float32).product(a, b)
     for rows in (1, 2, 5, 6, 7, 16):
         np.testing.assert_array_equal(build(np.float32).product(a[:rows].copy(), b), whole[:rows])
@@ -172,11 +200,20 @@ def test_product_carries_nan_and_infinity_of_its_own_row_only(build, depth):
 @pytest.mark.parametrize("target", TARGETS)
 def test_pack_in_every_order_with_groups_of_columns(build, dtype, target):
     library, random = build(dtype, target), np.random.default_rng(4)
-    cases = [(64, 16, 64, 0), (65, 7, 65, 0), (100, 33, 25, 50), (12, 5, 3, 8), (256, 18, 64, 128), (30, 21, 7, 9),
-             (130, 40, 33, 33), (128, 7, 128, 0), (1, 1, 1, 1)]
+    cases = [
+        (64, 16, 64, 0),
+        (65, 7, 65, 0),
+        (100, 33, 25, 50),
+        (12, 5, 3, 8),
+        (256, 18, 64, 128),
+        (30, 21, 7, 9),
+        (130, 40, 33, 33),
+        (128, 7, 128, 0),
+        (1, 1, 1, 1),
+    ]
     for columns, depth, width, gap in cases:
         last = (columns - 1) // width * gap + (columns - 1) % width
-        source = random.standard_normal((last + 1, depth)).astype(dtype)        # one row of it is a column of B
+        source = random.standard_normal((last + 1, depth)).astype(dtype)  # one row of it is a column of B
         chosen = source[[n // width * gap + n % width for n in range(columns)]]
         wide = np.zeros((2 * (last + 1), 3 * depth), dtype)
         wide[::2, ::3] = source
@@ -208,14 +245,16 @@ def test_team_of_any_size_meets_at_every_barrier(build, wanted):
 
 def test_without_a_runtime_or_for_one_thread_the_task_runs_alone(build):
     nothing = ctypes.c_void_p(None)
-    crash = ctypes.c_void_p(1)                      # an address that must never be called
+    crash = ctypes.c_void_p(1)  # an address that must never be called
     assert build(np.float32).library.do_race(nothing, nothing, nothing, 4, 10) == 1
     assert build(np.float32).library.do_race(crash, crash, crash, 1, 10) == 1
 
 
 def test_team_smaller_than_asked_for(build):
-    code = ("import ctypes, sys; sys.path.insert(0, sys.argv[1]); import test_header as t\n"
-            "print(ctypes.CDLL(sys.argv[2]).do_race(*t.runtime(), 2, 50))")
+    code = (
+        "import ctypes, sys; sys.path.insert(0, sys.argv[1]); import test_header as t\n"
+        "print(ctypes.CDLL(sys.argv[2]).do_race(*t.runtime(), 2, 50))"
+    )
     command = [sys.executable, "-c", code, str(Path(__file__).parent), build(np.float32).library._name]
     one = {**os.environ, "OMP_THREAD_LIMIT": "1"}
     ran = subprocess.run(command, env=one, capture_output=True, text=True, timeout=60)

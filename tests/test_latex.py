@@ -12,7 +12,20 @@ from pathlib import Path
 import pytest
 from latex2mathml.converter import convert
 
-from unrolled import Cell, absolute, cell, concat, layer_norm, maximum, norm, sigmoid, softmax, tanh, total, where
+from unrolled import (
+    Cell,
+    absolute,
+    cell,
+    concat,
+    layer_norm,
+    maximum,
+    norm,
+    sigmoid,
+    softmax,
+    tanh,
+    total,
+    where,
+)
 from unrolled.cells import REGISTRY
 from unrolled.views.latex import latex, latex_number
 from unrolled.views.names import names_of
@@ -29,7 +42,9 @@ def lines_of(made: Cell) -> list[str]:
 
 
 def test_the_lstm_is_the_papers():
-    assert REGISTRY["lstm"].latex() == r"""\begin{align*}
+    assert (
+        REGISTRY["lstm"].latex()
+        == r"""\begin{align*}
   i_{t} &= \sigma(W_{i} x_{t} + U_{i} h_{t-1} + b_{i}) \\
   f_{t} &= \sigma(W_{f} x_{t} + U_{f} h_{t-1} + b_{f}) \\
   g_{t} &= \tanh(W_{g} x_{t} + U_{g} h_{t-1} + b_{g}) \\
@@ -37,29 +52,62 @@ def test_the_lstm_is_the_papers():
   c_{t} &= f_{t} \odot c_{t-1} + i_{t} \odot g_{t} \\
   h_{t} &= o_{t} \odot \tanh(c_{t})
 \end{align*}"""
+    )
 
 
 def test_comments_and_numbers_when_asked_for():
     text = REGISTRY["elman"].latex(comments=True, numbered=True)
-    assert text == ("\\begin{align}\n  h_{t} &= \\tanh(W x_{t} + U h_{t-1} + b) && \\text{hidden state}\n\\end{align}")
+    assert text == (
+        "\\begin{align}\n  h_{t} &= \\tanh(W x_{t} + U h_{t-1} + b) && \\text{hidden state}\n\\end{align}"
+    )
 
 
-@pytest.mark.parametrize(("printed", "wanted"), [
-    ("W", "W"), ("W_f", "W_{f}"), ("h[t-1]", "h_{t-1}"), ("h_slow[t]", r"h_{\mathrm{slow},t}"), ("alpha", r"\alpha"),
-    ("W_beta", r"W_{\beta}"), ("W_xi", r"W_{\mathrm{xi}}"), ("xi", r"\xi"), ("C_tilde[t]", r"\tilde{C}_{t}"), ("dt", r"\mathrm{dt}"),
-    ("s(2)[t]", "s^{(2)}_{t}"), ("h_prime[t]", "h'_{t}"), ("W1", "W_{1}"), ("b_h_in", r"b_{h,\mathrm{in}}"),
-    ("Sigma_o", r"\Sigma_{o}"), ("lambda_", r"\lambda"), ("a\\b$", r"\text{a\textbackslash{}b\$}")])
+@pytest.mark.parametrize(
+    ("printed", "wanted"),
+    [
+        ("W", "W"),
+        ("W_f", "W_{f}"),
+        ("h[t-1]", "h_{t-1}"),
+        ("h_slow[t]", r"h_{\mathrm{slow},t}"),
+        ("alpha", r"\alpha"),
+        ("W_beta", r"W_{\beta}"),
+        ("W_xi", r"W_{\mathrm{xi}}"),
+        ("xi", r"\xi"),
+        ("C_tilde[t]", r"\tilde{C}_{t}"),
+        ("dt", r"\mathrm{dt}"),
+        ("s(2)[t]", "s^{(2)}_{t}"),
+        ("h_prime[t]", "h'_{t}"),
+        ("W1", "W_{1}"),
+        ("b_h_in", r"b_{h,\mathrm{in}}"),
+        ("Sigma_o", r"\Sigma_{o}"),
+        ("lambda_", r"\lambda"),
+        ("a\\b$", r"\text{a\textbackslash{}b\$}"),
+    ],
+)
 def test_names(printed, wanted):
     assert latex_name(printed) == wanted
 
 
 def test_names_of_a_numbered_step():
-    assert (latex_name("h[t]", "3"), latex_name("h[t-1]", "3"), latex_name("W_f", "3")) == ("h_{3}", "h_{2}", "W_{f}")
+    assert (latex_name("h[t]", "3"), latex_name("h[t-1]", "3"), latex_name("W_f", "3")) == (
+        "h_{3}",
+        "h_{2}",
+        "W_{f}",
+    )
 
 
-@pytest.mark.parametrize(("value", "wanted"), [
-    (1.0, "1"), (0.5, "0.5"), (1e-5, "10^{-5}"), (-1e30, "-10^{30}"), (2.5e-7, r"2.5 \cdot 10^{-7}"),
-    (float("inf"), r"\infty"), (1 / 3, "0.3333333333333333")])
+@pytest.mark.parametrize(
+    ("value", "wanted"),
+    [
+        (1.0, "1"),
+        (0.5, "0.5"),
+        (1e-5, "10^{-5}"),
+        (-1e30, "-10^{30}"),
+        (2.5e-7, r"2.5 \cdot 10^{-7}"),
+        (float("inf"), r"\infty"),
+        (1 / 3, "0.3333333333333333"),
+    ],
+)
 def test_numbers(value, wanted):
     assert latex_number(value) == wanted
 
@@ -80,7 +128,8 @@ def test_brackets_keep_the_authors_grouping():
         r"((U - 2 U^{\top}) (d_{t} \odot k_{t-1})) \odot c",
         r"\begin{cases} (h_{t-1} + a_{t})^{2} & \text{if } h_{t-1} < a_{t} + b \\ -|a_{t} - b| & \text{otherwise} \end{cases}",
         r"\tanh(U (W x_{t} + b)) \odot (1 - (1 - h_{t-1})) + \max(e_{t}, f_{t})",
-        r"k_{t-1} + a_{t}^{\top} b - (\textstyle\sum a_{t})"]
+        r"k_{t-1} + a_{t}^{\top} b - (\textstyle\sum a_{t})",
+    ]
 
 
 def test_forms_have_their_names():
@@ -91,13 +140,23 @@ def test_forms_have_their_names():
         return h
 
     assert lines_of(cell(forms)) == [
-        r"\mathrm{softmax}(W x_{t})", r"\lVert h_{t-1} - a_{t} \rVert",
-        r"n_{t} \sigma(\mathrm{LN}(V [h_{t-1}, x_{t}])) + \frac{b}{n_{t}}"]
+        r"\mathrm{softmax}(W x_{t})",
+        r"\lVert h_{t-1} - a_{t} \rVert",
+        r"n_{t} \sigma(\mathrm{LN}(V [h_{t-1}, x_{t}])) + \frac{b}{n_{t}}",
+    ]
 
 
 def test_a_long_sum_goes_on_in_another_line():
     def long(x, h, *, A, B, C, D, b):
-        h = A @ tanh(x) + B @ sigmoid(h) + C @ tanh(sigmoid(h + b)) + D @ sigmoid(tanh(h - b)) + (tanh(h) + b) * sigmoid(h) - b * h * tanh(x - x) + b
+        h = (
+            A @ tanh(x)
+            + B @ sigmoid(h)
+            + C @ tanh(sigmoid(h + b))
+            + D @ sigmoid(tanh(h - b))
+            + (tanh(h) + b) * sigmoid(h)
+            - b * h * tanh(x - x)
+            + b
+        )
         return h
 
     text = cell(long).latex()
@@ -130,7 +189,9 @@ def test_every_cell_is_set_by_a_parser(name):
     for index, printed in names_of(made.graph).items():
         if made.graph.nodes[index].op == "parameter":
             base = latex_name(printed).split("_{")[0]
-            assert re.search(rf"(?<![A-Za-z\\]){re.escape(base)}(?![A-Za-z])", text), f"{name}: {printed} is not in its equations"
+            assert re.search(rf"(?<![A-Za-z\\]){re.escape(base)}(?![A-Za-z])", text), (
+                f"{name}: {printed} is not in its equations"
+            )
 
 
 def test_a_stored_cell_has_the_same_equations():
@@ -139,15 +200,27 @@ def test_a_stored_cell_has_the_same_equations():
 
 
 def test_text_is_escaped():
-    assert latex_text("a_b & {c} ~^\\") == r"\text{a\_b \& \{c\} \textasciitilde{}\textasciicircum{}\textbackslash{}}"
+    assert (
+        latex_text("a_b & {c} ~^\\")
+        == r"\text{a\_b \& \{c\} \textasciitilde{}\textasciicircum{}\textbackslash{}}"
+    )
 
 
-@pytest.mark.skipif(not (KATEX and shutil.which("node")), reason="KaTeX: set UNROLLED_KATEX to a katex.min.js, and install node")
+@pytest.mark.skipif(
+    not (KATEX and shutil.which("node")), reason="KaTeX: set UNROLLED_KATEX to a katex.min.js, and install node"
+)
 def test_every_cell_is_set_by_katex(tmp_path):
     texts = {name: made.latex(comments=True) for name, made in REGISTRY.items()}
     (tmp_path / "texts.json").write_text(json.dumps(texts), encoding="utf-8")
-    program = ("const katex = require(process.argv[1]); const texts = JSON.parse(require('fs').readFileSync(process.argv[2]));"
-               "for (const name in texts) try { katex.renderToString(texts[name], {displayMode: true, strict: 'error'}) }"
-               "catch (error) { console.log(name, error.message); process.exitCode = 1 }")
-    done = subprocess.run(["node", "-e", program, KATEX, str(tmp_path / "texts.json")], capture_output=True, text=True, timeout=120)
+    program = (
+        "const katex = require(process.argv[1]); const texts = JSON.parse(require('fs').readFileSync(process.argv[2]));"
+        "for (const name in texts) try { katex.renderToString(texts[name], {displayMode: true, strict: 'error'}) }"
+        "catch (error) { console.log(name, error.message); process.exitCode = 1 }"
+    )
+    done = subprocess.run(
+        ["node", "-e", program, KATEX, str(tmp_path / "texts.json")],
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
     assert done.returncode == 0, done.stdout + done.stderr

@@ -43,39 +43,72 @@ $$h_{t,0} = \mathbf{x}_t$$"""
 
 # What the reader understands: the lines of the function, without its head.
 UNDERSTOOD = {
-    DECK_001: ["f = sigmoid(W_f @ concat(h, x) + b_f)", "i = sigmoid(W_i @ concat(h, x) + b_i)",
-               "C_tilde = tanh(W_C @ concat(h, x) + b_C)", "C = f * C + i * C_tilde", "o = sigmoid(W_o @ concat(h, x) + b_o)",
-               "h = o * tanh(C)", "return h, C"],
+    DECK_001: [
+        "f = sigmoid(W_f @ concat(h, x) + b_f)",
+        "i = sigmoid(W_i @ concat(h, x) + b_i)",
+        "C_tilde = tanh(W_C @ concat(h, x) + b_C)",
+        "C = f * C + i * C_tilde",
+        "o = sigmoid(W_o @ concat(h, x) + b_o)",
+        "h = o * tanh(C)",
+        "return h, C",
+    ],
     DECK_002: ["s = tanh(U @ x + W @ s)", "o = softmax(V @ s)", "return o, s"],
     DECK_003: ["h = tanh(W_xh @ x + W_hh @ h)", "y_hat = softmax(W_yh @ h)", "return y_hat, h"],
     DECK_004: ["h = tanh(W_h @ h + W_x @ x + b_h)", "y = tanh(U @ h + b_u)", "return y, h"],
     DECK_004_DEEP: ["h = tanh(W_h @ h + W_x @ x + b_h)", "y = tanh(U @ h + b_u)", "return y, h"],
-    r"$$y_t = \text{softmax}(V_t * h_t)$$ and $$h_t = \sigma(U_t * x_t + W * h_{t-1})$$":
-        ["h = sigmoid(U @ x + W @ h)", "y = softmax(V @ h)", "return y, h"],
-    "$$y = \\text{softmax}(V * h)$$\n$$h = \\sigma(U * x)$$": ["h = sigmoid(U @ x)", "y = softmax(V @ h)", "return y"],
-    r"a^{<t>} = g(W_{aa} a^{<t-1>} + W_{ax} x^{<t>} + b_a)": ["a = tanh(W_aa @ a + W_ax @ x + b_a)", "return a"],
+    r"$$y_t = \text{softmax}(V_t * h_t)$$ and $$h_t = \sigma(U_t * x_t + W * h_{t-1})$$": [
+        "h = sigmoid(U @ x + W @ h)",
+        "y = softmax(V @ h)",
+        "return y, h",
+    ],
+    "$$y = \\text{softmax}(V * h)$$\n$$h = \\sigma(U * x)$$": [
+        "h = sigmoid(U @ x)",
+        "y = softmax(V @ h)",
+        "return y",
+    ],
+    r"a^{<t>} = g(W_{aa} a^{<t-1>} + W_{ax} x^{<t>} + b_a)": [
+        "a = tanh(W_aa @ a + W_ax @ x + b_a)",
+        "return a",
+    ],
     r"h^{(t)} = \tanh(b + W h^{(t-1)} + U x^{(t)})": ["h = tanh(b + W @ h + U @ x)", "return h"],
     r"h(t) = \tanh(W x(t) + U h(t-1))": ["h = tanh(W @ x + U @ h)", "return h"],
     r"H_t = \phi(X_t W_{xh} + H_{t-1} W_{hh} + b_h)": ["H = tanh(W_xh @ X + W_hh @ H + b_h)", "return H"],
     "h_t = f(W x_t + U h_{t-1})\nf = \\mathrm{relu}": ["h = relu(W @ x + U @ h)", "return h"],
     "h_t = f(W x_t + U h_{t-1})\nf(x) = \\sigma(x)": ["h = sigmoid(W @ x + U @ h)", "return h"],
     r"h_t = \sigma_g(W x_t) \odot \sigma_h(h_{t-1})": ["h = sigmoid(W @ x) * tanh(h)", "return h"],
-    r"h_t = z_t \odot h_{t-1} + (1 - z_t) \odot x_t \\ z_t = \sigma(W x_t)":
-        ["z = sigmoid(W @ x)", "h = z * h + (1 - z) * x", "return h"],
+    r"h_t = z_t \odot h_{t-1} + (1 - z_t) \odot x_t \\ z_t = \sigma(W x_t)": [
+        "z = sigmoid(W @ x)",
+        "h = z * h + (1 - z) * x",
+        "return h",
+    ],
     r"h_t = r_t \circ U h_{t-1} \\ r_t = \sigma(W x_t)": ["r = sigmoid(W @ x)", "h = r * (U @ h)", "return h"],
-    r"h_t = \alpha h_{t-1} + (1 - \alpha) \tanh(W x_t + \theta)": ["h = alpha * h + (1 - alpha) * tanh(W @ x + theta)", "return h"],
+    r"h_t = \alpha h_{t-1} + (1 - \alpha) \tanh(W x_t + \theta)": [
+        "h = alpha * h + (1 - alpha) * tanh(W @ x + theta)",
+        "return h",
+    ],
     r"h_t = \frac{1}{1 + e^{-(W x_t + u \odot h_{t-1})}}": ["h = 1 / (1 + exp(-(W @ x + u * h)))", "return h"],
     r"h_t = W x_{t-1} + V x_t": ["h = W @ x_before + V @ x", "return h, x"],
     r"c_t = x_t + c_{t-1} \\ h_t = c_{t-1} + h_{t-1}": ["c_new = x + c", "h = c + h", "return h, c_new"],
-    "h_t = \\tanh C_t \\quad \\text{output}\nC_t = W x_t\n  + C_{t-1}": ["C = W @ x + C", "h = tanh(C)  # output", "return h, C"],
+    "h_t = \\tanh C_t \\quad \\text{output}\nC_t = W x_t\n  + C_{t-1}": [
+        "C = W @ x + C",
+        "h = tanh(C)  # output",
+        "return h, C",
+    ],
     r"h_t = σ(W x_t − b) ⊙ h_{t−1}": ["h = sigmoid(W @ x - b) * h", "return h"],
     r"\lambda_t = x_t + \lambda_{t-1} + \mathrm{import}": ["lambda_ = x + lambda_ + import_", "return lambda_"],
-    r"h_t = W \begin{bmatrix} h_{t-1} \\ x_t \end{bmatrix} + x_t^2": ["h = W @ concat(h, x) + x ** 2", "return h"],
+    r"h_t = W \begin{bmatrix} h_{t-1} \\ x_t \end{bmatrix} + x_t^2": [
+        "h = W @ concat(h, x) + x ** 2",
+        "return h",
+    ],
 }
 
 
 def body(text: str) -> list[str]:
-    return [" ".join(line.split()).replace(" # ", "  # ") for line in python_from_latex(text).split('"""')[2].splitlines() if line.strip()]
+    return [
+        " ".join(line.split()).replace(" # ", "  # ")
+        for line in python_from_latex(text).split('"""')[2].splitlines()
+        if line.strip()
+    ]
 
 
 @pytest.mark.parametrize("text", UNDERSTOOD, ids=range(len(UNDERSTOOD)))
@@ -97,7 +130,9 @@ def meaning(cell) -> dict:
         args = tuple(known[a] for a in node.args)
         kind = "parameter" if node.op == "hyper" else node.op
         known[node.index] = args[0] if node.op == "alias" else (kind, node.value, *args)
-    return {"output": known[graph.output]} | {name: known[new] for name, new in zip(graph.states, graph.new_states)}
+    return {"output": known[graph.output]} | {
+        name: known[new] for name, new in zip(graph.states, graph.new_states)
+    }
 
 
 def test_deck_001_is_the_lstm_of_the_zoo():
@@ -105,32 +140,64 @@ def test_deck_001_is_the_lstm_of_the_zoo():
     torch.manual_seed(0)
     pasted, zoo = cell_from_latex(DECK_001), REGISTRY["lstm"]
     x, h, c = torch.randn(3), torch.randn(5), torch.randn(5)
-    own = {p: torch.randn(5) if p[0] == "b" else torch.randn(5, 3 if p[0] == "W" else 5) for p in zoo.parameters}
-    joined = {f"{k}_{n}": torch.cat((own[f"U_{m}"], own[f"W_{m}"]), 1) if k == "W" else own[f"b_{m}"]
-              for n, m in zip("ifCo", "ifgo") for k in "Wb"}
+    own = {
+        p: torch.randn(5) if p[0] == "b" else torch.randn(5, 3 if p[0] == "W" else 5) for p in zoo.parameters
+    }
+    joined = {
+        f"{k}_{n}": torch.cat((own[f"U_{m}"], own[f"W_{m}"]), 1) if k == "W" else own[f"b_{m}"]
+        for n, m in zip("ifCo", "ifgo")
+        for k in "Wb"
+    }
     for got, wanted in zip(pasted(x, h, c, **joined), zoo(x, h, c, **own)):
         torch.testing.assert_close(got, wanted)
 
 
-@pytest.mark.parametrize("text,parameters", [(DECK_004, {"W": "W_x", "U": "W_h", "b": "b_h"}),
-                                             (DECK_004_DEEP, {"W": "W_x", "U": "W_h", "b": "b_h"}),
-                                             (DECK_003, {"W": "W_xh", "U": "W_hh", "b": None}),
-                                             (DECK_002, {"W": "U", "U": "W", "b": None})])
+@pytest.mark.parametrize(
+    "text,parameters",
+    [
+        (DECK_004, {"W": "W_x", "U": "W_h", "b": "b_h"}),
+        (DECK_004_DEEP, {"W": "W_x", "U": "W_h", "b": "b_h"}),
+        (DECK_003, {"W": "W_xh", "U": "W_hh", "b": None}),
+        (DECK_002, {"W": "U", "U": "W", "b": None}),
+    ],
+)
 def test_the_other_decks_are_elman(text, parameters):
     torch.manual_seed(0)
     pasted, zoo = cell_from_latex(text), REGISTRY["elman"]
     x, h = torch.randn(3), torch.randn(4)
-    own = {"W": torch.randn(4, 3), "U": torch.randn(4, 4), "b": torch.randn(4) if parameters["b"] else torch.zeros(4)}
+    own = {
+        "W": torch.randn(4, 3),
+        "U": torch.randn(4, 4),
+        "b": torch.randn(4) if parameters["b"] else torch.zeros(4),
+    }
     given = {theirs: own[ours] for ours, theirs in parameters.items() if theirs}
-    given |= {p: torch.randn(4) if p[0] == "b" else torch.randn(4, 4) for p in pasted.parameters if p not in given}
+    given |= {
+        p: torch.randn(4) if p[0] == "b" else torch.randn(4, 4) for p in pasted.parameters if p not in given
+    }
     torch.testing.assert_close(pasted(x, h, **given)[1], zoo(x, h, **own))
 
 
 # Stacks of weights (U^{(0)}), block diagonals and bilinear forms are printed as mathematics has them, which says less than the
 # graph; in some a product of three stands in another order.
-NOT_AGAIN = {"cfc", "cfc_mixed_memory", "cfc_pure", "clockwork_rnn", "deep_rnn", "fast_slow_rnn", "hyper_lstm", "mass_conserving_lstm",
-             "mogrifier_lstm", "narx_rnn", "recurrent_mlp", "second_order_rnn", "sequential_cascaded", "skip_lstm", "act_rnn", "rhn",
-             "slstm"}
+NOT_AGAIN = {
+    "cfc",
+    "cfc_mixed_memory",
+    "cfc_pure",
+    "clockwork_rnn",
+    "deep_rnn",
+    "fast_slow_rnn",
+    "hyper_lstm",
+    "mass_conserving_lstm",
+    "mogrifier_lstm",
+    "narx_rnn",
+    "recurrent_mlp",
+    "second_order_rnn",
+    "sequential_cascaded",
+    "skip_lstm",
+    "act_rnn",
+    "rhn",
+    "slstm",
+}
 
 
 @pytest.mark.parametrize("name", sorted(set(REGISTRY) - NOT_AGAIN))
@@ -138,24 +205,67 @@ def test_the_zoo_is_read_from_its_own_print(name):
     cell = REGISTRY[name]
     again = cell_from_latex(latex(cell.graph), f"{name}_again")
     wanted, got = meaning(cell), meaning(again)
-    assert {k: str(v).replace("'hyper'", "'parameter'") for k, v in got.items()} == {k: str(v) for k, v in wanted.items()}
+    assert {k: str(v).replace("'hyper'", "'parameter'") for k, v in got.items()} == {
+        k: str(v) for k, v in wanted.items()
+    }
 
 
 BAD = (
-    "", "h_t + x_t", "The hidden state is updated", r"h_t = \tanh(W x_t + U h_{t-1} + b", r"h_t = \tanh(W x_t + U h_{t-1}) + b)",
-    r"h_t = \tanh(W [h_{t-1}, x_t) + b)", "f_t = \\sigma(W_f (x_t + b_f)\nh_t = f_t * h_{t-1}", "h_t = ", r"= \tanh(W x_t)",
-    r"h_t = \tanh(W x_t + )", r"h_t = * x_t + h_{t-1}", r"h_t = \tanh(W x_t) = z_t", r"h_t = \tanh()", r"h_t = W x_t + h_{t-2}",
-    r"h_{t+1} = \tanh(W x_t + U h_t)", r"h_{t-1} = \tanh(W x_t)", r"h_t = \tanh(W x_t + U s_{t-1})", r"h_t = \tanh(W x_t + U h_t)",
-    "z_t = W x_t + r_t\nr_t = U z_t + h_{t-1}\nh_t = z_t", "h_t = W x_t + h_{t-1}\nh_t = \\tanh(x_t)", r"h_t = \tanh(U h_{t-1} + b)",
-    r"h_t = \foo(W x_t + U h_{t-1})", "h_t = slow_t * x_t + h_{t-1}", r"h_t = \mathrm{diag}(R) h_{t-1} + x_t",
-    r"h_t = \max(x_t) + h_{t-1}", r"h_t = \tanh(x_t, h_{t-1})", "h_t = x_t^{0.5} + h_{t-1}", r"h_t = \sum_{j} w_{ij} x_j + h_{t-1}",
-    "h_t = |x_t + h_{t-1}", "$h_t = x_t + h_{t-1}", "h_t = x_t ? h_{t-1}", "h_t = x_t ⊕ h_{t-1}", r"h_t = x_t + \tilde{h_{t-1} + 1}",
-    r"\begin{pmatrix} i_t \\ f_t \end{pmatrix} = \sigma(W x_t)", r"h_t = \begin{bmatrix} 1 & 2 \\ 3 & 4 \end{bmatrix} x_t",
-    r"h_t = \begin{cases} x_t & \text{if } x_t > 0 \end{cases}", r"h_t = W x_t + W + h_{t-1}", r"h_t = W x_t + W \odot h_{t-1}",
-    r"h_t = \tanh + x_t + h_{t-1}", "f(x) = x + 1\nh_t = f(x_t) + h_{t-1}", "o_t = W x_t\nq_t = V x_t\nh_t = x_t + h_{t-1}",
-    "h_{t,t-1} = x_t", "h_t = x_{a:b} + h_{t-1}", r"h_t = \mathbb{R} x_t + h_{t-1}", "h_t = [x_t, ] + h_{t-1}", "W h_t = x_t",
-    r"f = \tanh", r"h_t = \sqrt[3]{x_t}", "h_t = W^{-1} x_t", r"h_t = \text{''' import os} x_t", "h_t = 1e400 x_t", "h_t = x^", "\\",
-    "h_t = {", r"h_t = \begin{cases} x_t \\ 3",
+    "",
+    "h_t + x_t",
+    "The hidden state is updated",
+    r"h_t = \tanh(W x_t + U h_{t-1} + b",
+    r"h_t = \tanh(W x_t + U h_{t-1}) + b)",
+    r"h_t = \tanh(W [h_{t-1}, x_t) + b)",
+    "f_t = \\sigma(W_f (x_t + b_f)\nh_t = f_t * h_{t-1}",
+    "h_t = ",
+    r"= \tanh(W x_t)",
+    r"h_t = \tanh(W x_t + )",
+    r"h_t = * x_t + h_{t-1}",
+    r"h_t = \tanh(W x_t) = z_t",
+    r"h_t = \tanh()",
+    r"h_t = W x_t + h_{t-2}",
+    r"h_{t+1} = \tanh(W x_t + U h_t)",
+    r"h_{t-1} = \tanh(W x_t)",
+    r"h_t = \tanh(W x_t + U s_{t-1})",
+    r"h_t = \tanh(W x_t + U h_t)",
+    "z_t = W x_t + r_t\nr_t = U z_t + h_{t-1}\nh_t = z_t",
+    "h_t = W x_t + h_{t-1}\nh_t = \\tanh(x_t)",
+    r"h_t = \tanh(U h_{t-1} + b)",
+    r"h_t = \foo(W x_t + U h_{t-1})",
+    "h_t = slow_t * x_t + h_{t-1}",
+    r"h_t = \mathrm{diag}(R) h_{t-1} + x_t",
+    r"h_t = \max(x_t) + h_{t-1}",
+    r"h_t = \tanh(x_t, h_{t-1})",
+    "h_t = x_t^{0.5} + h_{t-1}",
+    r"h_t = \sum_{j} w_{ij} x_j + h_{t-1}",
+    "h_t = |x_t + h_{t-1}",
+    "$h_t = x_t + h_{t-1}",
+    "h_t = x_t ? h_{t-1}",
+    "h_t = x_t ⊕ h_{t-1}",
+    r"h_t = x_t + \tilde{h_{t-1} + 1}",
+    r"\begin{pmatrix} i_t \\ f_t \end{pmatrix} = \sigma(W x_t)",
+    r"h_t = \begin{bmatrix} 1 & 2 \\ 3 & 4 \end{bmatrix} x_t",
+    r"h_t = \begin{cases} x_t & \text{if } x_t > 0 \end{cases}",
+    r"h_t = W x_t + W + h_{t-1}",
+    r"h_t = W x_t + W \odot h_{t-1}",
+    r"h_t = \tanh + x_t + h_{t-1}",
+    "f(x) = x + 1\nh_t = f(x_t) + h_{t-1}",
+    "o_t = W x_t\nq_t = V x_t\nh_t = x_t + h_{t-1}",
+    "h_{t,t-1} = x_t",
+    "h_t = x_{a:b} + h_{t-1}",
+    r"h_t = \mathbb{R} x_t + h_{t-1}",
+    "h_t = [x_t, ] + h_{t-1}",
+    "W h_t = x_t",
+    r"f = \tanh",
+    r"h_t = \sqrt[3]{x_t}",
+    "h_t = W^{-1} x_t",
+    r"h_t = \text{''' import os} x_t",
+    "h_t = 1e400 x_t",
+    "h_t = x^",
+    "\\",
+    "h_t = {",
+    r"h_t = \begin{cases} x_t \\ 3",
 )
 
 
@@ -175,11 +285,13 @@ def test_the_caret_is_below_the_place():
     with pytest.raises(CellError) as raised:
         cell_from_latex("z_t = \\sigma(W x_t)\n   h_t = z_t * h_{t-2}")
     head, caret, sentence = str(raised.value).split("\n")
-    assert head.startswith("CellError in LaTeX, line 2:   h_t") and head[caret.index("^"):].startswith("t-2")
+    assert head.startswith("CellError in LaTeX, line 2:   h_t") and head[caret.index("^") :].startswith("t-2")
     assert sentence.startswith("t-2 is a moment that a cell does not see")
 
 
-@pytest.mark.parametrize("text", ["h_t = " + "(" * 3000 + "x_t" + ")" * 3000, "h_t = x_t" + " + x_t" * 9000, "h" * 200_000])
+@pytest.mark.parametrize(
+    "text", ["h_t = " + "(" * 3000 + "x_t" + ")" * 3000, "h_t = x_t" + " + x_t" * 9000, "h" * 200_000]
+)
 def test_too_much_is_an_error_of_ours(text):
     with pytest.raises(UnrolledError):
         cell_from_latex(text)
@@ -191,7 +303,7 @@ def test_a_name_that_is_none():
 
 
 def test_comments_and_strings_stay_harmless():
-    made = cell_from_latex("h_t = x_t + h_{t-1} \\quad \\text{\"\"\" + exit(3) # end}")
+    made = cell_from_latex('h_t = x_t + h_{t-1} \\quad \\text{""" + exit(3) # end}')
     assert made.graph.statements[0].comment == '""" + exit(3) # end'
 
 
@@ -221,7 +333,7 @@ def test_a_run_keeps_the_equations(tmp_path, capsys):
     small = ["--hidden=8", "--batch=4", "--span=8", "--epochs=0.2", "--layers=1"]
     assert main(["train", "char-lm", "--text", str(text), "--latex", str(file), "--out", str(run), *small]) == 0
     assert "h = tanh(W @ x + U @ h + b)" in capsys.readouterr().out
-    file.unlink()                                       # the run has what it needs
+    file.unlink()  # the run has what it needs
     assert main(["sample", str(run), "--length=5"]) == 0
     assert main(["train", "char-lm", "--latex", str(file), "--cell", "gru", *small]) == 2
     assert "both say which cell" in capsys.readouterr().err

@@ -13,14 +13,27 @@ from pathlib import Path
 
 import pytest
 import torch
-from layer_cases import (BACKENDS, CELLS, PAIRS, TRIPLES, assert_close, cell_of, gradients, leaves, make_input, make_layer,
-                         make_state, part, plain)
+from layer_cases import (
+    BACKENDS,
+    CELLS,
+    PAIRS,
+    TRIPLES,
+    assert_close,
+    cell_of,
+    gradients,
+    leaves,
+    make_input,
+    make_layer,
+    make_state,
+    part,
+    plain,
+)
 from together import STARTERS
 
 import unrolled
 from unrolled import Recurrent, cell, sigmoid, tanh, total
-from unrolled.layers.dropout import dropped
 from unrolled.errors import CellError, Never, NotYet, ShapeError, UsageError
+from unrolled.layers.dropout import dropped
 
 every_cell = pytest.mark.parametrize("name", CELLS)
 every_backend = pytest.mark.parametrize("backend", BACKENDS)
@@ -75,7 +88,9 @@ def test_two_layers_both_ways_equal_four_single_layers(backend, name):
         outputs = []
         for direction, weights in enumerate((layer.layers[number], layer.reversed[number])):
             width = current[0].shape[-1] if isinstance(current, tuple) else current.shape[-1]
-            single = Recurrent(cell_of(name), width, layer.hidden_size, backend="reference", dtype=torch.float64)
+            single = Recurrent(
+                cell_of(name), width, layer.hidden_size, backend="reference", dtype=torch.float64
+            )
             single.layers[0] = weights
             turned = _flip(current) if direction else current
             y_one, last_one = single(turned, tuple(s[2 * number + direction][None] for s in state))
@@ -110,7 +125,7 @@ def check_lengths(layer, lengths):
 
     rows, finals = [], []
     for row, length in enumerate(lengths):
-        own = tuple(s[:, row:row + 1] for s in state)
+        own = tuple(s[:, row : row + 1] for s in state)
         if length:
             y_row, own = layer(part(x, slice(0, length), slice(row, row + 1)), own)
         else:
@@ -130,14 +145,17 @@ def test_padding_of_nan_never_leaks(backend, name):
     clean = make_input(layer, 4, 3)
     mask = torch.arange(4)[:, None] >= torch.tensor(lengths)
     inputs = clean if isinstance(clean, tuple) else (clean,)
-    dirty = tuple(v.detach().masked_fill(mask if v.dim() == 2 else mask[..., None], float("nan")).requires_grad_()
-                  for v in inputs)
+    dirty = tuple(
+        v.detach().masked_fill(mask if v.dim() == 2 else mask[..., None], float("nan")).requires_grad_()
+        for v in inputs
+    )
     y, last = layer(clean, lengths=lengths)
     y_dirty, last_dirty = layer(dirty if len(dirty) > 1 else dirty[0], lengths=lengths)
     assert_close((y_dirty, *last_dirty), (y, *last))
     parameters = list(layer.parameters())
-    assert_close(gradients((y_dirty, *last_dirty), [*parameters, *dirty]),
-                 gradients((y, *last), [*parameters, *inputs]))
+    assert_close(
+        gradients((y_dirty, *last_dirty), [*parameters, *dirty]), gradients((y, *last), [*parameters, *inputs])
+    )
     assert all((g[mask] == 0).all() for g in gradients((layer(clean, lengths=lengths)[0],), inputs))
 
 
@@ -295,13 +313,15 @@ def test_a_state_as_wide_as_the_input_works_in_one_layer(backend):
         Recurrent(remembers_input, 3, 5, num_layers=2)
     assert str(error.value) == (
         "Recurrent(remembers_input, 3, 5): the state before is as wide as the input, so layers of one stack would have "
-        "states of different widths. Put two Recurrent layers after each other instead.")
+        "states of different widths. Put two Recurrent layers after each other instead."
+    )
 
 
 def test_a_plain_function_is_a_cell():
     def my_cell(x, h, *, W, U):
         h = sigmoid(W @ x + U @ h)
         return h
+
     assert Recurrent(my_cell, 3, 5)(torch.randn(4, 2, 3))[0].shape == (4, 2, 5)
 
 
@@ -314,7 +334,9 @@ def test_parameters_carry_their_authors_names():
     assert shapes["layers.0.W_f"] == shapes["reversed.0.W_f"] == (5, 3)
     assert shapes["layers.1.W_f"] == shapes["reversed.1.W_f"] == (5, 10)
     names = ["W_f", "U_f", "b_f", "W_n", "U_n", "b_n"]
-    assert list(shapes) == [f"{side}.{k}.{name}" for side in ("layers", "reversed") for k in (0, 1) for name in names]
+    assert list(shapes) == [
+        f"{side}.{k}.{name}" for side in ("layers", "reversed") for k in (0, 1) for name in names
+    ]
 
 
 def test_first_values_are_the_cells_wish_or_uniform():
@@ -330,6 +352,7 @@ def test_first_values_follow_the_seed():
     def draw():
         torch.manual_seed(7)
         return Recurrent("lem", 3, 5, num_layers=2, bidirectional=True).state_dict()
+
     first, second = draw(), draw()
     assert all(torch.equal(first[k], second[k]) for k in first)
     assert not torch.equal(first["layers.0.W_1"], first["layers.0.W_2"])
@@ -352,7 +375,9 @@ def test_moved_loaded_shared_and_swapped_parameters_are_the_ones_used():
     expected = other(x)[0]
     layer.load_state_dict(other.state_dict())
     assert torch.equal(layer(x)[0], expected)
-    assert torch.equal(torch.func.functional_call(Recurrent("gru", 3, 5), dict(other.state_dict()), (x,))[0], expected)
+    assert torch.equal(
+        torch.func.functional_call(Recurrent("gru", 3, 5), dict(other.state_dict()), (x,))[0], expected
+    )
     assert layer.double()(x.double())[0].dtype is torch.float64
     shared = Recurrent("gru", 3, 5)
     shared.layers[0] = other.layers[0]
@@ -369,6 +394,7 @@ def test_parametrizations_are_seen():
     class Half(torch.nn.Module):
         def forward(self, w):
             return 0.5 * w
+
     torch.nn.utils.parametrize.register_parametrization(layer.layers[0], "U_n", Half())
     torch.testing.assert_close(layer(x)[0], expected(x)[0])
 
@@ -423,15 +449,17 @@ def test_dropout_drops_its_share_and_keeps_the_mean():
     y.sum().backward()
     assert torch.equal(ones.grad, y.detach())
     assert torch.equal(dropped(ones, 0.0), ones) and not dropped(ones, 1.0).any()
-    columns = (y == 0).double().mean(0)                     # no byte of a drawn number is special
+    columns = (y == 0).double().mean(0)  # no byte of a drawn number is special
     assert 0.14 < columns.min() and columns.max() < 0.36
 
 
 def test_dropout_with_one_layer_warns():
     with pytest.warns(UserWarning) as caught:
         Recurrent("gru", 3, 5, dropout=0.5)
-    assert str(caught[0].message) == ("Recurrent(gru, 3, 5): dropout=0.5 goes between layers, and there is one. "
-                                      "Give num_layers=2 or more, or dropout=0.")
+    assert str(caught[0].message) == (
+        "Recurrent(gru, 3, 5): dropout=0.5 goes between layers, and there is one. "
+        "Give num_layers=2 or more, or dropout=0."
+    )
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         Recurrent("gru", 3, 5, num_layers=2, dropout=0.5)
@@ -443,47 +471,108 @@ def test_dropout_with_one_layer_warns():
 X = torch.zeros(7, 2, 3)
 HC = (torch.zeros(1, 2, 5), torch.zeros(1, 2, 5))
 WRONG_CALLS = {
-    "width": (lambda r: r(torch.zeros(7, 2, 4)), ShapeError,
-              "x of shape (7, 2, 4). The last axis is the input width, 3 expected. "
-              "Time first is the default; pass batch_first=True for (batch, time, width)."),
-    "axes": (lambda r: r(torch.zeros(3)), ShapeError, "x of shape (3,). Give (T, B, 3), or (T, 3) for one sequence."),
+    "width": (
+        lambda r: r(torch.zeros(7, 2, 4)),
+        ShapeError,
+        "x of shape (7, 2, 4). The last axis is the input width, 3 expected. "
+        "Time first is the default; pass batch_first=True for (batch, time, width).",
+    ),
+    "axes": (
+        lambda r: r(torch.zeros(3)),
+        ShapeError,
+        "x of shape (3,). Give (T, B, 3), or (T, 3) for one sequence.",
+    ),
     "list": (lambda r: r([1.0, 2.0]), UsageError, "x of type list. Give a tensor."),
-    "dtype": (lambda r: r(X.double()), UsageError,
-              "x of type float64, its parameters are float32. "
-              "Convert one: x.to(torch.float32) or rnn.to(torch.float64)."),
-    "device": (lambda r: r(X.to("meta")), UsageError,
-               "x on meta, its parameters are on cpu. Move one: x.to('cpu') or rnn.to('meta')."),
-    "int32": (lambda r: r(X.int()), UsageError, "x of type int32. Whole numbers are indices and int64: give x.long(); "
-              "values are floating-point: give x.float()."),
-    "long": (lambda r: r(X.long()), ShapeError, "indices of shape (7, 2, 3). Give (T, B), or (T,) for one sequence."),
-    "index": (lambda r: r(torch.tensor([[0], [3]])), UsageError,
-              "index 3 in x. With input_size 3, indices run from 0 to 2."),
-    "negative index": (lambda r: r(torch.tensor([[0], [-1]])), UsageError,
-                       "index -1 in x. With input_size 3, indices run from 0 to 2."),
+    "dtype": (
+        lambda r: r(X.double()),
+        UsageError,
+        "x of type float64, its parameters are float32. "
+        "Convert one: x.to(torch.float32) or rnn.to(torch.float64).",
+    ),
+    "device": (
+        lambda r: r(X.to("meta")),
+        UsageError,
+        "x on meta, its parameters are on cpu. Move one: x.to('cpu') or rnn.to('meta').",
+    ),
+    "int32": (
+        lambda r: r(X.int()),
+        UsageError,
+        "x of type int32. Whole numbers are indices and int64: give x.long(); "
+        "values are floating-point: give x.float().",
+    ),
+    "long": (
+        lambda r: r(X.long()),
+        ShapeError,
+        "indices of shape (7, 2, 3). Give (T, B), or (T,) for one sequence.",
+    ),
+    "index": (
+        lambda r: r(torch.tensor([[0], [3]])),
+        UsageError,
+        "index 3 in x. With input_size 3, indices run from 0 to 2.",
+    ),
+    "negative index": (
+        lambda r: r(torch.tensor([[0], [-1]])),
+        UsageError,
+        "index -1 in x. With input_size 3, indices run from 0 to 2.",
+    ),
     "two inputs": (lambda r: r((X, X)), ShapeError, "2 inputs, the cell has 1. Give one tensor."),
-    "packed": (lambda r: r(torch.nn.utils.rnn.pack_sequence([X[:, 0]])), UsageError,
-               "a PackedSequence. Give it padded, rnn(x, lengths=lengths); unrolled.LSTM, GRU and RNN take packed "
-               "sequences as torch.nn's do."),
-    "state type": (lambda r: r(X, HC[0]), UsageError,
-                   "a state of type float32. Give a tuple with h (1, 2, 5), c (1, 2, 5)."),
-    "state count": (lambda r: r(X, HC[:1]), ShapeError,
-                    "a state of 1 tensors, the cell has 2. Give h (1, 2, 5), c (1, 2, 5)."),
-    "state shape": (lambda r: r(X, (HC[0], HC[1][0])), ShapeError,
-                    "state c of shape (2, 5), (1, 2, 5) expected. The axes are layers x directions, batch, width."),
-    "state dtype": (lambda r: r(X, (HC[0].double(), HC[1])), UsageError,
-                    "h of type float64, its parameters are float32. "
-                    "Convert one: h.to(torch.float32) or rnn.to(torch.float64)."),
-    "lengths count": (lambda r: r(X, lengths=[7, 7, 7]), ShapeError,
-                      "lengths of shape (3,) for a batch of 2. Give one length for each row."),
-    "lengths range": (lambda r: r(X, lengths=[7, 8]), ShapeError,
-                      "length 8 for row 1 of a sequence of 7 steps. Lengths go from 0 to 7."),
-    "lengths negative": (lambda r: r(X, lengths=[-1, 7]), ShapeError,
-                         "length -1 for row 0 of a sequence of 7 steps. Lengths go from 0 to 7."),
-    "lengths type": (lambda r: r(X, lengths=[0.5, 1.0]), UsageError,
-                     "lengths of type float32. Give whole numbers, one for each row."),
-    "lengths text": (lambda r: r(X, lengths="77"), UsageError, "lengths='77'. Give whole numbers, one for each row."),
-    "lengths alone": (lambda r: r(X[:, 0], lengths=[7]), UsageError,
-                      "lengths for one sequence without a batch. Give x[:length] instead."),
+    "packed": (
+        lambda r: r(torch.nn.utils.rnn.pack_sequence([X[:, 0]])),
+        UsageError,
+        "a PackedSequence. Give it padded, rnn(x, lengths=lengths); unrolled.LSTM, GRU and RNN take packed "
+        "sequences as torch.nn's do.",
+    ),
+    "state type": (
+        lambda r: r(X, HC[0]),
+        UsageError,
+        "a state of type float32. Give a tuple with h (1, 2, 5), c (1, 2, 5).",
+    ),
+    "state count": (
+        lambda r: r(X, HC[:1]),
+        ShapeError,
+        "a state of 1 tensors, the cell has 2. Give h (1, 2, 5), c (1, 2, 5).",
+    ),
+    "state shape": (
+        lambda r: r(X, (HC[0], HC[1][0])),
+        ShapeError,
+        "state c of shape (2, 5), (1, 2, 5) expected. The axes are layers x directions, batch, width.",
+    ),
+    "state dtype": (
+        lambda r: r(X, (HC[0].double(), HC[1])),
+        UsageError,
+        "h of type float64, its parameters are float32. "
+        "Convert one: h.to(torch.float32) or rnn.to(torch.float64).",
+    ),
+    "lengths count": (
+        lambda r: r(X, lengths=[7, 7, 7]),
+        ShapeError,
+        "lengths of shape (3,) for a batch of 2. Give one length for each row.",
+    ),
+    "lengths range": (
+        lambda r: r(X, lengths=[7, 8]),
+        ShapeError,
+        "length 8 for row 1 of a sequence of 7 steps. Lengths go from 0 to 7.",
+    ),
+    "lengths negative": (
+        lambda r: r(X, lengths=[-1, 7]),
+        ShapeError,
+        "length -1 for row 0 of a sequence of 7 steps. Lengths go from 0 to 7.",
+    ),
+    "lengths type": (
+        lambda r: r(X, lengths=[0.5, 1.0]),
+        UsageError,
+        "lengths of type float32. Give whole numbers, one for each row.",
+    ),
+    "lengths text": (
+        lambda r: r(X, lengths="77"),
+        UsageError,
+        "lengths='77'. Give whole numbers, one for each row.",
+    ),
+    "lengths alone": (
+        lambda r: r(X[:, 0], lengths=[7]),
+        UsageError,
+        "lengths for one sequence without a batch. Give x[:length] instead.",
+    ),
 }
 
 
@@ -495,28 +584,40 @@ def test_what_does_not_fit_is_said(wrong):
     assert str(error.value) == f"Recurrent(lstm, 3, 5) got {message}"
 
 
-@pytest.mark.parametrize("given, message", [
-    ((X,), "1 inputs, the cell has 2. Give a tuple (x, t)."),
-    ((X, X[:-1]), "t of shape (6, 2, 3), but x has 7 x 2 steps and rows. Give t as (7, 2) or (7, 2, 1)."),
-    ((X, 3.0), "t of type float. Give a tensor."),
-    ((X, torch.zeros(7, 2).double()), "t of type float64, its parameters are float32. "
-                                      "Convert one: t.to(torch.float32) or rnn.to(torch.float64)."),
-])
+@pytest.mark.parametrize(
+    "given, message",
+    [
+        ((X,), "1 inputs, the cell has 2. Give a tuple (x, t)."),
+        ((X, X[:-1]), "t of shape (6, 2, 3), but x has 7 x 2 steps and rows. Give t as (7, 2) or (7, 2, 1)."),
+        ((X, 3.0), "t of type float. Give a tensor."),
+        (
+            (X, torch.zeros(7, 2).double()),
+            "t of type float64, its parameters are float32. "
+            "Convert one: t.to(torch.float32) or rnn.to(torch.float64).",
+        ),
+    ],
+)
 def test_further_inputs_that_do_not_fit_are_said(given, message):
     with pytest.raises(UsageError) as error:
         Recurrent("phased_lstm", 3, 5)(given if len(given) > 1 else given[0])
     assert str(error.value) == f"Recurrent(phased_lstm, 3, 5) got {message}"
 
 
-@pytest.mark.parametrize("arguments, message", [
-    ({"input_size": 0}, "Recurrent(gru, 0, 5): input_size=0 is below 1. Give 1 or more."),
-    ({"hidden_size": -4}, "Recurrent(gru, 3, -4): hidden_size=-4 is below 1. Give 1 or more."),
-    ({"num_layers": 0}, "Recurrent(gru, 3, 5): num_layers=0 is below 1. Give 1 or more."),
-    ({"hidden_size": 2.5}, "Recurrent(gru, 3, 2.5): hidden_size=2.5 is no whole number. Give 1 or more."),
-    ({"dropout": 1.5}, "Recurrent(gru, 3, 5): dropout=1.5 is no probability. Give 0 to 1."),
-    ({"dtype": torch.int64}, "Recurrent(gru, 3, 5): dtype=torch.int64 is no floating-point type. "
-                             "Give torch.float32 or torch.float64."),
-])
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        ({"input_size": 0}, "Recurrent(gru, 0, 5): input_size=0 is below 1. Give 1 or more."),
+        ({"hidden_size": -4}, "Recurrent(gru, 3, -4): hidden_size=-4 is below 1. Give 1 or more."),
+        ({"num_layers": 0}, "Recurrent(gru, 3, 5): num_layers=0 is below 1. Give 1 or more."),
+        ({"hidden_size": 2.5}, "Recurrent(gru, 3, 2.5): hidden_size=2.5 is no whole number. Give 1 or more."),
+        ({"dropout": 1.5}, "Recurrent(gru, 3, 5): dropout=1.5 is no probability. Give 0 to 1."),
+        (
+            {"dtype": torch.int64},
+            "Recurrent(gru, 3, 5): dtype=torch.int64 is no floating-point type. "
+            "Give torch.float32 or torch.float64.",
+        ),
+    ],
+)
 def test_arguments_out_of_range_are_said(arguments, message):
     with pytest.raises(UsageError) as error:
         Recurrent("gru", **{"input_size": 3, "hidden_size": 5, **arguments})
@@ -529,22 +630,27 @@ def test_an_unknown_cell_and_an_unknown_backend_are_said():
     assert str(error.value).startswith("there is no cell called 'lstn'. Did you mean lstm")
     with pytest.raises(UsageError) as error:
         Recurrent("lstm", 3, 5, backend="cuda")
-    assert str(error.value) == "Recurrent(lstm, 3, 5): backend='cuda' does not exist. Choose auto, c or reference."
+    assert (
+        str(error.value) == "Recurrent(lstm, 3, 5): backend='cuda' does not exist. Choose auto, c or reference."
+    )
 
 
 def test_widths_that_clash_are_said_at_once():
     def narrow(x, h, *, U, b):
         h = tanh(x + U @ h + b)
         return h
+
     with pytest.raises(ShapeError) as error:
         Recurrent(cell(shapes={"x": ("H",)})(narrow), 3, 5)
     assert str(error.value) == (
         "Recurrent(narrow, 3, 5): a layer would read 3 values, but the equations of narrow make its input x H, 5 wide "
-        "here. Give sizes that agree, or bring it to that width, W @ x.")
+        "here. Give sizes that agree, or bring it to that width, W @ x."
+    )
 
     def clashing(x, h, *, W):
         h = tanh(x + W @ h) * h
         return h
+
     with pytest.raises(CellError) as error:
         Recurrent(clashing, 3, 5)
     assert str(error.value).startswith("CellError in clashing, line 2:   h = tanh(x + W @ h) * h\n")
@@ -555,23 +661,28 @@ def test_wishes_for_first_values_that_make_no_sense_are_said():
     def plain_cell(x, h, *, W, U):
         h = tanh(W @ x + U @ h)
         return h
+
     with pytest.raises(UsageError) as error:
         Recurrent(cell(init={"b": 1.0})(plain_cell), 3, 5)
     assert str(error.value) == "plain_cell: init has 'b', which is no parameter of it. It has W, U."
     with pytest.raises(UsageError) as error:
         Recurrent(cell(init={"U": "orthonormal"})(plain_cell), 3, 5)
-    assert str(error.value).startswith("plain_cell: init['U'] is 'orthonormal', which is no initialisation. Give a number or "
-                                       "one of zeros, ones, identity, orthogonal, xavier, phase, shift, ")
+    assert str(error.value).startswith(
+        "plain_cell: init['U'] is 'orthonormal', which is no initialisation. Give a number or "
+        "one of zeros, ones, identity, orthogonal, xavier, phase, shift, "
+    )
 
 
 def test_a_parameter_called_like_a_part_of_a_module_is_said():
     def odd(x, h, *, W, train):
         h = tanh(W @ x + train @ h)
         return h
+
     with pytest.raises(UsageError) as error:
         Recurrent(odd, 3, 5)
-    assert str(error.value) == ("odd has a parameter called train, which every torch module already has. "
-                                "Rename it, e.g. train_.")
+    assert str(error.value) == (
+        "odd has a parameter called train, which every torch module already has. Rename it, e.g. train_."
+    )
 
 
 def test_one_step_both_ways_is_never():
@@ -579,7 +690,8 @@ def test_one_step_both_ways_is_never():
         Recurrent("gru", 3, 5, bidirectional=True).step(torch.zeros(2, 3))
     assert str(error.value) == (
         "Recurrent(gru, 3, 5): one step of a bidirectional layer needs the end of the sequence first. "
-        "Call rnn(x) on whole sequences, or make the layer with bidirectional=False.")
+        "Call rnn(x) on whole sequences, or make the layer with bidirectional=False."
+    )
 
 
 def test_a_layer_prints_what_it_is():
@@ -590,9 +702,37 @@ def test_a_layer_prints_what_it_is():
 # ---- the package
 
 
-PUBLIC = {"cell", "Cell", "find", "sigmoid", "tanh", "relu", "exp", "log", "softplus", "sin", "cos", "sqrt", "absolute",
-          "floor", "step", "maximum", "minimum", "where", "concat", "total", "activation", "Recurrent", "LSTM", "GRU",
-          "RNN", "watch", "train", "CharLM", "LanguageModel"}
+PUBLIC = {
+    "cell",
+    "Cell",
+    "find",
+    "sigmoid",
+    "tanh",
+    "relu",
+    "exp",
+    "log",
+    "softplus",
+    "sin",
+    "cos",
+    "sqrt",
+    "absolute",
+    "floor",
+    "step",
+    "maximum",
+    "minimum",
+    "where",
+    "concat",
+    "total",
+    "activation",
+    "Recurrent",
+    "LSTM",
+    "GRU",
+    "RNN",
+    "watch",
+    "train",
+    "CharLM",
+    "LanguageModel",
+}
 
 
 def test_importing_the_package_is_quick():
@@ -617,6 +757,6 @@ def test_every_public_name_can_be_had():
 def test_no_module_takes_the_place_of_a_public_name():
     """Importing `unrolled.find`, were it a module, would put that module in the function's place."""
     names = {path.stem for path in Path(unrolled.__file__).parent.iterdir()}
-    assert names & set(dir(unrolled)) & PUBLIC <= {"cell"}      # that one is imported before its name is bound
+    assert names & set(dir(unrolled)) & PUBLIC <= {"cell"}  # that one is imported before its name is bound
     importlib.import_module("unrolled.training")
     assert unrolled.find("lstm").name == "lstm" and unrolled.cell(stateless.function).name == "stateless"

@@ -17,7 +17,7 @@ from unrolled.plan.linear import linear_of
 from unrolled.plan.plan import plan_of
 
 LINEAR = ("lru", "mingru", "minlstm", "sru_2017", "t_rnn")
-LATE = ("qrnn", "t_gru", "t_lstm")          # linear once the last input counts as an input
+LATE = ("qrnn", "t_gru", "t_lstm")  # linear once the last input counts as an input
 
 
 def plan(name: str):
@@ -37,28 +37,43 @@ def test_a_scan_is_the_recurrence_step_by_step(steps):
     """Two states that feed each other, and a third that the first feeds: factors absent at first appear on the way."""
     torch.manual_seed(steps)
     shape = (steps, 2, 3)
-    some = [[torch.randn(shape, dtype=torch.float64).requires_grad_() if (i, j) in ((0, 1), (1, 0), (1, 1), (2, 0)) else None
-             for j in range(3)] for i in range(3)]
+    some = [
+        [
+            torch.randn(shape, dtype=torch.float64).requires_grad_()
+            if (i, j) in ((0, 1), (1, 0), (1, 1), (2, 0))
+            else None
+            for j in range(3)
+        ]
+        for i in range(3)
+    ]
     offsets = [torch.randn(shape, dtype=torch.float64).requires_grad_() for _ in range(3)]
     state = [torch.randn(2, 3, dtype=torch.float64).requires_grad_() for _ in range(3)]
     now, expected = state, []
     for t in range(steps):
-        now = [offsets[i][t] + sum(some[i][j][t] * now[j] for j in range(3) if some[i][j] is not None) for i in range(3)]
+        now = [
+            offsets[i][t] + sum(some[i][j][t] * now[j] for j in range(3) if some[i][j] is not None)
+            for i in range(3)
+        ]
         expected.append(now)
     found = scan(some, offsets, state)
     leaves = [f for row in some for f in row if f is not None] + offsets + state
     weights = torch.randn(3, *shape, dtype=torch.float64)
     for values in zip(found, (torch.stack(v) for v in zip(*expected))):
         torch.testing.assert_close(*values, rtol=1e-12, atol=1e-12)
-    both = [torch.autograd.grad((torch.stack(v) * weights).sum(), leaves, allow_unused=True, materialize_grads=True)
-            for v in (found, [torch.stack(v) for v in zip(*expected)])]
+    both = [
+        torch.autograd.grad((torch.stack(v) * weights).sum(), leaves, allow_unused=True, materialize_grads=True)
+        for v in (found, [torch.stack(v) for v in zip(*expected)])
+    ]
     for left, right in zip(*both):
         torch.testing.assert_close(left, right, rtol=1e-10, atol=1e-10)
 
 
 @pytest.mark.parametrize("name", (*LINEAR, *LATE))
-@pytest.mark.parametrize("schedule", (Schedule(reference.BLOCKED, 1), Schedule(40, 2, None, True), Schedule(3, 5, (4, 2, 1))),
-                         ids=("blocked", "reverse", "ragged"))
+@pytest.mark.parametrize(
+    "schedule",
+    (Schedule(reference.BLOCKED, 1), Schedule(40, 2, None, True), Schedule(3, 5, (4, 2, 1))),
+    ids=("blocked", "reverse", "ragged"),
+)
 def test_blocks_of_time_are_the_plain_function(name, schedule, monkeypatch):
     made = instance(REGISTRY[name], {"I": 3, "H": 3}, schedule, torch.float64)
     check(made, "reference")
@@ -70,8 +85,11 @@ def test_blocks_of_time_are_the_plain_function(name, schedule, monkeypatch):
 
 @pytest.mark.parametrize("name", LATE)
 @pytest.mark.parametrize("backend", ("c", "reference"))
-@pytest.mark.parametrize("schedule", (Schedule(1, 2), Schedule(5, 3), Schedule(5, 3, None, True), Schedule(4, 5, (4, 2, 2, 1))),
-                         ids=str)
+@pytest.mark.parametrize(
+    "schedule",
+    (Schedule(1, 2), Schedule(5, 3), Schedule(5, 3, None, True), Schedule(4, 5, (4, 2, 2, 1))),
+    ids=str,
+)
 def test_a_late_input_is_the_plain_function(name, backend, schedule):
     check(instance(REGISTRY[name], {"I": 3, "H": 3}, schedule, torch.float64), backend)
 

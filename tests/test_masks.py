@@ -18,8 +18,12 @@ from unrolled.layers.masks import drawn, mask
 from unrolled.noise import Noise
 from unrolled.transform import initialised, layer_norm, recurrent_dropout, weight_drop, zoneout
 
-NOISY = {"zoneout": zoneout("mgu", 0.4), "recurrent_dropout": recurrent_dropout("lstm", 0.4), "weight_drop": weight_drop("mgu", 0.4),
-         "all": zoneout(weight_drop(recurrent_dropout(layer_norm("gru_reset_before"), 0.3), 0.3), 0.3)}
+NOISY = {
+    "zoneout": zoneout("mgu", 0.4),
+    "recurrent_dropout": recurrent_dropout("lstm", 0.4),
+    "weight_drop": weight_drop("mgu", 0.4),
+    "all": zoneout(weight_drop(recurrent_dropout(layer_norm("gru_reset_before"), 0.3), 0.3), 0.3),
+}
 EACH = pytest.mark.parametrize("change", NOISY)
 BOTH = pytest.mark.parametrize("backend", BACKENDS)
 LIKE = torch.zeros(1, dtype=torch.float64)
@@ -63,7 +67,9 @@ def test_both_backends_draw_the_same(change):
 @BOTH
 def test_evaluation_draws_nothing_and_is_the_means(change, backend):
     rnn, x = layer(change, backend=backend, num_layers=2, bidirectional=True).eval(), inputs()
-    plain = Recurrent(NOISY[change].evaluation, 3, 5, num_layers=2, bidirectional=True, dtype=torch.float64, backend=backend)
+    plain = Recurrent(
+        NOISY[change].evaluation, 3, 5, num_layers=2, bidirectional=True, dtype=torch.float64, backend=backend
+    )
     plain.load_state_dict(rnn.state_dict())
     before = torch.get_rng_state()
     found, expected = rnn(x, lengths=[6, 4]), plain(x, lengths=[6, 4])
@@ -81,7 +87,9 @@ def test_zoneout_keeps_what_its_mask_says():
     assert 0.3 < kept.double().mean() < 0.5
     rows = [rnn.cell.evaluation, find("mgu")]
     weights = {n: p for n, p in rnn.layers[0].named_parameters()}
-    new = torch.stack([torch.stack([rows[1](x[t, r], before[t, r], **weights) for r in range(8)]) for t in range(40)])
+    new = torch.stack(
+        [torch.stack([rows[1](x[t, r], before[t, r], **weights) for r in range(8)]) for t in range(40)]
+    )
     torch.testing.assert_close(torch.where(kept, before, new), y)
     assert not torch.equal(kept[0], kept[1]) and not torch.equal(kept[:, 0], kept[:, 1])
 
@@ -99,15 +107,21 @@ def test_a_sequence_mask_follows_its_row_where_lengths_differ():
     cell, rows = recurrent_dropout("mgu", 0.5), rows_of([2, 4, 1], 4, 3, LIKE.device, "test")
     ((packed,), _) = drawn(cell, {"I": 3, "H": 64}, rows, LIKE)
     made = rows.unpack(packed)
-    assert torch.equal(made[0, 1], made[3, 1]) and torch.equal(made[0, 0], made[1, 0]) and not torch.equal(made[0, 0], made[0, 1])
-    turned = packed.index_select(0, rows.backward)                    # as the reversed direction reads it
+    assert (
+        torch.equal(made[0, 1], made[3, 1])
+        and torch.equal(made[0, 0], made[1, 0])
+        and not torch.equal(made[0, 0], made[0, 1])
+    )
+    turned = packed.index_select(0, rows.backward)  # as the reversed direction reads it
     assert torch.equal(turned, packed)
 
 
 def test_a_mask_of_a_matrix_is_drawn_once_a_call():
     inputs, weights = drawn(NOISY["weight_drop"], {"I": 3, "H": 64}, all_rows(4, 3), LIKE)
     assert inputs == () and {n: tuple(w.shape) for n, w in weights.items()} == {
-        ("dropout_U_f",): (64, 64), ("dropout_U_n",): (64, 64)}
+        ("dropout_U_f",): (64, 64),
+        ("dropout_U_n",): (64, 64),
+    }
     assert not torch.equal(weights[("dropout_U_f",)], weights[("dropout_U_n",)])
     assert not any(w.requires_grad for w in weights.values())
 
@@ -117,7 +131,10 @@ def test_masks_have_their_rate_and_mean(rate):
     torch.manual_seed(0)
     keep, drop = (mask((400, 501), Noise(rate, kind), LIKE) for kind in ("keep", "inverted dropout"))
     assert set(keep.unique().tolist()) <= {0.0, 1.0} and abs(keep.mean().item() - rate) < 0.005
-    assert set(drop.unique().tolist()) <= {0.0, 1 / (1 - rate)} and abs((drop == 0).double().mean().item() - rate) < 0.005
+    assert (
+        set(drop.unique().tolist()) <= {0.0, 1 / (1 - rate)}
+        and abs((drop == 0).double().mean().item() - rate) < 0.005
+    )
     for values in (keep, drop):
         assert rate in (0.0, 0.9) or abs(torch.corrcoef(values[:2])[0, 1].item()) < 0.2
 
@@ -129,7 +146,9 @@ def test_each_layer_and_direction_has_its_own():
     assert len(made) == 4 and all(not torch.equal(made[a], made[b]) for a in range(4) for b in range(a))
     rnn = layer("zoneout", num_layers=2, bidirectional=True)
     _, masks, _ = rnn._with_noise([w.named() for w in rnn._weights()], all_rows(9, 9), LIKE)
-    assert len(masks) == 4 and all(not torch.equal(masks[a][0], masks[b][0]) for a in range(4) for b in range(a))
+    assert len(masks) == 4 and all(
+        not torch.equal(masks[a][0], masks[b][0]) for a in range(4) for b in range(a)
+    )
 
 
 @EACH
@@ -182,9 +201,14 @@ def test_a_compiled_layer_draws(change="all"):
     torch.testing.assert_close(compiled(x)[0], rnn(x)[0])
 
 
-@pytest.mark.parametrize("noise", ((1.0, "keep", "step"), (-0.1, "keep", "step"), (0.5, "add", "step"), (0.5, "keep", "year")))
+@pytest.mark.parametrize(
+    "noise", ((1.0, "keep", "step"), (-0.1, "keep", "step"), (0.5, "add", "step"), (0.5, "keep", "year"))
+)
 def test_what_is_no_noise(noise):
-    with pytest.raises(UsageError, match="rate is a probability from 0 to below 1, kind one of 'keep', 'inverted dropout', over one of"):
+    with pytest.raises(
+        UsageError,
+        match="rate is a probability from 0 to below 1, kind one of 'keep', 'inverted dropout', over one of",
+    ):
         Noise(*noise)
 
 

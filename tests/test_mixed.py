@@ -14,7 +14,7 @@ from unrolled.layers.stack import mixes
 
 SIZES, SCHEDULE = {"I": 24, "H": 32, "O": 16}, Schedule(6, 8)
 BOTH = pytest.mark.parametrize("backend", BACKENDS)
-AUTOCAST = lambda: torch.autocast("cpu", torch.bfloat16)      # noqa: E731
+AUTOCAST = lambda: torch.autocast("cpu", torch.bfloat16)  # noqa: E731
 
 
 def errors(name: str, seed: int, backend: str) -> float:
@@ -28,7 +28,10 @@ def errors(name: str, seed: int, backend: str) -> float:
 
     def off(results) -> float:
         found = [*results, *gradients(results, given.leaves)]
-        return sum(((a.double() - b).norm() / (b.norm() + 1e-12)).item() ** 2 for a, b in zip(found, wanted)) ** 0.5
+        return (
+            sum(((a.double() - b).norm() / (b.norm() + 1e-12)).item() ** 2 for a, b in zip(found, wanted))
+            ** 0.5
+        )
 
     return off(ours) / max(off(eager), 1e-6)
 
@@ -48,14 +51,17 @@ def test_the_reference_rounds_too(name):
 
 @BOTH
 def test_it_is_another_number_and_nearly_the_same(backend):
-    layer, x = Recurrent("lstm", 40, 50, num_layers=2, bidirectional=True, backend=backend), torch.randn(9, 4, 40)
+    layer, x = (
+        Recurrent("lstm", 40, 50, num_layers=2, bidirectional=True, backend=backend),
+        torch.randn(9, 4, 40),
+    )
     exact, (h, c) = layer(x, lengths=[9, 7, 3, 0])
     with AUTOCAST():
         y, (h_mixed, c_mixed) = layer(x, lengths=[9, 7, 3, 0])
     assert y.dtype is torch.bfloat16 and h_mixed.dtype is c_mixed.dtype is torch.float32
     for a, b in ((y.float(), exact), (h_mixed, h), (c_mixed, c)):
         torch.testing.assert_close(a, b, rtol=0.02, atol=0.02)
-    assert 1e-5 < (c_mixed - c).abs().max()             # states are no bfloat16 numbers, products were rounded
+    assert 1e-5 < (c_mixed - c).abs().max()  # states are no bfloat16 numbers, products were rounded
 
 
 @BOTH
@@ -98,9 +104,11 @@ def test_gradients_of_gradients_and_checkpoints(backend):
     with AUTOCAST():
         y = layer(x)[0]
         again = torch.utils.checkpoint.checkpoint(lambda v: layer(v)[0], x, use_reentrant=False)
-    once, = torch.autograd.grad(y.float().square().sum(), x, retain_graph=True)
+    (once,) = torch.autograd.grad(y.float().square().sum(), x, retain_graph=True)
     torch.testing.assert_close(torch.autograd.grad(again.float().square().sum(), x)[0], once)
-    kept, = torch.autograd.grad(y.float().square().sum(), x, create_graph=True)      # by the reference: rounded elsewhere
+    (kept,) = torch.autograd.grad(
+        y.float().square().sum(), x, create_graph=True
+    )  # by the reference: rounded elsewhere
     torch.testing.assert_close(kept, once, rtol=0.1, atol=0.02)
     assert torch.autograd.grad(kept.square().sum(), x)[0].isfinite().all()
 

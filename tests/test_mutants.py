@@ -38,13 +38,33 @@ def copy(tmp_path_factory) -> Path:
 @pytest.fixture(scope="module")
 def run(copy):
     """Runs tests on the copy, in children of one process that has imported torch: their exit status and output."""
-    server = subprocess.Popen([sys.executable, str(TESTS / "forked.py")], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-                              cwd=TESTS.parent, env={**os.environ, "PYTHONPATH": str(copy), "PYTHONDONTWRITEBYTECODE": "1",
-                                   "UNROLLED_TEST_PROFILE": "quick to fail"})
+    server = subprocess.Popen(
+        [sys.executable, str(TESTS / "forked.py")],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=TESTS.parent,
+        env={
+            **os.environ,
+            "PYTHONPATH": str(copy),
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "UNROLLED_TEST_PROFILE": "quick to fail",
+        },
+    )
 
     def ask(*tests: str) -> tuple[int, str]:
-        options = ("-q", "-x", "-m", "", "-p", "no:cacheprovider", "--tb=line", f"--rootdir={TESTS.parent}",
-                   "-W", "ignore::pytest.PytestAssertRewriteWarning")            # hypothesis is imported already
+        options = (
+            "-q",
+            "-x",
+            "-m",
+            "",
+            "-p",
+            "no:cacheprovider",
+            "--tb=line",
+            f"--rootdir={TESTS.parent}",
+            "-W",
+            "ignore::pytest.PytestAssertRewriteWarning",
+        )  # hypothesis is imported already
         print(json.dumps([*options, *(str(TESTS / test) for test in tests)]), file=server.stdin, flush=True)
         return tuple(json.loads(server.stdout.readline()))
 
@@ -70,7 +90,12 @@ def test_a_sabotage_is_noticed(mutant, copy, run):
 def test_the_copy_without_sabotage_passes(copy, run):
     """Else a mutant would be `noticed` because the copy itself is broken."""
     program = "import unrolled; print(unrolled.__file__)"
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, env={**os.environ, "PYTHONPATH": str(copy)})
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(copy)},
+    )
     assert done.stdout.strip() == str(copy / "unrolled" / "__init__.py")
     status, output = run(*(m.test for m in MUTANTS if m.quick))
     assert status == 0, output[-3000:]

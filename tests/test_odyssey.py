@@ -17,6 +17,7 @@ SIZES = {"I": 4, "H": 6}
 
 def greff(variant, x, h, c, gates, p):
     """One step, as the paper writes it: block input, gates, cell, output, each with its own branch."""
+
     def before(k, cell):
         a = p[f"W_{k}"] @ x + p[f"U_{k}"] @ h + p[f"b_{k}"]
         if k != "g" and variant != "np":
@@ -37,7 +38,11 @@ def greff(variant, x, h, c, gates, p):
 
 def jozefowicz(variant, x, h, c, gates, p):
     def gate(k):
-        return torch.ones_like(h) if variant == f"minus_{k}" else torch.sigmoid(p[f"W_{k}"] @ x + p[f"U_{k}"] @ h + p[f"b_{k}"])
+        return (
+            torch.ones_like(h)
+            if variant == f"minus_{k}"
+            else torch.sigmoid(p[f"W_{k}"] @ x + p[f"U_{k}"] @ h + p[f"b_{k}"])
+        )
 
     c = gate("f") * c + gate("i") * torch.tanh(p["W_g"] @ x + p["U_g"] @ h + p["b_g"])
     return gate("o") * torch.tanh(c), c
@@ -59,8 +64,13 @@ def test_parameters_are_those_that_the_variant_leaves(variant):
     missing takes its own along, and full gate recurrence adds nine N x N."""
     N, M = 7, 3
     block, peephole = N * M + N * N + N, N
-    expected = {"vanilla": 4 * block + 3 * peephole, "np": 4 * block, "fgr": 4 * block + 3 * peephole + 9 * N * N,
-                "niaf": 4 * block + 3 * peephole, "noaf": 4 * block + 3 * peephole}.get(variant, 3 * block + 2 * peephole)
+    expected = {
+        "vanilla": 4 * block + 3 * peephole,
+        "np": 4 * block,
+        "fgr": 4 * block + 3 * peephole + 9 * N * N,
+        "niaf": 4 * block + 3 * peephole,
+        "noaf": 4 * block + 3 * peephole,
+    }.get(variant, 3 * block + 2 * peephole)
     assert count(find(f"lstm_{variant}").graph, {"I": M, "H": N}).parameters == expected
 
 
@@ -72,5 +82,7 @@ def test_ablations_lose_one_gate(variant, gates):
 def test_the_bias_of_the_forget_gate():
     """LSTM-b of Jozefowicz et al. begins with 1 and is `lstm`; the one without is lstm_minus_b."""
     assert find("lstm").init == {"b_f": 1.0} and find("lstm_minus_b").init == {"b_f": 0.0}
-    assert find("lstm_minus_i").init == find("lstm_minus_o").init == {"b_f": 1.0} and not find("lstm_minus_f").init
+    assert (
+        find("lstm_minus_i").init == find("lstm_minus_o").init == {"b_f": 1.0} and not find("lstm_minus_f").init
+    )
     assert find("lstm_minus_b").graph.nodes == find("lstm").graph.nodes

@@ -24,22 +24,86 @@ from unrolled.ops import OPS, on_numbers
 
 NAN, INF = math.nan, math.inf
 # Ties, signs, zeros, large, small, subnormal and infinite values, and none.
-EDGES = (0.0, -0.0, 1.0, -1.0, 0.5, -0.5, 2.0, 3.7, -3.7, 88.0, -88.0, 1e-3, -1e-3, 1e-30, 1e-40, 5e-324, 700.0, -700.0, INF, -INF, NAN)
+EDGES = (
+    0.0,
+    -0.0,
+    1.0,
+    -1.0,
+    0.5,
+    -0.5,
+    2.0,
+    3.7,
+    -3.7,
+    88.0,
+    -88.0,
+    1e-3,
+    -1e-3,
+    1e-30,
+    1e-40,
+    5e-324,
+    700.0,
+    -700.0,
+    INF,
+    -INF,
+    NAN,
+)
 PLAIN = tuple(v for v in EDGES if math.isfinite(v) and abs(v) < 10)
 ELEMENTWISE = [n for n, op in OPS.items() if op.shape == "same" and op.arity > 0]
 DOMAIN = {"log": lambda v: v > 0, "sqrt": lambda v: v > 0, "exp": lambda v: v < 300}
 
 # Rows that a backend does not spell, and why. An op that is in no list fails the test below.
-C_NEVER = {"bilinear": "becomes a product when a plan is made", "flat": "of parameters only: made in torch before the loop",
-           "transpose": "of parameters only: made in torch before the loop", "index": "the same", "columns": "the same",
-           "matrix_exp": "the same", "softmax_columns": "the same", "block_diagonal": "the same",
-           "outer": "weight gradients are one product after the loop", "size": "becomes a width while the cell is traced", "product_t": "gathered into products_t"}
-TORCH_NEVER = {"bilinear": "becomes a product when a plan is made", "kron_left": "autograd makes the backward pass", "kron_right": "the same",
-               "size": "becomes a width while the cell is traced", "products_t": "autograd makes the reference's backward pass", "product_t": "the same", "outer": "the same"}
-TORCH_ELSEWHERE = {"index", "columns", "part"}                      # reference/spell.py: evaluate
-AUTHORS = {"abs": "absolute", "sum": "total"}                       # where the function is not called as the row
-OPERATORS = {"add", "sub", "mul", "div", "neg", "less", "product", "transpose", "index"}      # written with Python's own signs
-INTERNAL = {"copy", "kron", "kron_left", "kron_right", "flat", "equal", "size", "cumsum_back", "alias", "spread", "product_t", "products_t", "outer", "part", "columns"}
+C_NEVER = {
+    "bilinear": "becomes a product when a plan is made",
+    "flat": "of parameters only: made in torch before the loop",
+    "transpose": "of parameters only: made in torch before the loop",
+    "index": "the same",
+    "columns": "the same",
+    "matrix_exp": "the same",
+    "softmax_columns": "the same",
+    "block_diagonal": "the same",
+    "outer": "weight gradients are one product after the loop",
+    "size": "becomes a width while the cell is traced",
+    "product_t": "gathered into products_t",
+}
+TORCH_NEVER = {
+    "bilinear": "becomes a product when a plan is made",
+    "kron_left": "autograd makes the backward pass",
+    "kron_right": "the same",
+    "size": "becomes a width while the cell is traced",
+    "products_t": "autograd makes the reference's backward pass",
+    "product_t": "the same",
+    "outer": "the same",
+}
+TORCH_ELSEWHERE = {"index", "columns", "part"}  # reference/spell.py: evaluate
+AUTHORS = {"abs": "absolute", "sum": "total"}  # where the function is not called as the row
+OPERATORS = {
+    "add",
+    "sub",
+    "mul",
+    "div",
+    "neg",
+    "less",
+    "product",
+    "transpose",
+    "index",
+}  # written with Python's own signs
+INTERNAL = {
+    "copy",
+    "kron",
+    "kron_left",
+    "kron_right",
+    "flat",
+    "equal",
+    "size",
+    "cumsum_back",
+    "alias",
+    "spread",
+    "product_t",
+    "products_t",
+    "outer",
+    "part",
+    "columns",
+}
 
 
 def test_every_row_is_spelled_by_every_backend_or_listed():
@@ -88,11 +152,17 @@ def spelled_in_c():
     """C's spelling of each row as a function over arrays, in float64 and float32: (name, args) -> tensor."""
     libraries = {}
     for double in (True, False):
-        lines = [f"typedef {'double' if double else 'float'} real;", f"#define REAL {64 if double else 32}", header()]
+        lines = [
+            f"typedef {'double' if double else 'float'} real;",
+            f"#define REAL {64 if double else 32}",
+            header(),
+        ]
         for name in ELEMENTWISE:
             values = ", ".join(f"const real *a{k}" for k in range(OPS[name].arity))
             text = C[name].format(*(f"a{k}[i]" for k in range(OPS[name].arity)))
-            lines.append(f"void op_{name}(long n, real *y, {values}) {{ for (long i = 0; i < n; i++) y[i] = {text}; }}")
+            lines.append(
+                f"void op_{name}(long n, real *y, {values}) {{ for (long i = 0; i < n; i++) y[i] = {text}; }}"
+            )
         libraries[torch.float64 if double else torch.float32] = build("\n".join(lines) + "\n", name="ops")
 
     def call(name: str, args):
@@ -117,7 +187,9 @@ def test_c_is_the_reference_in_float64(name, spelled_in_c):
 def test_c_is_the_reference_in_float32(name, spelled_in_c):
     """Against float64 rounded: own polynomials, correct to a few units in the last place."""
     args = [a.float() for a in arguments(name)]
-    expected = by_torch(name, args) if OPS[name].arity > 1 else by_torch(name, [a.double() for a in args]).float()
+    expected = (
+        by_torch(name, args) if OPS[name].arity > 1 else by_torch(name, [a.double() for a in args]).float()
+    )
     torch.testing.assert_close(spelled_in_c(name, args), expected, rtol=1e-6, atol=1e-37, equal_nan=True)
 
 
@@ -133,14 +205,31 @@ class Value:
 
     def apply(self, op, args):
         like = next(a.tensor for a in args if isinstance(a, Value))
-        return Value(evaluate(Node(0, op), [a.tensor if isinstance(a, Value) else torch.tensor(float(a)).to(like) for a in args], {}))
+        return Value(
+            evaluate(
+                Node(0, op),
+                [a.tensor if isinstance(a, Value) else torch.tensor(float(a)).to(like) for a in args],
+                {},
+            )
+        )
 
 
 @pytest.fixture
 def computing(monkeypatch):
     """The cell language's operators compute on `Value` instead of making nodes."""
-    for operator in ("__add__", "__radd__", "__sub__", "__rsub__", "__mul__", "__rmul__", "__truediv__", "__rtruediv__", "__neg__",
-                     "__lt__", "__gt__"):
+    for operator in (
+        "__add__",
+        "__radd__",
+        "__sub__",
+        "__rsub__",
+        "__mul__",
+        "__rmul__",
+        "__truediv__",
+        "__rtruediv__",
+        "__neg__",
+        "__lt__",
+        "__gt__",
+    ):
         setattr(Value, operator, getattr(ops.Symbol, operator))
     monkeypatch.setattr(ops, "Symbol", Value)
 
@@ -161,11 +250,20 @@ def test_the_gradient_is_autograds(name, computing):
         return
     expected = torch.autograd.grad((y * weights).sum(), args, allow_unused=True, materialize_grads=True)
     for mine, theirs in zip(rule, expected):
-        found = torch.zeros_like(theirs) if mine is None else torch.as_tensor(mine.tensor if isinstance(mine, Value) else mine).to(theirs)
+        found = (
+            torch.zeros_like(theirs)
+            if mine is None
+            else torch.as_tensor(mine.tensor if isinstance(mine, Value) else mine).to(theirs)
+        )
         torch.testing.assert_close(found.expand_as(theirs), theirs, rtol=1e-12, atol=1e-12)
 
 
-SMOOTH = [n for n in ELEMENTWISE if n not in ("floor", "step", "less", "where", "spread", "maximum", "minimum", "relu", "abs", "equal", "held")]
+SMOOTH = [
+    n
+    for n in ELEMENTWISE
+    if n
+    not in ("floor", "step", "less", "where", "spread", "maximum", "minimum", "relu", "abs", "equal", "held")
+]
 
 
 @pytest.mark.parametrize("name", SMOOTH)
@@ -208,7 +306,7 @@ def test_activations_are_rows_or_an_error():
 
 def test_each_row_can_be_written():
     for op in OPS.values():
-        names = ["a", "b", "c"][:max(op.arity, 1)]
+        names = ["a", "b", "c"][: max(op.arity, 1)]
         for pattern in (op.text, op.latex):
             written = pattern.format(*names, all=", ".join(names), value="0")
             assert "a" in written and "{0}" not in written

@@ -9,7 +9,9 @@ from layer_cases import BACKENDS
 import unrolled
 from unrolled.cells import REGISTRY
 
-vanilla = pytest.importorskip("flashrnn.flashrnn.vanilla", reason="pip install --no-deps flashrnn einops packaging")
+vanilla = pytest.importorskip(
+    "flashrnn.flashrnn.vanilla", reason="pip install --no-deps flashrnn einops packaging"
+)
 T, B, I, H = 5, 3, 4, 6
 GATES = "ifzo"
 
@@ -29,8 +31,13 @@ def theirs(weights, x, heads: int):
     seen = torch.stack([x @ getattr(weights, f"W_{g}").T for g in GATES], 2).view(T, B, 4, *shape)
     recurrent = torch.stack([getattr(weights, f"R_{g}").transpose(1, 2) for g in GATES], 2)
     bias = torch.stack([getattr(weights, f"b_{g}") for g in GATES]).view(1, 4, *shape)
-    states, _ = vanilla.flashrnn_forward(seen, x.new_zeros(1, B, 4, *shape), recurrent, bias,
-                                         vanilla.flashrnn_pointwise_function_registry["slstm"])
+    states, _ = vanilla.flashrnn_forward(
+        seen,
+        x.new_zeros(1, B, 4, *shape),
+        recurrent,
+        bias,
+        vanilla.flashrnn_pointwise_function_registry["slstm"],
+    )
     return states.reshape(T, B, 4, H)
 
 
@@ -45,8 +52,12 @@ def test_values_and_gradients_are_flashrnns(heads, backend):
     for a, b in ((y, states[:, :, 0]), *((mine[0], states[-1, :, k]) for k, mine in enumerate(last))):
         torch.testing.assert_close(a, b, rtol=1e-11, atol=1e-11)
         weight = torch.randn_like(a)
-        found, expected = (torch.autograd.grad((v * weight).sum(), wanted, retain_graph=True, allow_unused=True,
-                                               materialize_grads=True) for v in (a, b))
+        found, expected = (
+            torch.autograd.grad(
+                (v * weight).sum(), wanted, retain_graph=True, allow_unused=True, materialize_grads=True
+            )
+            for v in (a, b)
+        )
         for mine, other in zip(found, expected, strict=True):
             torch.testing.assert_close(mine, other, rtol=1e-10, atol=1e-10)
 
@@ -66,4 +77,6 @@ def test_the_exponential_forget_gate_sums_what_it_weighs():
         h, *_ = state = cell(row, *state, **p)
     weight = torch.stack([p["W_i"] @ row + (T - 1 - t) * p["b_f"] for t, row in enumerate(x)]).exp()
     z = torch.stack([(p["W_z"] @ row).tanh() for row in x])
-    torch.testing.assert_close(h, p["b_o"].sigmoid() * (weight * z).sum(0) / weight.sum(0), rtol=1e-12, atol=1e-12)
+    torch.testing.assert_close(
+        h, p["b_o"].sigmoid() * (weight * z).sum(0) / weight.sum(0), rtol=1e-12, atol=1e-12
+    )

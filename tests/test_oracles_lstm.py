@@ -28,11 +28,16 @@ def drawn(name: str, **hyper):
     sizes = {"I": I, "H": H, "O": O}
 
     def values(kind, names):
-        return {n: 0.6 * torch.randn([size(d, sizes) for d in cell.graph.shape(kind, n)], dtype=torch.float64)
-                for n in names}
+        return {
+            n: 0.6 * torch.randn([size(d, sizes) for d in cell.graph.shape(kind, n)], dtype=torch.float64)
+            for n in names
+        }
 
-    return cell, [*values("input", cell.inputs).values(), *values("state", cell.states).values()], \
-        values("parameter", cell.parameters)
+    return (
+        cell,
+        [*values("input", cell.inputs).values(), *values("state", cell.states).values()],
+        values("parameter", cell.parameters),
+    )
 
 
 def lstm_cell(input_weights, state_weights, biases) -> nn.LSTMCell:
@@ -59,9 +64,15 @@ def test_the_projected_lstm_is_torchs():
     """Values and gradients of a whole sequence, with torch.nn.LSTM's proj_size."""
     torch.manual_seed(0)
     theirs = nn.LSTM(I, H, proj_size=O, dtype=torch.float64)
-    ours = unrolled.Recurrent(REGISTRY["lstm_projected"].using(O=O), I, H, backend="reference", dtype=torch.float64)
+    ours = unrolled.Recurrent(
+        REGISTRY["lstm_projected"].using(O=O), I, H, backend="reference", dtype=torch.float64
+    )
     with torch.no_grad():
-        for letter, tensor in (("W", theirs.weight_ih_l0), ("U", theirs.weight_hh_l0), ("b", theirs.bias_ih_l0)):
+        for letter, tensor in (
+            ("W", theirs.weight_ih_l0),
+            ("U", theirs.weight_hh_l0),
+            ("b", theirs.bias_ih_l0),
+        ):
             for gate, part in zip(GATES, tensor.chunk(4)):
                 getattr(ours.layers[0], f"{letter}_{gate}").copy_(part)
         theirs.bias_hh_l0.zero_()
@@ -70,9 +81,13 @@ def test_the_projected_lstm_is_torchs():
     state = (torch.randn(1, 2, O, dtype=torch.float64), torch.randn(1, 2, H, dtype=torch.float64))
     (y, last), (z, final) = ours(x, state), theirs(x, state)
     equal([y, *last], [z, *final])
-    equal(torch.autograd.grad(y.cos().sum(), [x, ours.layers[0].P, ours.layers[0].U_f]),
-          [*torch.autograd.grad(z.cos().sum(), [x, theirs.weight_hr_l0], retain_graph=True),
-           torch.autograd.grad(z.cos().sum(), [theirs.weight_hh_l0])[0].chunk(4)[1]])
+    equal(
+        torch.autograd.grad(y.cos().sum(), [x, ours.layers[0].P, ours.layers[0].U_f]),
+        [
+            *torch.autograd.grad(z.cos().sum(), [x, theirs.weight_hr_l0], retain_graph=True),
+            torch.autograd.grad(z.cos().sum(), [theirs.weight_hh_l0])[0].chunk(4)[1],
+        ],
+    )
 
 
 def test_a_mogrifier_of_no_rounds_is_an_lstm_and_rounds_gate_in_turn():
@@ -99,7 +114,7 @@ def test_a_fast_slow_network_is_lstms_in_a_row(fast):
     h, c = lstm_cell(p["W"], p["U"][0], p["b"][0])(x, (h, c))
     h_slow, c_slow = lstm_cell(p["W_slow"], p["U_slow"], p["b_slow"])(h, (h_slow, c_slow))
     h, c = lstm_cell(p["V"], p["U"][1], p["b"][1])(h_slow, (h, c))
-    for k in range(2, fast):                                  # a cell without an input
+    for k in range(2, fast):  # a cell without an input
         h, c = lstm_cell(torch.zeros_like(p["V"]), p["U"][k], p["b"][k])(torch.zeros_like(h), (h, c))
     equal(cell(*given, **p), (h, c, h_slow, c_slow))
 
@@ -117,10 +132,10 @@ def test_master_gates_are_monotone_and_leave_an_lstm_where_they_are_open():
     open_at = {**p, "W_mf": 0 * p["W_mf"], "U_mf": 0 * p["U_mf"], "W_mi": 0 * p["W_mi"], "U_mi": 0 * p["U_mi"]}
     first, last = torch.full((H,), -80.0).double(), torch.full((H,), -80.0).double()
     first[0] = last[-1] = 0.0
-    ours = cell(x, h, c, **{**open_at, "b_mf": first, "b_mi": last})      # forget 1, input 1 but for the last
+    ours = cell(x, h, c, **{**open_at, "b_mf": first, "b_mi": last})  # forget 1, input 1 but for the last
     expected = step(x, (h, c))
     equal([v[:-1] for v in ours], [v[:-1] for v in expected])
-    kept = cell(x, h, c, **{**open_at, "b_mf": first, "b_mi": first})        # no input: all is kept
+    kept = cell(x, h, c, **{**open_at, "b_mf": first, "b_mi": first})  # no input: all is kept
     torch.testing.assert_close(kept[1], c, **CLOSE)
 
 
@@ -152,7 +167,11 @@ def test_a_hyper_lstm_scales_the_rows_of_anothers_weights(scaled_by):
     source = small if scaled_by == "new" else h_hyper
     nets = []
     for k in range(4):
-        z_x, z_h, z_b = p["Z_x"][k] @ source + p["z_x"][k], p["Z_h"][k] @ source + p["z_h"][k], p["Z_b"][k] @ source
+        z_x, z_h, z_b = (
+            p["Z_x"][k] @ source + p["z_x"][k],
+            p["Z_h"][k] @ source + p["z_h"][k],
+            p["Z_b"][k] @ source,
+        )
         W, U = torch.diag(p["D_x"][k] @ z_x) @ p["W"][k], torch.diag(p["D_h"][k] @ z_h) @ p["U"][k]
         nets.append(W @ x + U @ h + p["D_b"][k] @ z_b + p["b"][k])
     equal(cell(x, h, c, h_hyper, c_hyper, **p), (*step(nets, c, p["gain"], p["shift"]), small, c_small))

@@ -35,8 +35,15 @@ def randomise(module):
 def ours(name: str, backend: str, inputs, state, parameters, **hyper):
     cell = REGISTRY[name].using(**hyper)
     sizes, packed = {"I": inputs[0].shape[-1], "H": state[0].shape[-1]}, [x.reshape(T * B, -1) for x in inputs]
-    y, final, _ = run(cell.graph, sizes, packed, list(state), {(k,): v for k, v in parameters.items()}, Schedule(T, B),
-                      backend=backend)
+    y, final, _ = run(
+        cell.graph,
+        sizes,
+        packed,
+        list(state),
+        {(k,): v for k, v in parameters.items()},
+        Schedule(T, B),
+        backend=backend,
+    )
     return [y.view(T, B, -1), *final]
 
 
@@ -69,9 +76,16 @@ def test_cfc_is_that_of_ncps(backend, mode):
         named |= {"W_f": module.ff1.weight, "b_f": module.ff1.bias, "w_tau": module.w_tau[0], "A": module.A[0]}
         found = ours("cfc_pure", backend, (x, dt), (h,), named, form="ncps")
     else:
-        named |= {"W_g": module.ff2.weight, "b_g": module.ff2.bias, "W_h": module.ff1.weight, "b_h": module.ff1.bias,
-                  "W_f": -module.time_a.weight, "b_f": -module.time_a.bias, "W_s": module.time_b.weight,
-                  "b_s": module.time_b.bias}
+        named |= {
+            "W_g": module.ff2.weight,
+            "b_g": module.ff2.bias,
+            "W_h": module.ff1.weight,
+            "b_h": module.ff1.bias,
+            "W_f": -module.time_a.weight,
+            "b_f": -module.time_a.bias,
+            "W_s": module.time_b.weight,
+            "b_s": module.time_b.bias,
+        }
         found = ours("cfc", backend, (x, dt), (h,), named, mode=mode)
     agree(found, [torch.stack(outputs), state], [x, dt, h, *module.parameters()])
 
@@ -81,13 +95,21 @@ def test_cfc_with_mixed_memory_is_that_of_ncps(backend):
     ncps = pytest.importorskip("ncps.torch", reason="ncps is not installed")
     module = randomise(ncps.CfC(I, H, mixed_memory=True, backbone_units=H, batch_first=False))
     x, h, c = draw(T, B, I), draw(B, H, seed=3), draw(B, H, seed=4)
-    y, (last, memory) = module(x, (h, c))                        # an elapsed time of 1 each
+    y, (last, memory) = module(x, (h, c))  # an elapsed time of 1 each
     backbone, cell = module.rnn_cell.backbone[0], module.rnn_cell
     named = split(module.lstm.input_map, "n", "i", "m", "o")
     named |= {f"U_{n}": part for n, part in zip("nimo", module.lstm.recurrent_map.weight.chunk(4))}
     named["b_m"] = named["b_m"] + 1.0
-    named |= {"W": backbone.weight[:, :I], "U": backbone.weight[:, I:], "b": backbone.bias, **split(cell.ff2, "g"),
-              **split(cell.ff1, "h"), **split(cell.time_b, "s"), "W_f": -cell.time_a.weight, "b_f": -cell.time_a.bias}
+    named |= {
+        "W": backbone.weight[:, :I],
+        "U": backbone.weight[:, I:],
+        "b": backbone.bias,
+        **split(cell.ff2, "g"),
+        **split(cell.ff1, "h"),
+        **split(cell.time_b, "s"),
+        "W_f": -cell.time_a.weight,
+        "b_f": -cell.time_a.bias,
+    }
     found = ours("cfc_mixed_memory", backend, (x, torch.ones(T, B, 1, dtype=torch.float64)), (h, c), named)
     agree(found, [y, last, memory], [x, h, c, *module.parameters()])
 
@@ -112,8 +134,10 @@ def in_parallel(module, x, h=None):
 def test_mingru_is_that_of_mingru_pytorch(backend):
     peer = pytest.importorskip("minGRU_pytorch.minGRU", reason="minGRU-pytorch is not installed")
     module = randomise(peer.minGRU(H))
-    x, h = draw(T, B, H), draw(B, H, seed=3).detach().abs().requires_grad_()      # its states are positive
-    found = ours("mingru", backend, (x,), (h,), split(module.to_hidden_and_gate, "n", "z"), candidate="positive")
+    x, h = draw(T, B, H), draw(B, H, seed=3).detach().abs().requires_grad_()  # its states are positive
+    found = ours(
+        "mingru", backend, (x,), (h,), split(module.to_hidden_and_gate, "n", "z"), candidate="positive"
+    )
     agree(found, in_parallel(module, x, h), [x, h, *module.parameters()], 1e-11)
 
 
@@ -148,7 +172,10 @@ def test_a_linear_state_is_a_scan(backend, name):
     """accelerated-scan's reference: state_t = a_t state_t-1 + b_t, with a and b of the input alone."""
     peer = pytest.importorskip("accelerated_scan.ref", reason="accelerated-scan is not installed")
     x, h = draw(T, B, I), draw(B, H, seed=3)
-    w = {n: draw(H, I, seed=10 + k) for k, n in enumerate(("W_z", "W_n", "W_f", "W_i", "W_o", "V_z", "V_f", "V_o"))}
+    w = {
+        n: draw(H, I, seed=10 + k)
+        for k, n in enumerate(("W_z", "W_n", "W_f", "W_i", "W_o", "V_z", "V_f", "V_o"))
+    }
     b = {n: draw(H, seed=30 + k) for k, n in enumerate(("b_z", "b_n", "b_f", "b_i", "b_o"))}
     named = {k: v for k, v in {**w, **b}.items() if k in REGISTRY[name].parameters}
     state = (h,)
@@ -195,7 +222,9 @@ def test_leaky_esn_is_that_of_reservoirpy(backend):
     for x_t in x.unbind(0):
         state = (1 - leak) * state + leak * torch.tanh(state @ (radius * U).T + x_t @ (scale * W).T + b)
         outputs.append(state)
-    found = ours("leaky_esn", backend, (x,), (h,), {"W": W, "U": U, "b": b}, leak=leak, radius=radius, scale=scale)
+    found = ours(
+        "leaky_esn", backend, (x,), (h,), {"W": W, "U": U, "b": b}, leak=leak, radius=radius, scale=scale
+    )
     agree(found, [torch.stack(outputs), state], [x, h, W, U, b])
 
 
@@ -211,9 +240,21 @@ def test_sru_is_that_of_its_library(backend):
         state = u + (state - u) * f
         outputs.append((state - x_t * alpha) * r + x_t * alpha)
     W, W_f, W_r = stacked.chunk(3)
-    named = {"W": W, "W_f": W_f, "W_r": W_r, "v_f": v[0], "v_r": v[1], "b_f": bias[0], "b_r": bias[1],
-             "W_h": torch.eye(H, dtype=torch.float64)}
-    agree(ours("sru", backend, (x,), (c,), named, alpha=alpha), [torch.stack(outputs), state], [x, c, stacked, v, bias])
+    named = {
+        "W": W,
+        "W_f": W_f,
+        "W_r": W_r,
+        "v_f": v[0],
+        "v_r": v[1],
+        "b_f": bias[0],
+        "b_r": bias[1],
+        "W_h": torch.eye(H, dtype=torch.float64),
+    }
+    agree(
+        ours("sru", backend, (x,), (c,), named, alpha=alpha),
+        [torch.stack(outputs), state],
+        [x, c, stacked, v, bias],
+    )
 
 
 @pytest.fixture(scope="module")
@@ -244,10 +285,15 @@ def test_gru_reset_before_is_that_of_keras(keras, backend):
     x, h = draw(T, B, I), draw(B, H, seed=3)
     cell = keras.layers.GRUCell(H, reset_after=False, dtype="float64")
     expected = of_keras(cell, x, [h.detach()])
-    kernel, recurrent, bias = (w.value.detach().mT if len(w.shape) == 2 else w.value.detach()
-                               for w in (cell.kernel, cell.recurrent_kernel, cell.bias))
-    named = {f"{p}_{g}": part for p, w in (("W", kernel), ("U", recurrent), ("b", bias))
-             for g, part in zip("zrn", w.chunk(3))}
+    kernel, recurrent, bias = (
+        w.value.detach().mT if len(w.shape) == 2 else w.value.detach()
+        for w in (cell.kernel, cell.recurrent_kernel, cell.bias)
+    )
+    named = {
+        f"{p}_{g}": part
+        for p, w in (("W", kernel), ("U", recurrent), ("b", bias))
+        for g, part in zip("zrn", w.chunk(3))
+    }
     compare(ours("gru_reset_before", backend, (x,), (h,), named), expected, ["y", "h"], 1e-6)
 
 
@@ -256,6 +302,9 @@ def test_elman_is_the_simple_rnn_of_keras(keras, backend):
     x, h = draw(T, B, I), draw(B, H, seed=3)
     cell = keras.layers.SimpleRNNCell(H, dtype="float64")
     expected = of_keras(cell, x, [h.detach()])
-    named = {"W": cell.kernel.value.detach().T, "U": cell.recurrent_kernel.value.detach().T,
-             "b": cell.bias.value.detach()}
+    named = {
+        "W": cell.kernel.value.detach().T,
+        "U": cell.recurrent_kernel.value.detach().T,
+        "b": cell.bias.value.detach(),
+    }
     compare(ours("elman", backend, (x,), (h,), named), expected, ["y", "h"], 1e-6)

@@ -8,8 +8,10 @@ from headers import COMPILER, SIZES, Library
 
 from unrolled.kernels.c.frame import multiplies_pairs
 
-pytestmark = [pytest.mark.skipif(COMPILER is None, reason="no C compiler here"),
-              pytest.mark.skipif(not multiplies_pairs(), reason="this processor does not multiply bfloat16 numbers")]
+pytestmark = [
+    pytest.mark.skipif(COMPILER is None, reason="no C compiler here"),
+    pytest.mark.skipif(not multiplies_pairs(), reason="this processor does not multiply bfloat16 numbers"),
+]
 
 # What the tile instructions do, by Intel's description of them (Architecture Instruction Set Extensions, AMX).
 TILES = r"""
@@ -53,7 +55,9 @@ WAYS = {"avx512": "", "tiles": TILES}
 
 @pytest.fixture(scope="module", params=WAYS)
 def library(request, tmp_path_factory):
-    return Library(tmp_path_factory.mktemp("pairs"), np.float32, "native", f"#define MIXED 1\n{WAYS[request.param]}")
+    return Library(
+        tmp_path_factory.mktemp("pairs"), np.float32, "native", f"#define MIXED 1\n{WAYS[request.param]}"
+    )
 
 
 def rounded(x: np.ndarray) -> np.ndarray:
@@ -68,7 +72,10 @@ def test_product_is_numpys_on_rounded_numbers(library, accumulate, transposed):
     random = np.random.default_rng(2)
     odd = [tuple(random.integers(1, 140, 3)) for _ in range(12)]
     for rows, columns, depth in SIZES + odd + [(40, 128, 1100)]:
-        a, b, c = (random.standard_normal(s).astype(np.float32) for s in ((rows, depth), (depth, columns), (rows, columns)))
+        a, b, c = (
+            random.standard_normal(s).astype(np.float32)
+            for s in ((rows, depth), (depth, columns), (rows, columns))
+        )
         y = library.product(a, b, c if accumulate else None, transposed)
         a, b = rounded(a).astype(np.float64), rounded(b).astype(np.float64)
         allowed = np.finfo(np.float32).eps * (np.abs(a) @ np.abs(b) + np.abs(c)) * (2 + depth**0.5)
@@ -77,7 +84,10 @@ def test_product_is_numpys_on_rounded_numbers(library, accumulate, transposed):
 
 def test_rows_do_not_depend_on_their_number(library):
     random = np.random.default_rng(3)
-    a, b = random.standard_normal((40, 300)).astype(np.float32), random.standard_normal((300, 900)).astype(np.float32)
+    a, b = (
+        random.standard_normal((40, 300)).astype(np.float32),
+        random.standard_normal((300, 900)).astype(np.float32),
+    )
     whole = library.product(a, b)
     for rows in (1, 2, 5, 6, 7, 16, 33):
         np.testing.assert_array_equal(library.product(a[:rows].copy(), b), whole[:rows])
@@ -94,16 +104,28 @@ def test_nan_and_infinity_stay_in_their_row(library, depth):
 def test_pack_in_every_order_with_groups_of_columns(library):
     """Whatever way the weights lie, the product with the packed ones is the same."""
     random = np.random.default_rng(4)
-    cases = [(64, 16, 64, 0), (65, 7, 65, 0), (100, 33, 25, 50), (12, 5, 3, 8), (256, 18, 64, 128), (30, 21, 7, 9),
-             (130, 40, 33, 33), (128, 301, 128, 0), (1, 1, 1, 1)]
+    cases = [
+        (64, 16, 64, 0),
+        (65, 7, 65, 0),
+        (100, 33, 25, 50),
+        (12, 5, 3, 8),
+        (256, 18, 64, 128),
+        (30, 21, 7, 9),
+        (130, 40, 33, 33),
+        (128, 301, 128, 0),
+        (1, 1, 1, 1),
+    ]
     for columns, depth, width, gap in cases:
         last = (columns - 1) // width * gap + (columns - 1) % width
-        source = random.standard_normal((last + 1, depth)).astype(np.float32)   # one row of it is a column of B
+        source = random.standard_normal((last + 1, depth)).astype(np.float32)  # one row of it is a column of B
         chosen = source[[n // width * gap + n % width for n in range(columns)]]
         wide = np.zeros((2 * (last + 1), 3 * depth), np.float32)
         wide[::2, ::3] = source
         layouts = [(source, depth, 1), (np.ascontiguousarray(source.T), 1, last + 1), (wide, 6 * depth, 3)]
-        packed = [library.pack(held, *strides, columns, depth, width, gap).view(np.uint32) for held, *strides in layouts]
+        packed = [
+            library.pack(held, *strides, columns, depth, width, gap).view(np.uint32)
+            for held, *strides in layouts
+        ]
         np.testing.assert_array_equal(packed[0], packed[1])
         np.testing.assert_array_equal(packed[0], packed[2])
         a, y = random.standard_normal((3, depth)).astype(np.float32), np.empty((3, columns), np.float32)

@@ -39,20 +39,44 @@ def wires(made: Diagram) -> list[str]:
 
 def test_elman_rolled_up():
     made = diagram(REGISTRY["elman"].graph)
-    assert wires(made) == ["xt -> W xt + U ht−1 + b", "ht−1 -> W xt + U ht−1 + b", "W xt + U ht−1 + b -> tanh", "tanh -> ht"]
+    assert wires(made) == [
+        "xt -> W xt + U ht−1 + b",
+        "ht−1 -> W xt + U ht−1 + b",
+        "W xt + U ht−1 + b -> tanh",
+        "tanh -> ht",
+    ]
 
 
 def test_elman_in_parts():
     made = diagram(REGISTRY["elman"].graph, parts=True)
-    assert wires(made) == ["W -> ×", "xt -> ×", "U -> ×", "ht−1 -> ×", "× -> +", "× -> +", "+ -> +", "b -> +", "+ -> tanh",
-                           "tanh -> ht"]
+    assert wires(made) == [
+        "W -> ×",
+        "xt -> ×",
+        "U -> ×",
+        "ht−1 -> ×",
+        "× -> +",
+        "× -> +",
+        "+ -> +",
+        "b -> +",
+        "+ -> tanh",
+        "tanh -> ht",
+    ]
 
 
 def test_the_lstm_has_the_decks_five_kinds():
     kinds = Counter(part.kind for part in diagram(REGISTRY["lstm"].graph).parts.values())
     assert kinds == {"input": 1, "state": 4, "product": 4, "sigmoid": 3, "tanh": 2, "mul": 3, "add": 1}
     parts = Counter(part.kind for part in diagram(REGISTRY["lstm"].graph, parts=True).parts.values())
-    assert parts == {"input": 1, "state": 4, "parameter": 12, "product": 8, "sigmoid": 3, "tanh": 2, "mul": 3, "add": 9}
+    assert parts == {
+        "input": 1,
+        "state": 4,
+        "parameter": 12,
+        "product": 8,
+        "sigmoid": 3,
+        "tanh": 2,
+        "mul": 3,
+        "add": 9,
+    }
     five = [(LOOKS[k].shape, LOOKS[k].colour) for k in ("product", "add", "mul", "sigmoid", "tanh")]
     assert len({shape for shape, _ in five}) == len({colour for _, colour in five}) == 5
 
@@ -114,7 +138,7 @@ def test_every_cell_is_whole(name, parts):
     text = " ".join(part.label for part in made.parts.values())
     for parameter in graph.parameters:
         base = markup_name(parameter)
-        bound = [s.name for s in graph.statements]             # a weight may stand under a name made of it
+        bound = [s.name for s in graph.statements]  # a weight may stand under a name made of it
         assert base in text or bound, f"{name}: {parameter}"
     assert [plain(p.label) for p in made.parts.values() if p.made], name
     assert reached(made) == set(made.parts), {made.parts[k].label for k in set(made.parts) - reached(made)}
@@ -135,11 +159,20 @@ def test_every_cell_is_whole(name, parts):
 
 
 def test_the_same_text_in_every_process():
-    code = ("from unrolled.cells import REGISTRY\nfrom unrolled.views.picture import dot\nimport sys\n"
-            "print(*(dot(c.graph, steps=2) + c.latex() + c.listing() for c in REGISTRY.values()))\n"
-            "assert 'torch' not in sys.modules")
-    texts = [subprocess.run([sys.executable, "-c", code], env={"PYTHONHASHSEED": seed, "PYTHONIOENCODING": "utf-8"}, check=True,
-                            capture_output=True).stdout for seed in ("1", "2")]
+    code = (
+        "from unrolled.cells import REGISTRY\nfrom unrolled.views.picture import dot\nimport sys\n"
+        "print(*(dot(c.graph, steps=2) + c.latex() + c.listing() for c in REGISTRY.values()))\n"
+        "assert 'torch' not in sys.modules"
+    )
+    texts = [
+        subprocess.run(
+            [sys.executable, "-c", code],
+            env={"PYTHONHASHSEED": seed, "PYTHONIOENCODING": "utf-8"},
+            check=True,
+            capture_output=True,
+        ).stdout
+        for seed in ("1", "2")
+    ]
     assert texts[0] == texts[1] and len(texts[0]) > 100_000
 
 
@@ -155,7 +188,12 @@ def test_svg_is_well_formed_and_its_colours_have_twins(name):
     picture = drawn(name)
     assert picture.tag == f"{SVG}svg" and picture.find(f"{SVG}title").text == f"Computational graph of {name}"
     light = {pair[0] for pair in INK.values()} | {"none", "transparent"}
-    used = {value for element in picture.iter() for key, value in element.attrib.items() if key in ("fill", "stroke")}
+    used = {
+        value
+        for element in picture.iter()
+        for key, value in element.attrib.items()
+        if key in ("fill", "stroke")
+    }
     assert used <= light, used - light
     texts = [run for element in picture.iter(f"{SVG}text") for run in list(element) or [element]]
     assert texts and all(element.get("baseline-shift") is None for element in texts), "Firefox does not know it"
@@ -164,12 +202,19 @@ def test_svg_is_well_formed_and_its_colours_have_twins(name):
 
 def test_a_line_of_a_label_is_one_text_in_the_middle_of_its_shape():
     """Apart, letters would lie on each other wherever a font is not as wide as Graphviz believes."""
-    boxes = [g for g in drawn("lstm").iter(f"{SVG}g") if g.get("class") == "node" and g.find(f"{SVG}polygon") is not None]
+    boxes = [
+        g
+        for g in drawn("lstm").iter(f"{SVG}g")
+        if g.get("class") == "node" and g.find(f"{SVG}polygon") is not None
+    ]
     found = {}
     for box in boxes:
         ends = [float(place.split(",")[0]) for place in box.find(f"{SVG}polygon").get("points").split()]
         for line in box.iter(f"{SVG}text"):
-            assert line.get("text-anchor") == "middle" and abs(float(line.get("x")) - (min(ends) + max(ends)) / 2) < 0.01
+            assert (
+                line.get("text-anchor") == "middle"
+                and abs(float(line.get("x")) - (min(ends) + max(ends)) / 2) < 0.01
+            )
             found["".join(line.itertext())] = [float(run.get("dy", 0)) for run in line]
     low = [3.14, -3.14]
     assert found["Wf xt + Uf ht−1 + bf"] == [0, *low, 0, 3.14, -3.14, 0, *low, 0, 3.14, 0, -3.14, 0, 3.14]
@@ -187,7 +232,7 @@ def test_colours_are_told_apart():
     for side in (0, 1):
         colours = [pair[side] for pair in INK.values()]
         assert len(set(colours)) == len(colours)
-    for name, pair in INK.items():                                       # letters upon what they stand on: 4.5 is WCAG's AA
+    for name, pair in INK.items():  # letters upon what they stand on: 4.5 is WCAG's AA
         if not name.endswith("_line") and name not in ("text", "soft", "line", "frame", "weight"):
             assert all(contrast(INK["text"][side], pair[side]) > 7 for side in (0, 1)), name
             if name in ("page", "panel", "blue"):
@@ -196,9 +241,10 @@ def test_colours_are_told_apart():
 
 def contrast(one: str, other: str) -> float:
     def luminance(colour):
-        parts = [int(colour[k:k + 2], 16) / 255 for k in (1, 3, 5)]
+        parts = [int(colour[k : k + 2], 16) / 255 for k in (1, 3, 5)]
         red, green, blue = (c / 12.92 if c <= 0.03928 else ((c + 0.055) / 1.055) ** 2.4 for c in parts)
         return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
     high, low = sorted((luminance(one), luminance(other)), reverse=True)
     return (high + 0.05) / (low + 0.05)
 
@@ -231,14 +277,23 @@ def test_every_cell_is_drawn(name):
 # --- errors ----------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("how", "message"), [
-    ({"steps": 0}, "steps=0: a picture shows from 1 to 64 steps, a whole number."),
-    ({"steps": 2.5}, "steps=2.5: a picture shows from 1 to 64 steps, a whole number."),
-    ({"theme": "blue"}, "theme='blue' is no theme: choose one of auto, light, dark."),
-    ({"file": "a.bmp"}, "a.bmp: .bmp is no format of a picture: write a.svg, a.png or a.pdf."),
-    ({"file": "lstm"}, "lstm: a name without an ending is no format of a picture: write lstm.svg, lstm.png or lstm.pdf."),
-    ({"file": "no/where/a.svg"}, "no/where/a.svg: the folder no/where does not exist: make it, or write elsewhere."),
-])
+@pytest.mark.parametrize(
+    ("how", "message"),
+    [
+        ({"steps": 0}, "steps=0: a picture shows from 1 to 64 steps, a whole number."),
+        ({"steps": 2.5}, "steps=2.5: a picture shows from 1 to 64 steps, a whole number."),
+        ({"theme": "blue"}, "theme='blue' is no theme: choose one of auto, light, dark."),
+        ({"file": "a.bmp"}, "a.bmp: .bmp is no format of a picture: write a.svg, a.png or a.pdf."),
+        (
+            {"file": "lstm"},
+            "lstm: a name without an ending is no format of a picture: write lstm.svg, lstm.png or lstm.pdf.",
+        ),
+        (
+            {"file": "no/where/a.svg"},
+            "no/where/a.svg: the folder no/where does not exist: make it, or write elsewhere.",
+        ),
+    ],
+)
 def test_what_cannot_be_drawn_is_said(how, message):
     with pytest.raises(UsageError) as raised:
         REGISTRY["elman"].picture(**how)
@@ -250,8 +305,10 @@ def test_without_graphviz_it_says_what_to_install(monkeypatch):
     monkeypatch.setattr(drawing.shutil, "which", lambda name: None)
     with pytest.raises(UsageError) as raised:
         REGISTRY["elman"].picture()
-    assert str(raised.value) == ("pictures are laid out by Graphviz, which is not installed: pip install \"unrolled[pictures]\" "
-                                 "(or pip install pygraphviz, or your system's package graphviz).")
+    assert str(raised.value) == (
+        'pictures are laid out by Graphviz, which is not installed: pip install "unrolled[pictures]" '
+        "(or pip install pygraphviz, or your system's package graphviz)."
+    )
 
 
 def test_graphviz_own_errors_are_one_message():
@@ -278,7 +335,7 @@ def test_the_account_of_an_lstm():
 def test_every_cell_has_an_account(name):
     made = REGISTRY[name]
     text = made.listing()
-    assert [paper.key for paper in parse(text[text.index("\n@") + 1:])] == list(made.cite)
+    assert [paper.key for paper in parse(text[text.index("\n@") + 1 :])] == list(made.cite)
     for parameter in made.parameters:
         assert re.search(rf"^.{{12}}{parameter} ", text, re.MULTILINE), parameter
 
@@ -287,13 +344,15 @@ def test_backward_products_are_twice_the_forward_ones():
     """One product with the transposed weights and one outer product for each: what is above it is elementwise."""
     graph = REGISTRY["elman"].graph
     sizes = {"I": 5, "H": 7}
-    elementwise = 2 * 7 + 7                         # 1 - h * h, times the gradient
+    elementwise = 2 * 7 + 7  # 1 - h * h, times the gradient
     assert backward_flops(graph, sizes) == 2 * count(graph, sizes).products + elementwise
 
 
 def test_a_wrong_width_is_named():
-    for sizes, message in (({"Q": 3}, "gru.listing({'Q': 3}): widths of gru are H, I, whole numbers from 1 on."),
-                           ({"H": 0}, "gru.listing({'H': 0}): widths of gru are H, I, whole numbers from 1 on.")):
+    for sizes, message in (
+        ({"Q": 3}, "gru.listing({'Q': 3}): widths of gru are H, I, whole numbers from 1 on."),
+        ({"H": 0}, "gru.listing({'H': 0}): widths of gru are H, I, whole numbers from 1 on."),
+    ):
         with pytest.raises(UsageError) as raised:
             REGISTRY["gru"].listing(sizes)
         assert str(raised.value) == message
@@ -308,8 +367,10 @@ def test_the_command_writes_files(tmp_path):
     assert show("elman", "latex", out=tmp_path / "e.tex") == f"{tmp_path / 'e.tex'}: elman"
     assert (tmp_path / "e.tex").read_text(encoding="utf-8") == REGISTRY["elman"].latex() + "\n"
     assert show("elman", "listing", widths=("I=3", "H=4")).splitlines()[2] == "at I = 3, H = 4"
-    for out, widths, message in ((None, ("H",), "--widths H is no width: write a letter and a whole number, such as H=64."),
-                                 (Path("no/x.tex"), (), "--out no/x.tex: the folder no does not exist: make it, or write elsewhere.")):
+    for out, widths, message in (
+        (None, ("H",), "--widths H is no width: write a letter and a whole number, such as H=64."),
+        (Path("no/x.tex"), (), "--out no/x.tex: the folder no does not exist: make it, or write elsewhere."),
+    ):
         with pytest.raises(UsageError) as raised:
             show("elman", "listing", out=out, widths=widths)
         assert str(raised.value) == message

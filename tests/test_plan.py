@@ -10,15 +10,32 @@ from instances import CELLS
 from unrolled import cell, concat, sigmoid, tanh, total
 from unrolled.cells import REGISTRY
 from unrolled.errors import NotYet
-from unrolled.plan.cost import block_of, elementwise_flops, hoisted_flops, large, loop_flops, sharing, weight_bytes
+from unrolled.plan.cost import (
+    block_of,
+    elementwise_flops,
+    hoisted_flops,
+    large,
+    loop_flops,
+    sharing,
+    weight_bytes,
+)
 from unrolled.plan.plan import plan_of
 from unrolled.plan.program import Product
 
 # Cell: (matrices in each hoisted product, matrices in each product of the loop, values kept apart from hoisted columns)
 SHAPES = {
-    "elman": ([1], [1], 0), "lstm": ([4], [4], 0), "peephole_lstm": ([4], [4], 0), "gru": ([3], [3], 1),
-    "gru_reset_before": ([3], [2, 1], 1), "mgu": ([2], [1, 1], 1), "lem": ([4], [3, 1], 0), "indrnn": ([1], [], 0),
-    "mingru": ([2], [], 0), "intersection_rnn": ([4], [4], 0), "rhn": ([2], [2, 2, 2], 6), "jordan": ([1], [1, 1], 0),
+    "elman": ([1], [1], 0),
+    "lstm": ([4], [4], 0),
+    "peephole_lstm": ([4], [4], 0),
+    "gru": ([3], [3], 1),
+    "gru_reset_before": ([3], [2, 1], 1),
+    "mgu": ([2], [1, 1], 1),
+    "lem": ([4], [3, 1], 0),
+    "indrnn": ([1], [], 0),
+    "mingru": ([2], [], 0),
+    "intersection_rnn": ([4], [4], 0),
+    "rhn": ([2], [2, 2, 2], 6),
+    "jordan": ([1], [1, 1], 0),
     "phased_lstm": ([4], [4], 0),
 }
 
@@ -43,7 +60,9 @@ def test_backward_mirrors_forward(name):
     made = plan(REGISTRY[name])
     kinds = [[isinstance(s, Product) for s in program.steps] for program in (made.forward, made.backward)]
     assert kinds[1].count(True) == kinds[0].count(True)
-    assert kinds[1][0] is False and (name not in SHAPES or not made.groups or kinds[1][-1] is True)     # the state's product last
+    assert kinds[1][0] is False and (
+        name not in SHAPES or not made.groups or kinds[1][-1] is True
+    )  # the state's product last
 
 
 @pytest.mark.parametrize("name", SHAPES)
@@ -51,7 +70,7 @@ def test_weight_gradients_are_few_products_after_the_loop(name):
     """The gradients of all matrices with one operand stand side by side, so that one product makes them."""
     made = plan(REGISTRY[name])
     assert all(len(runs) == 1 for runs in made.hoisted_runs)
-    most = 2 if name == "gru" else 1                        # r * (U_n @ h + c_n): its gradient is another than W_n @ x's
+    most = 2 if name == "gru" else 1  # r * (U_n @ h + c_n): its gradient is another than W_n @ x's
     assert all(len(group.runs) <= most for group in made.groups)
 
 
@@ -74,7 +93,9 @@ def test_a_joined_vector_is_taken_apart_so_that_the_input_leaves():
         return tanh(U @ h + W @ x + b)
 
     for made in (plan(joined), plan(apart)):
-        assert [len(h.matrices) for h in made.body.hoisted] == [1] and [len(g.matrices) for g in made.groups] == [1]
+        assert [len(h.matrices) for h in made.body.hoisted] == [1] and [
+            len(g.matrices) for g in made.groups
+        ] == [1]
     assert joined.graph.shape("parameter", "W") == ("H", "H+I")
 
 
@@ -111,6 +132,7 @@ def test_tied_weights_are_a_group_for_each_operand():
 
 def test_sums_and_numbers_keep_a_row_on_one_core():
     """Two cores that share a row would each have half a sum, or both write the one number."""
+
     @cell(shapes={"n": ()})
     def counting(x, h, n, *, W, U):
         return tanh(W @ x + U @ h), n + 1
@@ -163,16 +185,21 @@ WRITTEN = ("new", "output", "z", "scratch", "carry", "kept", "gradient", "dinput
 
 def check_reads(made, program) -> None:
     nodes, places, forward = made.body.nodes, dict(program.places), program is made.forward
-    memory = {address(place): index for index, place in places.items()
-              if (place.buffer not in WRITTEN and not is_kept(place))
-              or (not forward and (is_kept(place) or place.buffer == "new"))}
+    memory = {
+        address(place): index
+        for index, place in places.items()
+        if (place.buffer not in WRITTEN and not is_kept(place))
+        or (not forward and (is_kept(place) or place.buffer == "new"))
+    }
     memory |= {address(place): index for index, place in places.items() if place.buffer == "carry"}
     for step in program.steps:
         if isinstance(step, Product):
             run_product(made, step, forward, memory)
             continue
         inside = set(step.nodes)
-        wanted = [a for i in step.nodes for a in nodes[i].args] + [i for i, _ in (*step.stores, *step.vectors, *step.numbers)]
+        wanted = [a for i in step.nodes for a in nodes[i].args] + [
+            i for i, _ in (*step.stores, *step.vectors, *step.numbers)
+        ]
         for index in wanted:
             if index in inside or nodes[index].op == "constant":
                 continue
@@ -204,8 +231,10 @@ def run_product(made, step, forward, memory) -> None:
     args = {o.matrix: o.gradient for o in made.body.backward.outers if o.operand == group.operand}
     for run in group.runs:
         start = run.start
-        for matrix, width in zip(group.matrices[run.first:], run.widths):
-            assert memory.get(("gradient", 0, start)) == args[matrix], "a product's gradient has not been stored"
+        for matrix, width in zip(group.matrices[run.first :], run.widths):
+            assert memory.get(("gradient", 0, start)) == args[matrix], (
+                "a product's gradient has not been stored"
+            )
             start = (*start, width)
     if step.to.buffer == "z":
         made_here = [i for i, place in made.backward.places if place == step.to]
@@ -230,10 +259,10 @@ def test_cores_share_rows_units_or_nothing():
         return {"I": h, "H": h}.get
 
     assert sharing(lstm, wide(128), 32, 4, 1) == (1, False)
-    assert sharing(lstm, wide(4), 1, 4, 2) == (1, False)                        # less work than a barrier costs
-    assert sharing(lstm, wide(64), 32, 4, 2) == (2, False)                      # rows: no barrier
-    assert sharing(lstm, wide(512), 1, 4, 2) == (2, True)                       # one row: its units
-    assert sharing(lstm, wide(64), 3, 4, 8)[0] <= 3                             # no thread without a row
+    assert sharing(lstm, wide(4), 1, 4, 2) == (1, False)  # less work than a barrier costs
+    assert sharing(lstm, wide(64), 32, 4, 2) == (2, False)  # rows: no barrier
+    assert sharing(lstm, wide(512), 1, 4, 2) == (2, True)  # one row: its units
+    assert sharing(lstm, wide(64), 3, 4, 8)[0] <= 3  # no thread without a row
     assert sharing(plan(REGISTRY["phased_lstm"]), {"I": 512, "H": 512, "1": 1}.get, 1, 4, 2) == (1, False)
 
 

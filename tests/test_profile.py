@@ -27,9 +27,23 @@ from unrolled.training import resume, train
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 TASK = {"hidden": 8, "layers": 2, "batch": 4, "span": 8, "dropout": 0.1}
-STEP = ["batch", "between the modules", "rnn, forward", "dropout, forward", "head, forward", "after the modules",
-        "old gradients dropped", "loss, backward", "head, backward", "dropout, backward", "rnn, backward", "clipping",
-        "bookkeeping", "optimiser", "evaluations, checkpoints"]
+STEP = [
+    "batch",
+    "between the modules",
+    "rnn, forward",
+    "dropout, forward",
+    "head, forward",
+    "after the modules",
+    "old gradients dropped",
+    "loss, backward",
+    "head, backward",
+    "dropout, backward",
+    "rnn, backward",
+    "clipping",
+    "bookkeeping",
+    "optimiser",
+    "evaluations, checkpoints",
+]
 
 
 @pytest.fixture(scope="module")
@@ -57,19 +71,23 @@ def test_time_between_two_calls_is_the_later_ones_part(monkeypatch):
         profile.done("a")
         profile.done("b")
     profile.end()
-    assert profile.to_json()["parts"] == [{"part": "a", "milliseconds": 1000, "pages": 3},
-                                          {"part": "b", "milliseconds": 2500, "pages": 0}]
+    assert profile.to_json()["parts"] == [
+        {"part": "a", "milliseconds": 1000, "pages": 3},
+        {"part": "b", "milliseconds": 2500, "pages": 0},
+    ]
     assert profile.to_json()["steps"] == 1
     assert re.search(r"│ b +│ 2500.000 │ +71.4% │ +0.0 │", printed(profile.to_json()))
     assert "a step: 3500.00 ms, mean of 1, 1 thread" in printed(profile.to_json())
     profile.seconds["evaluations, checkpoints"], profile.pages["evaluations, checkpoints"] = 7.0, 1
     text = printed(profile.to_json())
-    assert re.search(r"a step +│ 3500.000 │ 100.0% ", text) and re.search(r"beside: evaluations, checkpoints │ 7000.000 │  +│", text)
+    assert re.search(r"a step +│ 3500.000 │ 100.0% ", text) and re.search(
+        r"beside: evaluations, checkpoints │ 7000.000 │  +│", text
+    )
 
 
 def test_what_a_step_copies_is_counted_in_one_that_does_not_count_for_its_time():
     profile, x = Profile(warm=2), torch.randn(4, 6, requires_grad=True)
-    for step in range(4):
+    for _step in range(4):
         profile.begin()
         torch.cat([x[:, :3], x[:, 3:]]).t().contiguous().double().sum().backward()
         profile.done("all")
@@ -80,7 +98,7 @@ def test_what_a_step_copies_is_counted_in_one_that_does_not_count_for_its_time()
     assert "2 cast (0.00 MB)" in " ".join(printed(profile.to_json()).split())
     early = Profile(warm=1)
     early.begin()
-    early.end()                                              # stopped in the step that counts copies
+    early.end()  # stopped in the step that counts copies
     assert torch.utils._python_dispatch._get_current_dispatch_mode() is None
 
 
@@ -149,7 +167,20 @@ def test_nobody_looks_unless_asked():
 
 def test_the_command_prints_it_and_a_resumed_run_has_its_own(text, tmp_path, capsys):
     options = [f"--{name}={value}" for name, value in TASK.items()]
-    assert main(["train", "char-lm", f"--text={text}", f"--out={tmp_path / 'run'}", "--epochs=0.5", *options, "--profile"]) == 0
+    assert (
+        main(
+            [
+                "train",
+                "char-lm",
+                f"--text={text}",
+                f"--out={tmp_path / 'run'}",
+                "--epochs=0.5",
+                *options,
+                "--profile",
+            ]
+        )
+        == 0
+    )
     out = capsys.readouterr().out
     assert out.index("a step: ") > out.index("done in") and "rnn, backward" in out
     folder = RunFolder(tmp_path / "run")
@@ -169,14 +200,14 @@ def test_no_python_runs_for_each_time_step(name):
     def count(frame, event, _):
         calls[steps] = calls.get(steps, 0) + (event in ("call", "c_call"))
 
-    for steps in (4, 4, 64):                   # the first builds the kernel, and is counted over
+    for steps in (4, 4, 64):  # the first builds the kernel, and is counted over
         calls.pop(steps, None)
         x = torch.zeros(steps, 3, dtype=torch.int64)
-        model.nats(x, x)[0].backward()         # of these sizes for the first time: tables are made
+        model.nats(x, x)[0].backward()  # of these sizes for the first time: tables are made
         model.zero_grad()
         sys.setprofile(count)
         try:
             model.nats(x, x)[0].backward()
         finally:
             sys.setprofile(None)
-    assert abs(calls[4] - calls[64]) < 30 and calls[4] > 20        # 60 steps more; the collector may call a few
+    assert abs(calls[4] - calls[64]) < 30 and calls[4] > 20  # 60 steps more; the collector may call a few

@@ -19,7 +19,7 @@ ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```\n", re.S | re.M)
 LISTING = re.compile(r"^(\$ unrolled (show|cells|byhand)([^\n]*)\n)(.*)", re.S)
-WIDTH = 112          # of the table of cells, which follows the terminal
+WIDTH = 112  # of the table of cells, which follows the terminal
 
 
 def python_blocks() -> dict[str, object]:
@@ -44,12 +44,15 @@ def printed(command: str, rest: str) -> str:
         return listed()
     if command == "cells":
         words = rest.split()
-        return table(WIDTH, Wanted(**{name.removeprefix("--"): value for name, value in zip(words[::2], words[1::2])}))
+        return table(
+            WIDTH, Wanted(**{name.removeprefix("--"): value for name, value in zip(words[::2], words[1::2])})
+        )
     return show(*rest.replace("--stage ", "").split())
 
 
 def listings(text: str, message: str) -> str:
     """README with every listing as it would be printed now."""
+
     def one(match: re.Match) -> str:
         language, body = match.groups()
         listing = LISTING.match(body)
@@ -73,7 +76,7 @@ def test_python_runs_and_listings_are_todays():
 
 
 def test_python_of_the_pages_runs(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)                          # some write files
+    monkeypatch.chdir(tmp_path)  # some write files
     for page in sorted((ROOT / "docs").glob("*.md")):
         for number, (language, text) in enumerate(BLOCK.findall(page.read_text(encoding="utf-8"))):
             if language == "python":
@@ -81,11 +84,16 @@ def test_python_of_the_pages_runs(tmp_path, monkeypatch):
 
 
 def test_the_first_two_shell_blocks_set_up_and_do_the_two_jobs():
-    first, second = [body for language, body in BLOCK.findall(README.read_text(encoding="utf-8")) if language == "bash"]
+    first, second = [
+        body for language, body in BLOCK.findall(README.read_text(encoding="utf-8")) if language == "bash"
+    ]
     for block in (first, second):
         assert block.splitlines()[:2] == ["python3 -m venv .venv", ". .venv/bin/activate"]
         assert "pip install -c constraints.txt " in block
-    assert first.splitlines()[-1] == "unrolled train char-lm" and second.splitlines()[-1] == "python -m pytest -n 2"
+    assert (
+        first.splitlines()[-1] == "unrolled train char-lm"
+        and second.splitlines()[-1] == "python -m pytest -n 2"
+    )
     languages = [language for language, _ in BLOCK.findall(README.read_text(encoding="utf-8"))]
     shells = [language for language in languages if language in ("bash", "console")]
     assert shells[:2] == ["bash", "bash"]
@@ -104,8 +112,12 @@ def test_every_line_of_the_table_of_what_works_names_a_test():
 
 
 def test_constraints_pin_every_direct_dependency():
-    pinned = dict(re.findall(r"^([\w-]+)==(\S+)$", (ROOT / "constraints.txt").read_text(encoding="utf-8"), re.M))
+    pinned = dict(
+        re.findall(r"^([\w-]+)==(\S+)$", (ROOT / "constraints.txt").read_text(encoding="utf-8"), re.M)
+    )
     project = (ROOT / "pyproject.toml").read_text(encoding="utf-8").partition("[project]")[2]
     wanted = re.findall(r'"([\w-]+)[>=]=', project)
-    assert {name.lower() for name in wanted} <= {name.lower() for name in pinned} and pinned["torch"] == "2.13.0"
+    assert {name.lower() for name in wanted} <= {name.lower() for name in pinned} and pinned[
+        "torch"
+    ] == "2.13.0"
     assert not [version for version in pinned.values() if "+" in version]

@@ -42,7 +42,7 @@ def same(plain: Recurrent, again: Recurrent, x, state=None, **more) -> None:
     assert_close(results[1], results[0])
     if plain.backend == "c":
         assert all(torch.equal(a, b) for a, b in zip(*results))
-    given = [t for t in leaves(plain, x, state or ())[len(list(plain.parameters())):] if t.is_floating_point()]
+    given = [t for t in leaves(plain, x, state or ())[len(list(plain.parameters())) :] if t.is_floating_point()]
     expected, found = (gradients(r, [*layer.parameters(), *given]) for r, layer in zip(results, (plain, again)))
     assert_close(found, expected)
 
@@ -78,7 +78,9 @@ def test_indices_and_no_state_given(backend):
     same(plain, again, torch.randint(3, (10, 2)))
 
 
-@pytest.mark.parametrize("change", [zoneout("mgu", 0.4), recurrent_dropout("lstm", 0.4), weight_drop("mgu", 0.4)], ids=str)
+@pytest.mark.parametrize(
+    "change", [zoneout("mgu", 0.4), recurrent_dropout("lstm", 0.4), weight_drop("mgu", 0.4)], ids=str
+)
 @each_backend
 def test_masks_are_drawn_once(backend, change):
     results = []
@@ -104,7 +106,7 @@ def test_gradients_only_where_they_are_asked_for(backend):
             layer.requires_grad_(given == "weights")
             wanted = [t for t in leaves(layer, x, state) if t.requires_grad]
             found.append([])
-            for pick in (slice(None), slice(0, 1), slice(2, 3)):                # everything, the output, one state
+            for pick in (slice(None), slice(0, 1), slice(2, 3)):  # everything, the output, one state
                 y, last = layer(x, state)
                 found[-1] += gradients((y, *last)[pick], wanted)
         assert_close(found[1], found[0])
@@ -127,7 +129,10 @@ def test_torch_func_and_forward_mode():
     x = make_input(plain, 6, 2).detach()
     found = [torch.func.grad(lambda v, layer=layer: layer(v)[0].square().sum())(x) for layer in (plain, again)]
     assert_close([found[1]], [found[0]])
-    found = [torch.func.jvp(lambda v, layer=layer: layer(v)[0], (x,), (torch.ones_like(x),)) for layer in (plain, again)]
+    found = [
+        torch.func.jvp(lambda v, layer=layer: layer(v)[0], (x,), (torch.ones_like(x),))
+        for layer in (plain, again)
+    ]
     assert_close(found[1], found[0])
 
 
@@ -135,8 +140,11 @@ def test_a_compiled_model():
     plain, again = both("lstm", "auto")
     x = make_input(plain, 9, 2)
     compiled = torch.compile(again, fullgraph=True, backend="aot_eager")
-    found = [(y, *gradients((y,), [x, *layer.parameters()])) for layer in (plain, again)
-             for y in ((compiled if layer is again else layer)(x)[0],)]
+    found = [
+        (y, *gradients((y,), [x, *layer.parameters()]))
+        for layer in (plain, again)
+        for y in ((compiled if layer is again else layer)(x)[0],)
+    ]
     assert_close(found[1], found[0])
 
 
@@ -181,8 +189,11 @@ def test_short_sequences_are_one_block(monkeypatch):
     assert "Recomputed" not in nodes(Recurrent("lstm", 3, 5, recompute=True)(torch.randn(100, 2, 3))[0])
 
 
-@pytest.mark.parametrize("schedule", [Schedule(10, 2), Schedule(10, 2, None, True), Schedule(10, 3, (3,) * 4 + (2,) * 5 + (1,))],
-                         ids=str)
+@pytest.mark.parametrize(
+    "schedule",
+    [Schedule(10, 2), Schedule(10, 2, None, True), Schedule(10, 3, (3,) * 4 + (2,) * 5 + (1,))],
+    ids=str,
+)
 def test_blocks_are_all_rows_in_the_order_of_the_loop(schedule):
     blocks = recomputed.blocks_of(schedule)
     rows = [r for b in (blocks[::-1] if schedule.reverse else blocks) for r in range(b.rows.start, b.rows.stop)]
@@ -211,9 +222,15 @@ print(json.dumps(highest() - before))
 def test_memory_grows_far_slower_than_the_sequence():
     def added(steps: int, recompute: bool) -> int:
         command = [sys.executable, "-c", MEMORY, str(steps), str(recompute)]
-        return json.loads(subprocess.run(command, cwd=Path(__file__).parents[1], check=True, capture_output=True,
-                                         text=True).stdout)
-    short, long = 4_000, 40_000                                   # the difference: what libraries take is the same
-    values = (long - short) * 64 * 4                              # bytes of the output
+        return json.loads(
+            subprocess.run(
+                command, cwd=Path(__file__).parents[1], check=True, capture_output=True, text=True
+            ).stdout
+        )
+
+    short, long = 4_000, 40_000  # the difference: what libraries take is the same
+    values = (long - short) * 64 * 4  # bytes of the output
     assert added(long, False) - added(short, False) > 7 * values  # gates, states, their gradients
-    assert added(long, True) - added(short, True) < 2.5 * values  # the output, the input's gradient, the states between blocks
+    assert (
+        added(long, True) - added(short, True) < 2.5 * values
+    )  # the output, the input's gradient, the states between blocks

@@ -45,8 +45,11 @@ def test_every_paper_is_some_cells():
 
 def test_no_paper_stands_twice():
     papers = parse(TEXT)
-    places = {"key": [p.key for p in papers], "url": [p.url for p in papers if p.url],
-              "title": [re.sub(r"\W", "", p.title).lower() for p in papers]}
+    places = {
+        "key": [p.key for p in papers],
+        "url": [p.url for p in papers if p.url],
+        "title": [re.sub(r"\W", "", p.title).lower() for p in papers],
+    }
     twice = {what: [name for name, n in Counter(names).items() if n > 1] for what, names in places.items()}
     assert not any(twice.values()), twice
 
@@ -56,27 +59,42 @@ def test_entries_are_whole():
     assert "\\" not in TEXT, "write letters, not LaTeX"
     for paper in parse(TEXT):
         assert all(family and given for family, given in paper.authors), f"{paper.key}: {paper.authors}"
-        assert "others" not in {family for family, _ in paper.authors} and paper.venue and len(paper.title) > 8, paper.key
+        assert (
+            "others" not in {family for family, _ in paper.authors} and paper.venue and len(paper.title) > 8
+        ), paper.key
         assert paper.url or paper.year < 1996, f"{paper.key}: give an eprint, a doi or a url"
         assert re.fullmatch(r"[a-z]+\d{4}\w*", paper.key) and str(paper.year) in paper.key, paper.key
 
 
 def test_an_entry_as_text():
-    paper, = parse(ENTRY)
+    (paper,) = parse(ENTRY)
     assert paper.short == "Doe & van der Poe 2001"
-    assert paper.citation == "Jane Doe, P. van der Poe. On RNNs. Journal 9 (8), 1-22, 2001. https://doi.org/10.1/2"
-    alone, = parse("@article{a1999,\n author = {Doe, Jane},\n title = {Why?},\n year = {1999},\n eprint = {1234.5},\n}")
-    assert alone.short == "Doe 1999" and alone.citation == "Jane Doe. Why? arXiv:1234.5, 1999. https://arxiv.org/abs/1234.5"
+    assert (
+        paper.citation == "Jane Doe, P. van der Poe. On RNNs. Journal 9 (8), 1-22, 2001. https://doi.org/10.1/2"
+    )
+    (alone,) = parse(
+        "@article{a1999,\n author = {Doe, Jane},\n title = {Why?},\n year = {1999},\n eprint = {1234.5},\n}"
+    )
+    assert (
+        alone.short == "Doe 1999"
+        and alone.citation == "Jane Doe. Why? arXiv:1234.5, 1999. https://arxiv.org/abs/1234.5"
+    )
     assert references()["gers2000"].short == "Gers et al. 2000"
 
 
-@pytest.mark.parametrize(("text", "message"), [
-    (ENTRY.replace("  volume = {9},", "  volume = 9,"), "line 5: 'volume = 9,' is no line of an entry"),
-    (ENTRY.replace("  volume = {9},", "  title = {Again},"), "line 5: 'title = {Again},' is no line of an entry (or a field twice)"),
-    (ENTRY.rstrip("}\n"), "the entry key2001 has no end"),
-    (ENTRY.replace("year", "yeer"), "the entry key2001 has no year. Add `year = {...},`."),
-    ("stray\n" + ENTRY, "line 1: 'stray'"),
-])
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (ENTRY.replace("  volume = {9},", "  volume = 9,"), "line 5: 'volume = 9,' is no line of an entry"),
+        (
+            ENTRY.replace("  volume = {9},", "  title = {Again},"),
+            "line 5: 'title = {Again},' is no line of an entry (or a field twice)",
+        ),
+        (ENTRY.rstrip("}\n"), "the entry key2001 has no end"),
+        (ENTRY.replace("year", "yeer"), "the entry key2001 has no year. Add `year = {...},`."),
+        ("stray\n" + ENTRY, "line 1: 'stray'"),
+    ],
+)
 def test_a_slip_in_the_file_is_named(text, message):
     with pytest.raises(UsageError) as raised:
         parse(text)

@@ -13,7 +13,7 @@ from unrolled.cells import REGISTRY
 from unrolled.graph.node import size
 
 H = 5
-ALWAYS = 1e3                             # what a sigmoid takes to 1; minus it, to 0
+ALWAYS = 1e3  # what a sigmoid takes to 1; minus it, to 0
 EYE = torch.eye(H, dtype=torch.float64)
 NOTHING = torch.zeros(H, dtype=torch.float64)
 NO_MATRIX = torch.zeros(H, H, dtype=torch.float64)
@@ -35,19 +35,44 @@ RELATIONS = [
     ("gru2", "gru1", lambda p: {**p, "b_r": NOTHING, "b_z": NOTHING}),
     ("gru3", "gru1", lambda p: {**p, "U_r": NO_MATRIX, "U_z": NO_MATRIX}),
     ("miru2", "gru3", lambda p: {"W_n": p["W"], "U_n": p["U"], "b_n": p["b"], "b_r": NOTHING, "b_z": NOTHING}),
-    ("antisymmetric_rnn", "lipschitz_rnn",
-     lambda p: {"M_A": NO_MATRIX, "M_U": p["U"], "W": p["W"], "b": p["b"], "beta_U": 1.0,
-               "gamma_A": 0.0, "gamma_U": 0.01, "epsilon": 0.1}),
+    (
+        "antisymmetric_rnn",
+        "lipschitz_rnn",
+        lambda p: {
+            "M_A": NO_MATRIX,
+            "M_U": p["U"],
+            "W": p["W"],
+            "b": p["b"],
+            "beta_U": 1.0,
+            "gamma_A": 0.0,
+            "gamma_U": 0.01,
+            "epsilon": 0.1,
+        },
+    ),
     ("elman", "fast_rnn", lambda p: {**p, "alpha": ALWAYS * EYE[0, 0], "beta": -ALWAYS * EYE[0, 0]}),
-    ("light_ru", "brc", lambda p: {"W_a": NO_MATRIX, "u_a": NOTHING, "b_a": NOTHING - ALWAYS, "W_c": -p["W_f"],
-                                   "u_c": -p["U_f"].diagonal(), "b_c": -p["b_f"], "W_h": p["W_h"], "b_h": p["b_h"]}),
+    (
+        "light_ru",
+        "brc",
+        lambda p: {
+            "W_a": NO_MATRIX,
+            "u_a": NOTHING,
+            "b_a": NOTHING - ALWAYS,
+            "W_c": -p["W_f"],
+            "u_c": -p["U_f"].diagonal(),
+            "b_c": -p["b_f"],
+            "W_h": p["W_h"],
+            "b_h": p["b_h"],
+        },
+    ),
 ]
 
 
 def random_parameters(name: str) -> dict[str, torch.Tensor]:
     graph, sizes = REGISTRY[name].graph, {"I": H, "H": H}
-    return {p: torch.randn([size(d, sizes) for d in graph.shape("parameter", p)], dtype=torch.float64)
-            for p in graph.parameters}
+    return {
+        p: torch.randn([size(d, sizes) for d in graph.shape("parameter", p)], dtype=torch.float64)
+        for p in graph.parameters
+    }
 
 
 @pytest.mark.parametrize("special, general, arguments", RELATIONS, ids=[f"{a} in {b}" for a, b, _ in RELATIONS])
@@ -55,9 +80,11 @@ def test_special_cases(special, general, arguments):
     torch.manual_seed(0)
     x, h = torch.randn(2, H, dtype=torch.float64)
     parameters = random_parameters(special)
-    if special == "light_ru":            # brc's units see themselves alone
+    if special == "light_ru":  # brc's units see themselves alone
         parameters["U_f"] = parameters["U_f"].diagonal().diag()
-    torch.testing.assert_close(REGISTRY[special](x, h, **parameters), REGISTRY[general](x, h, **arguments(parameters)))
+    torch.testing.assert_close(
+        REGISTRY[special](x, h, **parameters), REGISTRY[general](x, h, **arguments(parameters))
+    )
 
 
 def test_mut1_with_the_identity_is_the_papers():
@@ -76,7 +103,7 @@ def test_a_chaos_free_network_falls_to_zero_without_input():
     h = torch.randn(H, dtype=torch.float64)
     for _ in range(2000):
         h = REGISTRY["cfn"](NOTHING, h, **p)
-    assert h.abs().max() < 0.05          # at worst as 1 / sqrt(t), where a forget gate is 1
+    assert h.abs().max() < 0.05  # at worst as 1 / sqrt(t), where a forget gate is 1
 
 
 def test_an_antisymmetric_network_turns_and_neither_grows_nor_fades():
@@ -84,7 +111,9 @@ def test_an_antisymmetric_network_turns_and_neither_grows_nor_fades():
     U = torch.randn(H, H, dtype=torch.float64)
     p = {"W": NO_MATRIX, "U": U, "b": NOTHING, "epsilon": 1e-4, "gamma": 0.0}
     jacobian = torch.func.jacrev(lambda h: REGISTRY["antisymmetric_rnn"](NOTHING, h, **p))(NOTHING)
-    torch.testing.assert_close(torch.linalg.svdvals(jacobian), torch.ones(H, dtype=torch.float64), rtol=0, atol=1e-6)
+    torch.testing.assert_close(
+        torch.linalg.svdvals(jacobian), torch.ones(H, dtype=torch.float64), rtol=0, atol=1e-6
+    )
 
 
 def test_brc_is_bistable_where_its_feedback_exceeds_one():

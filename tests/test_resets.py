@@ -6,27 +6,54 @@ import pickle
 
 import pytest
 import torch
-from layer_cases import BACKENDS, CELLS, assert_close, cell_of, gradients, make_input, make_layer, make_state, part
+from layer_cases import (
+    BACKENDS,
+    CELLS,
+    assert_close,
+    cell_of,
+    gradients,
+    make_input,
+    make_layer,
+    make_state,
+    part,
+)
 
 from unrolled import Recurrent, cell, resettable, sigmoid, tanh
 from unrolled.cell import Cell
 from unrolled.errors import UsageError
 from unrolled.transform import recurrent_dropout, weight_drop, zoneout
 
-SOME = ["lstm", "gru_reset_before", "lem", "rhn", "mingru", "phased_lstm", "jordan", "intersection_rnn",
-        "tau_gru", "cornn"]
+SOME = [
+    "lstm",
+    "gru_reset_before",
+    "lem",
+    "rhn",
+    "mingru",
+    "phased_lstm",
+    "jordan",
+    "intersection_rnn",
+    "tau_gru",
+    "cornn",
+]
 some_cells = pytest.mark.parametrize("name", SOME)
 every_backend = pytest.mark.parametrize("backend", BACKENDS)
 LENGTHS = [7, 3, 0, 5]
-RESETS = torch.tensor([[0, 1, 0, 0], [0, 0, 1, 0], [1, 0, 0, 1], [0, 1, 0, 1], [0, 1, 1, 0], [1, 0, 0, 1],
-                       [0, 0, 0, 1]])
+RESETS = torch.tensor(
+    [[0, 1, 0, 0], [0, 0, 1, 0], [1, 0, 0, 1], [0, 1, 0, 1], [0, 1, 1, 0], [1, 0, 0, 1], [0, 0, 0, 1]]
+)
 
 
 def pair(name: str, backend: str = "reference", **options) -> tuple[Recurrent, Recurrent]:
     """A layer with random parameters, and one of its resettable cell with the very same ones."""
     plain = make_layer(name, backend, **options)
-    layer = Recurrent(resettable(plain.cell), plain.input_size, plain.hidden_size, backend=backend, dtype=torch.float64,
-                      **options)
+    layer = Recurrent(
+        resettable(plain.cell),
+        plain.input_size,
+        plain.hidden_size,
+        backend=backend,
+        dtype=torch.float64,
+        **options,
+    )
     layer.layers = plain.layers
     if plain.bidirectional:
         layer.reversed = plain.reversed
@@ -42,7 +69,7 @@ def apart(layer: Recurrent, x, state, resets, lengths):
     steps = len(resets)
     rows, finals = [], []
     for row, length in enumerate(lengths):
-        own = tuple(s[:, row:row + 1] for s in state)
+        own = tuple(s[:, row : row + 1] for s in state)
         ends = [0, *(t for t in range(1, length) if resets[t, row]), length]
         pieces, last = [], own
         for number, (begin, end) in enumerate(zip(ends, ends[1:])):
@@ -138,8 +165,8 @@ def test_what_is_not_a_number_stays_before_the_reset(backend, bad):
     y, last = layer((dirty, resets))
     expected, final = layer((clean, resets))
     assert_close([y[3:], y[:, 1], *last], [expected[3:], expected[:, 1], *final])
-    found, = torch.autograd.grad(y[3:].square().sum(), dirty)
-    wanted, = torch.autograd.grad(expected[3:].square().sum(), clean)
+    (found,) = torch.autograd.grad(y[3:].square().sum(), dirty)
+    (wanted,) = torch.autograd.grad(expected[3:].square().sum(), clean)
     assert_close([found[3:], found[:, 1]], [wanted[3:], wanted[:, 1]])
 
 
@@ -169,15 +196,18 @@ def test_a_resettable_cell_is_data_and_its_equations_say_so():
     assert str(again) == str(made)
 
 
-@pytest.mark.parametrize("noisy", [zoneout("lstm", 0.5), recurrent_dropout("gru", 0.5), weight_drop("mgu", 0.5)],
-                         ids=lambda made: made.name)
+@pytest.mark.parametrize(
+    "noisy",
+    [zoneout("lstm", 0.5), recurrent_dropout("gru", 0.5), weight_drop("mgu", 0.5)],
+    ids=lambda made: made.name,
+)
 def test_no_state_passes_a_reset_in_a_cell_with_noise(noisy):
     made = resettable(noisy)
     assert made.inputs == ("x", "resets") and made.graph.inputs[:2] == ("x", "resets")
     layer = Recurrent(made, 3, 5, dtype=torch.float64)
     x = torch.randn(5, 2, 3, dtype=torch.float64, requires_grad=True)
     resets = torch.arange(5)[:, None].expand(5, 2) == 3
-    found, = torch.autograd.grad(layer((x, resets))[0][3:].sum(), x)
+    (found,) = torch.autograd.grad(layer((x, resets))[0][3:].sum(), x)
     assert (found[:3] == 0).all() and (found[3:] != 0).any()
     layer.eval()
     plain = Recurrent(noisy, 3, 5, dtype=torch.float64).eval()
@@ -197,7 +227,8 @@ def test_errors():
         resettable(resettable("mgu"))
     assert str(caught.value) == (
         "resettable(resettable(mgu)): resettable(mgu) has something called resets already. "
-        "Rename that, or leave the cell as it is if it can be reset.")
+        "Rename that, or leave the cell as it is if it can be reset."
+    )
 
 
 def test_hyper_parameters_that_are_numbers_can_be_set_afterwards():

@@ -39,20 +39,39 @@ def text(tmp_path_factory):
 @pytest.fixture(scope="module")
 def whole(text, tmp_path_factory):
     """A run of one epoch, about 120 steps, that was never stopped."""
-    return train(CharLM(text=text, **OPTIONS), epochs=1, out=tmp_path_factory.mktemp("whole") / "run", quiet=True)
+    return train(
+        CharLM(text=text, **OPTIONS), epochs=1, out=tmp_path_factory.mktemp("whole") / "run", quiet=True
+    )
 
 
 @pytest.fixture(scope="module")
 def longer(text, tmp_path_factory):
     """The same of six epochs, so that a signal meets it under way."""
-    return train(CharLM(text=text, **OPTIONS), epochs=6, out=tmp_path_factory.mktemp("longer") / "run", quiet=True)
+    return train(
+        CharLM(text=text, **OPTIONS), epochs=6, out=tmp_path_factory.mktemp("longer") / "run", quiet=True
+    )
 
 
 def start(text, out, *more):
     options = [f"--{name}={value}" for name, value in OPTIONS.items()]
-    return subprocess.Popen([sys.executable, "-m", "unrolled.cli", "train", "char-lm", f"--text={text}", f"--out={out}",
-                             "--save-every=0.01", *options, *more],
-                            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=ONE_THREAD)
+    return subprocess.Popen(
+        [
+            sys.executable,
+            "-m",
+            "unrolled.cli",
+            "train",
+            "char-lm",
+            f"--text={text}",
+            f"--out={out}",
+            "--save-every=0.01",
+            *options,
+            *more,
+        ],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=ONE_THREAD,
+    )
 
 
 def wait_for(condition, process, seconds=60.0):
@@ -88,15 +107,22 @@ def test_killed_at_random_moments_and_resumed_equals_never_stopped(longer, text,
         process.kill()
         process.communicate()
         kills += process.returncode == -signal.SIGKILL
-        process = subprocess.Popen([sys.executable, "-m", "unrolled.cli", "train", "--resume", killed],
-                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=ONE_THREAD)
+        process = subprocess.Popen(
+            [sys.executable, "-m", "unrolled.cli", "train", "--resume", killed],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=ONE_THREAD,
+        )
     out, err = process.communicate(timeout=120)
     assert process.returncode == 0, err
     assert kills >= 1, "every kill came after the end: the test showed nothing"
     assert_same_end(longer.folder, killed)
 
 
-@pytest.mark.parametrize(("number", "code", "name"), [(signal.SIGINT, 130, "Ctrl-C"), (signal.SIGTERM, 143, "SIGTERM")])
+@pytest.mark.parametrize(
+    ("number", "code", "name"), [(signal.SIGINT, 130, "Ctrl-C"), (signal.SIGTERM, 143, "SIGTERM")]
+)
 def test_an_interrupted_run_saves_and_says_how_to_go_on(longer, text, tmp_path, number, code, name):
     stopped = tmp_path / "stopped"
     process = start(text, stopped, "--epochs=6")
@@ -105,13 +131,17 @@ def test_an_interrupted_run_saves_and_says_how_to_go_on(longer, text, tmp_path, 
     out, err = process.communicate(timeout=60)
     assert (process.returncode, err) == (code, "")
     step = RunFolder(stopped).last_checkpoint().state["step"]
-    said = f"stopped by {name} after step {step:,}, which is saved. Go on with: unrolled train --resume {stopped}"
+    said = (
+        f"stopped by {name} after step {step:,}, which is saved. Go on with: unrolled train --resume {stopped}"
+    )
     assert said in out
     assert resume(stopped, quiet=True).finished
     assert_same_end(longer.folder, stopped)
 
 
-def test_the_timed_steps_of_a_run_by_minutes_are_the_same_when_they_are_taken_again(text, tmp_path, monkeypatch):
+def test_the_timed_steps_of_a_run_by_minutes_are_the_same_when_they_are_taken_again(
+    text, tmp_path, monkeypatch
+):
     monkeypatch.setattr(loop, "_settle_plan", lambda *_: None)
     one = train(CharLM(text=text, **OPTIONS), minutes=0.07, out=tmp_path / "one", quiet=True)
     settings = json.loads((one.folder / "settings.json").read_text())
@@ -135,11 +165,18 @@ def test_a_run_by_minutes_goes_on_under_the_plan_that_its_clock_settled_last(tex
             if stopped:
                 stop_after(patch, stopped, KeyboardInterrupt)
                 with pytest.raises(KeyboardInterrupt):
-                    train(CharLM(text=text, **OPTIONS), minutes=9.0, out=tmp_path / name, save_every=1e-9, quiet=True)
+                    train(
+                        CharLM(text=text, **OPTIONS),
+                        minutes=9.0,
+                        out=tmp_path / name,
+                        save_every=1e-9,
+                        quiet=True,
+                    )
                 patch.undo()
                 patch.setattr(loop, "steps_in", lambda *_: next(fit))
                 return resume(tmp_path / name, quiet=True)
             return train(CharLM(text=text, **OPTIONS), minutes=9.0, out=tmp_path / name, quiet=True)
+
     whole = trained("whole", None)
     evaluated = [line["step"] for line in whole.metrics() if "validation" in line]
     plan = json.loads((whole.folder / "settings.json").read_text())["plan"]
@@ -156,6 +193,7 @@ def stop_after(monkeypatch, steps, error):
         if next(count) >= steps:
             raise error
         return true_loss(self, model, batch, state)
+
     monkeypatch.setattr(CharLM, "loss", loss)
 
 
@@ -188,7 +226,9 @@ def test_when_all_checkpoints_are_damaged_one_sentence_says_so(text, tmp_path, m
         file.write_bytes(b"nothing")
     with pytest.raises(UsageError) as caught:
         resume(folder, quiet=True)
-    assert str(caught.value) == f"the run {folder} is damaged: none of its 2 checkpoints can be read. Train again."
+    assert (
+        str(caught.value) == f"the run {folder} is damaged: none of its 2 checkpoints can be read. Train again."
+    )
 
 
 def test_a_full_disk_leaves_the_last_checkpoint_and_one_sentence(whole, text, tmp_path, monkeypatch):
@@ -198,6 +238,7 @@ def test_a_full_disk_leaves_the_last_checkpoint_and_one_sentence(whole, text, tm
         if len(list((folder / "checkpoints").glob("step-000000040*"))) > 0:
             raise OSError(errno.ENOSPC, "No space left on device")
         true_flush(handle)
+
     with monkeypatch.context() as patch, pytest.raises(SaveError) as caught:
         patch.setattr(unrolled.runs.os, "fsync", flush)
         train(CharLM(text=text, **OPTIONS), epochs=1, out=folder, save_every=1e-9, quiet=True)
@@ -218,6 +259,7 @@ def test_a_loss_that_is_no_number_stops_and_keeps_the_last_checkpoint(text, tmp_
     def loss(self, model, batch, state):
         value, state = true_loss(self, model, batch, state)
         return (value * float("nan") if next(count) == 30 else value), state
+
     monkeypatch.setattr(CharLM, "loss", loss)
     with pytest.raises(Diverged) as caught:
         train(CharLM(text=text, **OPTIONS), epochs=1, out=folder, save_every=1e-9, quiet=True)
@@ -226,8 +268,11 @@ def test_a_loss_that_is_no_number_stops_and_keeps_the_last_checkpoint(text, tmp_
         "30 is kept. Train again with a smaller --rate (it was 0.02) or --clip (it was 1)."
     )
     assert caught.value.exit_code == 1
-    assert all(torch.isfinite(tensor).all() for name, tensor in RunFolder(folder).last_checkpoint().tensors.items()
-               if name.startswith("model."))
+    assert all(
+        torch.isfinite(tensor).all()
+        for name, tensor in RunFolder(folder).last_checkpoint().tensors.items()
+        if name.startswith("model.")
+    )
 
 
 def test_a_text_that_changed_is_not_gone_on_with(text, tmp_path, monkeypatch):
@@ -237,8 +282,10 @@ def test_a_text_that_changed_is_not_gone_on_with(text, tmp_path, monkeypatch):
     text.write_text(text.read_text() + "more")
     with pytest.raises(UsageError) as caught:
         resume(tmp_path / "run", quiet=True)
-    assert str(caught.value) == (f"the text of {tmp_path / 'run'} has changed since the run began: "
-                                 f"put the old {text} back, or train anew.")
+    assert str(caught.value) == (
+        f"the text of {tmp_path / 'run'} has changed since the run began: "
+        f"put the old {text} back, or train anew."
+    )
 
 
 def test_a_finished_run_is_only_opened(text, tmp_path, capsys):
@@ -256,6 +303,7 @@ def test_a_file_is_replaced_whole_or_not_at_all(tmp_path, monkeypatch):
 
     def fail(*_):
         raise OSError(errno.EIO, "Input/output error")
+
     monkeypatch.setattr(unrolled.runs.os, "replace", fail)
     with pytest.raises(SaveError) as caught:
         folder.write_json("settings.json", {"a": 2})

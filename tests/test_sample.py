@@ -27,17 +27,45 @@ from unrolled.models.sample import rounded, write, write_many
 pytestmark = needs_compiler
 
 # Two stages, sums over units, delays, a clock as a state, numbers as states, mass that is conserved, input used as it is.
-ODD = ("tau_gru", "mass_conserving_lstm", "qrnn", "sru", "clockwork_rnn", "skip_lstm", "hyper_lstm", "minlstm", "residual_lstm",
-       "second_order_rnn", "lstm_projected", "orthogonal_rnn", "slstm", "miru1", "act_rnn")
+ODD = (
+    "tau_gru",
+    "mass_conserving_lstm",
+    "qrnn",
+    "sru",
+    "clockwork_rnn",
+    "skip_lstm",
+    "hyper_lstm",
+    "minlstm",
+    "residual_lstm",
+    "second_order_rnn",
+    "lstm_projected",
+    "orthogonal_rnn",
+    "slstm",
+    "miru1",
+    "act_rnn",
+)
 ONE_INPUT = [name for name, cell in REGISTRY.items() if len(cell.inputs) == 1]
 USUAL = [name for name in ONE_INPUT if name in (*STARTERS, *ODD)]
 WAYS = ((1, False), (2, False), (2, True))
 PRIME = torch.tensor([1, 3, 2])
-RULES = (Rule(), Rule(0.0), Rule(0.3), Rule(top_k=1), Rule(0.7, top_k=4), Rule(9.0, top_k=20), Rule(1.5, top_p=0.6), Rule(1.0, 5, 0.5), Rule(top_p=1e-9),
-         Rule(1e-300), Rule(top_k=1000, top_p=1.0))
+RULES = (
+    Rule(),
+    Rule(0.0),
+    Rule(0.3),
+    Rule(top_k=1),
+    Rule(0.7, top_k=4),
+    Rule(9.0, top_k=20),
+    Rule(1.5, top_p=0.6),
+    Rule(1.0, 5, 0.5),
+    Rule(top_p=1e-9),
+    Rule(1e-300),
+    Rule(top_k=1000, top_p=1.0),
+)
 
 
-def made(cell, layers: int = 2, hidden: int = 6, characters: int = 5, dtype=torch.float64, backend: str = "auto") -> LanguageModel:
+def made(
+    cell, layers: int = 2, hidden: int = 6, characters: int = 5, dtype=torch.float64, backend: str = "auto"
+) -> LanguageModel:
     """A model with random biases, and with widths that the cell's equations allow."""
     sizes = fitting(find(cell), {"I": characters, "H": hidden})
     torch.manual_seed(0)
@@ -50,8 +78,14 @@ def made(cell, layers: int = 2, hidden: int = 6, characters: int = 5, dtype=torc
 
 def by_torch(model: LanguageModel, count: int, length: int = 40, **options) -> torch.Tensor:
     """The same text with the model stepped by the reference backend."""
-    other = LanguageModel(model.characters, model.rnn.cell, model.rnn.hidden_size, model.rnn.num_layers,
-                          dtype=model.head.weight.dtype, backend="reference")
+    other = LanguageModel(
+        model.characters,
+        model.rnn.cell,
+        model.rnn.hidden_size,
+        model.rnn.num_layers,
+        dtype=model.head.weight.dtype,
+        backend="reference",
+    )
     other.load_state_dict(model.state_dict())
     return write_many(other, PRIME, length, count, **options)
 
@@ -69,14 +103,24 @@ def test_c_draws_what_python_draws(rule):
     """A model whose logits are its head's bias, so that only the draw is at work."""
     made_by = torch.Generator().manual_seed(3)
     for characters in (1, 2, 9, 70):
-        bias = (4 * torch.randn(characters, generator=made_by)).round()         # with some alike
+        bias = (4 * torch.randn(characters, generator=made_by)).round()  # with some alike
         bias[torch.rand(characters, generator=made_by) < 0.1] = -math.inf
         bias[0] = 0.5
         model = made("elman", 1, 3, characters, torch.float32)
         with torch.no_grad():
             model.head.weight.zero_()
             model.head.bias.copy_(bias)
-        found = list(write(model, torch.tensor([0]), 60, temperature=rule.temperature, top_k=rule.top_k, top_p=rule.top_p, seed=5))
+        found = list(
+            write(
+                model,
+                torch.tensor([0]),
+                60,
+                temperature=rule.temperature,
+                top_k=rule.top_k,
+                top_p=rule.top_p,
+                seed=5,
+            )
+        )
         expected, state = [], 5
         for _ in range(60):
             index, state = draw(bias.double().tolist(), rule, state)
@@ -104,7 +148,9 @@ def test_draws_have_the_nucleus_probabilities():
     assert {draw(logits, Rule(top_p=0.49), seed)[0] for seed in range(400)} == {1}
 
 
-@pytest.mark.parametrize("logits", ([0.0, math.nan], [math.nan, 0.0], [0.0, math.inf], [-math.inf, -math.inf]), ids=str)
+@pytest.mark.parametrize(
+    "logits", ([0.0, math.nan], [math.nan, 0.0], [0.0, math.inf], [-math.inf, -math.inf]), ids=str
+)
 def test_bets_that_are_no_numbers_are_an_error_in_both(logits):
     with pytest.raises(NoNumbers):
         draw(logits, Rule(), 0)
@@ -122,7 +168,7 @@ def test_bets_that_are_no_numbers_are_an_error_in_both(logits):
 def same_in_every_way(cell, monkeypatch, layers: int = 2) -> None:
     try:
         model = made(cell, layers)
-    except NotYet:                    # a state as wide as the input: not in one stack
+    except NotYet:  # a state as wide as the input: not in one stack
         model = made(cell, 1)
     expected = by_torch(model, 3)
     calls = sample.step_calls(model.rnn, model.rnn.first_state(1))
@@ -135,7 +181,9 @@ def same_in_every_way(cell, monkeypatch, layers: int = 2) -> None:
 
 
 @pytest.mark.usefixtures("quickly")
-@pytest.mark.parametrize("name", [n if n in USUAL else pytest.param(n, marks=pytest.mark.slow) for n in ONE_INPUT])
+@pytest.mark.parametrize(
+    "name", [n if n in USUAL else pytest.param(n, marks=pytest.mark.slow) for n in ONE_INPUT]
+)
 def test_c_writes_what_torch_writes(name, monkeypatch):
     same_in_every_way(name, monkeypatch)
 
@@ -211,14 +259,21 @@ def test_a_new_text_sees_new_weights():
 
 def test_cores_share_units_rows_or_nothing():
     """By what a step reads: weights that fit into one core's cache need no second, unless there are many rows."""
+
     def shared(cell: str, hidden: int, rows: int, item: int = 4, threads: int = 2) -> tuple[int, bool]:
         calls = sample.step_calls((rnn := made(cell, 2, hidden).rnn), rnn.first_state(1))
-        return generate.sharing_of_steps([(call.plan, call.width) for call in calls], 5 * hidden, rows, item, threads)
+        return generate.sharing_of_steps(
+            [(call.plan, call.width) for call in calls], 5 * hidden, rows, item, threads
+        )
 
     assert shared("lstm", 256, 1) == (2, True) and shared("lstm", 256, 1, threads=1) == (1, False)
     assert shared("lstm", 64, 1) == shared("lstm", 16, 9) == (1, False)
     assert shared("lstm", 128, 1) == (2, True) and shared("lstm", 128, 1, item=2) == (1, False)
-    assert shared("lstm", 64, 9) == (2, False) and shared("on_lstm", 256, 3) == (2, False) and shared("on_lstm", 256, 1) == (1, False)
+    assert (
+        shared("lstm", 64, 9) == (2, False)
+        and shared("on_lstm", 256, 3) == (2, False)
+        and shared("on_lstm", 256, 1) == (1, False)
+    )
 
 
 ALONE = """
@@ -231,12 +286,19 @@ print(write_many(model, PRIME, 60, 3, temperature=2.0).flatten().tolist())
 """
 
 
-@pytest.mark.parametrize("settings", ({"OMP_NUM_THREADS": "1"}, {"OMP_NUM_THREADS": "2"}, {"OMP_THREAD_LIMIT": "1"}), ids=str)
+@pytest.mark.parametrize(
+    "settings", ({"OMP_NUM_THREADS": "1"}, {"OMP_NUM_THREADS": "2"}, {"OMP_THREAD_LIMIT": "1"}), ids=str
+)
 def test_other_processes_and_smaller_teams_write_the_same(settings):
     """Also where fewer threads come than were asked for."""
     here = write_many(made("lstm", 2, 48, 40, torch.float32), PRIME, 60, 3, temperature=2.0).flatten().tolist()
-    done = subprocess.run([sys.executable, "-c", ALONE.format(tests=os.path.dirname(__file__))], capture_output=True, text=True,
-                          timeout=120, env={**os.environ, **settings, "PYTHONPATH": os.pathsep.join(sys.path)})
+    done = subprocess.run(
+        [sys.executable, "-c", ALONE.format(tests=os.path.dirname(__file__))],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        env={**os.environ, **settings, "PYTHONPATH": os.pathsep.join(sys.path)},
+    )
     assert done.stdout == f"{here}\n", done.stderr
 
 
@@ -252,10 +314,28 @@ def test_threads_of_our_own_write_the_same(monkeypatch):
 @pytest.mark.parametrize("target", ("x86-64-v3", "x86-64"))
 def test_narrower_vectors_write_the_same(target, half, tmp_path, monkeypatch):
     """AVX2 and SSE2: other panels, other tiles."""
+
     def build(source: str, *, name: str, optimise: str) -> ctypes.CDLL:
         (tmp_path / "text.c").write_text(source)
-        command = [COMPILER, "-O2", "-std=gnu11", "-shared", "-fPIC", f"-march={target}", "-Wall", "-Wextra", "-Werror",
-                   "-Wno-unused-parameter", "-Wno-unused-variable", "-Wno-unknown-pragmas", "text.c", "-o", "text.so", "-lm", "-pthread"]
+        command = [
+            COMPILER,
+            "-O2",
+            "-std=gnu11",
+            "-shared",
+            "-fPIC",
+            f"-march={target}",
+            "-Wall",
+            "-Wextra",
+            "-Werror",
+            "-Wno-unused-parameter",
+            "-Wno-unused-variable",
+            "-Wno-unknown-pragmas",
+            "text.c",
+            "-o",
+            "text.so",
+            "-lm",
+            "-pthread",
+        ]
         built = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120)
         if built.returncode and "march" in built.stderr:
             pytest.skip(f"the compiler does not know -march={target}")
@@ -275,14 +355,18 @@ def test_narrower_vectors_write_the_same(target, half, tmp_path, monkeypatch):
 # --- what is refused, and how soon it begins -------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("options", "message"), [
-    ({"top_p": 0.0}, "--top-p 0.0 is no share of the probability: give a number above 0, up to 1."),
-    ({"top_p": 1.5}, "--top-p 1.5 is no share of the probability: give a number above 0, up to 1."),
-    ({"top_p": math.nan}, "--top-p nan is no share of the probability: give a number above 0, up to 1."),
-    ({"count": 0}, "--count 0 is below 1: give how many texts to write."),
-    ({"seed": -1}, "--seed -1 is out of range: give a whole number from 0 up."),
-    ({"weights": "int8"}, "--weights int8 is no way to keep weights: choose float32 or bf16."),
-], ids=str)
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"top_p": 0.0}, "--top-p 0.0 is no share of the probability: give a number above 0, up to 1."),
+        ({"top_p": 1.5}, "--top-p 1.5 is no share of the probability: give a number above 0, up to 1."),
+        ({"top_p": math.nan}, "--top-p nan is no share of the probability: give a number above 0, up to 1."),
+        ({"count": 0}, "--count 0 is below 1: give how many texts to write."),
+        ({"seed": -1}, "--seed -1 is out of range: give a whole number from 0 up."),
+        ({"weights": "int8"}, "--weights int8 is no way to keep weights: choose float32 or bf16."),
+    ],
+    ids=str,
+)
 def test_wrong_wishes_are_refused(options, message):
     with pytest.raises(UsageError) as caught:
         write_many(made("elman", 1), PRIME, 5, **{"count": 2, **options})
@@ -297,7 +381,7 @@ def test_rounding_is_of_float32_models():
 def test_the_first_character_comes_soon(one_thread):
     """With a built kernel; a tenth of this where nothing else runs."""
     model = made("lstm", 2, 256, 65, torch.float32)
-    list(write(model, PRIME, 1))                               # builds
+    list(write(model, PRIME, 1))  # builds
     took = []
     for _ in range(3):
         began = time.perf_counter()

@@ -12,7 +12,9 @@ from instances import needs_compiler
 from unrolled import Recurrent
 from unrolled.kernels.c import library, scratch
 
-pytestmark = pytest.mark.skipif(scratch._users is None, reason="this torch does not say how often memory is used")
+pytestmark = pytest.mark.skipif(
+    scratch._users is None, reason="this torch does not say how often memory is used"
+)
 
 
 @pytest.fixture(autouse=True)
@@ -45,7 +47,7 @@ def test_what_a_user_or_another_process_has_is_not_used_again():
     del storage
     shared = scratch.buffer(torch.empty(0), 4, 8)
     assert shared.data_ptr() == first
-    shared.share_memory_()                              # as a queue of processes does
+    shared.share_memory_()  # as a queue of processes does
     at = shared.data_ptr()
     del shared
     assert all(scratch.buffer(torch.empty(0), 4, 8).data_ptr() != at for _ in range(3))
@@ -55,7 +57,9 @@ def test_no_more_is_held_than_allowed(monkeypatch):
     monkeypatch.setattr(scratch, "HELD", 1000)
     for rows in (10, 25, 60, 150, 400):
         scratch.buffer(torch.empty(0), rows, 1)
-    assert [len(memory) for memory in scratch._pool.memory] == [600] or sum(map(len, scratch._pool.memory)) <= 1000
+    assert [len(memory) for memory in scratch._pool.memory] == [600] or sum(
+        map(len, scratch._pool.memory)
+    ) <= 1000
     monkeypatch.setattr(scratch, "MOST", 100)
     before = list(scratch._pool.memory)
     scratch.buffer(torch.empty(0), 101, 1)
@@ -79,7 +83,7 @@ def test_working_memory_is_held_and_changes_nothing(monkeypatch, threads):
     torch.set_num_threads(threads)
     try:
         results, held = [], []
-        for width in (8, 8, 8, 40, 40, 8):                 # asks the system, then what is held, which grows once
+        for width in (8, 8, 8, 40, 40, 8):  # asks the system, then what is held, which grows once
             torch.manual_seed(width)
             layer, x = Recurrent("lstm", 5, width), torch.randn(7, 4, 5)
             y = layer(x)[0]
@@ -104,6 +108,7 @@ def test_too_much_working_memory_is_asked_of_the_system_each_time(monkeypatch):
 def test_a_system_that_gives_no_pages_stops_nobody(monkeypatch):
     def refuse(size):
         raise OSError("Cannot allocate memory")
+
     monkeypatch.setattr(library, "arena", scratch.Arena())
     monkeypatch.setattr(scratch, "pages", refuse)
     layer, x = Recurrent("lstm", 5, 8), torch.randn(7, 4, 5)
@@ -118,13 +123,15 @@ def weights_gradients(layer, y):
 @pytest.mark.parametrize("cell", ["lstm", "gru_reset_before", "lem", "mingru"])
 def test_results_that_are_kept_stay_as_they_are_while_others_are_made(cell):
     torch.manual_seed(0)
-    layer, plain = (Recurrent(cell, 5, 6, backend=backend, dtype=torch.float64) for backend in ("c", "reference"))
+    layer, plain = (
+        Recurrent(cell, 5, 6, backend=backend, dtype=torch.float64) for backend in ("c", "reference")
+    )
     plain.load_state_dict(layer.state_dict())
     xs = torch.randn(5, 7, 3, 5, dtype=torch.float64)
-    ys = [layer(x)[0] for x in xs]                       # all forward passes before the first backward pass
+    ys = [layer(x)[0] for x in xs]  # all forward passes before the first backward pass
     kept = [weights_gradients(layer, y) for y in ys]
     for x in xs:
-        layer(x)[0].sum().backward()                     # memory is used again and again
+        layer(x)[0].sum().backward()  # memory is used again and again
     for x, y, found in zip(xs, ys, kept):
         expected = plain(x)[0]
         torch.testing.assert_close(y, expected)

@@ -19,8 +19,10 @@ T, B, I = 6, 3, 4
 KINDS = {
     "two cells": [("lstm", 5, {}), ("gru", 3, {})],
     "both ways above one way": [("mgu", 3, {}), ("lem", 4, {"bidirectional": True}), ("mingru", 2, {})],
-    "two layers below both ways": [("elman", 3, {"num_layers": 2}),
-                                   ("lstm", 2, {"bidirectional": True, "num_layers": 2})],
+    "two layers below both ways": [
+        ("elman", 3, {"num_layers": 2}),
+        ("lstm", 2, {"bidirectional": True, "num_layers": 2}),
+    ],
     "one layer": [("rhn", 3, {})],
     "younger cells": [("fast_grnn", 3, {}), ("cornn", 4, {"bidirectional": True}), ("tau_gru", 2, {})],
 }
@@ -47,8 +49,13 @@ def random_input(steps: int = T) -> torch.Tensor:
 
 def random_state(stacked: Stacked):
     torch.manual_seed(2)
-    return tuple(tuple(torch.randn(layer.num_layers * layer._directions, B, width, dtype=torch.float64).requires_grad_()
-                       for width in layer._state_widths) for layer in stacked.layers)
+    return tuple(
+        tuple(
+            torch.randn(layer.num_layers * layer._directions, B, width, dtype=torch.float64).requires_grad_()
+            for width in layer._state_widths
+        )
+        for layer in stacked.layers
+    )
 
 
 def by_hand(stacked: Stacked, x, state, lengths=None):
@@ -91,12 +98,14 @@ def test_lengths_equal_each_row_alone(kind, skip, backend):
         dirty[length:, row] = float("nan")
     y, last = stacked(dirty, state, lengths)
     for row, length in enumerate(lengths):
-        own = tuple(tuple(s[:, row:row + 1] for s in layer) for layer in state)
+        own = tuple(tuple(s[:, row : row + 1] for s in layer) for layer in state)
         if length:
-            y_row, own = stacked(x[:length, row:row + 1], own)
-            assert_close([y[:length, row:row + 1]], [y_row])
+            y_row, own = stacked(x[:length, row : row + 1], own)
+            assert_close([y[:length, row : row + 1]], [y_row])
         assert (y[length:, row] == 0).all()
-        assert_close([s[:, row:row + 1] for layer in last for s in layer], [s for layer in own for s in layer])
+        assert_close(
+            [s[:, row : row + 1] for layer in last for s in layer], [s for layer in own for s in layer]
+        )
 
 
 @skipping
@@ -117,7 +126,10 @@ def test_steps_and_chunks_equal_the_sequence(skip, backend):
 
 @skipping
 def test_batch_first_and_one_sequence(skip):
-    stacked, turned = made("both ways above one way", skip), made("both ways above one way", skip, batch_first=True)
+    stacked, turned = (
+        made("both ways above one way", skip),
+        made("both ways above one way", skip, batch_first=True),
+    )
     x = random_input()
     y, last = stacked(x)
     assert_close(flat(*turned(x.transpose(0, 1))), flat(y.transpose(0, 1), last))
@@ -145,9 +157,11 @@ def test_indices_are_read_as_one_hot_rows(skip):
 def test_further_inputs_go_by_name_to_the_cells_that_have_them(skip):
     torch.manual_seed(0)
     beside = I if skip else 0
-    layers = [Recurrent(resettable("lstm"), I, 5, dtype=torch.float64),
-              Recurrent("phased_lstm", 5 + beside, 3, dtype=torch.float64),
-              Recurrent(resettable("gru"), 3 + beside, 2, dtype=torch.float64)]
+    layers = [
+        Recurrent(resettable("lstm"), I, 5, dtype=torch.float64),
+        Recurrent("phased_lstm", 5 + beside, 3, dtype=torch.float64),
+        Recurrent(resettable("gru"), 3 + beside, 2, dtype=torch.float64),
+    ]
     stacked = Stacked(layers, skip=skip)
     assert stacked.inputs == ("x", "resets", "t")
     x, resets, t = random_input(), torch.rand(T, B) < 0.3, torch.rand(T, B, dtype=torch.float64)
@@ -179,39 +193,79 @@ def test_a_stack_survives_deepcopy_and_state_dict():
 # ---- errors
 
 
-@pytest.mark.parametrize("layers, options, kind, message", [
-    (lambda: [Recurrent("lstm", 3, 7), Recurrent("gru", 8, 5)], {}, ShapeError,
-     "Stacked: layer 1, Recurrent(gru, 8, 5), reads 8 values, but layer 0, Recurrent(lstm, 3, 7), gives 7. "
-     "Make layer 1 with input_size=7."),
-    (lambda: [Recurrent("lstm", 3, 7, bidirectional=True), Recurrent("gru", 7, 5)], {}, ShapeError,
-     "Stacked: layer 1, Recurrent(gru, 7, 5), reads 7 values, but layer 0, Recurrent(lstm, 3, 7) both ways, gives 14. "
-     "Make layer 1 with input_size=14."),
-    (lambda: [Recurrent("lstm", 3, 7), Recurrent("gru", 7, 5)], {"skip": True}, ShapeError,
-     "Stacked: layer 1, Recurrent(gru, 7, 5), reads 7 values, but layer 0, Recurrent(lstm, 3, 7), gives 7 and x has 3, "
-     "side by side 10. Make layer 1 with input_size=10."),
-    (lambda: [], {}, UsageError, "Stacked([]): there is no layer. Give one Recurrent or more."),
-    (lambda: [LSTM(3, 5)], {}, UsageError, "Stacked: layer 0 is a LSTM. Give Recurrent layers, for instance "
-                                          'Recurrent("lstm", 3, 5).'),
-    (lambda: [Recurrent("lstm", 3, 5), Recurrent("lstm", 5, 5, batch_first=True)], {}, UsageError,
-     "Stacked: layer 0 has batch_first=False and layer 1 batch_first=True. Make them agree."),
-    (lambda: [Recurrent("lstm", 3, 5)], {"dropout": 2}, UsageError,
-     "Stacked: dropout=2 is no probability. Give 0 to 1."),
-])
+@pytest.mark.parametrize(
+    "layers, options, kind, message",
+    [
+        (
+            lambda: [Recurrent("lstm", 3, 7), Recurrent("gru", 8, 5)],
+            {},
+            ShapeError,
+            "Stacked: layer 1, Recurrent(gru, 8, 5), reads 8 values, but layer 0, Recurrent(lstm, 3, 7), gives 7. "
+            "Make layer 1 with input_size=7.",
+        ),
+        (
+            lambda: [Recurrent("lstm", 3, 7, bidirectional=True), Recurrent("gru", 7, 5)],
+            {},
+            ShapeError,
+            "Stacked: layer 1, Recurrent(gru, 7, 5), reads 7 values, but layer 0, Recurrent(lstm, 3, 7) both ways, gives 14. "
+            "Make layer 1 with input_size=14.",
+        ),
+        (
+            lambda: [Recurrent("lstm", 3, 7), Recurrent("gru", 7, 5)],
+            {"skip": True},
+            ShapeError,
+            "Stacked: layer 1, Recurrent(gru, 7, 5), reads 7 values, but layer 0, Recurrent(lstm, 3, 7), gives 7 and x has 3, "
+            "side by side 10. Make layer 1 with input_size=10.",
+        ),
+        (lambda: [], {}, UsageError, "Stacked([]): there is no layer. Give one Recurrent or more."),
+        (
+            lambda: [LSTM(3, 5)],
+            {},
+            UsageError,
+            'Stacked: layer 0 is a LSTM. Give Recurrent layers, for instance Recurrent("lstm", 3, 5).',
+        ),
+        (
+            lambda: [Recurrent("lstm", 3, 5), Recurrent("lstm", 5, 5, batch_first=True)],
+            {},
+            UsageError,
+            "Stacked: layer 0 has batch_first=False and layer 1 batch_first=True. Make them agree.",
+        ),
+        (
+            lambda: [Recurrent("lstm", 3, 5)],
+            {"dropout": 2},
+            UsageError,
+            "Stacked: dropout=2 is no probability. Give 0 to 1.",
+        ),
+    ],
+)
 def test_errors_name_both_layers(layers, options, kind, message):
     with pytest.raises(kind) as caught:
         Stacked(layers(), **options)
     assert str(caught.value) == message
 
 
-@pytest.mark.parametrize("call, kind, message", [
-    (lambda s, x: s(x, (None,)), ShapeError,
-     "Stacked got a state of 1 parts for 2 layers. Give a tuple with one state for each layer, each itself a tuple, "
-     "or None for one that starts anew."),
-    (lambda s, x: s(x, x), ShapeError,
-     "Stacked got a state of type float64 for 2 layers. Give a tuple with one state for each layer, each itself a "
-     "tuple, or None for one that starts anew."),
-    (lambda s, x: s((x, x)), ShapeError, "Stacked got 2 inputs, its cells have 1 by name. Give one tensor."),
-])
+@pytest.mark.parametrize(
+    "call, kind, message",
+    [
+        (
+            lambda s, x: s(x, (None,)),
+            ShapeError,
+            "Stacked got a state of 1 parts for 2 layers. Give a tuple with one state for each layer, each itself a tuple, "
+            "or None for one that starts anew.",
+        ),
+        (
+            lambda s, x: s(x, x),
+            ShapeError,
+            "Stacked got a state of type float64 for 2 layers. Give a tuple with one state for each layer, each itself a "
+            "tuple, or None for one that starts anew.",
+        ),
+        (
+            lambda s, x: s((x, x)),
+            ShapeError,
+            "Stacked got 2 inputs, its cells have 1 by name. Give one tensor.",
+        ),
+    ],
+)
 def test_errors_of_calls(call, kind, message):
     with pytest.raises(kind) as caught:
         call(made("two cells"), random_input())
@@ -223,4 +277,5 @@ def test_a_step_of_both_ways_is_never_possible():
         made("both ways above one way").step(random_input()[0])
     assert str(caught.value) == (
         "Stacked: one step of layer 1, Recurrent(lem, 3, 4) both ways, needs the end of the sequence first. "
-        "Call stacked(x) on whole sequences, or make that layer with bidirectional=False.")
+        "Call stacked(x) on whole sequences, or make that layer with bidirectional=False."
+    )

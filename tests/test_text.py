@@ -10,11 +10,18 @@ from unrolled.models.language import LanguageModel
 from unrolled.tasks.char_lm import CharData, CharLM
 
 
-@pytest.mark.parametrize(("content", "message"), [
-    (b"", "--text {} is empty: give a file with some text."),
-    (b"ab\x00c", "--text {} is binary (byte 2 is zero): give a UTF-8 text file."),
-    (b"caf\xe9!", "--text {0} is not UTF-8 (byte 3 is 0xe9): convert it first, e.g. iconv -f latin1 -t utf-8 {0}"),
-], ids=["empty", "binary", "latin1"])
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "--text {} is empty: give a file with some text."),
+        (b"ab\x00c", "--text {} is binary (byte 2 is zero): give a UTF-8 text file."),
+        (
+            b"caf\xe9!",
+            "--text {0} is not UTF-8 (byte 3 is 0xe9): convert it first, e.g. iconv -f latin1 -t utf-8 {0}",
+        ),
+    ],
+    ids=["empty", "binary", "latin1"],
+)
 def test_a_file_that_is_no_text_is_refused_with_the_reason(tmp_path, content, message):
     file = tmp_path / "input.txt"
     file.write_bytes(content)
@@ -84,15 +91,15 @@ def test_a_damaged_vocabulary_is_a_value_error(wrong):
 
 
 def test_each_epoch_reads_its_characters_once_and_predicts_the_next_one():
-    text = torch.arange(1 + 3 * 4 * 5 + 7)                      # a remainder of 7
+    text = torch.arange(1 + 3 * 4 * 5 + 7)  # a remainder of 7
     data = CharData(Vocabulary.of("x"), text, text, rows=3, span=4, digest="")
     assert data.steps_per_epoch == 5
     for epoch in range(3):
         batches = [data.batch(epoch * 5 + place) for place in range(5)]
-        seen = torch.cat([x for x, _ in batches])               # (T, B)
-        assert all(torch.equal(y, x + 1) for x, y in batches)   # the text counts up
+        seen = torch.cat([x for x, _ in batches])  # (T, B)
+        assert all(torch.equal(y, x + 1) for x, y in batches)  # the text counts up
         assert len(seen.unique()) == seen.numel() == 60
-        assert torch.equal(seen[1:], seen[:-1] + 1)             # each stream runs on from batch to batch
+        assert torch.equal(seen[1:], seen[:-1] + 1)  # each stream runs on from batch to batch
     assert not torch.equal(data.batch(0)[0], data.batch(5)[0])
     assert [data.starts(step) for step in range(7)] == [True, False, False, False, False, True, False]
 
@@ -105,22 +112,26 @@ def test_dropout_follows_from_how_often_the_text_is_read_unless_it_is_given():
         share = CharLM(**options).settle(model, characters, epochs)
         assert share == model.dropout.probability == model.rnn.dropout
         return share
+
     assert [settled(epochs) for epochs in (None, 0.3, 1, 3, 11, 100)] == [0.1, 0.0, 0.0, 0.02, 0.1, 0.3]
     assert settled(11, 10 * weights) == 0.01, "a tenth as many weights as characters"
     assert settled(100, dropout=0.0) == settled(None, dropout=0.0) == 0.0
 
 
-@pytest.mark.parametrize(("option", "value", "message"), [
-    ("hidden", 0, "--hidden 0 is below 1: give a whole number from 1 up."),
-    ("layers", -1, "--layers -1 is below 1: give a whole number from 1 up."),
-    ("batch", 0, "--batch 0 is below 1: give a whole number from 1 up."),
-    ("span", 0, "--span 0 is below 1: give a whole number from 1 up."),
-    ("rate", 0.0, "--rate 0.0 is not above 0: give a positive number."),
-    ("rate", float("nan"), "--rate nan is not above 0: give a positive number."),
-    ("clip", float("inf"), "--clip inf is not above 0: give a positive number."),
-    ("decay", -0.1, "--decay -0.1 is below 0: give 0 or a positive number."),
-    ("dropout", 1.0, "--dropout 1.0 is not a share: give a number from 0 up to, not including, 1."),
-])
+@pytest.mark.parametrize(
+    ("option", "value", "message"),
+    [
+        ("hidden", 0, "--hidden 0 is below 1: give a whole number from 1 up."),
+        ("layers", -1, "--layers -1 is below 1: give a whole number from 1 up."),
+        ("batch", 0, "--batch 0 is below 1: give a whole number from 1 up."),
+        ("span", 0, "--span 0 is below 1: give a whole number from 1 up."),
+        ("rate", 0.0, "--rate 0.0 is not above 0: give a positive number."),
+        ("rate", float("nan"), "--rate nan is not above 0: give a positive number."),
+        ("clip", float("inf"), "--clip inf is not above 0: give a positive number."),
+        ("decay", -0.1, "--decay -0.1 is below 0: give 0 or a positive number."),
+        ("dropout", 1.0, "--dropout 1.0 is not a share: give a number from 0 up to, not including, 1."),
+    ],
+)
 def test_a_number_that_no_run_can_have_is_refused(option, value, message):
     with pytest.raises(UsageError) as caught:
         CharLM(**{option: value}).check()

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-
 from instances import check, instance
+
 from unrolled import find
 from unrolled.kernels import Schedule
 from unrolled.kernels.c import frame
@@ -17,7 +17,9 @@ NAMES = ("lstm", "mgu", "indrnn")
 def test_threads_of_our_own_give_the_same_numbers(name, split, monkeypatch):
     made = instance(find(name), {"I": 5, "H": 18}, Schedule(4, 3))
     monkeypatch.setattr(frame, "runtime", lambda: (0, 0, 0))
-    monkeypatch.setattr(frame, "sharing", lambda plan, width, batch, item, most: (2, split and plan.splits_units))
+    monkeypatch.setattr(
+        frame, "sharing", lambda plan, width, batch, item, most: (2, split and plan.splits_units)
+    )
     frame._frame.cache_clear()
     try:
         check(made, "c")

@@ -20,7 +20,10 @@ every_class = pytest.mark.parametrize("name", NAMES)
 every_backend = pytest.mark.parametrize("backend", BACKENDS)
 both_types = pytest.mark.parametrize("dtype", [torch.float64, torch.float32], ids=["float64", "float32"])
 OPTIONS = {
-    "plain": {}, "layers": {"num_layers": 3}, "no-bias": {"bias": False}, "both": {"bidirectional": True},
+    "plain": {},
+    "layers": {"num_layers": 3},
+    "no-bias": {"bias": False},
+    "both": {"bidirectional": True},
     "batch-first": {"batch_first": True},
     "all": {"num_layers": 2, "bias": False, "bidirectional": True, "batch_first": True},
     "all-biased": {"num_layers": 2, "bidirectional": True, "dropout": 0.3},
@@ -43,7 +46,7 @@ def state_for(layer, lead: tuple[int, ...]):
     """A random initial state of the form that the layer takes, with its tensors."""
     torch.manual_seed(2)
     count = layer.num_layers * (2 if layer.bidirectional else 1)
-    widths = [layer.proj_size or layer.hidden_size, layer.hidden_size][:2 if layer.mode == "LSTM" else 1]
+    widths = [layer.proj_size or layer.hidden_size, layer.hidden_size][: 2 if layer.mode == "LSTM" else 1]
     tensors = [torch.randn(count, *lead, w, dtype=layer.weight_ih_l0.dtype, requires_grad=True) for w in widths]
     return (tuple(tensors) if layer.mode == "LSTM" else tensors[0]), tensors
 
@@ -65,9 +68,13 @@ def assert_same(theirs, ours, call_theirs, call_ours, leaves, dtype):
     torch.manual_seed(4)
     weights = [torch.randn(t.shape, dtype=dtype) for t in a]
     names = [n for n, _ in theirs.named_parameters()]
+
     def gradients(results, layer):
-        return torch.autograd.grad(sum((t * w).sum() for t, w in zip(results, weights)), [*layer.parameters(), *leaves])
-    called = [*"yhc"[:len(a)], *names, *["leaf"] * len(leaves)]
+        return torch.autograd.grad(
+            sum((t * w).sum() for t, w in zip(results, weights)), [*layer.parameters(), *leaves]
+        )
+
+    called = [*"yhc"[: len(a)], *names, *["leaf"] * len(leaves)]
     for what, x, y in zip(called, [*a, *gradients(a, theirs)], [*b, *gradients(b, ours)], strict=True):
         scale = max(1.0, x.detach().abs().max().item())
         assert (x - y).abs().max().item() <= TOLERANCE[dtype] * scale, what
@@ -100,22 +107,29 @@ def test_one_sequence_without_a_batch(name, backend, options):
 @every_backend
 @both_types
 @pytest.mark.parametrize("options", ["plain", "all", "all-biased"])
-@pytest.mark.parametrize("lengths, is_sorted", [([7, 4, 4, 1], True), ([2, 7, 1, 5], False), ([7, 7, 7, 7], True)],
-                         ids=["sorted", "unsorted", "equal"])
+@pytest.mark.parametrize(
+    "lengths, is_sorted",
+    [([7, 4, 4, 1], True), ([2, 7, 1, 5], False), ([7, 7, 7, 7], True)],
+    ids=["sorted", "unsorted", "equal"],
+)
 def test_packed_sequences(name, backend, dtype, options, lengths, is_sorted):
     theirs, ours = pair(name, backend, dtype, **OPTIONS[options])
     padded = torch.randn(7, 4, 3, dtype=dtype, requires_grad=True)
 
     def packed():
         return pack_padded_sequence(padded, lengths, enforce_sorted=is_sorted)
+
     state, tensors = state_for(theirs, (4,))
     assert_same(theirs, ours, lambda: theirs(packed()), lambda: ours(packed()), [padded], dtype)
-    assert_same(theirs, ours, lambda: theirs(packed(), state), lambda: ours(packed(), state), [padded, *tensors], dtype)
+    assert_same(
+        theirs, ours, lambda: theirs(packed(), state), lambda: ours(packed(), state), [padded, *tensors], dtype
+    )
     (y, _), (expected, _) = ours.eval()(packed()), theirs.eval()(packed())
     for a, b in zip(y[1:], expected[1:]):
         assert a is b or torch.equal(a, b)
-    torch.testing.assert_close(pad_packed_sequence(y), pad_packed_sequence(expected),
-                               rtol=0, atol=TOLERANCE[dtype])
+    torch.testing.assert_close(
+        pad_packed_sequence(y), pad_packed_sequence(expected), rtol=0, atol=TOLERANCE[dtype]
+    )
 
 
 @pytest.mark.parametrize("options", ["plain", "all", "all-biased"])
@@ -154,8 +168,10 @@ def test_arguments_by_position_are_torchs():
 @every_class
 def test_our_kernels_do_the_work(name, monkeypatch):
     _, ours = pair(name)
+
     def fail(*_):
         raise AssertionError("torch's forward ran")
+
     monkeypatch.setattr(type(ours), "torch_forward", fail)
     ours(torch.randn(4, 6, 3, dtype=torch.float64))
     with pytest.raises(AssertionError):
@@ -163,18 +179,22 @@ def test_our_kernels_do_the_work(name, monkeypatch):
 
 
 @every_class
-@pytest.mark.parametrize("wrong", [
-    lambda r: r(torch.zeros(7, 2, 4, dtype=torch.float64)),
-    lambda r: r(torch.zeros(7, 2, 3)),
-    lambda r: r(torch.zeros(3, dtype=torch.float64)),
-    lambda r: r(torch.zeros(0, 2, 3, dtype=torch.float64)),
-    lambda r: r(torch.zeros(7, 2, 3, dtype=torch.float64), state_for(r, (3,))[0]),
-    lambda r: r(torch.zeros(7, 2, 3, dtype=torch.float64), state_for(r, ())[0]),
-    lambda r: r(torch.zeros(7, 3, dtype=torch.float64), state_for(r, (2,))[0]),
-], ids=["width", "dtype", "axes", "empty", "batch of state", "state without batch", "state with batch"])
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        lambda r: r(torch.zeros(7, 2, 4, dtype=torch.float64)),
+        lambda r: r(torch.zeros(7, 2, 3)),
+        lambda r: r(torch.zeros(3, dtype=torch.float64)),
+        lambda r: r(torch.zeros(0, 2, 3, dtype=torch.float64)),
+        lambda r: r(torch.zeros(7, 2, 3, dtype=torch.float64), state_for(r, (3,))[0]),
+        lambda r: r(torch.zeros(7, 2, 3, dtype=torch.float64), state_for(r, ())[0]),
+        lambda r: r(torch.zeros(7, 3, dtype=torch.float64), state_for(r, (2,))[0]),
+    ],
+    ids=["width", "dtype", "axes", "empty", "batch of state", "state without batch", "state with batch"],
+)
 def test_messages_are_torchs(name, wrong):
     theirs, ours = pair(name)
-    with pytest.raises(Exception) as expected:      # noqa: B017, PT011  (whatever torch raises)
+    with pytest.raises(Exception) as expected:  # noqa: B017, PT011  (whatever torch raises)
         wrong(theirs)
     with pytest.raises(type(expected.value)) as found:
         wrong(ours)
@@ -216,8 +236,10 @@ def test_autocast_leaves_float64_alone():
 def test_a_nonlinearity_that_torch_does_not_have_is_said():
     with pytest.raises(ValueError) as error:
         unrolled.RNN(3, 5, nonlinearity="sin")
-    assert str(error.value) == ("RNN(3, 5): nonlinearity='sin' is not torch.nn.RNN's. "
-                                'Give "tanh" or "relu", or use Recurrent with a cell of your own.')
+    assert str(error.value) == (
+        "RNN(3, 5): nonlinearity='sin' is not torch.nn.RNN's. "
+        'Give "tanh" or "relu", or use Recurrent with a cell of your own.'
+    )
 
 
 def test_dropout_may_be_changed_later():

@@ -56,22 +56,25 @@ def input_and_states(module, name: str):
         width = rnn._state_widths[rnn.cell.states.index(state)]
         values[state] = (0.5 * torch.randn(rnn.num_layers, B, width, dtype=torch.float64)).requires_grad_()
     theirs = tuple(values[state] for state in names)
-    ours = tuple(values.get(state, torch.full((rnn.num_layers, B, width), start, dtype=torch.float64))
-                 for state, width, start in zip(rnn.cell.states, rnn._state_widths, rnn._state_starts))
+    ours = tuple(
+        values.get(state, torch.full((rnn.num_layers, B, width), start, dtype=torch.float64))
+        for state, width, start in zip(rnn.cell.states, rnn._state_widths, rnn._state_starts)
+    )
     return x, (theirs if isinstance(zeros, tuple) else theirs[0]), ours, list(values.values())
 
 
 def run_theirs(module, x, state):
     y, last = module(x, state)
-    last = last if isinstance(last, tuple) else (last,)      # last inputs come apart, layer by layer
+    last = last if isinstance(last, tuple) else (last,)  # last inputs come apart, layer by layer
     return [y, *(torch.stack(each) if isinstance(each, tuple) else each for each in last)]
 
 
 def run_ours(module, name: str, x, state, backend: str = "reference", cell=None):
     """Our layer with parameters that are functions of torchrecurrent's tensors, so that gradients reach those."""
     rnn = from_torchrecurrent(module)
-    rnn = unrolled.Recurrent(cell or rnn.cell, rnn.input_size, rnn.hidden_size, rnn.num_layers, backend=backend,
-                             dtype=torch.float64)
+    rnn = unrolled.Recurrent(
+        cell or rnn.cell, rnn.input_size, rnn.hidden_size, rnn.num_layers, backend=backend, dtype=torch.float64
+    )
     parameters = {}
     for number, (weights, cell) in enumerate(zip(rnn.layers, module.cells)):
         theirs = {key: getattr(cell, key) for key in ROWS[name].parts}
@@ -102,7 +105,9 @@ def test_values_states_and_gradients_are_torchrecurrents(name, backend):
     found = run_ours(module, name, x, ours, backend)
     wanted = [x, *states, *module.parameters()]
     slack = ROUNDED.get(name, 1e-10)
-    for a, b in zip([*found, *gradients(found, wanted)], [*expected, *gradients(expected, wanted)], strict=True):
+    for a, b in zip(
+        [*found, *gradients(found, wanted)], [*expected, *gradients(expected, wanted)], strict=True
+    ):
         torch.testing.assert_close(a, b, rtol=slack, atol=slack)
 
 
@@ -131,7 +136,7 @@ def test_a_single_cell_is_loaded_as_one_layer(name):
 def test_a_state_dict_is_enough(name, monkeypatch):
     module = made(name)
     x = torch.randn(T, B, module.input_size, dtype=torch.float64)
-    monkeypatch.setitem(sys.modules, "torchrecurrent", None)          # importing it would fail now
+    monkeypatch.setitem(sys.modules, "torchrecurrent", None)  # importing it would fail now
     rnn = from_torchrecurrent(name, module.state_dict())
     torch.testing.assert_close(rnn(x)[0], module(x)[0], rtol=1e-10, atol=1e-10)
 
@@ -145,7 +150,9 @@ def test_where_torchrecurrent_contradicts_the_paper_the_row_says_so(name):
     module = made(name)
     x, theirs, ours, _ = input_and_states(module, name)
     found = run_ours(module, name, x, ours, cell=unrolled.find(PAPERS[name]))[0]
-    assert (found - run_theirs(module, x, theirs)[0]).abs().max() > 1e-3     # so the row's cell or setting is needed
+    assert (
+        found - run_theirs(module, x, theirs)[0]
+    ).abs().max() > 1e-3  # so the row's cell or setting is needed
     assert "paper" in ROWS[name].note or "authors" in ROWS[name].note or "Keras" in ROWS[name].note
 
 
@@ -180,6 +187,7 @@ def test_the_numbers_are_copies():
 def test_a_class_made_from_one_of_theirs_is_known_by_it():
     class Mine(peer.MGU):
         pass
+
     assert from_torchrecurrent(Mine(3, 5)).cell.name == "mgu"
 
 
@@ -196,28 +204,56 @@ def numbers(**changed):
     return {key: torch.zeros(shape) for key, shape in shapes.items() if shape is not None}
 
 
-@pytest.mark.parametrize("arguments, kind, message", [
-    (("MGUU", numbers()), UsageError,
-     "from_torchrecurrent: torchrecurrent has no class called 'MGUU'. Did you mean MGU?"),
-    ((torch.nn.LSTM(3, 5),), UsageError,
-     "from_torchrecurrent: torchrecurrent has no class called 'LSTM'. "
-     "torch.nn's load as they are: unrolled.LSTM(...).load_state_dict(module.state_dict())."),
-    (("MGU",), UsageError, "from_torchrecurrent('MGU'): give either a module, or its name and its state_dict, as in "
-                           'from_torchrecurrent("MGU", state_dict).'),
-    (("MGU", numbers(weight_ih=(11, 3))), ShapeError,
-     "weight_ih of MGU has shape (11, 3). (2 x hidden size, input size) expected, for 2 gates: ('W_f', 'W_n')."),
-    (("MGU", numbers(bias_hh=(9,))), ShapeError,
-     "bias_hh of layer 0 of MGU has shape (9,). 2 equal parts along the first axis expected."),
-    (("MGU", numbers(weight_hh=(12, 6))), ShapeError,
-     "weight_hh of layer 0 of MGU gives U_f the shape (6, 6), and the other tensors make it (5, 5). "
-     "All tensors must be of one module."),
-    (("MGU", numbers(bias_hh=None)), UsageError,
-     "layer 0 of MGU has weight_ih, weight_hh, bias_ih; weight_ih, weight_hh, bias_ih, bias_hh expected "
-     "(torchrecurrent 0.2.5). Look at bias_hh: another version, or not this class?"),
-    (("MGU", {"lstm.weight": torch.zeros(2)}), UsageError,
-     "from_torchrecurrent: this is no state_dict of MGU, its keys are lstm.weight. Keys such as cells.0.weight_ih "
-     "(of a layer) or weight_ih (of a cell) expected, from layer 0 on."),
-])
+@pytest.mark.parametrize(
+    "arguments, kind, message",
+    [
+        (
+            ("MGUU", numbers()),
+            UsageError,
+            "from_torchrecurrent: torchrecurrent has no class called 'MGUU'. Did you mean MGU?",
+        ),
+        (
+            (torch.nn.LSTM(3, 5),),
+            UsageError,
+            "from_torchrecurrent: torchrecurrent has no class called 'LSTM'. "
+            "torch.nn's load as they are: unrolled.LSTM(...).load_state_dict(module.state_dict()).",
+        ),
+        (
+            ("MGU",),
+            UsageError,
+            "from_torchrecurrent('MGU'): give either a module, or its name and its state_dict, as in "
+            'from_torchrecurrent("MGU", state_dict).',
+        ),
+        (
+            ("MGU", numbers(weight_ih=(11, 3))),
+            ShapeError,
+            "weight_ih of MGU has shape (11, 3). (2 x hidden size, input size) expected, for 2 gates: ('W_f', 'W_n').",
+        ),
+        (
+            ("MGU", numbers(bias_hh=(9,))),
+            ShapeError,
+            "bias_hh of layer 0 of MGU has shape (9,). 2 equal parts along the first axis expected.",
+        ),
+        (
+            ("MGU", numbers(weight_hh=(12, 6))),
+            ShapeError,
+            "weight_hh of layer 0 of MGU gives U_f the shape (6, 6), and the other tensors make it (5, 5). "
+            "All tensors must be of one module.",
+        ),
+        (
+            ("MGU", numbers(bias_hh=None)),
+            UsageError,
+            "layer 0 of MGU has weight_ih, weight_hh, bias_ih; weight_ih, weight_hh, bias_ih, bias_hh expected "
+            "(torchrecurrent 0.2.5). Look at bias_hh: another version, or not this class?",
+        ),
+        (
+            ("MGU", {"lstm.weight": torch.zeros(2)}),
+            UsageError,
+            "from_torchrecurrent: this is no state_dict of MGU, its keys are lstm.weight. Keys such as cells.0.weight_ih "
+            "(of a layer) or weight_ih (of a cell) expected, from layer 0 on.",
+        ),
+    ],
+)
 def test_errors_say_what_clashes_and_what_to_do(arguments, kind, message):
     with pytest.raises(kind) as caught:
         from_torchrecurrent(*arguments)
@@ -229,4 +265,5 @@ def test_an_activation_that_the_cell_has_not_is_an_error():
         from_torchrecurrent(made("MGU", nonlinearity="gelu"))
     assert str(caught.value) == (
         "MGU was made with gelu as its act, and our mgu has tanh. "
-        "Write the cell as a function of your own; `unrolled.find(name)` shows ours to copy.")
+        "Write the cell as a function of your own; `unrolled.find(name)` shows ours to copy."
+    )

@@ -30,7 +30,14 @@ def test_names_lines_and_comments_are_the_authors():
     statements = REGISTRY["lstm"].graph.statements
     assert [s.name for s in statements] == ["i", "f", "g", "o", "c", "h"]
     assert [s.line for s in statements] == [3, 4, 5, 6, 7, 8]
-    assert [s.comment for s in statements] == ["input gate", "forget gate", "candidate", "output gate", "cell state", "hidden state"]
+    assert [s.comment for s in statements] == [
+        "input gate",
+        "forget gate",
+        "candidate",
+        "output gate",
+        "cell state",
+        "hidden state",
+    ]
 
 
 def test_a_name_bound_twice_is_two_values():
@@ -40,7 +47,18 @@ def test_a_name_bound_twice_is_two_values():
 
 
 def test_a_loop_binds_a_name_more_than_once():
-    assert named(REGISTRY["rhn"].using(depth=2)) == ["seen_h", "seen_t", "h", "t", "s", "seen_h(2)", "seen_t(2)", "h(2)", "t(2)", "s(2)"]
+    assert named(REGISTRY["rhn"].using(depth=2)) == [
+        "seen_h",
+        "seen_t",
+        "h",
+        "t",
+        "s",
+        "seen_h(2)",
+        "seen_t(2)",
+        "h(2)",
+        "t(2)",
+        "s(2)",
+    ]
 
 
 def test_the_line_that_only_renames_is_an_equation():
@@ -76,6 +94,7 @@ def test_closures_helpers_and_bound_values():
         def mine(x, h, *, W, U, b, V):
             z = gate(W, U, b, x, h)
             return activation(kind, scale * (V @ (z * h)))
+
         return mine
 
     for kind in ("tanh", "relu"):
@@ -106,14 +125,31 @@ def test_inputs_before_the_slash():
 def test_the_output_is_the_first_of_one_value_more():
     graph = REGISTRY["intersection_rnn"].graph
     assert graph.name_of(graph.output) == "y" and graph.name_of(graph.new_states[0]) == "h"
-    assert all(REGISTRY[n].graph.output == REGISTRY[n].graph.new_states[0] for n in ("lstm", "gru", "lem", "rhn"))
+    assert all(
+        REGISTRY[n].graph.output == REGISTRY[n].graph.new_states[0] for n in ("lstm", "gru", "lem", "rhn")
+    )
 
 
-@pytest.mark.parametrize("name, parameter, shape", (
-    ("lstm", "W_i", ("H", "I")), ("lstm", "U_i", ("H", "H")), ("lstm", "b_i", ("H",)), ("peephole_lstm", "p_o", ("H",)),
-    ("jordan", "U_h", ("H", "O")), ("jordan", "W_y", ("O", "H")), ("jordan", "b_y", ("O",)), ("indrnn", "u", ("H",)),
-    ("rhn", "U_h", ("3", "H", "H")), ("rhn", "W_t", ("H", "I")), ("rhn", "b_t", ("3", "H")), ("mingru", "W_n", ("H", "I")),
-    ("intersection_rnn", "W_yin", ("I", "I")), ("intersection_rnn", "U_gy", ("I", "H")), ("phased_lstm", "tau", ("H",))))
+@pytest.mark.parametrize(
+    "name, parameter, shape",
+    (
+        ("lstm", "W_i", ("H", "I")),
+        ("lstm", "U_i", ("H", "H")),
+        ("lstm", "b_i", ("H",)),
+        ("peephole_lstm", "p_o", ("H",)),
+        ("jordan", "U_h", ("H", "O")),
+        ("jordan", "W_y", ("O", "H")),
+        ("jordan", "b_y", ("O",)),
+        ("indrnn", "u", ("H",)),
+        ("rhn", "U_h", ("3", "H", "H")),
+        ("rhn", "W_t", ("H", "I")),
+        ("rhn", "b_t", ("3", "H")),
+        ("mingru", "W_n", ("H", "I")),
+        ("intersection_rnn", "W_yin", ("I", "I")),
+        ("intersection_rnn", "U_gy", ("I", "H")),
+        ("phased_lstm", "tau", ("H",)),
+    ),
+)
 def test_widths_follow_from_use(name, parameter, shape):
     assert REGISTRY[name].graph.shape("parameter", parameter) == shape
 
@@ -135,7 +171,7 @@ def test_widths_of_joined_vectors_and_declared_ones():
 def test_hyper_parameters_shape_the_graph_or_are_passed():
     lem = REGISTRY["lem"]
     assert lem.using(dt=0.5).graph.hyper == (("dt", 0.5),) and lem.graph.hyper == (("dt", 1.0),)
-    assert lem.using(dt=0.5).graph.nodes == lem.graph.nodes                       # one kernel for all
+    assert lem.using(dt=0.5).graph.nodes == lem.graph.nodes  # one kernel for all
     assert lem.using(dt=2).hyper == {"dt": 2.0} and lem.hyper == {"dt": 1.0}
     assert len(REGISTRY["rhn"].using(depth=5).graph.nodes) > len(REGISTRY["rhn"].graph.nodes)
     assert REGISTRY["jordan"].using(O=10).widths == {"O": 10}
@@ -155,7 +191,11 @@ def test_states_behind_a_star():
         assert Cell.from_json(made.to_json()).graph == made.graph
     flat = [torch.ones(3) * k for k in range(4)]
     again = mine(torch.ones(2), flat[0], torch.tensor(2.0), *flat[1:], W=torch.zeros(3, 2), U=torch.eye(3))
-    assert torch.equal(again[0], torch.tanh(flat[1])) and torch.equal(again[2], flat[2]) and torch.equal(again[4], again[0])
+    assert (
+        torch.equal(again[0], torch.tanh(flat[1]))
+        and torch.equal(again[2], flat[2])
+        and torch.equal(again[4], again[0])
+    )
 
 
 def test_equal_expressions_are_one_node():
@@ -184,7 +224,10 @@ def test_the_trace_runs_the_function_once_and_for_no_numbers():
 def test_a_cell_is_its_function(name):
     """Called on plain tensors, a cell is what its author wrote."""
     made = instance(REGISTRY[name], {"I": 3, "H": 3, "O": 3}, Schedule(1, 1))
-    x = [v[0].squeeze() if made.cell.graph.shape("input", n) == () else v[0] for v, n in zip(made.inputs, made.cell.inputs)]
+    x = [
+        v[0].squeeze() if made.cell.graph.shape("input", n) == () else v[0]
+        for v, n in zip(made.inputs, made.cell.inputs)
+    ]
     result = made.cell(*x, *(s[0] for s in made.state), **{n[0]: p for n, p in made.parameters.items()})
     first = result[0] if isinstance(result, tuple) else result
     torch.testing.assert_close(first, made.run("reference")[0][0], rtol=1e-12, atol=1e-12)
@@ -211,10 +254,15 @@ def test_a_stored_cell_runs_and_takes_other_numbers():
 
 def test_a_cells_data_is_plain():
     """Lists, texts and numbers alone: safe to read from anybody."""
+
     def plain(value):
         if isinstance(value, dict):
             return all(isinstance(k, str) and plain(v) for k, v in value.items())
-        return all(map(plain, value)) if isinstance(value, list) else isinstance(value, (str, int, float, bool, type(None)))
+        return (
+            all(map(plain, value))
+            if isinstance(value, list)
+            else isinstance(value, (str, int, float, bool, type(None)))
+        )
 
     for made in REGISTRY.values():
         assert plain(made.to_json())
@@ -236,15 +284,26 @@ print(hashlib.sha256(text.encode()).hexdigest())
 
 def test_two_processes_emit_the_same_bytes():
     """Nothing depends on hashes of strings, addresses or the order in which cells were used."""
-    here = digest(emit(plan_of(REGISTRY[n].graph), d) for n in sorted(REGISTRY) for d in ("float32", "float64", "mixed"))
-    done = subprocess.run([sys.executable, "-c", EMITTED], capture_output=True, text=True, timeout=100,
-                          env={**os.environ, "PYTHONHASHSEED": "1"})
+    here = digest(
+        emit(plan_of(REGISTRY[n].graph), d) for n in sorted(REGISTRY) for d in ("float32", "float64", "mixed")
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", EMITTED],
+        capture_output=True,
+        text=True,
+        timeout=100,
+        env={**os.environ, "PYTHONHASHSEED": "1"},
+    )
     assert done.stdout.strip() == here, done.stderr
 
 
 def test_an_authors_words_stay_inside_comments():
     space = {"tanh": tanh}
-    lines = ["def mine(x, h, *, W):\n", "    größe = tanh(W @ x + h)  # */ int main() { abort(); } /* ??/\n", "    return größe\n"]
+    lines = [
+        "def mine(x, h, *, W):\n",
+        "    größe = tanh(W @ x + h)  # */ int main() { abort(); } /* ??/\n",
+        "    return größe\n",
+    ]
     exec(compile("".join(lines), "<mine>", "exec"), space)
     linecache.cache["<mine>"] = (1, None, lines, "<mine>")
     text = emit(plan_of(cell(space["mine"]).graph), "float32", with_header=False)
@@ -253,12 +312,15 @@ def test_an_authors_words_stay_inside_comments():
 
 def test_constants_fold_nothing_away():
     """A branch on a hyper-parameter is chosen while tracing; one on a value is a `where`."""
+
     @cell
     def mine(x, h, *, W, U, deep=1):
         h = tanh(W @ x + U @ h) if deep else W @ x + U @ h
         return where(0 < h, h, 0.1 * h)
 
-    assert "tanh" in {n.op for n in mine.graph.nodes} and "tanh" not in {n.op for n in mine.using(deep=0).graph.nodes}
+    assert "tanh" in {n.op for n in mine.graph.nodes} and "tanh" not in {
+        n.op for n in mine.using(deep=0).graph.nodes
+    }
     check(instance(mine, {"I": 2, "H": 3}, Schedule(2, 2)), "reference")
 
 

@@ -74,7 +74,7 @@ def test_an_untrained_model_finds_all_characters_about_equally_likely():
 
 def test_the_first_layer_reads_its_one_hot_input_at_full_strength_for_every_cell():
     torch.manual_seed(0)
-    model = LanguageModel(32, "elman", 256, 2)      # the cell whose input weights are just called W
+    model = LanguageModel(32, "elman", 256, 2)  # the cell whose input weights are just called W
     first, second = (layer.W.std().item() for layer in model.rnn.layers)
     assert 0.45 < first < 0.55 and second < 0.05
     model = LanguageModel(32, "rhn", 128)
@@ -86,8 +86,10 @@ def test_forget_gates_of_a_task_begin_nearly_closed_unless_their_cell_was_given_
         return [layer.b_f for layer in run.task.model(run.vocabulary, find(cell)).rnn.layers]
 
     assert all(b.unique().item() == -1.0 for b in gates("lstm"))
-    assert not any((b == -1.0).any() for cell in (unrolled.initialised("lstm", b_f=0.5), "mgu") for b in gates(cell))
-    assert LanguageModel(7, "lstm", 5).rnn.layers[0].b_f.unique().item() == 1.0          # a model alone has its cell's
+    assert not any(
+        (b == -1.0).any() for cell in (unrolled.initialised("lstm", b_f=0.5), "mgu") for b in gates(cell)
+    )
+    assert LanguageModel(7, "lstm", 5).rnn.layers[0].b_f.unique().item() == 1.0  # a model alone has its cell's
 
 
 def test_weight_decay_leaves_vectors_and_one_hot_columns_alone():
@@ -96,29 +98,36 @@ def test_weight_decay_leaves_vectors_and_one_hot_columns_alone():
     names = {id(weight): name for name, weight in model.named_parameters()}
     assert (decayed["weight_decay"], kept["weight_decay"]) == (0.3, 0.0)
     found = {names[id(weight)] for weight in decayed["params"]}
-    assert found == {"head.weight", *(f"rnn.layers.{k}.U_{g}" for k in (0, 1) for g in "ifgo"),
-                     *(f"rnn.layers.1.W_{g}" for g in "ifgo")}
+    assert found == {
+        "head.weight",
+        *(f"rnn.layers.{k}.U_{g}" for k in (0, 1) for g in "ifgo"),
+        *(f"rnn.layers.1.W_{g}" for g in "ifgo"),
+    }
     assert len(found) + len(kept["params"]) == len(names)
 
 
 def test_a_cell_of_two_inputs_is_refused():
     with pytest.raises(UsageError) as caught:
         LanguageModel(65, "phased_lstm", 8)
-    assert str(caught.value) == ("a character model gives one input, the character, and phased_lstm reads 2: x, t. "
-                                 "Choose another cell.")
+    assert str(caught.value) == (
+        "a character model gives one input, the character, and phased_lstm reads 2: x, t. Choose another cell."
+    )
 
 
 def test_the_same_seed_trains_the_same_weights_and_another_seed_others(tmp_path, run):
     ends = []
     for name, seed in (("a", 1), ("b", 1), ("c", 2)):
-        torch.rand(len(ends) + 1)                   # what the caller drew before must not matter
+        torch.rand(len(ends) + 1)  # what the caller drew before must not matter
         ends.append(train(run.task, epochs=0.3, seed=seed, out=tmp_path / name, quiet=True).model.head.weight)
     assert torch.equal(ends[0], ends[1]) and not torch.equal(ends[0], ends[2])
 
 
 def test_the_precision_is_settled_when_a_run_begins(tmp_path, run):
     """What "auto" meant is kept, so that a resumed run goes on with it; products of bfloat16 numbers learn as well."""
-    assert run.task.precision in ("float32", "bf16") and CharLM(precision="float32").settled().precision == "float32"
+    assert (
+        run.task.precision in ("float32", "bf16")
+        and CharLM(precision="float32").settled().precision == "float32"
+    )
     losses = {}
     for precision in ("float32", "bf16"):
         made = train(replace(run.task, precision=precision), epochs=8, out=tmp_path / precision, quiet=True)
@@ -183,7 +192,7 @@ def test_the_three_figures_agree(run):
     score = run.evaluate(VERSE * 3)
     assert score.characters == 3 * len(VERSE) - 1
     assert score.bits == pytest.approx(score.nats / math.log(2))
-    assert score.perplexity == pytest.approx(2 ** score.bits)
+    assert score.perplexity == pytest.approx(2**score.bits)
     with pytest.raises(UsageError):
         run.evaluate("t")
 
@@ -214,18 +223,24 @@ def test_samples_follow_the_models_probabilities():
     model = LanguageModel(4, "elman", 8).eval()
     with torch.no_grad():
         logits = model(torch.tensor([[1]]))[0][0, 0]
-    drawn = torch.tensor([next(write(model, torch.tensor([1]), 1, temperature=0.7, seed=seed)) for seed in range(2000)])
+    drawn = torch.tensor(
+        [next(write(model, torch.tensor([1]), 1, temperature=0.7, seed=seed)) for seed in range(2000)]
+    )
     counts = torch.bincount(drawn, minlength=4) / 2000
     assert torch.allclose(counts, torch.softmax(logits / 0.7, 0), atol=0.04)
 
 
-@pytest.mark.parametrize(("options", "message"), [
-    ({"length": -1}, "--length -1 is below 0: give how many characters to write."),
-    ({"temperature": -0.5}, "--temperature -0.5 is not a number from 0 up: 0.5 is tame, 1 as learned."),
-    ({"temperature": math.nan}, "--temperature nan is not a number from 0 up: 0.5 is tame, 1 as learned."),
-    ({"top_k": 0}, "--top-k 0 leaves no character to draw: give 1 or more."),
-    ({"prime": ""}, "--prime is empty: give at least one character to go on from."),
-], ids=str)
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"length": -1}, "--length -1 is below 0: give how many characters to write."),
+        ({"temperature": -0.5}, "--temperature -0.5 is not a number from 0 up: 0.5 is tame, 1 as learned."),
+        ({"temperature": math.nan}, "--temperature nan is not a number from 0 up: 0.5 is tame, 1 as learned."),
+        ({"top_k": 0}, "--top-k 0 leaves no character to draw: give 1 or more."),
+        ({"prime": ""}, "--prime is empty: give at least one character to go on from."),
+    ],
+    ids=str,
+)
 def test_wrong_wishes_for_a_sample_are_refused(run, options, message):
     with pytest.raises(UsageError) as caught:
         run.sample(**options)
@@ -256,7 +271,9 @@ def test_a_plan_that_is_settled_anew_goes_on_where_the_rate_was(at, more):
     assert factors == sorted(factors, reverse=True) and new.share(new.steps) == (1 if more else old.share(at))
     assert all(new.factor(step) == old.factor(step) for step in range(at, 100))
     again = new.settled(new.steps - more // 2, 10 * more)
-    evaluated = [s for s in range(at + 1, again.steps + 1) if (again if s > again.since else new).evaluated(s, 5)]
+    evaluated = [
+        s for s in range(at + 1, again.steps + 1) if (again if s > again.since else new).evaluated(s, 5)
+    ]
     assert len(evaluated) == min(5 - int(5 * old.share(at)), again.steps - at)
 
 
@@ -275,7 +292,7 @@ def test_minutes_are_kept_about(tmp_path, run):
     trained = train(run.task, minutes=0.1, out=tmp_path / "run", quiet=True)
     plan = json.loads((trained.folder / "settings.json").read_text())["plan"]
     assert trained.finished and trained.metrics()[-1]["step"] == plan["steps"]
-    assert 2 < trained.metrics()[-1]["seconds"] < 30      # 6 asked for, on a machine that others may use
+    assert 2 < trained.metrics()[-1]["seconds"] < 30  # 6 asked for, on a machine that others may use
 
 
 # --- the check -------------------------------------------------------------------------------------------------
@@ -284,7 +301,9 @@ def test_minutes_are_kept_about(tmp_path, run):
 def test_check_passes_a_right_cell_and_catches_a_wrong_gradient(monkeypatch):
     assert check_cell(find("lem")).passed
     true_gradients = torch.autograd.grad
-    monkeypatch.setattr(torch.autograd, "grad", lambda *a, **k: [g * (1 + 1e-5) for g in true_gradients(*a, **k)])
+    monkeypatch.setattr(
+        torch.autograd, "grad", lambda *a, **k: [g * (1 + 1e-5) for g in true_gradients(*a, **k)]
+    )
     assert not check_cell(find("lem")).passed
 
 
@@ -313,7 +332,7 @@ def test_a_cell_given_as_a_function_trains_and_is_read_back_without_it(tmp_path,
 def test_a_mistake_in_the_cell_leaves_no_folder(tmp_path, run):
     @unrolled.cell
     def wrong(x, h, *, W, b):
-        h = unrolled.tanh(W @ x + V @ h + b)    # noqa: F821
+        h = unrolled.tanh(W @ x + V @ h + b)  # noqa: F821
         return h
 
     with pytest.raises(CellError):

@@ -31,11 +31,17 @@ from unrolled.views.count import count, widths_at
 from unrolled.views.equations import equations
 
 GOLDEN = Path(__file__).parent / "golden"
-STORED = {**{f"{name}.txt": (name, "equations") for name in STARTERS},
-          **{f"{name}.{stage}.txt": (name, stage) for name in ("lstm", "gru", "mgu", "lem")
-             for stage in ("plan", "backward")},
-          "phased_lstm.backward.txt": ("phased_lstm", "backward"), "rhn.graph.txt": ("rhn", "graph"),
-          "mgu.c": ("mgu", "c")}
+STORED = {
+    **{f"{name}.txt": (name, "equations") for name in STARTERS},
+    **{
+        f"{name}.{stage}.txt": (name, stage)
+        for name in ("lstm", "gru", "mgu", "lem")
+        for stage in ("plan", "backward")
+    },
+    "phased_lstm.backward.txt": ("phased_lstm", "backward"),
+    "rhn.graph.txt": ("rhn", "graph"),
+    "mgu.c": ("mgu", "c"),
+}
 SIZES = {"I": 3, "H": 4, "O": 2, "P": 5}
 
 
@@ -48,7 +54,7 @@ def test_text_is_the_golden_one(file):
 
 
 def test_no_golden_text_is_forgotten():
-    others = {"latex_errors.txt"}                    # test_latex_reader.py has its own
+    others = {"latex_errors.txt"}  # test_latex_reader.py has its own
     assert sorted(path.name for path in GOLDEN.iterdir()) == sorted({*STORED, *others})
 
 
@@ -59,19 +65,27 @@ def values_of(subject: Cell, sizes: dict[str, int]) -> dict[str, torch.Tensor | 
     """Random values under the printed names of the leaves."""
     made = torch.Generator().manual_seed(1)
     values: dict[str, torch.Tensor | float] = dict(subject.graph.hyper)
-    leaves = (("input", subject.inputs, "[t]"), ("state", subject.states, "[t-1]"),
-              ("parameter", subject.parameters, ""))
+    leaves = (
+        ("input", subject.inputs, "[t]"),
+        ("state", subject.states, "[t-1]"),
+        ("parameter", subject.parameters, ""),
+    )
     for kind, names, moment in leaves:
         for name in names:
             shape = [size(d, sizes) for d in subject.graph.shape(kind, name)]
-            values[name + moment] = (torch.rand(shape, generator=made, dtype=torch.float64) + 0.2).requires_grad_()
+            values[name + moment] = (
+                torch.rand(shape, generator=made, dtype=torch.float64) + 0.2
+            ).requires_grad_()
     return values
 
 
 def called(subject: Cell, values) -> tuple[torch.Tensor, ...]:
     """The author's own function on those values: everything it returns."""
-    results = subject(*(values[f"{n}[t]"] for n in subject.inputs), *(values[f"{n}[t-1]"] for n in subject.states),
-                    **{n: values[n] for n in subject.parameters})
+    results = subject(
+        *(values[f"{n}[t]"] for n in subject.inputs),
+        *(values[f"{n}[t-1]"] for n in subject.states),
+        **{n: values[n] for n in subject.parameters},
+    )
     return results if isinstance(results, tuple) else (results,)
 
 
@@ -89,7 +103,7 @@ def check_equations(made: Cell) -> None:
     """The printed equations, run, are the cell."""
     values = values_of(made, sizes_of(made))
     found = evaluate(equations(made.graph), {**sizes_of(made), **values})
-    new = called(made, values)[-len(made.states):]
+    new = called(made, values)[-len(made.states) :]
     for name, value in zip(made.states, new):
         assert close(found[python(f"{name}[t]")], value), name
 
@@ -100,19 +114,20 @@ def check_gradients(subject: Cell) -> None:
     results, leaves = called(subject, values), {k: v for k, v in values.items() if isinstance(v, torch.Tensor)}
     text = show(subject, "backward")
     given_names = re.findall(r"\w+\[t\]", text.splitlines()[0])
-    loss, known = sum(0 * leaf.sum() for leaf in leaves.values()), {}       # a result may rest on no leaf at all
+    loss, known = sum(0 * leaf.sum() for leaf in leaves.values()), {}  # a result may rest on no leaf at all
     order = [f"d{n}" for n in subject.states] + (["doutput"] if len(results) > len(subject.states) else [])
-    for name, result in zip(order, [*results[-len(subject.states):], results[0]]):
+    for name, result in zip(order, [*results[-len(subject.states) :], results[0]]):
         printed = next((n for n in given_names if n in (f"{name}[t]", f"{name}_later[t]")), None)
-        if printed is None:               # the output is the first state, and its gradient that state's
+        if printed is None:  # the output is the first state, and its gradient that state's
             assert name == "doutput"
             continue
         known[printed] = torch.rand_like(torch.as_tensor(result, dtype=torch.float64))
         loss = loss + (known[printed] * result).sum()
     wanted = torch.autograd.grad(loss, list(leaves.values()), materialize_grads=True)
     start = {f"d{n}": torch.zeros_like(v) for n, v in leaves.items()}
-    found = evaluate([*equations(subject.graph), *gradient_lines(text)],
-                     {**sizes_of(subject), **values, **start, **known})
+    found = evaluate(
+        [*equations(subject.graph), *gradient_lines(text)], {**sizes_of(subject), **values, **start, **known}
+    )
     for name, gradient in zip(leaves, wanted):
         assert close(found[python(f"d{name}")], gradient), f"d{name}"
 
@@ -137,9 +152,9 @@ def brackets(x, h, k, *, W, U, b, c):
 
 
 def rebound(x, h, c, *, W, U, b):
-    x = W @ x                                # an input's name used again
-    b = b * b                                # a parameter's name used again
-    h = sigmoid(x + U @ h + b)               # a state's name used for something else
+    x = W @ x  # an input's name used again
+    b = b * b  # a parameter's name used again
+    h = sigmoid(x + U @ h + b)  # a state's name used for something else
     h = tanh(h + b) + c
     other = h * c
     return other, h
@@ -166,7 +181,7 @@ def test_awkward_cells_are_printed_right(function):
 def test_equations_of_random_cells_are_printed_right(program):
     made = program.cell()
     text = "".join(equations(made.graph))
-    assume(not re.search(r"\|[^|]*\([^|]*\|", text))          # | | inside | | cannot be told apart by a pattern
+    assume(not re.search(r"\|[^|]*\([^|]*\|", text))  # | | inside | | cannot be told apart by a pattern
     check_equations(made)
 
 
@@ -175,15 +190,22 @@ def test_equations_of_random_cells_are_printed_right(program):
 def test_backward_equations_of_random_cells_are_printed_right(program):
     made = program.cell()
     text = "".join([*equations(made.graph), show(made, "backward")])
-    assume("d(" not in text and " < " not in text)           # what autograd goes on with; comparisons used as numbers
+    assume("d(" not in text and " < " not in text)  # what autograd goes on with; comparisons used as numbers
     assume(not re.search(r"\|[^|]*\([^|]*\|", text))
     assume(made.graph.output not in made.graph.new_states or made.graph.output == made.graph.new_states[0])
     check_gradients(made)
 
 
 def test_names_used_twice_are_told_apart():
-    assert [line.split(" = ")[0] for line in equations(cell(rebound).graph)] == \
-        ["x(1)[t]", "b(1)", "h(1)[t]", "h(2)[t]", "other[t]", "h[t]", "c[t]"]
+    assert [line.split(" = ")[0] for line in equations(cell(rebound).graph)] == [
+        "x(1)[t]",
+        "b(1)",
+        "h(1)[t]",
+        "h(2)[t]",
+        "other[t]",
+        "h[t]",
+        "c[t]",
+    ]
 
 
 def test_without_source_names_come_from_the_bindings():
@@ -204,11 +226,21 @@ def test_a_stored_cell_prints_its_equations():
 
 
 def test_the_same_text_in_every_process():
-    code = ("from unrolled.cells import REGISTRY\nfrom unrolled.commands.show import show\n"
-            "print(*(show(c, s) for c in REGISTRY.values() for s in ('equations', 'graph', 'backward', 'plan')))\n"
-            "import sys; assert 'torch' not in sys.modules")
-    texts = [subprocess.run([sys.executable, "-c", code], env={**os.environ, "PYTHONHASHSEED": seed},
-                            text=True, check=True, capture_output=True).stdout for seed in ("1", "2")]
+    code = (
+        "from unrolled.cells import REGISTRY\nfrom unrolled.commands.show import show\n"
+        "print(*(show(c, s) for c in REGISTRY.values() for s in ('equations', 'graph', 'backward', 'plan')))\n"
+        "import sys; assert 'torch' not in sys.modules"
+    )
+    texts = [
+        subprocess.run(
+            [sys.executable, "-c", code],
+            env={**os.environ, "PYTHONHASHSEED": seed},
+            text=True,
+            check=True,
+            capture_output=True,
+        ).stdout
+        for seed in ("1", "2")
+    ]
     assert texts[0] == texts[1] and len(texts[0]) > 20_000
 
 
@@ -219,7 +251,9 @@ def test_the_same_text_in_every_process():
 def test_counts_are_the_layers_and_the_plans(name):
     made = REGISTRY[name]
     made = made.using(O=7) if "O" in made.graph.dims else made
-    sizes = fitting(made, widths_at(made.graph, {**made.widths, "I": 5}, 5 if name == "intersection_rnn" else 6))
+    sizes = fitting(
+        made, widths_at(made.graph, {**made.widths, "I": 5}, 5 if name == "intersection_rnn" else 6)
+    )
     counted, plan = count(made.graph, sizes), plan_of(made.graph)
     layer = Recurrent(made, sizes["I"], sizes["H"], backend="reference")
     assert counted.parameters == sum(p.numel() for p in (*layer.parameters(), *layer.buffers()))
@@ -228,7 +262,9 @@ def test_counts_are_the_layers_and_the_plans(name):
         return size(dim, sizes)
 
     planned = hoisted_flops(plan, width) + loop_flops(plan, width) + elementwise_flops(plan, width)
-    ahead = any(plan.body.outer[h.operand].op != "input" for h in plan.body.hoisted)      # made of the input, before the loop
+    ahead = any(
+        plan.body.outer[h.operand].op != "input" for h in plan.body.hoisted
+    )  # made of the input, before the loop
     assert planned <= counted.flops <= 2 * planned if ahead else counted.flops == planned
     assert ahead or counted.products == hoisted_flops(plan, width) + loop_flops(plan, width)
 
@@ -239,8 +275,20 @@ def test_lstm_has_the_parameters_that_everyone_counts():
 
 def test_stages_are_how_often_a_step_waits():
     assert {name: stage_count(plan_of(REGISTRY[name].graph)) for name in STARTERS} == {
-        "elman": 1, "jordan": 2, "indrnn": 0, "lstm": 1, "peephole_lstm": 1, "phased_lstm": 1, "gru": 1,
-        "gru_reset_before": 2, "mgu": 2, "rhn": 3, "intersection_rnn": 1, "lem": 2, "mingru": 0}
+        "elman": 1,
+        "jordan": 2,
+        "indrnn": 0,
+        "lstm": 1,
+        "peephole_lstm": 1,
+        "phased_lstm": 1,
+        "gru": 1,
+        "gru_reset_before": 2,
+        "mgu": 2,
+        "rhn": 3,
+        "intersection_rnn": 1,
+        "lem": 2,
+        "mingru": 0,
+    }
 
 
 # --- the commands ----------------------------------------------------------------------------------------------
@@ -253,8 +301,10 @@ def test_an_unknown_stage_names_the_stages():
 
 
 def test_a_cell_from_a_file_is_shown(tmp_path):
-    (tmp_path / "mine.py").write_text("from unrolled import tanh\n\ndef mine(x, h, *, W, U):\n"
-                                      "    h = tanh(W @ x + U @ h)  # new\n    return h\n")
+    (tmp_path / "mine.py").write_text(
+        "from unrolled import tanh\n\ndef mine(x, h, *, W, U):\n"
+        "    h = tanh(W @ x + U @ h)  # new\n    return h\n"
+    )
     assert "h[t] = tanh(W @ x[t] + U @ h[t-1])      # new" in show(f"{tmp_path / 'mine.py'}:mine")
     for stage in STAGES:
         assert show(f"{tmp_path / 'mine.py'}:mine", stage)

@@ -19,7 +19,9 @@ def written_out(layer, x, h, c):
     w = layer.layers[0]
     seen = {name: [] for name in "ifgoch"}
     for x_t in x:
-        gate = {k: x_t @ getattr(w, f"W_{k}").T + h @ getattr(w, f"U_{k}").T + getattr(w, f"b_{k}") for k in "ifgo"}
+        gate = {
+            k: x_t @ getattr(w, f"W_{k}").T + h @ getattr(w, f"U_{k}").T + getattr(w, f"b_{k}") for k in "ifgo"
+        }
         values = {k: torch.tanh(v) if k == "g" else torch.sigmoid(v) for k, v in gate.items()}
         c = values["f"] * c + values["i"] * values["g"]
         h = values["o"] * torch.tanh(c)
@@ -46,15 +48,18 @@ def test_every_statement_of_every_cell_is_seen(name):
     with watch(layer) as seen:
         y, last = layer(make_input(layer, 3, 2))
     graph = layer.cell.graph
-    inside = depends(graph, ("state",))              # what is made of the input or of parameters alone may leave the loop
+    inside = depends(graph, ("state",))  # what is made of the input or of parameters alone may leave the loop
     for statement in graph.statements:
         handed_on = graph.nodes[statement.index].op == "alias"
         if inside[statement.index] and not handed_on or statement.name in seen["0"].names:
-            assert seen["0"][statement.name, statement.count if inside[statement.index] else 0].shape[:2] == (3, 2)
+            assert seen["0"][statement.name, statement.count if inside[statement.index] else 0].shape[:2] == (
+                3,
+                2,
+            )
     by_node = {s.index: (s.name, s.count) for s in graph.statements}
     named = [(y, graph.output), *((s, n) for s, n in zip(last, graph.new_states))]
     for value, node in named:
-        if inside[node] and node in by_node:         # a state may be handed on without a line of its own
+        if inside[node] and node in by_node:  # a state may be handed on without a line of its own
             found = seen["0"][by_node[node]]
             assert_close((found if value is y else found[-1],), (value if value is y else value[0],))
 
@@ -69,8 +74,9 @@ def test_a_name_bound_several_times_in_a_step_gives_its_last_value():
 
 @pytest.mark.parametrize("kind, gate", [("LSTM", "f"), ("GRU", "z"), ("RNN", "h")])
 def test_layers_under_torchs_names_are_seen(kind, gate):
-    model = torch.nn.Sequential(torch.nn.Linear(3, 4), getattr(unrolled, kind)(4, 5, num_layers=2, bidirectional=True,
-                                                                             batch_first=True))
+    model = torch.nn.Sequential(
+        torch.nn.Linear(3, 4), getattr(unrolled, kind)(4, 5, num_layers=2, bidirectional=True, batch_first=True)
+    )
     x = torch.randn(2, 6, 3)
     expected = model(x)[0]
     with watch(model) as seen:
@@ -124,8 +130,10 @@ def test_only_the_watching_thread_is_seen():
 def test_what_cannot_be_seen_is_said():
     with pytest.raises(UsageError) as error, watch(torch.nn.LSTM(3, 5)):
         pass
-    assert str(error.value) == ("watch(LSTM): there is no recurrent layer in it. "
-                                "Give a module with a Recurrent, LSTM, GRU or RNN of unrolled.")
+    assert str(error.value) == (
+        "watch(LSTM): there is no recurrent layer in it. "
+        "Give a module with a Recurrent, LSTM, GRU or RNN of unrolled."
+    )
     layer = Recurrent("gru", 3, 5)
     with watch(layer) as seen:
         layer(torch.randn(4, 2, 3))

@@ -35,15 +35,25 @@ from unrolled.kernels import run
 
 NAN, INF = float("nan"), float("inf")
 TORCHS = {
-    "total": lambda v: v.sum(-1), "largest": lambda v: v.amax(-1), "mean": lambda v: v.mean(-1), "held": lambda v: v.detach(),
-    "norm": lambda v: torch.linalg.vector_norm(v, dim=-1), "softmax": lambda v: v.softmax(-1), "cumsum": lambda v: v.cumsum(-1),
-    "cumax": lambda v: v.softmax(-1).cumsum(-1), "layer_norm": lambda v: torch.nn.functional.layer_norm(v, v.shape[-1:]),
+    "total": lambda v: v.sum(-1),
+    "largest": lambda v: v.amax(-1),
+    "mean": lambda v: v.mean(-1),
+    "held": lambda v: v.detach(),
+    "norm": lambda v: torch.linalg.vector_norm(v, dim=-1),
+    "softmax": lambda v: v.softmax(-1),
+    "cumsum": lambda v: v.cumsum(-1),
+    "cumax": lambda v: v.softmax(-1).cumsum(-1),
+    "layer_norm": lambda v: torch.nn.functional.layer_norm(v, v.shape[-1:]),
 }
 # Ties of two and of all, zeros, far apart, NaN in one unit, one infinity, and enough units for several registers.
 ROWS = {
-    "random": torch.linspace(-1, 1, 21).mul(9).sin()[None], "ties": torch.tensor([[2.0, -1, 2, 0, -3], [1, 1, 1, 1, 1]]),
-    "zeros": torch.zeros(2, 3), "one unit": torch.tensor([[0.7], [-0.2]]), "far apart": torch.tensor([[700.0, -700, 3, 699.5]]),
-    "NaN": torch.tensor([[1.0, NAN, 2], [0.5, 0.25, 3]]), "infinite": torch.tensor([[1.0, -INF, 2, 0.5]]),
+    "random": torch.linspace(-1, 1, 21).mul(9).sin()[None],
+    "ties": torch.tensor([[2.0, -1, 2, 0, -3], [1, 1, 1, 1, 1]]),
+    "zeros": torch.zeros(2, 3),
+    "one unit": torch.tensor([[0.7], [-0.2]]),
+    "far apart": torch.tensor([[700.0, -700, 3, 699.5]]),
+    "NaN": torch.tensor([[1.0, NAN, 2], [0.5, 0.25, 3]]),
+    "infinite": torch.tensor([[1.0, -INF, 2, 0.5]]),
     "wide": torch.arange(131.0).mul(0.37).cos()[None],
 }
 TOLERANCE = {torch.float64: 1e-11, torch.float32: 3e-5}
@@ -68,8 +78,17 @@ def by_backend(name: str, backend: str):
 
     def call(rows):
         state = [torch.zeros(len(rows), 1, dtype=rows.dtype)]
-        y, _, _ = run(made.graph, {"I": rows.shape[1], "H": 1}, [rows], state, {("_",): state[0]}, Schedule(1, len(rows)), backend=backend)
+        y, _, _ = run(
+            made.graph,
+            {"I": rows.shape[1], "H": 1},
+            [rows],
+            state,
+            {("_",): state[0]},
+            Schedule(1, len(rows)),
+            backend=backend,
+        )
         return y
+
     return call
 
 
@@ -83,7 +102,9 @@ def test_a_function_of_a_vector_is_torchs(name, what, backend, built_quickly):
         rows = ROWS[what].to(dtype)
         expected, slope = values_and_gradient(TORCHS[name], rows)
         y, mine = values_and_gradient(by_backend(name, backend), rows)
-        torch.testing.assert_close(y.view(expected.shape), expected, rtol=tolerance, atol=tolerance, equal_nan=True)
+        torch.testing.assert_close(
+            y.view(expected.shape), expected, rtol=tolerance, atol=tolerance, equal_nan=True
+        )
         torch.testing.assert_close(mine, slope, rtol=100 * tolerance, atol=100 * tolerance, equal_nan=True)
 
 
@@ -96,18 +117,27 @@ def test_functions_of_parameters_on_plain_tensors():
     matrix, stack, a, b = torch.randn(3, 3), torch.randn(4, 3, 5), torch.randn(3), torch.randn(5)
     torch.testing.assert_close(matrix_exp(matrix), torch.linalg.matrix_exp(matrix))
     assert torch.allclose(softmax_columns(matrix).sum(0), torch.ones(3)) and (softmax_columns(matrix) > 0).all()
-    assert torch.equal(block_diagonal(stack[:, :, :3])[3:6, 3:6], stack[1, :, :3]) and not block_diagonal(stack)[3:6, :5].any()
+    assert (
+        torch.equal(block_diagonal(stack[:, :, :3])[3:6, 3:6], stack[1, :, :3])
+        and not block_diagonal(stack)[3:6, :5].any()
+    )
     torch.testing.assert_close(bilinear(stack, a, b), torch.einsum("kij,i,j->k", stack, a, b))
 
 
 def test_a_width_that_cannot_be_divided():
     assert size("H/4", {"H": 12}) == 3 and size("H*O+2", {"H": 3, "O": 4}) == 14 and size("4*H", {"H": 3}) == 12
-    with pytest.raises(ShapeError, match=r"hidden_size=10 is no multiple of 4, and the cell has a width H/4. Choose hidden_size=8 or 12\."):
+    with pytest.raises(
+        ShapeError,
+        match=r"hidden_size=10 is no multiple of 4, and the cell has a width H/4. Choose hidden_size=8 or 12\.",
+    ):
         size("H/4", {"H": 10})
     made = cell(shapes=CELLS[headed])(headed)
     with pytest.raises(ShapeError, match="hidden_size=12 is no multiple of 5"):
         Recurrent(made.using(heads=5), 3, 12)
-    with pytest.raises(CellError, match="shapes has a width H/heads, and heads is 0. What divides a width is a keyword with a whole number"):
+    with pytest.raises(
+        CellError,
+        match="shapes has a width H/heads, and heads is 0. What divides a width is a keyword with a whole number",
+    ):
         made.using(heads=0).graph
 
 
@@ -189,10 +219,19 @@ def delayed(x, h, *past, W, U, V, delay=3):
 
 
 CELLS = {
-    normalised: {}, attending: {}, ordered: {}, lengths: {}, tied: {}, rotating: {},
+    normalised: {},
+    attending: {},
+    ordered: {},
+    lengths: {},
+    tied: {},
+    rotating: {},
     headed: {"R": ("heads", "H/heads", "H/heads"), "c": ("H/heads",)},
     wide: {"R": ("heads", "H", "H"), "z": ("3*H",), "p": ("2",)},
-    second_order: {}, gated_forms: {}, joined: {"c": ("O",), "d": ("H+I",)}, pieces: {"d": ("H+I",)}, narrow: {"y": ("1",), "p": ("1",)},
+    second_order: {},
+    gated_forms: {},
+    joined: {"c": ("O",), "d": ("H+I",)},
+    pieces: {"d": ("H+I",)},
+    narrow: {"y": ("1",), "p": ("1",)},
     delayed: {"past": ("delay", "H")},
 }
 

@@ -18,13 +18,13 @@ from unrolled.byhand.invented import invented
 from unrolled.byhand.losses import LOSSES
 from unrolled.byhand.numbers import Array, array, shown
 from unrolled.byhand.picture import dot
+from unrolled.byhand.through_time import spectral_norm, step_jacobian
 from unrolled.byhand.unrolling import MOST_NUMBERS
 from unrolled.byhand.wires import wires_of
-from unrolled.byhand.through_time import spectral_norm, step_jacobian
 from unrolled.cells import REGISTRY
 from unrolled.errors import CellError, NotYet, ShapeError, UsageError
 
-NOT_WRITTEN_OUT = {"orthogonal_rnn"}          # e^M of a whole matrix
+NOT_WRITTEN_OUT = {"orthogonal_rnn"}  # e^M of a whole matrix
 LARGE = {"hyper_lstm"}
 
 
@@ -39,34 +39,57 @@ def cells_of(nested) -> list[float]:
 # --- deck 003, row by row ----------------------------------------------------------------------------------------
 
 FORWARD = {
-    1: ((4.3, 5.3), (.986613, .995033), (2.086159, 1.388794), (.889551, .800400), .593245),
-    2: ((.51, .32), (.624806, .579324), (1.458756, 1.057778), (.811342, .742266), .446099),
-    3: ((1.8859, 2.4214), (.868287, .918445), (1.934401, 1.286474), (.873736, .783550), .549066),
-    4: ((7.8, 9.9), (.999590, .999950), (2.099668, 1.399667), (.890871, .802131), .585400),
-    5: ((1.10315, 2.10378), (.750850, .891270), (1.827738, 1.189807), (.861492, .766707), .522095),
-    6: ((1.8985, 2.4382), (.869722, .919694), (1.936530, 1.287747), (.873970, .783766), .549549)}
-ALONE = {          # c1 and c2 of each row
-    1: ([[.001984, .000404], [.001984, .000404], [.007936, .001617], [.009920, .002021]],
-        [[.077574, .119884], [.076535, .118279], [.077188, .119288]]),
-    2: ([[.040484, .026151], [.004048, .002615], [-.202421, -.130756], [.121452, .078453]],
-        [[.105500, .123559], [.065917, .077200], [.061118, .071581]]),
-    3: ([[.017849, .006615], [.107092, .039692], [-.098917, -.036662], [.087405, .032395]],
-        [[.084687, .120984], [.073532, .105049], [.077780, .111117]]),
-    4: ([[.000060, .000004], [.000242, .000016], [.000483, .000032], [.000544, .000037]],
-        [[.076927, .117138], [.076896, .117090], [.076923, .117132]]),
-    5: ([[.030292, .009012], [.363499, .108150], [-.060583, -.018025], [.000191, .000057]],
-        [[.089551, .124046], [.067240, .093140], [.079814, .110558]]),
-    6: ([[.017673, .006516], [.106035, .039096], [-.097199, -.035838], [.086543, .031909]],
-        [[.084589, .120950], [.073569, .105193], [.077796, .111237]])}
-BATCH = {          # rows -> c1, c2, w1*, w2*, sum of E before and after
-    4: ([[.060377, .033175], [.113366, .042727], [-.292919, -.165768], [.219320, .112906]],
-        [[.344687, .481564], [.292880, .417618], [.293010, .419118]],
-        [[.499396, .499668], [.098866, .199573], [.302929, .401658], [.497807, .598871]],
-        [[.496553, .495184], [.697071, .795824], [.897070, .095809]], 2.173810, 2.163122),
-    6: ([[.108341, .048703], [.582900, .189973], [-.450701, -.219631], [.306054, .144872]],
-        [[.518828, .726560], [.433689, .615951], [.450621, .640913]],
-        [[.498917, .499513], [.094171, .198100], [.304507, .402196], [.496939, .598551]],
-        [[.494812, .492734], [.695663, .793840], [.895494, .093591]], 3.245453, 3.217909)}
+    1: ((4.3, 5.3), (0.986613, 0.995033), (2.086159, 1.388794), (0.889551, 0.800400), 0.593245),
+    2: ((0.51, 0.32), (0.624806, 0.579324), (1.458756, 1.057778), (0.811342, 0.742266), 0.446099),
+    3: ((1.8859, 2.4214), (0.868287, 0.918445), (1.934401, 1.286474), (0.873736, 0.783550), 0.549066),
+    4: ((7.8, 9.9), (0.999590, 0.999950), (2.099668, 1.399667), (0.890871, 0.802131), 0.585400),
+    5: ((1.10315, 2.10378), (0.750850, 0.891270), (1.827738, 1.189807), (0.861492, 0.766707), 0.522095),
+    6: ((1.8985, 2.4382), (0.869722, 0.919694), (1.936530, 1.287747), (0.873970, 0.783766), 0.549549),
+}
+ALONE = {  # c1 and c2 of each row
+    1: (
+        [[0.001984, 0.000404], [0.001984, 0.000404], [0.007936, 0.001617], [0.009920, 0.002021]],
+        [[0.077574, 0.119884], [0.076535, 0.118279], [0.077188, 0.119288]],
+    ),
+    2: (
+        [[0.040484, 0.026151], [0.004048, 0.002615], [-0.202421, -0.130756], [0.121452, 0.078453]],
+        [[0.105500, 0.123559], [0.065917, 0.077200], [0.061118, 0.071581]],
+    ),
+    3: (
+        [[0.017849, 0.006615], [0.107092, 0.039692], [-0.098917, -0.036662], [0.087405, 0.032395]],
+        [[0.084687, 0.120984], [0.073532, 0.105049], [0.077780, 0.111117]],
+    ),
+    4: (
+        [[0.000060, 0.000004], [0.000242, 0.000016], [0.000483, 0.000032], [0.000544, 0.000037]],
+        [[0.076927, 0.117138], [0.076896, 0.117090], [0.076923, 0.117132]],
+    ),
+    5: (
+        [[0.030292, 0.009012], [0.363499, 0.108150], [-0.060583, -0.018025], [0.000191, 0.000057]],
+        [[0.089551, 0.124046], [0.067240, 0.093140], [0.079814, 0.110558]],
+    ),
+    6: (
+        [[0.017673, 0.006516], [0.106035, 0.039096], [-0.097199, -0.035838], [0.086543, 0.031909]],
+        [[0.084589, 0.120950], [0.073569, 0.105193], [0.077796, 0.111237]],
+    ),
+}
+BATCH = {  # rows -> c1, c2, w1*, w2*, sum of E before and after
+    4: (
+        [[0.060377, 0.033175], [0.113366, 0.042727], [-0.292919, -0.165768], [0.219320, 0.112906]],
+        [[0.344687, 0.481564], [0.292880, 0.417618], [0.293010, 0.419118]],
+        [[0.499396, 0.499668], [0.098866, 0.199573], [0.302929, 0.401658], [0.497807, 0.598871]],
+        [[0.496553, 0.495184], [0.697071, 0.795824], [0.897070, 0.095809]],
+        2.173810,
+        2.163122,
+    ),
+    6: (
+        [[0.108341, 0.048703], [0.582900, 0.189973], [-0.450701, -0.219631], [0.306054, 0.144872]],
+        [[0.518828, 0.726560], [0.433689, 0.615951], [0.450621, 0.640913]],
+        [[0.498917, 0.499513], [0.094171, 0.198100], [0.304507, 0.402196], [0.496939, 0.598551]],
+        [[0.494812, 0.492734], [0.695663, 0.793840], [0.895494, 0.093591]],
+        3.245453,
+        3.217909,
+    ),
+}
 
 
 @pytest.fixture(scope="module")
@@ -90,7 +113,11 @@ def test_deck003_gradients_of_each_row(six_rows, row):
 
 def test_deck003_row_1_in_between(six_rows):
     alone = worked(
-        perceptron, {"a0": [(1.0, *ROWS[0])], "one": [1.0]}, {"w1": W1, "w2": W2}, target=[TARGETS[0]], first=FIRST
+        perceptron,
+        {"a0": [(1.0, *ROWS[0])], "one": [1.0]},
+        {"w1": W1, "w2": W2},
+        target=[TARGETS[0]],
+        first=FIRST,
     )
     wanted = {
         "s2[1]": 0.077574,
@@ -128,18 +155,38 @@ def test_deck003_with_the_mean_gradient():
         mean=True,
         first=FIRST,
     )
-    assert six(made.step.after["w1"].cells) == [.499819, .499919, .099029, .199683, .300751, .400366, .499490, .599759]
-    assert six(made.step.after["w2"].cells) == [.499135, .498789, .699277, .798973, .899249, .098932]
-    assert round(made.loss, 6) == .540909
+    assert six(made.step.after["w1"].cells) == [
+        0.499819,
+        0.499919,
+        0.099029,
+        0.199683,
+        0.300751,
+        0.400366,
+        0.499490,
+        0.599759,
+    ]
+    assert six(made.step.after["w2"].cells) == [0.499135, 0.498789, 0.699277, 0.798973, 0.899249, 0.098932]
+    assert round(made.loss, 6) == 0.540909
 
 
 def test_one_epoch_of_single_rows_is_what_stochastic_descent_does():
     weights = {"w1": W1, "w2": W2}
     for row, target in zip(ROWS, TARGETS):
-        made = worked(perceptron, {"a0": [(1.0, *row)], "one": [1.0]}, weights, target=[target], rate=0.01, first=FIRST)
+        made = worked(
+            perceptron, {"a0": [(1.0, *row)], "one": [1.0]}, weights, target=[target], rate=0.01, first=FIRST
+        )
         weights = {name: one.nested() for name, one in made.step.after.items()}
-    assert six(cells_of(weights["w1"])) == [.498903, .499511, .094068, .198083, .304572, .402206, .496887, .598543]
-    assert six(cells_of(weights["w2"])) == [.494789, .492713, .695655, .793838, .895476, .093576]
+    assert six(cells_of(weights["w1"])) == [
+        0.498903,
+        0.499511,
+        0.094068,
+        0.198083,
+        0.304572,
+        0.402206,
+        0.496887,
+        0.598543,
+    ]
+    assert six(cells_of(weights["w2"])) == [0.494789, 0.492713, 0.695655, 0.793838, 0.895476, 0.093576]
 
 
 # --- hello -------------------------------------------------------------------------------------------------------
@@ -150,11 +197,21 @@ H = {
     3: (0.718520, 0.967392, 0.500400),
     4: (0.763931, 0.974767, 0.507290),
 }
-P = {1: .214930, 2: .280198, 3: .316133, 4: .134659}
-HELLO = {"W_xh": [[.244108, .025879, .086945, 0], [.138638, -.134567, .019341, 0], [-.077036, .064646, .087535, 0]],
-         "W_hh": [[.077761, .082116, .069653], [-.059059, -.004341, -.090471], [.104142, .064096, .125831]],
-         "W_hy": [[1.057648, 1.101572, .934402], [-.063028, .261014, -.272894], [-.675553, -.807585, -.577587],
-                  [-.319066, -.555001, -.083921]]}
+P = {1: 0.214930, 2: 0.280198, 3: 0.316133, 4: 0.134659}
+HELLO = {
+    "W_xh": [
+        [0.244108, 0.025879, 0.086945, 0],
+        [0.138638, -0.134567, 0.019341, 0],
+        [-0.077036, 0.064646, 0.087535, 0],
+    ],
+    "W_hh": [[0.077761, 0.082116, 0.069653], [-0.059059, -0.004341, -0.090471], [0.104142, 0.064096, 0.125831]],
+    "W_hy": [
+        [1.057648, 1.101572, 0.934402],
+        [-0.063028, 0.261014, -0.272894],
+        [-0.675553, -0.807585, -0.577587],
+        [-0.319066, -0.555001, -0.083921],
+    ],
+}
 
 
 @pytest.fixture(scope="module")
@@ -188,8 +245,12 @@ def test_hello_gradients_of_biases_are_those_of_what_they_would_be_added_to(said
         0.023412,
         0.075144,
     ]
-    assert six(sum(said_hello[f"z[{t}][{k}]"].gradient for t in range(1, 5)) for k in range(1, 5)) == \
-        [1.499561, -.308198, -.845979, -.345384]
+    assert six(sum(said_hello[f"z[{t}][{k}]"].gradient for t in range(1, 5)) for k in range(1, 5)) == [
+        1.499561,
+        -0.308198,
+        -0.845979,
+        -0.345384,
+    ]
 
 
 def test_softmax_and_cross_entropy_give_p_minus_y(said_hello):
@@ -228,7 +289,10 @@ def test_a_term_is_the_chain_that_deck_000_writes(said_hello):
     for lag in found.lags:
         through = [sum(a * lag.jacobian[i][j] for i, a in enumerate(at_3)) for j in range(3)]
         assert through == pytest.approx(lag.state, abs=1e-12)
-        h, before = said_hello.values("h", lag.k), said_hello.values("h", lag.k - 1) if lag.k > 1 else (0.0, 0.0, 0.0)
+        h, before = (
+            said_hello.values("h", lag.k),
+            said_hello.values("h", lag.k - 1) if lag.k > 1 else (0.0, 0.0, 0.0),
+        )
         term = [through[i] * (1 - h[i] ** 2) * before[j] for i in range(3) for j in range(3)]
         assert term == pytest.approx(lag.terms["W_hh"].cells, abs=1e-12)
 
@@ -237,14 +301,19 @@ def test_jacobians_and_their_norms_are_torchs(said_hello):
     weights = {n: torch.tensor(w, dtype=torch.float64) for n, w in WEIGHTS.items()}
     product = torch.eye(3, dtype=torch.float64)
     for t in (4, 3, 2):
-        h, x = (torch.tensor(v, dtype=torch.float64) for v in (said_hello.values("h", t - 1), one_hot("hell")[t - 1]))
+        h, x = (
+            torch.tensor(v, dtype=torch.float64)
+            for v in (said_hello.values("h", t - 1), one_hot("hell")[t - 1])
+        )
         jacobian = torch.func.jacrev(lambda s: hello(x, s, **weights)[1])(h)
         assert torch.allclose(
             torch.tensor(step_jacobian(said_hello.chains, t), dtype=torch.float64), jacobian, atol=1e-12
         )
         product = product @ jacobian
         lag = said_hello.through_time[3].lags[5 - t]
-        assert lag.k == t - 1 and lag.norm == pytest.approx(torch.linalg.matrix_norm(product, 2).item(), rel=1e-9)
+        assert lag.k == t - 1 and lag.norm == pytest.approx(
+            torch.linalg.matrix_norm(product, 2).item(), rel=1e-9
+        )
 
 
 def test_the_norm_of_awkward_matrices():
@@ -262,22 +331,30 @@ def test_the_norm_of_awkward_matrices():
 
 def by_torch(subject, given, made):
     """(loss, gradients, losses by row) of the plain function, under autograd."""
+
     def tensor(value):
         return torch.tensor(value, dtype=torch.float64)
+
     weights = {n: tensor(v).requires_grad_() for n, v in given["parameters"].items()}
     states = [tensor(made.given.states[n].nested()) for n in subject.states]
     loss = 0.0
     for t, target in enumerate(given["target"]):
         results = subject(*(tensor(given["inputs"][n][t]) for n in subject.inputs), *states, **weights)
         results = results if isinstance(results, tuple) else (results,)
-        states = list(results[-len(subject.states):]) if subject.states else []
+        states = list(results[-len(subject.states) :]) if subject.states else []
         loss = loss + ((results[0] - tensor(target)) ** 2).sum() / 2
     loss.backward()
     return loss.item(), {n: w.grad for n, w in weights.items()}
 
 
-@pytest.mark.parametrize("name", [pytest.param(n, marks=pytest.mark.slow) if n in LARGE else n for n in REGISTRY
-                                  if n not in NOT_WRITTEN_OUT])
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(n, marks=pytest.mark.slow) if n in LARGE else n
+        for n in REGISTRY
+        if n not in NOT_WRITTEN_OUT
+    ],
+)
 def test_every_cell_by_hand_is_autograd(name):
     subject = REGISTRY[name].evaluation
     given = invented(subject, steps=2 if name in LARGE else 3)
@@ -342,6 +419,7 @@ def test_printed_numbers_give_the_printed_value(name):
 
 def test_the_closed_form_of_softmax_is_the_rule():
     """Where the logits have no name of the author's, they get one."""
+
     def named(x, *, W):
         z = W @ x
         p = softmax(z)
@@ -349,6 +427,7 @@ def test_the_closed_form_of_softmax_is_the_rule():
 
     def unnamed(x, *, W):
         return softmax(W @ x)
+
     numbers = ([1.0, -2.0], {"W": [[0.5, 1.0], [0.2, -0.3], [0.7, 0.1]]})
     first, second = (worked(net, *numbers, target=[0, 1, 0], loss="cross-entropy") for net in (named, unnamed))
     assert first.gradients["W"].cells == pytest.approx(second.gradients["W"].cells, abs=1e-12)
@@ -357,7 +436,10 @@ def test_the_closed_form_of_softmax_is_the_rule():
 
 @pytest.mark.parametrize("name", LOSSES)
 def test_losses_are_torchs(name):
-    p, y = torch.tensor([0.2, 0.5, 0.3], dtype=torch.float64), torch.tensor([0.0, 1.0, 0.0], dtype=torch.float64)
+    p, y = (
+        torch.tensor([0.2, 0.5, 0.3], dtype=torch.float64),
+        torch.tensor([0.0, 1.0, 0.0], dtype=torch.float64),
+    )
     functional = torch.nn.functional
     wanted = {
         "half-squared-error": ((p - y) ** 2).sum() / 2,
@@ -370,6 +452,7 @@ def test_losses_are_torchs(name):
 
     def identity(x, *, b):
         return x + b
+
     made = worked(identity, p.tolist(), {"b": [0, 0, 0]}, target=y.tolist(), loss=name)
     assert made.loss == pytest.approx(wanted.item(), abs=1e-12)
 
@@ -384,7 +467,9 @@ def test_losses_are_torchs(name):
 )
 def test_one_step_is_torchs(optimiser, make):
     given = invented(find("elman"))
-    made = worked("elman", given["inputs"], given["parameters"], target=given["target"], rate=0.1, optimiser=optimiser)
+    made = worked(
+        "elman", given["inputs"], given["parameters"], target=given["target"], rate=0.1, optimiser=optimiser
+    )
     weights = [torch.nn.Parameter(torch.tensor(v, dtype=torch.float64)) for v in given["parameters"].values()]
     for weight, name in zip(weights, given["parameters"]):
         weight.grad = torch.tensor(made.gradients[name].nested(), dtype=torch.float64)
@@ -421,6 +506,7 @@ def test_choices_and_steps_have_their_gradients():
     def choosing(x, *, a, b):
         y = where(a < b, a * x, relu(b * x)) + step(a)
         return y
+
     made = worked(choosing, [2.0], {"a": [0.5], "b": [1.5]}, target=[0.0])
     assert made["y[1]"].value == 2.0 and made["a[1]"].gradient == 4.0 and made["b[1]"].gradient == 0.0
 
@@ -430,10 +516,18 @@ def test_weights_made_of_weights_share_their_gradient_over_the_steps():
         A = W - W.T
         h = tanh(V @ x + A @ h)
         return h
+
     numbers = {"W": [[0.1, 0.5], [-0.3, 0.2]], "V": [[1.0], [0.5]]}
     made = worked(skew, [[1.0], [0.5], [-1.0]], numbers, target=[[0, 1], [1, 0], [0, 0]])
-    _, gradients = by_torch(cell(skew), {"inputs": {"x": [[1.0], [0.5], [-1.0]]}, "parameters": numbers,
-                                         "target": [[0.0, 1.0], [1.0, 0.0], [0.0, 0.0]]}, made)
+    _, gradients = by_torch(
+        cell(skew),
+        {
+            "inputs": {"x": [[1.0], [0.5], [-1.0]]},
+            "parameters": numbers,
+            "target": [[0.0, 1.0], [1.0, 0.0], [0.0, 0.0]],
+        },
+        made,
+    )
     assert made.gradients["W"].cells == pytest.approx(gradients["W"].flatten().tolist(), abs=1e-12)
     sums = [sum(one.gradients["W"].cells[k] for one in made.through_time) for k in range(4)]
     assert sums == pytest.approx(made.gradients["W"].cells, abs=1e-12)
@@ -472,12 +566,19 @@ def test_three_renderings_of_one_page():
     assert r"\frac{\partial E}{\partial w_{2}[0,1]} &= \frac{\partial E}{\partial a_{2}[1]}" in markdown
     assert "| $0$ | 0.496553 | 0.495184 |" in markdown and markdown.count("$$") % 2 == 0
     assert (
-        latex.startswith(r"\documentclass") and latex.count(r"\begin{") == latex.count(r"\end{") and "0.496553" in latex
+        latex.startswith(r"\documentclass")
+        and latex.count(r"\begin{") == latex.count(r"\end{")
+        and "0.496553" in latex
     )
     assert "\x1b[" in made.text(colour=True) and "\x1b[" not in made.text()
     data = made.to_json()
     entry = next(q for q in data["quantities"] if q["name"] == "w2[0,1]")
-    assert entry["chains"][0]["factors"][-1] == {"d": "s2[1]", "by": "w2[0,1]", "formula": "a1[0]", "value": 1.0}
+    assert entry["chains"][0]["factors"][-1] == {
+        "d": "s2[1]",
+        "by": "w2[0,1]",
+        "formula": "a1[0]",
+        "value": 1.0,
+    }
     assert data["step"]["after"]["w2"][0][1] == pytest.approx(0.495184, abs=1e-6)
 
 
@@ -532,6 +633,7 @@ def test_every_opened_part_is_the_whole():
     def opened(x, *, a, b):
         y = tanh(a * x) - sigmoid(b) / (1 + x)
         return y
+
     made = worked(opened, [0.7], {"a": [0.4], "b": [-0.3]}, target=[1.0])
     plain, parts = wires_of(made), wires_of(made, opened=("tanh", "sigmoid", "sub", "div"))
     assert len(parts.nodes) > len(plain.nodes) and not {"tanh", "sigmoid", "sub"} <= {n.op for n in parts.nodes}
@@ -569,8 +671,15 @@ def test_activation_functions_and_their_derivatives_are_torchs():
 
 
 def test_numbers_in_print():
-    assert [shown(v) for v in (1.0, -0.0, 4.3000000000000007, 1 / 3, -1e-9, 123456.789, 1e20)] == \
-        ["1", "0", "4.3", "0.333333", "-1e-09", "123456.789", "1e+20"]
+    assert [shown(v) for v in (1.0, -0.0, 4.3000000000000007, 1 / 3, -1e-9, 123456.789, 1e20)] == [
+        "1",
+        "0",
+        "4.3",
+        "0.333333",
+        "-1e-09",
+        "123456.789",
+        "1e+20",
+    ]
     assert Array((2, 2), (1, 2, 3, 4)).T.nested() == ((1, 3), (2, 4))
 
 
@@ -583,7 +692,11 @@ WRONG = [
         UsageError,
         "W[1,2] is missing: give it a number.",
     ),
-    (lambda: worked("elman", [[1, 2], [3, ""]], ELMAN), UsageError, "x[2] is missing in row 2: give it a number."),
+    (
+        lambda: worked("elman", [[1, 2], [3, ""]], ELMAN),
+        UsageError,
+        "x[2] is missing in row 2: give it a number.",
+    ),
     (
         lambda: worked("elman", [1, "two"], ELMAN),
         UsageError,
@@ -599,7 +712,11 @@ WRONG = [
         UsageError,
         "elman is worked with numbers for W, U, b, and U, b are missing. Give U, (H, H).",
     ),
-    (lambda: worked("elman", [1, 2], {**ELMAN, "V": [1]}), UsageError, "elman has no parameter V. It has W, U, b."),
+    (
+        lambda: worked("elman", [1, 2], {**ELMAN, "V": [1]}),
+        UsageError,
+        "elman has no parameter V. It has W, U, b.",
+    ),
     (
         lambda: worked("elman", [1, 2], {**ELMAN, "W": [[0.5, 0.1], [0.2]]}),
         UsageError,
@@ -658,7 +775,9 @@ WRONG = [
         "perceptron takes the inputs a0, one, and the input one is missing.",
     ),
     (
-        lambda: worked("elman", [0], {"W": [[1.0]], "U": [[1.0]], "b": [0.0]}, target=[1], loss="cross-entropy"),
+        lambda: worked(
+            "elman", [0], {"W": [[1.0]], "U": [[1.0]], "b": [0.0]}, target=[1], loss="cross-entropy"
+        ),
         UsageError,
         "E[1] cannot be worked out: log(0) has no finite value. Give it other numbers.",
     ),
@@ -709,6 +828,7 @@ def test_widths_that_clash_quote_the_line():
     def net(x, h, *, W, U, b):
         h = tanh(W @ x + U @ h + b)
         return h
+
     with pytest.raises((ShapeError, CellError)) as raised:
         worked(net, [1, 2, 3], {"W": [[0.5, 0.1], [0.2, 0.3]], "U": [[0, 0], [0, 0]], "b": [0, 0]})
     assert (
@@ -726,14 +846,24 @@ def test_widths_follow_from_the_numbers():
         h = tanh(W @ x + U @ concat(h, h))
         y = V @ h
         return y, h
-    made = worked(net, [1, 2, 3], {"W": [[0.1, 0.2, 0.3], [0.4, 0.5, 0.6]], "U": [[0, 0, 0, 0], [0, 0, 0, 0]],
-                                   "V": [[1, 1], [1, 0], [0, 1], [2, 2]]}, target=[0, 0, 0, 0])
+
+    made = worked(
+        net,
+        [1, 2, 3],
+        {
+            "W": [[0.1, 0.2, 0.3], [0.4, 0.5, 0.6]],
+            "U": [[0, 0, 0, 0], [0, 0, 0, 0]],
+            "V": [[1, 1], [1, 0], [0, 1], [2, 2]],
+        },
+        target=[0, 0, 0, 0],
+    )
     assert len(made.values("y")) == 4 and made.values("h") == pytest.approx((math.tanh(1.4), math.tanh(3.2)))
 
 
 def test_too_many_numbers_are_refused():
     def wide(x, *, W):
         return W @ x
+
     with pytest.raises(UsageError, match=f"more than {MOST_NUMBERS:,} numbers"):
         worked(wide, [1.0] * 120, {"W": [[1.0] * 120] * 120})
 
@@ -741,5 +871,6 @@ def test_too_many_numbers_are_refused():
 def test_losses_of_ones_own():
     def worst(output, target):
         return total((output - target) ** 2 * (output - target) ** 2)
+
     made = worked(lambda x, *, W: W @ x, [2.0], {"W": [[0.5]]}, target=[3.0], loss=worst)
     assert made.loss == 16.0 and made.gradients["W"].cells == (4 * (-8.0) * 2.0,)

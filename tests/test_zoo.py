@@ -11,10 +11,17 @@ from unrolled.cells import REGISTRY
 from unrolled.errors import UnrolledError
 from unrolled.kernels import Schedule
 
-VARIANTS = (("ctrnn", {"method": "rk4"}), ("cfc", {"mode": "no_gate"}), ("cfc_pure", {"form": "ncps"}),
-            ("mingru", {"candidate": "positive"}), ("minlstm", {"candidate": "positive"}),
-            ("recurrent_mlp", {"depth": 3}), ("deep_rnn", {"above": 3}), ("narx_rnn", {"delay": 1}),
-            ("liquid_time_constant", {"unfolds": 1, "nonlinearity": "softplus"}))
+VARIANTS = (
+    ("ctrnn", {"method": "rk4"}),
+    ("cfc", {"mode": "no_gate"}),
+    ("cfc_pure", {"form": "ncps"}),
+    ("mingru", {"candidate": "positive"}),
+    ("minlstm", {"candidate": "positive"}),
+    ("recurrent_mlp", {"depth": 3}),
+    ("deep_rnn", {"above": 3}),
+    ("narx_rnn", {"delay": 1}),
+    ("liquid_time_constant", {"unfolds": 1, "nonlinearity": "softplus"}),
+)
 
 
 @pytest.mark.parametrize("name, values", VARIANTS, ids=str)
@@ -23,12 +30,19 @@ def test_variants(name, values, backend, built_quickly):
     check(instance(REGISTRY[name].using(**values), {"I": 4, "H": 6, "O": 3}, Schedule(3, 2)), backend)
 
 
-@pytest.mark.parametrize("name, values, expected", (
-    ("ctrnn", {"method": "heun"}, "method='heun' is no step of ctrnn; choose euler or rk4"),
-    ("cfc", {"mode": "pure"}, "mode='pure' is no form of cfc; choose default or no_gate, or the cell cfc_pure"),
-    ("cfc_pure", {"form": "x"}, "form='x' is none of cfc_pure; choose paper or ncps"),
-    ("mingru", {"candidate": "log"}, "candidate='log' is none; choose plain or positive"),
-))
+@pytest.mark.parametrize(
+    "name, values, expected",
+    (
+        ("ctrnn", {"method": "heun"}, "method='heun' is no step of ctrnn; choose euler or rk4"),
+        (
+            "cfc",
+            {"mode": "pure"},
+            "mode='pure' is no form of cfc; choose default or no_gate, or the cell cfc_pure",
+        ),
+        ("cfc_pure", {"form": "x"}, "form='x' is none of cfc_pure; choose paper or ncps"),
+        ("mingru", {"candidate": "log"}, "candidate='log' is none; choose plain or positive"),
+    ),
+)
 def test_a_form_that_does_not_exist(name, values, expected):
     with pytest.raises(UnrolledError, match=expected):
         REGISTRY[name].using(**values).graph
@@ -39,8 +53,13 @@ def test_fully_recurrent_is_one_matrix_over_inputs_and_units(backend):
     """Williams and Zipser's W stands for Elman's [W U]."""
     cell, p = randomly("fully_recurrent", 3, 4)
     x, y = draw(5, 2, 3), draw(2, 4, seed=1)
-    expected = ran(REGISTRY["elman"].using(nonlinearity="sigmoid"), [x], [y],
-                   {"W": p["W"][:, :3], "U": p["W"][:, 3:], "b": p["b"]}, H=4)
+    expected = ran(
+        REGISTRY["elman"].using(nonlinearity="sigmoid"),
+        [x],
+        [y],
+        {"W": p["W"][:, :3], "U": p["W"][:, 3:], "b": p["b"]},
+        H=4,
+    )
     compare(ran(cell, [x], [y], p, backend, H=4), expected, ["y", "h"], 1e-12)
 
 
@@ -51,7 +70,11 @@ def test_a_deep_rnn_is_a_stack_of_layers(backend):
     x, state = draw(5, 2, 3), [draw(2, 4, seed=k) for k in range(3)]
     y, final = x, []
     for k, h in enumerate(state):
-        layer = {"W": p["V"][k - 1], "U": p["U_up"][k - 1], "b": p["b_up"][k - 1]} if k else {n: p[n] for n in "WUb"}
+        layer = (
+            {"W": p["V"][k - 1], "U": p["U_up"][k - 1], "b": p["b_up"][k - 1]}
+            if k
+            else {n: p[n] for n in "WUb"}
+        )
         y, last = ran(REGISTRY["elman"], [y], [h], layer, H=4)
         final.append(last)
     compare(ran(cell, [x], state, p, backend, H=4), [y, *final], ["y", *cell.states], 1e-12)
@@ -64,8 +87,12 @@ def test_a_dilated_rnn_is_several_that_take_turns(backend):
     x, past = draw(9, 2, 3), [draw(2, 4, seed=k) for k in range(3)]
     turns = [ran(REGISTRY["elman"], [x[k::3]], [past[k]], p, H=4) for k in range(3)]
     y, *final = ran(cell, [x], past, p, backend, H=4)
-    compare([*(y[k::3] for k in range(3)), *final], [*(t[0] for t in turns), *(t[1] for t in turns)],
-            ["y"] * 3 + list(cell.states), 1e-12)
+    compare(
+        [*(y[k::3] for k in range(3)), *final],
+        [*(t[0] for t in turns), *(t[1] for t in turns)],
+        ["y"] * 3 + list(cell.states),
+        1e-12,
+    )
 
 
 @BOTH
@@ -86,7 +113,9 @@ def test_narx_weighs_the_oldest_output_first(backend):
     p["U"][1:] = 0.0
     y, *_ = ran(cell, [draw(3, 2, 3)], past, p, backend, H=4, O=4)
     for k in range(3):
-        slopes = torch.autograd.grad(y[k].sum(), past, retain_graph=True, materialize_grads=True, allow_unused=True)
+        slopes = torch.autograd.grad(
+            y[k].sum(), past, retain_graph=True, materialize_grads=True, allow_unused=True
+        )
         assert [bool(g.any()) for g in slopes] == [j == k for j in range(3)]
 
 
@@ -97,14 +126,20 @@ def test_a_cascaded_network_is_a_second_order_one(backend):
     A unit whose weights are all zero is sigmoid(0) = 1/2 for ever, exactly, so the weights that read it are doubled.
     """
     cascaded, p = randomly("sequential_cascaded", 3, 4)
-    weights = torch.zeros(5, 5, 4, **DOUBLE)                     # next unit, unit, input
+    weights = torch.zeros(5, 5, 4, **DOUBLE)  # next unit, unit, input
     weights[:4, :4, :3], weights[:4, :4, 3] = p["C"], p["U"]
     weights[:4, 4, :3], weights[:4, 4, 3] = 2 * p["V"], 2 * p["b"]
     x, z = draw(6, 2, 3), draw(2, 4, seed=1)
     always_on, half = torch.ones(6, 2, 1, **DOUBLE), torch.full((2, 1), 0.5, **DOUBLE)
     y, last = ran(cascaded, [x], [z], p, backend, H=4)
-    found = ran(REGISTRY["second_order_rnn"], [torch.cat([x, always_on], -1)], [torch.cat([z, half], -1)],
-                {"W": weights, "b": torch.zeros(5, **DOUBLE)}, backend, H=5)
+    found = ran(
+        REGISTRY["second_order_rnn"],
+        [torch.cat([x, always_on], -1)],
+        [torch.cat([z, half], -1)],
+        {"W": weights, "b": torch.zeros(5, **DOUBLE)},
+        backend,
+        H=5,
+    )
     compare([v[..., :4] for v in found], [y, last], ["y", "z"], 1e-12)
 
 

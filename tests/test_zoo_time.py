@@ -38,7 +38,7 @@ def test_the_liquid_solver_converges_to_its_equation():
         f = torch.sigmoid(x[0] @ p["W"].T + h @ p["U"].T + p["b"])
         return (f * p["A"] - (1 / p["tau"] + f) * h) / n
 
-    for _ in range(n):                                     # Runge-Kutta
+    for _ in range(n):  # Runge-Kutta
         k_1 = slope(exact)
         k_2 = slope(exact + k_1 / 2)
         k_3 = slope(exact + k_2 / 2)
@@ -57,7 +57,12 @@ def test_cfc_goes_from_one_candidate_to_the_other():
     z = 1.7159 * torch.tanh(0.666 * (x[0] @ p["W"].T + h @ p["U"].T + p["b"]))
     early, late = (torch.tanh(z @ p[f"W_{k}"].T + p[f"b_{k}"]) for k in "gh")
     for dt, expected in ((0.0, (early + late) / 2), (100.0, late), (-100.0, early)):
-        compare([ran(cell, [x, torch.full((1, 1, 1), dt, **DOUBLE)], [h], p, H=4)[1]], [expected], [f"dt={dt}"], 1e-12)
+        compare(
+            [ran(cell, [x, torch.full((1, 1, 1), dt, **DOUBLE)], [h], p, H=4)[1]],
+            [expected],
+            [f"dt={dt}"],
+            1e-12,
+        )
 
 
 @BOTH
@@ -86,7 +91,9 @@ def test_a_skip_rnn_that_never_skips_is_its_base(name, base, backend):
     x = draw(6, 2, 3)
     state = [draw(2, 4, seed=k) for k in range(len(cell.states) - 1)]
     found = ran(cell, [x], [*state, torch.ones(2, 1, **DOUBLE)], p, backend, H=4)
-    expected = ran(REGISTRY[base], [x], state, {k: v for k, v in p.items() if k in REGISTRY[base].parameters}, H=4)
+    expected = ran(
+        REGISTRY[base], [x], state, {k: v for k, v in p.items() if k in REGISTRY[base].parameters}, H=4
+    )
     compare(found[:-1], expected, ["y", *REGISTRY[base].states], 1e-12)
 
 
@@ -114,8 +121,12 @@ def test_adaptive_computation_stops_where_it_is_sure(backend):
     for n in range(5):
         state = torch.tanh(x[0] @ p["W"].T + state @ p["U"].T + p["b"] + (p["first"] if n == 0 else 0))
         updates.append(state)
-    for halting, made, weights in ((0.995, 1, (1,)), (0.6, 2, (0.6, 0.4)), (0.3, 4, (0.3, 0.3, 0.3, 0.1)),
-                                   (0.1, 5, (0.1, 0.1, 0.1, 0.1, 0.6))):
+    for halting, made, weights in (
+        (0.995, 1, (1,)),
+        (0.6, 2, (0.6, 0.4)),
+        (0.3, 4, (0.3, 0.3, 0.3, 0.1)),
+        (0.1, 5, (0.1, 0.1, 0.1, 0.1, 0.6)),
+    ):
         halts = {**p, "w_p": p["w_p"] * 0, "b_p": torch.tensor(math.log(halting / (1 - halting)), **DOUBLE)}
         y, _, cost = ran(cell, [x], [s, none], halts, backend, H=4)
         expected = sum(w * u for w, u in zip(weights, updates))
@@ -130,7 +141,9 @@ def test_slow_units_do_not_see_the_input_and_move_slowly():
     torch.manual_seed(0)
     x = torch.randn(2, 1, 3, **DOUBLE, requires_grad=True)
     _, (u,) = layer(x[:1])
-    assert [bool(torch.autograd.grad(u[0, 0, k], x, retain_graph=True)[0].any()) for k in range(16)] == (~slow).tolist()
+    assert [bool(torch.autograd.grad(u[0, 0, k], x, retain_graph=True)[0].any()) for k in range(16)] == (
+        ~slow
+    ).tolist()
     _, (far,) = layer(x, (torch.full((1, 1, 16), 100.0, **DOUBLE),))
     assert (far[0, 0, slow] > 96).all() and (far[0, 0, ~slow] < 70).all()
 
@@ -142,7 +155,7 @@ def test_an_echo_state_network_trains_nothing_and_forgets_its_start():
     assert not list(layer.parameters())
     assert set(weights.W.flatten().tolist()) == {-1.0, 1.0}
     assert torch.linalg.eigvals(weights.U).abs().max().item() == pytest.approx(1.0)
-    assert (weights.U != 0).double().mean().item() == pytest.approx(1 / 6, abs=0.03)       # ten a unit
+    assert (weights.U != 0).double().mean().item() == pytest.approx(1 / 6, abs=0.03)  # ten a unit
     x = draw(400, 1, 2)
     ends = [layer(x, (draw(1, 1, 60, seed=k),))[1][0] for k in (1, 2)]
     assert (ends[0] - ends[1]).abs().max() < 1e-6
@@ -173,8 +186,10 @@ def test_the_lru_starts_on_its_ring_and_stays_stable():
         assert math.exp(-math.exp(nu)) <= 1.0
 
 
-@pytest.mark.parametrize("name", ("uniform", "signs", "lecun", "half_lecun", "reservoir", "antisymmetric", "rotations",
-                                  "clockwork_mask"))
+@pytest.mark.parametrize(
+    "name",
+    ("uniform", "signs", "lecun", "half_lecun", "reservoir", "antisymmetric", "rotations", "clockwork_mask"),
+)
 @pytest.mark.parametrize("size", (1, 2, 5))
 def test_draws_of_any_size_are_finite(name, size):
     tensor = torch.full((size, size), float("nan"), **DOUBLE)

@@ -20,13 +20,26 @@ from unrolled.kernels.c.emit import emit, header, kind_of
 from unrolled.kernels.c.spell import unspelled
 from unrolled.plan.plan import Plan, plan_of
 
-STARTERS = ("elman", "gru", "gru_reset_before", "indrnn", "intersection_rnn", "jordan", "lem", "lstm", "mgu", "mingru",
-            "peephole_lstm", "phased_lstm", "rhn")
+STARTERS = (
+    "elman",
+    "gru",
+    "gru_reset_before",
+    "indrnn",
+    "intersection_rnn",
+    "jordan",
+    "lem",
+    "lstm",
+    "mgu",
+    "mingru",
+    "peephole_lstm",
+    "phased_lstm",
+    "rhn",
+)
 LEVEL = {"float64": "-O0", "float32": "-O1", "mixed": "-O1"}
-USUAL = ("float64", "float32")                                            # what most tests run; the other on demand
-OWN = ("forward", "backward", "forward_part", "backward_part", "job")     # names that every emitted file has
+USUAL = ("float64", "float32")  # what most tests run; the other on demand
+OWN = ("forward", "backward", "forward_part", "backward_part", "job")  # names that every emitted file has
 alone = library.load
-_separate: list[bool] = []                                                # not empty: everything is built alone
+_separate: list[bool] = []  # not empty: everything is built alone
 
 
 def refused(name: str) -> bool:
@@ -40,7 +53,9 @@ def refused(name: str) -> bool:
 @lru_cache(maxsize=1)
 def homes() -> dict[Graph, str]:
     """The family of each registered cell that is built together with others."""
-    return {cell.graph: cell.family for name, cell in REGISTRY.items() if name not in STARTERS and not refused(name)}
+    return {
+        cell.graph: cell.family for name, cell in REGISTRY.items() if name not in STARTERS and not refused(name)
+    }
 
 
 def text_of(graphs: list[Graph], precision: str) -> str:
@@ -65,7 +80,7 @@ def load(plan: Plan, precision: str) -> tuple:
     """What stands in for `library.load` while tests run."""
     if _separate or plan.graph.name in STARTERS or library.OPTIMISE != "-O3":
         return alone(plan, precision)
-    with contextlib.suppress(CompilerError):                # one cell's bad C is that cell's, and not its family's
+    with contextlib.suppress(CompilerError):  # one cell's bad C is that cell's, and not its family's
         if home := homes().get(plan.graph):
             return family(home, precision)[plan.graph]
     before, library.OPTIMISE = library.OPTIMISE, LEVEL[precision]
@@ -77,11 +92,19 @@ def load(plan: Plan, precision: str) -> tuple:
 
 def build_all(backwards: bool, at_once: int) -> None:
     """Everything that a whole run will load. Two processes that start at opposite ends share the work."""
-    jobs = [lambda n=name, p=precision: family(n, p) for name in sorted(set(homes().values())) for precision in USUAL]
-    jobs += [lambda n=name, p=precision: alone(plan_of(REGISTRY[n].graph), p) for name in STARTERS for precision in USUAL]
+    jobs = [
+        lambda n=name, p=precision: family(n, p)
+        for name in sorted(set(homes().values()))
+        for precision in USUAL
+    ]
+    jobs += [
+        lambda n=name, p=precision: alone(plan_of(REGISTRY[n].graph), p)
+        for name in STARTERS
+        for precision in USUAL
+    ]
 
     def run(job) -> None:
-        with contextlib.suppress(CompilerError):            # tests of that cell will say so
+        with contextlib.suppress(CompilerError):  # tests of that cell will say so
             job()
 
     with ThreadPoolExecutor(at_once) as pool:

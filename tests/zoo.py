@@ -11,7 +11,7 @@ from unrolled.kernels import Schedule, run
 
 BOTH = pytest.mark.parametrize("backend", BACKENDS)
 DOUBLE = {"dtype": torch.float64}
-PLAIN = {**DOUBLE, "backend": "reference"}        # layers that are looked at, not measured
+PLAIN = {**DOUBLE, "backend": "reference"}  # layers that are looked at, not measured
 
 
 def draw(*shape, seed: int = 0, scale: float = 0.6):
@@ -23,8 +23,15 @@ def ran(cell, inputs, state, parameters, backend: str = "reference", **sizes):
     """Outputs (T, B, .) and final states; inputs are (T, B, .)."""
     steps, batch = inputs[0].shape[:2]
     packed = [x.reshape(steps * batch, -1) for x in inputs]
-    y, final, _ = run(cell.graph, {"I": inputs[0].shape[-1], **sizes}, packed, list(state),
-                      {(k,): v for k, v in parameters.items()}, Schedule(steps, batch), backend=backend)
+    y, final, _ = run(
+        cell.graph,
+        {"I": inputs[0].shape[-1], **sizes},
+        packed,
+        list(state),
+        {(k,): v for k, v in parameters.items()},
+        Schedule(steps, batch),
+        backend=backend,
+    )
     return [y.view(steps, batch, -1), *final]
 
 

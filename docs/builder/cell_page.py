@@ -64,7 +64,9 @@ def listed(text: str, language: str = "text") -> str:
 def _from(cell: Cell) -> str:
     known = references()
     papers = [
-        f"[{known[k].short}]({known[k].url})" if known[k].url else known[k].short for k in cell.cite if k in known
+        f"[{known[k].short}]({known[k].url})" if known[k].url else known[k].short
+        for k in cell.cite
+        if k in known
     ]
     return (
         f"*{cell.family}* · {cell.year or ''} · {', '.join(papers)}"

@@ -46,7 +46,9 @@ def unheaded(text: str) -> str:
 
 def unfolding(title: str, text: str) -> str:
     """Markdown behind a line to click on."""
-    return "\n\n".join((raw(f'<details class="more"><summary>{escape(title)}</summary>'), text, raw("</details>")))
+    return "\n\n".join(
+        (raw(f'<details class="more"><summary>{escape(title)}</summary>'), text, raw("</details>"))
+    )
 
 
 def example(name: str, rows: tuple[int, ...] | None = None, title: str = "") -> str:

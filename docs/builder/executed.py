@@ -22,7 +22,6 @@ import shlex
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from unittest.mock import patch
 
 from unrolled import cli

@@ -87,12 +87,20 @@ def site_page(path: Path) -> str:
 def _contents() -> str:
     """The table of contents; a new page in docs/ is in it by itself."""
     guide, how_to = (
-        [f"{folder}/{path.stem}" for path in sorted((DOCS / folder).glob("*.md"), key=lambda p: (p.stem != "index", p))]
+        [
+            f"{folder}/{path.stem}"
+            for path in sorted((DOCS / folder).glob("*.md"), key=lambda p: (p.stem != "index", p))
+        ]
         for folder in RUN
     )
     others = sorted(path.stem for path in DOCS.glob("*.md") if path.stem not in ("index", *FIRST))
     project = [name.removesuffix(".md") for name in PROJECT.values()]
-    groups = {"Guide": guide, "How to": how_to, "Reference": ["cells/index", *FIRST, *others], "Project": project}
+    groups = {
+        "Guide": guide,
+        "How to": how_to,
+        "Reference": ["cells/index", *FIRST, *others],
+        "Project": project,
+    }
     return "".join(
         "\n```{toctree}\n:hidden:\n:caption: " + caption + "\n\n" + "\n".join(names) + "\n```\n"
         for caption, names in groups.items()

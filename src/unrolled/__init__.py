@@ -61,20 +61,41 @@ if TYPE_CHECKING:
     from .transform import multiplicative as multiplicative
     from .transform import recurrent_dropout as recurrent_dropout
     from .transform import replace as replace
-    from .transform import residual as residual
     from .transform import resettable as resettable
+    from .transform import residual as residual
     from .transform import weight_drop as weight_drop
     from .transform import zoneout as zoneout
 
 # Loaded when they are asked for: to draw, print or check a cell's equations takes no torch, to use one cell not the zoo.
 _LATER = {
-    "Recurrent": ".layers.recurrent", "LSTM": ".layers.torch_names", "GRU": ".layers.torch_names",
-    "RNN": ".layers.torch_names", "watch": ".layers.watch", "LanguageModel": ".models.language",
-    "gradient_flow": ".layers.gradient_flow", "Stacked": ".layers.stacked", "from_torchrecurrent": ".layers.from_torchrecurrent",
-    "worked": ".byhand.worked", "CharLM": ".tasks.char_lm", "train": ".training",
-    "cell_from_latex": ".latex", "python_from_latex": ".latex",
-    **dict.fromkeys(("activations", "initialised", "multiplicative", "recurrent_dropout", "replace",
-                     "residual", "resettable", "weight_drop", "zoneout"), ".transform"),
+    "Recurrent": ".layers.recurrent",
+    "LSTM": ".layers.torch_names",
+    "GRU": ".layers.torch_names",
+    "RNN": ".layers.torch_names",
+    "watch": ".layers.watch",
+    "LanguageModel": ".models.language",
+    "gradient_flow": ".layers.gradient_flow",
+    "Stacked": ".layers.stacked",
+    "from_torchrecurrent": ".layers.from_torchrecurrent",
+    "worked": ".byhand.worked",
+    "CharLM": ".tasks.char_lm",
+    "train": ".training",
+    "cell_from_latex": ".latex",
+    "python_from_latex": ".latex",
+    **dict.fromkeys(
+        (
+            "activations",
+            "initialised",
+            "multiplicative",
+            "recurrent_dropout",
+            "replace",
+            "residual",
+            "resettable",
+            "weight_drop",
+            "zoneout",
+        ),
+        ".transform",
+    ),
 }
 _FLOORS = ("cells", "transform")
 

@@ -20,7 +20,7 @@ from .views.equations import card
 from .views.latex import latex
 from .views.picture import picture
 
-Initial = float | str                 # a constant, or the name of an initialisation
+Initial = float | str  # a constant, or the name of an initialisation
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,19 +84,31 @@ class Cell:
             return self
         draft = Draft(self.graph)
         means = {name: noise.mean for name, noise in self.noise.items()}
-        draft.change = lambda node: draft.symbol(means[node.value]) if node.is_leaf and node.value in means else None
+        draft.change = lambda node: (
+            draft.symbol(means[node.value]) if node.is_leaf and node.value in means else None
+        )
         draft.inputs, draft.copies = list(self.inputs), False
         return self.made_of(draft.finish(self.name), noise={})
 
     def made_of(self, graph: Graph, *, noise: Mapping[str, Noise] | None = None) -> Cell:
         """A cell with these equations and this one's papers, first values and so on, as far as the names are still there."""
         kept = {*graph.parameters, *graph.states}
-        return replace(self, name=graph.name, function=None, stored=graph, shapes={}, values={},
-                       start={k: v for k, v in self.start.items() if k in kept},
-                       fixed=tuple(k for k in self.fixed if k in kept),
-                       init={k: v for k, v in self.init.items() if k in kept},
-                       noise={k: v for k, v in (self.noise if noise is None else noise).items()
-                              if k in graph.inputs or k in graph.parameters})
+        return replace(
+            self,
+            name=graph.name,
+            function=None,
+            stored=graph,
+            shapes={},
+            values={},
+            start={k: v for k, v in self.start.items() if k in kept},
+            fixed=tuple(k for k in self.fixed if k in kept),
+            init={k: v for k, v in self.init.items() if k in kept},
+            noise={
+                k: v
+                for k, v in (self.noise if noise is None else noise).items()
+                if k in graph.inputs or k in graph.parameters
+            },
+        )
 
     @property
     def hyper(self) -> dict[str, object]:
@@ -114,8 +126,10 @@ class Cell:
         for name in values:
             if name not in hyper and name not in letters:
                 known = ", ".join([*hyper, *sorted(letters)])
-                raise UsageError(f"{self.name}.using({name}=...): {self.name} has no {name}. "
-                                 + (f"It takes {known}." if known else "It takes no hyper-parameters."))
+                raise UsageError(
+                    f"{self.name}.using({name}=...): {self.name} has no {name}. "
+                    + (f"It takes {known}." if known else "It takes no hyper-parameters.")
+                )
         chosen = {k: _like(self.name, k, hyper[k], v) for k, v in values.items() if k in hyper}
         widths = {k: int(v) for k, v in values.items() if k in letters}
         stored = None
@@ -131,7 +145,11 @@ class Cell:
         """
         if self.function is not None:
             return self.function(*args, **{**self.values, **parameters})
-        if self.noise and len(args) == len(self.inputs) + len(self.states) and not self.noise.keys() & parameters.keys():
+        if (
+            self.noise
+            and len(args) == len(self.inputs) + len(self.states)
+            and not self.noise.keys() & parameters.keys()
+        ):
             return self.evaluation(*args, **parameters)
         return interpret(self.graph, args, parameters, self.widths)
 
@@ -148,8 +166,9 @@ class Cell:
         """
         return latex(self.graph, comments=comments, numbered=numbered)
 
-    def picture(self, file: str | Path | None = None, *, steps: int = 1, parts: bool = False,
-                theme: str = "auto") -> str:
+    def picture(
+        self, file: str | Path | None = None, *, steps: int = 1, parts: bool = False, theme: str = "auto"
+    ) -> str:
         """The computational graph as a picture: SVG text, and a file if one is named (.svg, .png, .pdf).
 
         steps  how many steps are unrolled, from 1 to 64; all use the same weights
@@ -172,38 +191,74 @@ class Cell:
 
             print(lstm.listing({"I": 28, "H": 64}))
         """
-        return account(self.name, self.graph, doc=self.doc, sizes={**self.widths, **(sizes or {})}, init=self.init,
-                       fixed=self.fixed, start=self.start, bibtex=bibtex(self.cite, self.year), masks=tuple(self.noise))
+        return account(
+            self.name,
+            self.graph,
+            doc=self.doc,
+            sizes={**self.widths, **(sizes or {})},
+            init=self.init,
+            fixed=self.fixed,
+            start=self.start,
+            bibtex=bibtex(self.cite, self.year),
+            masks=tuple(self.noise),
+        )
 
     def to_json(self) -> dict:
         """The cell as plain data; `Cell.from_json` needs nothing else and runs no code."""
-        return {"name": self.name, "graph": graph_to_json(self.graph), "start": dict(self.start),
-                "fixed": list(self.fixed), "init": dict(self.init), "cite": list(self.cite), "doc": self.doc,
-                "family": self.family, "year": self.year, "widths": dict(self.widths),
-                "noise": {name: [noise.rate, noise.kind, noise.over] for name, noise in self.noise.items()}}
+        return {
+            "name": self.name,
+            "graph": graph_to_json(self.graph),
+            "start": dict(self.start),
+            "fixed": list(self.fixed),
+            "init": dict(self.init),
+            "cite": list(self.cite),
+            "doc": self.doc,
+            "family": self.family,
+            "year": self.year,
+            "widths": dict(self.widths),
+            "noise": {name: [noise.rate, noise.kind, noise.over] for name, noise in self.noise.items()},
+        }
 
     @staticmethod
     def from_json(data: dict) -> Cell:
         """A cell from the data of `to_json`. Raises UsageError where the data is none."""
         try:
-            return Cell(name=data["name"], start=data["start"], fixed=tuple(data["fixed"]), init=data["init"],
-                        cite=tuple(data["cite"]), doc=data["doc"], family=data["family"], year=data["year"],
-                        widths=data["widths"], stored=graph_from_json(data["graph"]),
-                        noise={name: Noise(*noise) for name, noise in data.get("noise", {}).items()})
+            return Cell(
+                name=data["name"],
+                start=data["start"],
+                fixed=tuple(data["fixed"]),
+                init=data["init"],
+                cite=tuple(data["cite"]),
+                doc=data["doc"],
+                family=data["family"],
+                year=data["year"],
+                widths=data["widths"],
+                stored=graph_from_json(data["graph"]),
+                noise={name: Noise(*noise) for name, noise in data.get("noise", {}).items()},
+            )
         except (AttributeError, KeyError, TypeError, ValueError, IndexError) as error:
             raise UsageError(f"this is no stored cell: {error!r}") from None
 
     def __deepcopy__(self, memo) -> Cell:
-        return self                                # nothing in it changes
+        return self  # nothing in it changes
 
     def __reduce__(self):
         return Cell.from_json, (self.to_json(),)
 
     def __str__(self) -> str:
         """The equations, parameters, counts and papers, on one page."""
-        return card(self.name, self.graph, doc=self.doc, papers=citations(self.cite, self.year), hyper=self.hyper,
-                    init=self.init, fixed=self.fixed, start=self.start, widths=self.widths,
-                    masks={name: str(noise) for name, noise in self.noise.items()})
+        return card(
+            self.name,
+            self.graph,
+            doc=self.doc,
+            papers=citations(self.cite, self.year),
+            hyper=self.hyper,
+            init=self.init,
+            fixed=self.fixed,
+            start=self.start,
+            widths=self.widths,
+            masks={name: str(noise) for name, noise in self.noise.items()},
+        )
 
     def __repr__(self) -> str:
         given = ", ".join(f"{k}={v}" for k, v in {**self.values, **self.widths}.items())
@@ -212,8 +267,11 @@ class Cell:
 
 def _like(cell_name: str, name: str, default: object, value: object) -> object:
     """The value, if it is of the default's kind: a whole number or a text shapes the graph, another number does not."""
-    accepted, called = {float: ((int, float), "a number"), int: (int, "a whole number"),
-                        str: (str, "a text")}.get(type(default), (object, ""))
+    accepted, called = {
+        float: ((int, float), "a number"),
+        int: (int, "a whole number"),
+        str: (str, "a text"),
+    }.get(type(default), (object, ""))
     if not isinstance(value, accepted):
         raise UsageError(f"{cell_name}.using({name}={value!r}): {name} is {called}, for instance {default!r}.")
     return float(value) if isinstance(default, float) else value
@@ -222,9 +280,17 @@ def _like(cell_name: str, name: str, default: object, value: object) -> object:
 REGISTRY: dict[str, Cell] = {}
 
 
-def cell(function: Callable | None = None, *, cite: str | tuple[str, ...] = (), shapes: Mapping[str, Shape] | None = None,
-         start: Mapping[str, float] | None = None, fixed: tuple[str, ...] = (), init: Mapping[str, Initial] | None = None,
-         family: str = "", year: int | None = None):
+def cell(
+    function: Callable | None = None,
+    *,
+    cite: str | tuple[str, ...] = (),
+    shapes: Mapping[str, Shape] | None = None,
+    start: Mapping[str, float] | None = None,
+    fixed: tuple[str, ...] = (),
+    init: Mapping[str, Initial] | None = None,
+    family: str = "",
+    year: int | None = None,
+):
     """Makes a cell of a function; the language is in docs/language.md.
 
         @cell(cite="zhou2016mgu")
@@ -236,10 +302,22 @@ def cell(function: Callable | None = None, *, cite: str | tuple[str, ...] = (), 
 
     Nothing is traced yet; mistakes in the equations show when the cell is first used, as CellError.
     """
+
     def make(function: Callable) -> Cell:
         doc = (function.__doc__ or "").strip()
-        return Cell(function.__name__, function, shapes or {}, start or {}, fixed, init or {},
-                    (cite,) if isinstance(cite, str) else tuple(cite), doc, family, year)
+        return Cell(
+            function.__name__,
+            function,
+            shapes or {},
+            start or {},
+            fixed,
+            init or {},
+            (cite,) if isinstance(cite, str) else tuple(cite),
+            doc,
+            family,
+            year,
+        )
+
     return make if function is None else make(function)
 
 
@@ -260,10 +338,12 @@ def find(named: str | Cell | Callable) -> Cell:
         return named
     if callable(named):
         return cell(named)
-    from . import cells as _zoo          # noqa: F401  (registers the cells; only a name needs them)
+    from . import cells as _zoo  # noqa: F401  (registers the cells; only a name needs them)
+
     if named in REGISTRY:
         return REGISTRY[named]
     from difflib import get_close_matches
+
     near = get_close_matches(str(named), REGISTRY, 3, 0.5)
     hint = f"Did you mean {' or '.join(near)}?" if near else "`unrolled cells` lists them."
     raise UsageError(f"there is no cell called {named!r}. {hint}")

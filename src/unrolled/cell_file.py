@@ -51,8 +51,10 @@ def _from_file(file: Path, function: str) -> Cell:
         raise UsageError(f"{file}:{function}: {file} has no {function!r}; {have}. Check the function's name.")
     found = getattr(module, function)
     if not isinstance(found, Cell) and not callable(found):
-        raise UsageError(f"{file}:{function}: {function!r} is a {type(found).__name__}, not a function: "
-                         "name the function that holds the cell's equations.")
+        raise UsageError(
+            f"{file}:{function}: {function!r} is a {type(found).__name__}, not a function: "
+            "name the function that holds the cell's equations."
+        )
     return found if isinstance(found, Cell) else cell(found)
 
 

@@ -15,10 +15,10 @@ from .graph.node import size
 from .layers.recurrent import Recurrent
 from .models.language import LanguageModel
 
-WIDTHS = ((3, 4), (4, 4))      # I and H; the second where the equations need both equal
-STEP = 1e-6                    # of the differences, about the cube root of float64's precision
-GRADIENT_LIMIT = 1e-6          # relative to the largest entry of the tensor's gradient
-LOSS_LIMIT = 0.3               # nats above log V
+WIDTHS = ((3, 4), (4, 4))  # I and H; the second where the equations need both equal
+STEP = 1e-6  # of the differences, about the cube root of float64's precision
+GRADIENT_LIMIT = 1e-6  # relative to the largest entry of the tensor's gradient
+LOSS_LIMIT = 0.3  # nats above log V
 
 
 @dataclass(frozen=True)
@@ -116,7 +116,9 @@ def _inputs(cell: Cell, layer: Recurrent) -> tuple[Tensor, ...]:
     """(4, 2, width) each, (4, 2) where the equations take a number."""
     sizes = {"I": layer.input_size, "H": layer.hidden_size, **cell.widths}
     shapes = [cell.graph.shape("input", name) for name in cell.inputs]
-    return tuple(torch.randn(4, 2, *(size(dim, sizes) for dim in shape), dtype=torch.float64) for shape in shapes)
+    return tuple(
+        torch.randn(4, 2, *(size(dim, sizes) for dim in shape), dtype=torch.float64) for shape in shapes
+    )
 
 
 def _error(tensor: Tensor, exact: Tensor | None, loss: Callable[[], Tensor]) -> float:

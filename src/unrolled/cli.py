@@ -61,9 +61,17 @@ def _message(error: UnrolledError) -> str:
 def _dispatch(command: str, arguments: list[str]) -> int:
     if command == "train":
         return _train(arguments)
-    commands = {"sample": sample, "evaluate": evaluate, "cells": cells, "show": show, "byhand": byhand, "check": check}
+    commands = {
+        "sample": sample,
+        "evaluate": evaluate,
+        "cells": cells,
+        "show": show,
+        "byhand": byhand,
+        "check": check,
+    }
     if command == "--version":
         from importlib.metadata import version
+
         print(f"unrolled {version('unrolled')}")
         return 0
     if command not in commands:
@@ -73,8 +81,7 @@ def _dispatch(command: str, arguments: list[str]) -> int:
 
 def _parse(function: Callable, program: str, arguments: list[str]):
     """Call a function with the options its signature names; wrong options end with exit code 2."""
-    return tyro.cli(function, prog=program, args=arguments,
-                    config=(tyro.conf.OmitArgPrefixes,))
+    return tyro.cli(function, prog=program, args=arguments, config=(tyro.conf.OmitArgPrefixes,))
 
 
 # --- train -----------------------------------------------------------------------------------------------------
@@ -100,24 +107,39 @@ class Budget:
 
 def _train(arguments: list[str]) -> int:
     from . import tasks
+
     if not arguments or arguments[0] in ("-h", "--help"):
-        print(f"usage: unrolled train TASK ...      TASK is one of: {', '.join(tasks.names())}\n"
-              "       unrolled train --resume RUN\n\nunrolled train TASK --help lists a task's options.")
+        print(
+            f"usage: unrolled train TASK ...      TASK is one of: {', '.join(tasks.names())}\n"
+            "       unrolled train --resume RUN\n\nunrolled train TASK --help lists a task's options."
+        )
         return 0 if arguments else 2
     if arguments[0].split("=")[0] == "--resume":
         return _parse(_resume, "unrolled train", arguments)
     if arguments[0].startswith("-"):
-        raise UsageError(f"train was given {arguments[0]} before a task: "
-                         f"write unrolled train TASK ..., TASK being one of {', '.join(tasks.names())}.")
+        raise UsageError(
+            f"train was given {arguments[0]} before a task: "
+            f"write unrolled train TASK ..., TASK being one of {', '.join(tasks.names())}."
+        )
     task_type = tasks.find(arguments[0])
 
     def start(task, budget: Budget) -> int:
         from .training import train
+
         if getattr(task, "latex", None) is not None:
             task.check()
             _pasted(task.latex, sys.stdout)
-        return _exit_code(train(task, minutes=budget.minutes, epochs=budget.epochs, seed=budget.seed, out=budget.out,
-                                save_every=budget.save_every, profile=budget.profile))
+        return _exit_code(
+            train(
+                task,
+                minutes=budget.minutes,
+                epochs=budget.epochs,
+                seed=budget.seed,
+                out=budget.out,
+                save_every=budget.save_every,
+                profile=budget.profile,
+            )
+        )
 
     about = task_type.__doc__.split(">>>")[0].strip()
     start.__annotations__["task"] = Annotated[task_type, tyro.conf.arg(help=about)]
@@ -134,6 +156,7 @@ def _resume(*, resume: Path, save_every: float = 30.0, profile: Flag = False) ->
         profile: say at the end where the time of a step went, part by part; kept as profile.json
     """
     from .training import resume as go_on
+
     return _exit_code(go_on(resume, save_every=save_every, profile=profile))
 
 
@@ -144,9 +167,17 @@ def _exit_code(run) -> int:
 # --- the other commands ----------------------------------------------------------------------------------------
 
 
-def sample(run: Positional[Path], prime: str | None = None, length: int = 500, temperature: float = 0.8,
-           top_k: int | None = None, top_p: float | None = None, seed: int = 0, count: int = 1,
-           weights: str = "float32") -> None:
+def sample(
+    run: Positional[Path],
+    prime: str | None = None,
+    length: int = 500,
+    temperature: float = 0.8,
+    top_k: int | None = None,
+    top_p: float | None = None,
+    seed: int = 0,
+    count: int = 1,
+    weights: str = "float32",
+) -> None:
     """Let a trained model write.
 
     Args:
@@ -161,6 +192,7 @@ def sample(run: Positional[Path], prime: str | None = None, length: int = 500, t
         weights: float32, or bf16 for half the bytes; the loss of both is then said
     """
     from .commands.sample import Wish, texts
+
     texts(run, Wish(prime, length, temperature, top_k, top_p, seed, count, weights))
 
 
@@ -173,17 +205,28 @@ def evaluate(run: Positional[Path], text: Path, as_json: Json = False) -> None:
         as_json: print one JSON object
     """
     from .trained import open_run
+
     score = open_run(run).evaluate_file(text)
     if as_json:
         print(json.dumps(score.to_json()))
     else:
-        print(f"{score.characters:,} characters: {score.nats:.4f} nats per character, "
-              f"{score.bits:.4f} bits per character, perplexity {score.perplexity:.3f}")
+        print(
+            f"{score.characters:,} characters: {score.nats:.4f} nats per character, "
+            f"{score.bits:.4f} bits per character, perplexity {score.perplexity:.3f}"
+        )
 
 
-def cells(family: str | None = None, year: str | None = None, since: int | None = None, until: int | None = None,
-          states: int | None = None, search: str | None = None, backend: str | None = None, sort: str | None = None,
-          as_json: Json = False) -> None:
+def cells(
+    family: str | None = None,
+    year: str | None = None,
+    since: int | None = None,
+    until: int | None = None,
+    states: int | None = None,
+    search: str | None = None,
+    backend: str | None = None,
+    sort: str | None = None,
+    as_json: Json = False,
+) -> None:
     """The cells there are, by family; `unrolled show CELL` prints one.
 
     Args:
@@ -200,13 +243,21 @@ def cells(family: str | None = None, year: str | None = None, since: int | None 
     from .commands.catalogue import table
     from .commands.cells import Wanted
     from .commands.cells import as_json as rows
+
     wanted = Wanted(family, year, since, until, states, search, backend, sort)
     _say(json.dumps(rows(wanted)) if as_json else table(None, wanted, colour=sys.stdout.isatty()))
 
 
-def show(cell: Positional[tuple[str, ...]] = (), stage: str = "equations", latex: Path | None = None,
-         out: Path | None = None, steps: int = 1, parts: bool = False, widths: tuple[str, ...] = (),
-         as_json: Json = False) -> None:
+def show(
+    cell: Positional[tuple[str, ...]] = (),
+    stage: str = "equations",
+    latex: Path | None = None,
+    out: Path | None = None,
+    steps: int = 1,
+    parts: bool = False,
+    widths: tuple[str, ...] = (),
+    as_json: Json = False,
+) -> None:
     """A cell as it goes through the house.
 
     Args:
@@ -220,9 +271,12 @@ def show(cell: Positional[tuple[str, ...]] = (), stage: str = "equations", latex
         as_json: of gradient-flow, print one JSON object
     """
     from .commands.show import show_all
+
     if latex is not None:
         if cell and stage != "gradient-flow":
-            raise UsageError(f"--latex {latex} and {cell[0]} are two cells, and --stage {stage} shows one. Leave one out.")
+            raise UsageError(
+                f"--latex {latex} and {cell[0]} are two cells, and --stage {stage} shows one. Leave one out."
+            )
         cell = (*cell, _pasted(latex, to=sys.stderr if as_json or stage == "picture" else sys.stdout))
     _say(show_all(cell, stage, out=out, steps=steps, parts=parts, widths=widths, as_json=as_json))
 
@@ -230,18 +284,32 @@ def show(cell: Positional[tuple[str, ...]] = (), stage: str = "equations", latex
 def _pasted(file: Path | str, to):
     """The cell of a file of LaTeX equations; prints the Python function that was understood."""
     from .latex import made_of_python, python_of_file
+
     source, name = python_of_file(file)
     print(source, file=to, flush=True)
     return made_of_python(source, name)
 
 
-def byhand(what: Positional[str] = "", numbers: Positional[Path | None] = None,
-           list_examples: Annotated[bool, tyro.conf.arg(name="list"), tyro.conf.FlagCreatePairsOff] = False,
-           loss: str | None = None, rate: float | None = None, optimiser: str = "sgd",
-           mean: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False, steps: int | None = None, rows: str | None = None,
-           every: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False, format: str = "text", out: Path | None = None,
-           picture: Path | None = None, of: str | None = None, row: int | None = None, leaves: tuple[str, ...] = (),
-           opened: tuple[str, ...] = (), theme: str = "auto") -> None:
+def byhand(
+    what: Positional[str] = "",
+    numbers: Positional[Path | None] = None,
+    list_examples: Annotated[bool, tyro.conf.arg(name="list"), tyro.conf.FlagCreatePairsOff] = False,
+    loss: str | None = None,
+    rate: float | None = None,
+    optimiser: str = "sgd",
+    mean: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False,
+    steps: int | None = None,
+    rows: str | None = None,
+    every: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False,
+    format: str = "text",
+    out: Path | None = None,
+    picture: Path | None = None,
+    of: str | None = None,
+    row: int | None = None,
+    leaves: tuple[str, ...] = (),
+    opened: tuple[str, ...] = (),
+    theme: str = "auto",
+) -> None:
     """A small net worked by hand: every number with its formula, every gradient with its chain of factors.
 
     Args:
@@ -266,10 +334,13 @@ def byhand(what: Positional[str] = "", numbers: Positional[Path | None] = None,
     """
     from .commands.byhand import Wish, listed
     from .commands.byhand import byhand as work
+
     if list_examples or not what:
         _say(listed())
         return
-    wish = Wish(loss, rate, optimiser, mean, steps, rows, every, format, out, picture, of, row, leaves, opened, theme)
+    wish = Wish(
+        loss, rate, optimiser, mean, steps, rows, every, format, out, picture, of, row, leaves, opened, theme
+    )
     _say(work(what, numbers, wish, colour=sys.stdout.isatty()))
 
 
@@ -286,10 +357,12 @@ def check(what: Positional[str], as_json: Json = False) -> int:
         what: a cell's name, FILE.py:FUNCTION, or a run's folder
         as_json: print one JSON object
     """
-    from .check import GRADIENT_LIMIT, check_cell
     from .cell_file import find_cell
+    from .check import GRADIENT_LIMIT, check_cell
+
     if Path(what).is_dir():
         from .trained import read_parts
+
         task, cell, vocabulary = read_parts(what)
         checked = check_cell(cell, characters=len(vocabulary), hidden=task.hidden, layers=task.layers)
     else:
@@ -298,7 +371,9 @@ def check(what: Positional[str], as_json: Json = False) -> int:
         print(json.dumps(checked.to_json()))
         return 0 if checked.passed else 1
     for name, error in checked.gradients.items():
-        print(f"{'right' if error <= GRADIENT_LIMIT else 'WRONG'}  {name:24} {error:.1e} off the finite differences")
+        print(
+            f"{'right' if error <= GRADIENT_LIMIT else 'WRONG'}  {name:24} {error:.1e} off the finite differences"
+        )
     if checked.nats is not None:
         print(f"untrained: {checked.nats:.4f} nats per character, log V is {checked.log_v:.4f}")
     print(f"{checked.cell}: {'all is right' if checked.passed else 'something is WRONG'}")

@@ -15,12 +15,12 @@ from .progress import duration, printable
 from .schedule import Plan, first_factor, steps_in
 from .snapshot import Training, diverged, save
 
-EVALUATIONS = 5           # in a run
-REPORTS = 200             # lines in metrics.jsonl
-SAMPLED = 240             # characters of each sample
-TIMED_STEPS = (12, 200)   # at least and at most this many steps are timed,
-TIMED_SECONDS = 2.0       # until this long has passed
-EVALUATION_COST = 0.5     # of a training step on as many characters
+EVALUATIONS = 5  # in a run
+REPORTS = 200  # lines in metrics.jsonl
+SAMPLED = 240  # characters of each sample
+TIMED_STEPS = (12, 200)  # at least and at most this many steps are timed,
+TIMED_SECONDS = 2.0  # until this long has passed
+EVALUATION_COST = 0.5  # of a training step on as many characters
 
 
 def run_steps(training: Training, interruption: Interruption, save_every: float) -> None:
@@ -40,8 +40,10 @@ def run_steps(training: Training, interruption: Interruption, save_every: float)
         if interruption.name and (training.plan is None or training.step < training.plan.steps):
             saved_at = f"after step {training.step:,}, which is saved"
             kept = saved_at if training.plan else "while the first steps were timed"
-            training.progress.say(f"stopped by {interruption.name} {kept}. "
-                                  f"Go on with: unrolled train --resume {training.folder.path}")
+            training.progress.say(
+                f"stopped by {interruption.name} {kept}. "
+                f"Go on with: unrolled train --resume {training.folder.path}"
+            )
             return
     _finish(training)
 
@@ -76,7 +78,7 @@ def _take_step(training: Training) -> None:
     training.losses.append(loss.item())
     training.shown = loss.item() if step == 0 else 0.95 * training.shown + 0.05 * loss.item()
     training.durations.append(time.perf_counter() - began)
-    del training.durations[:-TIMED_STEPS[1]]
+    del training.durations[: -TIMED_STEPS[1]]
     done("bookkeeping")
 
 
@@ -90,8 +92,12 @@ def _timed_enough(training: Training) -> bool:
     least, most = TIMED_STEPS
     count, budget = training.step, training.settings["minutes"] * 60
     # A step may be so slow that a dozen would use up the whole time.
-    return count >= most or count >= 1 and training.elapsed() > budget / 2 or (
-        count >= least and sum(training.durations) >= TIMED_SECONDS)
+    return (
+        count >= most
+        or count >= 1
+        and training.elapsed() > budget / 2
+        or (count >= least and sum(training.durations) >= TIMED_SECONDS)
+    )
 
 
 def _fix_plan(training: Training) -> None:
@@ -102,8 +108,10 @@ def _fix_plan(training: Training) -> None:
     more = steps_in(left, training.durations, evaluation)
     _keep_plan(training, Plan(training.step + more, timed=training.step))
     epochs = training.plan.steps / data.steps_per_epoch
-    training.progress.say(f"{training.plan.steps:,} steps fit into the time: {epochs:.1f} times through the text, "
-                          f"dropout {training.task.settle(training.model, len(data.training), epochs):g}")
+    training.progress.say(
+        f"{training.plan.steps:,} steps fit into the time: {epochs:.1f} times through the text, "
+        f"dropout {training.task.settle(training.model, len(data.training), epochs):g}"
+    )
 
 
 def _settle_plan(training: Training, evaluation: float) -> None:
@@ -112,7 +120,10 @@ def _settle_plan(training: Training, evaluation: float) -> None:
     left = training.settings["minutes"] * 60 - training.elapsed()
     still = EVALUATIONS - round(training.plan.share(training.step) * EVALUATIONS)
     pace = statistics.median(training.durations)
-    _keep_plan(training, training.plan.settled(training.step, steps_in(left, training.durations, still * evaluation / pace)))
+    _keep_plan(
+        training,
+        training.plan.settled(training.step, steps_in(left, training.durations, still * evaluation / pace)),
+    )
 
 
 def _keep_plan(training: Training, plan: Plan) -> None:
@@ -131,8 +142,12 @@ def _report(training: Training) -> None:
     if step < plan.timed or not (evaluated or step == plan.timed or step % max(1, plan.steps // REPORTS) == 0):
         return
     began = time.monotonic()
-    figures = {"step": step, "characters": step * training.data.characters_per_step,
-               "seconds": round(training.elapsed(), 3), "loss": sum(training.losses) / len(training.losses)}
+    figures = {
+        "step": step,
+        "characters": step * training.data.characters_per_step,
+        "seconds": round(training.elapsed(), 3),
+        "loss": sum(training.losses) / len(training.losses),
+    }
     training.losses.clear()
     if evaluated:
         figures["validation"] = training.last = _evaluate(training)
@@ -149,12 +164,16 @@ def _evaluate(training: Training) -> float:
     if nats < training.best:
         training.best = nats
         folder.save_weights(training.model.state_dict(), {"step": step, "validation": nats})
-    drawn = task.sample(training.model, training.data.vocabulary, length=SAMPLED, seed=training.settings["seed"] + step)
+    drawn = task.sample(
+        training.model, training.data.vocabulary, length=SAMPLED, seed=training.settings["seed"] + step
+    )
     text = "".join(drawn)
     folder.append("samples.txt", f"--- step {step}, {nats:.4f} nats per character\n{text}\n\n")
     lines = printable(text).strip("\n").splitlines()[:6]
-    training.progress.say(f"step {step:,}: held out {nats:.4f} nats, {nats / math.log(2):.3f} bits per character; "
-                          "it writes\n" + "\n".join(f"    {line}" for line in lines))
+    training.progress.say(
+        f"step {step:,}: held out {nats:.4f} nats, {nats / math.log(2):.3f} bits per character; "
+        "it writes\n" + "\n".join(f"    {line}" for line in lines)
+    )
     return nats
 
 

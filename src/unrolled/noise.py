@@ -25,8 +25,10 @@ class Noise:
 
     def __post_init__(self):
         if not 0 <= self.rate < 1 or self.kind not in KINDS or self.over not in SPANS:
-            raise UsageError(f"{self!r}: rate is a probability from 0 to below 1, kind one of {', '.join(map(repr, KINDS))}, "
-                             f"over one of {', '.join(SPANS)}.")
+            raise UsageError(
+                f"{self!r}: rate is a probability from 0 to below 1, kind one of {', '.join(map(repr, KINDS))}, "
+                f"over one of {', '.join(SPANS)}."
+            )
 
     @property
     def mean(self) -> float:
@@ -34,7 +36,11 @@ class Noise:
         return self.rate if self.kind == "keep" else 1.0
 
     def __str__(self) -> str:
-        drawn = {"step": "at each step", "sequence": "for each sequence", "call": "once a call"}.get(self.over, self.over)
+        drawn = {"step": "at each step", "sequence": "for each sequence", "call": "once a call"}.get(
+            self.over, self.over
+        )
         one, other = ("1", "0") if self.kind == "keep" else ("0", f"1 / {1 - self.rate:g}")
-        return (f"{one} with probability {self.rate:g}, else {other}; drawn {drawn} in training, "
-                f"{self.mean:g} in evaluation")
+        return (
+            f"{one} with probability {self.rate:g}, else {other}; drawn {drawn} in training, "
+            f"{self.mean:g} in evaluation"
+        )

@@ -27,13 +27,15 @@ class Op:
     name: str
     arity: int
     gradient: Gradient | None
-    text: str                 # plain spelling; {0}, {1} are the arguments, already bracketed where needed
+    text: str  # plain spelling; {0}, {1} are the arguments, already bracketed where needed
     latex: str
-    precedence: int = 9       # of the outermost operation in `text`: 1 comparison, 2 sum, 3 product, 4 sign, 9 atom
-    shape: str = "same"       # rule, see graph/widths.py
-    flops: int = 1            # per element of the result (products count 2 x depth instead)
-    costly: bool = False      # worth keeping for the backward pass rather than computing twice
-    once: bool = False        # of parameters alone: worked out once per call, outside the loop, by torch and its autograd
+    precedence: int = 9  # of the outermost operation in `text`: 1 comparison, 2 sum, 3 product, 4 sign, 9 atom
+    shape: str = "same"  # rule, see graph/widths.py
+    flops: int = 1  # per element of the result (products count 2 x depth instead)
+    costly: bool = False  # worth keeping for the backward pass rather than computing twice
+    once: bool = (
+        False  # of parameters alone: worked out once per call, outside the loop, by torch and its autograd
+    )
 
 
 class Symbol:
@@ -45,18 +47,41 @@ class Symbol:
     def __init__(self, builder, index: int):
         self.builder, self.index = builder, index
 
-    def __add__(self, other): return apply_op("add", self, other)
-    def __radd__(self, other): return apply_op("add", other, self)
-    def __sub__(self, other): return apply_op("sub", self, other)
-    def __rsub__(self, other): return apply_op("sub", other, self)
-    def __mul__(self, other): return apply_op("mul", self, other)
-    def __rmul__(self, other): return apply_op("mul", other, self)
-    def __truediv__(self, other): return apply_op("div", self, other)
-    def __rtruediv__(self, other): return apply_op("div", other, self)
-    def __neg__(self): return apply_op("neg", self)
-    def __matmul__(self, other): return apply_op("product", self, other)
-    def __lt__(self, other): return apply_op("less", self, other)
-    def __gt__(self, other): return apply_op("less", other, self)
+    def __add__(self, other):
+        return apply_op("add", self, other)
+
+    def __radd__(self, other):
+        return apply_op("add", other, self)
+
+    def __sub__(self, other):
+        return apply_op("sub", self, other)
+
+    def __rsub__(self, other):
+        return apply_op("sub", other, self)
+
+    def __mul__(self, other):
+        return apply_op("mul", self, other)
+
+    def __rmul__(self, other):
+        return apply_op("mul", other, self)
+
+    def __truediv__(self, other):
+        return apply_op("div", self, other)
+
+    def __rtruediv__(self, other):
+        return apply_op("div", other, self)
+
+    def __neg__(self):
+        return apply_op("neg", self)
+
+    def __matmul__(self, other):
+        return apply_op("product", self, other)
+
+    def __lt__(self, other):
+        return apply_op("less", self, other)
+
+    def __gt__(self, other):
+        return apply_op("less", other, self)
 
     def __pow__(self, power):
         if not isinstance(power, int) or power < 1:
@@ -67,36 +92,49 @@ class Symbol:
         return result
 
     @property
-    def T(self): return apply_op("transpose", self)
+    def T(self):
+        return apply_op("transpose", self)
 
     def __getitem__(self, key):
         if not isinstance(key, int):
-            raise Never("[...] picks one layer of a stack of weights by a whole number, W[0]; a cell knows no slices and no "
-                        "single units")
+            raise Never(
+                "[...] picks one layer of a stack of weights by a whole number, W[0]; a cell knows no slices and no "
+                "single units"
+            )
         return self.builder.add("index", (self.index,), value=key)
 
     def __bool__(self):
-        raise Never("an `if` or `and` on a value: a cell is the same graph for every value. "
-                    "Use where(condition, a, b), and maximum and minimum for Python's max and min; an `if` on a "
-                    "whole-number or text hyper-parameter is fine")
+        raise Never(
+            "an `if` or `and` on a value: a cell is the same graph for every value. "
+            "Use where(condition, a, b), and maximum and minimum for Python's max and min; an `if` on a "
+            "whole-number or text hyper-parameter is fine"
+        )
 
     def __iter__(self):
-        raise Never("a value cannot be unpacked or looped over; loop over range(n) with a whole-number hyper-parameter")
+        raise Never(
+            "a value cannot be unpacked or looped over; loop over range(n) with a whole-number hyper-parameter"
+        )
 
     def __float__(self):
-        raise Never("a plain number is asked for, as by float() or math.tanh, and the value is not known while the cell is "
-                    "traced. Use the functions of unrolled: tanh, exp, ...")
+        raise Never(
+            "a plain number is asked for, as by float() or math.tanh, and the value is not known while the cell is "
+            "traced. Use the functions of unrolled: tanh, exp, ..."
+        )
 
     def __index__(self):
-        raise Never("a whole number is asked for, as by range() or [...], and this value is none. A hyper-parameter is a whole "
-                    "number if its default is: depth=3, not depth=3.0")
+        raise Never(
+            "a whole number is asked for, as by range() or [...], and this value is none. A hyper-parameter is a whole "
+            "number if its default is: depth=3, not depth=3.0"
+        )
 
     __int__ = __len__ = __index__
 
     def __getattr__(self, name):
         if name.startswith("__"):
             raise AttributeError(name)
-        raise Never(f".{name} is not part of the cell language; use the functions of unrolled, e.g. {_suggest(name)}")
+        raise Never(
+            f".{name} is not part of the cell language; use the functions of unrolled, e.g. {_suggest(name)}"
+        )
 
     def __repr__(self):
         return f"Symbol({self.index})"
@@ -126,7 +164,7 @@ def on_numbers(name: str, args):
 
 
 def _torch():
-    return sys.modules["torch"]           # a tensor was given, so torch is loaded
+    return sys.modules["torch"]  # a tensor was given, so torch is loaded
 
 
 def _binary(torch_name: str, plain):
@@ -134,8 +172,11 @@ def _binary(torch_name: str, plain):
         if hasattr(a, "dtype") or hasattr(b, "dtype"):
             torch = _torch()
             like = a if hasattr(a, "dtype") else b
-            return getattr(torch, torch_name)(*(torch.as_tensor(v, dtype=like.dtype, device=like.device) for v in (a, b)))
+            return getattr(torch, torch_name)(
+                *(torch.as_tensor(v, dtype=like.dtype, device=like.device) for v in (a, b))
+            )
         return plain(a, b)
+
     return call
 
 
@@ -143,6 +184,7 @@ def _softplus(v):
     return _torch().nn.functional.softplus(v, threshold=1e9) if hasattr(v, "dtype") else math.log1p(math.exp(v))
 
 
+# fmt: off
 _PLAIN = {
     "add": lambda a, b: a + b, "sub": lambda a, b: a - b, "mul": lambda a, b: a * b, "div": lambda a, b: a / b,
     "neg": lambda a: -a, "product": lambda m, v: m @ v, "product_t": lambda m, v: m.T @ v, "transpose": lambda m: m.T,
@@ -172,6 +214,7 @@ def _where(condition, a, b):
     return torch.where(condition.bool(), a, b)
 
 
+# fmt: off
 def sigmoid(v): return apply_op("sigmoid", v)
 def tanh(v): return apply_op("tanh", v)
 def relu(v): return apply_op("relu", v)
@@ -197,6 +240,7 @@ def matrix_exp(m): return apply_op("matrix_exp", m)
 def softmax_columns(m): return apply_op("softmax_columns", m)
 def block_diagonal(blocks): return apply_op("block_diagonal", blocks)
 def mean(v): return total(v) / apply_op("size", v)
+# fmt: on
 
 
 def softmax(v):
@@ -205,7 +249,8 @@ def softmax(v):
     return powers / total(powers)
 
 
-def cumax(v): return cumsum(softmax(v))
+def cumax(v):
+    return cumsum(softmax(v))
 
 
 def norm(v):
@@ -237,6 +282,7 @@ def _unary(name, gradient, latex=None, **more):
     return Op(name, 1, gradient, f"{name}({{0}})", latex or rf"\{name}\left({{0}}\right)", **more)
 
 
+# fmt: off
 _ROWS = (
     Op("add", 2, lambda g, y, a, b: (g, g), "{0} + {1}", "{0} + {1}", 2),
     Op("sub", 2, lambda g, y, a, b: (g, -g), "{0} - {1}", "{0} - {1}", 2),
@@ -295,6 +341,7 @@ _ROWS = (
     Op("softmax_columns", 1, None, "softmax_columns({0})", r"\mathrm{{softmax}}\left({0}\right)", 9, "matrix", 0, once=True),
     Op("block_diagonal", 1, None, "block_diagonal({0})", r"\mathrm{{diag}}\left({0}\right)", 9, "blocks", 0, once=True),
 )
+# fmt: on
 
 
 def _share(low, high):
@@ -316,12 +363,20 @@ def _parts(g, parts):
 def _kron_gradients(g, a, b):
     """g as a matrix, times b; its transpose, times a."""
     whole, nodes = apply_op("copy", g), g.builder.nodes
-    return (g.builder.add("kron_left", (whole.index, b.index), shape=nodes[a.index].shape),
-            g.builder.add("kron_right", (whole.index, a.index), shape=nodes[b.index].shape))
+    return (
+        g.builder.add("kron_left", (whole.index, b.index), shape=nodes[a.index].shape),
+        g.builder.add("kron_right", (whole.index, a.index), shape=nodes[b.index].shape),
+    )
 
 
 OPS: dict[str, Op] = {row.name: row for row in _ROWS}
 LEAVES = ("input", "state", "parameter", "hyper", "constant", "width")
-OVER_UNITS = ("sum", "largest")                # one number of a whole vector: who reads it waits for all units
-ALONG_UNITS = ("cumsum", "cumsum_back")        # a vector whose units rest on those before them: the same
-OF_WHOLES = ("kron", "kron_left", "kron_right", "concat", "part")      # the same, and reads whole vectors where they stand
+OVER_UNITS = ("sum", "largest")  # one number of a whole vector: who reads it waits for all units
+ALONG_UNITS = ("cumsum", "cumsum_back")  # a vector whose units rest on those before them: the same
+OF_WHOLES = (
+    "kron",
+    "kron_left",
+    "kron_right",
+    "concat",
+    "part",
+)  # the same, and reads whole vectors where they stand

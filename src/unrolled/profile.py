@@ -17,14 +17,19 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 try:
     import resource
-except ImportError:                    # Windows counts no pages
+except ImportError:  # Windows counts no pages
     resource = None
 
-WARM = 3                               # steps that build kernels and warm caches, and do not count
-BESIDE = "evaluations, checkpoints"    # and reports: spread over the steps, no part of one
+WARM = 3  # steps that build kernels and warm caches, and do not count
+BESIDE = "evaluations, checkpoints"  # and reports: spread over the steps, no part of one
 
 
-COPIES = {"clone": "copied, or made dense", "copy_": "copied into another", "_to_copy": "cast", "cat": "put together"}
+COPIES = {
+    "clone": "copied, or made dense",
+    "copy_": "copied into another",
+    "_to_copy": "cast",
+    "cat": "put together",
+}
 
 
 class Copies(TorchDispatchMode):
@@ -71,9 +76,9 @@ class Profile:
     def __init__(self, warm: int = WARM):
         self.seconds: dict[str, float] = {}
         self.pages: dict[str, int] = {}
-        self.steps = -warm             # whole ones; below 0 nothing counts yet
+        self.steps = -warm  # whole ones; below 0 nothing counts yet
         self._started = False
-        self._order: list[str] = []    # modules in the order in which this step called them
+        self._order: list[str] = []  # modules in the order in which this step called them
         self._at, self._had = 0.0, 0
         self._counting: Copies | None = None
         self.copies: dict[str, list[int]] = {}
@@ -83,7 +88,7 @@ class Profile:
         self.steps += self._started
         self._started = True
         self._counted()
-        if self.steps == -1:               # counting takes time, so it is done in a step that does not count
+        if self.steps == -1:  # counting takes time, so it is done in a step that does not count
             self._counting = Copies()
             self._counting.__enter__()
         self._order.clear()
@@ -117,11 +122,13 @@ class Profile:
         handles = []
         for name, module in model.named_children():
             handles.append(module.register_forward_pre_hook(self._called))
-            handles.append(module.register_forward_hook(lambda _, given, result, name=name: self._ran(name, given, result)))
+            handles.append(
+                module.register_forward_hook(lambda _, given, result, name=name: self._ran(name, given, result))
+            )
         return lambda: [handle.remove() for handle in handles]
 
     def _called(self, *_) -> None:
-        if torch.is_grad_enabled():        # evaluations and samples run the modules, too
+        if torch.is_grad_enabled():  # evaluations and samples run the modules, too
             self.done("between the modules")
 
     def _ran(self, name: str, given: tuple, result: object) -> None:
@@ -130,7 +137,7 @@ class Profile:
         self.done(f"{name}, forward")
         result = result[0] if isinstance(result, tuple) else result
         if any(result is one for one in given):
-            return                         # dropout of nothing: it has no backward pass either
+            return  # dropout of nothing: it has no backward pass either
         self._order.append(name)
         if isinstance(result, Tensor) and result.requires_grad:
             place = len(self._order)
@@ -138,7 +145,7 @@ class Profile:
 
     def _arrived(self, place: int) -> None:
         """The gradient of the result of module number `place` is there: the module after it is through."""
-        after = self._order[place:place + 1]
+        after = self._order[place : place + 1]
         self.done(f"{after[0]}, backward" if after else "loss, backward")
 
     def last_back(self) -> str:
@@ -148,10 +155,16 @@ class Profile:
     def to_json(self) -> dict:
         """Milliseconds and fresh pages of each part of a step, on average, in the order of a step; what one step copied."""
         count = max(1, self.steps)
-        parts = [{"part": name, "milliseconds": 1e3 * taken / count, "pages": self.pages[name] / count}
-                 for name, taken in self.seconds.items()]
-        return {"steps": max(0, self.steps), "threads": torch.get_num_threads(), "parts": parts,
-                "copies": {kind: {"tensors": count, "bytes": size} for kind, (count, size) in self.copies.items()}}
+        parts = [
+            {"part": name, "milliseconds": 1e3 * taken / count, "pages": self.pages[name] / count}
+            for name, taken in self.seconds.items()
+        ]
+        return {
+            "steps": max(0, self.steps),
+            "threads": torch.get_num_threads(),
+            "parts": parts,
+            "copies": {kind: {"tensors": count, "bytes": size} for kind, (count, size) in self.copies.items()},
+        }
 
 
 def table(profile: dict) -> Table:
@@ -163,14 +176,19 @@ def table(profile: dict) -> Table:
     for head in ("part", "ms", "share", "fresh pages"):
         shown.add_column(head, justify="left" if head == "part" else "right")
     for part in parts:
-        shown.add_row(part["part"], f"{part['milliseconds']:.3f}", f"{part['milliseconds'] / max(whole, 1e-9):.1%}",
-                      f"{part['pages']:.1f}")
+        shown.add_row(
+            part["part"],
+            f"{part['milliseconds']:.3f}",
+            f"{part['milliseconds'] / max(whole, 1e-9):.1%}",
+            f"{part['pages']:.1f}",
+        )
     shown.add_section()
     shown.add_row("a step", f"{whole:.3f}", "100.0%", f"{pages:.1f}")
     for part in profile["parts"]:
         if part["part"] == BESIDE:
             shown.add_row(f"beside: {BESIDE}", f"{part['milliseconds']:.3f}", "", f"{part['pages']:.1f}")
     if profile["copies"]:
-        shown.caption = "tensors in a step: " + "; ".join(f"{of['tensors']} {kind} ({of['bytes'] / 1e6:.2f} MB)"
-                                                          for kind, of in profile["copies"].items())
+        shown.caption = "tensors in a step: " + "; ".join(
+            f"{of['tensors']} {kind} ({of['bytes'] / 1e6:.2f} MB)" for kind, of in profile["copies"].items()
+        )
     return shown

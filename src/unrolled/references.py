@@ -75,7 +75,10 @@ def bibtex(keys: Iterable[str], year: int | None = None) -> str:
     }
     """
     text = FILE.read_text(encoding="utf-8")
-    found = {entry[1]: entry[0] for entry in re.finditer(r"^@\w+\{([\w-]+),\n.*?^\}$", text, re.MULTILINE | re.DOTALL)}
+    found = {
+        entry[1]: entry[0]
+        for entry in re.finditer(r"^@\w+\{([\w-]+),\n.*?^\}$", text, re.MULTILINE | re.DOTALL)
+    }
     dated = f"  year = {{{year}}},\n" if year else ""
     return "\n\n".join(found.get(key) or f"@misc{{{key},\n{dated}}}" for key in keys)
 
@@ -97,10 +100,14 @@ def parse(text: str) -> list[Reference]:
         elif key and one and one[1].lower() not in fields:
             fields[one[1].lower()] = re.sub(r"[{}]", "", one[2])
         elif key or line and not line.startswith("%"):
-            raise UsageError(f"references.bib, line {number}: {line!r} is no line of an entry (or a field twice). "
-                             "Write @article{key, then one `field = {value},` a line, then }.")
+            raise UsageError(
+                f"references.bib, line {number}: {line!r} is no line of an entry (or a field twice). "
+                "Write @article{key, then one `field = {value},` a line, then }."
+            )
     if key:
-        raise UsageError(f"references.bib: the entry {key} has no end. Write }} on a line of its own after its fields.")
+        raise UsageError(
+            f"references.bib: the entry {key} has no end. Write }} on a line of its own after its fields."
+        )
     return found
 
 
@@ -108,8 +115,10 @@ def _reference(key: str, fields: dict[str, str]) -> Reference:
     for wanted in ("author", "title", "year"):
         if wanted not in fields:
             raise UsageError(f"references.bib: the entry {key} has no {wanted}. Add `{wanted} = {{...}},`.")
-    authors = tuple((family.strip(), given.strip()) for family, _, given in
-                    (name.partition(",") for name in fields["author"].split(" and ")))
+    authors = tuple(
+        (family.strip(), given.strip())
+        for family, _, given in (name.partition(",") for name in fields["author"].split(" and "))
+    )
     return Reference(key, authors, fields["title"], _venue(fields), int(fields["year"]), _url(fields))
 
 

@@ -59,11 +59,15 @@ class RunFolder:
             if path.exists() and not path.is_dir():
                 raise UsageError(f"--out {path} is a file: give the name of a new folder.")
             if path.is_dir() and any(path.iterdir()):
-                raise UsageError(f"--out {path} already holds files: give another folder, "
-                                 f"or go on with that run: unrolled train --resume {path}")
+                raise UsageError(
+                    f"--out {path} already holds files: give another folder, "
+                    f"or go on with that run: unrolled train --resume {path}"
+                )
             path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise UsageError(f"--out {path} cannot be made ({error.strerror}): give a folder you may write.") from None
+            raise UsageError(
+                f"--out {path} cannot be made ({error.strerror}): give a folder you may write."
+            ) from None
         return cls(path)
 
     @classmethod
@@ -74,8 +78,10 @@ class RunFolder:
             what = "is a file, not a run's folder" if path.exists() else "does not exist"
             raise UsageError(f"{path} {what}: give the folder that `unrolled train` named at its end.")
         if not (path / "settings.json").is_file():
-            raise UsageError(f"{path} is not a run: it has no settings.json. "
-                             "Give the folder that `unrolled train` named at its end.")
+            raise UsageError(
+                f"{path} is not a run: it has no settings.json. "
+                "Give the folder that `unrolled train` named at its end."
+            )
         return cls(path)
 
     def settings(self) -> dict:
@@ -95,8 +101,10 @@ class RunFolder:
     def damaged(self, name: str, reason: object) -> UsageError:
         """The error for a file of this run that cannot be read."""
         why = (reason.strerror if isinstance(reason, OSError) else str(reason)) or type(reason).__name__
-        return UsageError(f"the run {self.path} is damaged: {name} cannot be read ({why}). "
-                          "Restore that file from a copy, or train again.")
+        return UsageError(
+            f"the run {self.path} is damaged: {name} cannot be read ({why}). "
+            "Restore that file from a copy, or train again."
+        )
 
     def write_json(self, name: str, value: dict | list) -> None:
         """Replace one of the run's JSON files, whole or not at all."""
@@ -134,8 +142,10 @@ class RunFolder:
             except (OSError, ValueError, SafetensorError):
                 continue  # writes are atomic, so this is a fault of the disk; the one before may be whole
         if files:
-            raise UsageError(f"the run {self.path} is damaged: none of its {len(files)} checkpoints can be read. "
-                             "Train again.")
+            raise UsageError(
+                f"the run {self.path} is damaged: none of its {len(files)} checkpoints can be read. "
+                "Train again."
+            )
         return None
 
     def append(self, name: str, text: str) -> None:
@@ -190,8 +200,10 @@ class RunFolder:
         why = "the disk is full" if error.errno in (errno.ENOSPC, errno.EDQUOT) else error.strerror
         last = self._checkpoints()
         kept = f"{last[-1].name} is intact" if last else "no checkpoint was written yet"
-        return SaveError(f"{self.path / name} could not be saved: {why}; {kept}. "
-                         f"Make room, then go on with: unrolled train --resume {self.path}")
+        return SaveError(
+            f"{self.path / name} could not be saved: {why}; {kept}. "
+            f"Make room, then go on with: unrolled train --resume {self.path}"
+        )
 
 
 def _next_free(folder: Path, name: str) -> Path:
@@ -204,8 +216,9 @@ def _next_free(folder: Path, name: str) -> Path:
         except FileExistsError:
             number += 1
         except OSError as error:
-            raise UsageError(f"{path} cannot be made ({error.strerror}): give a folder you may write, "
-                             "with --out DIR.") from None
+            raise UsageError(
+                f"{path} cannot be made ({error.strerror}): give a folder you may write, with --out DIR."
+            ) from None
 
 
 def _serialise(checkpoint: Checkpoint) -> bytes:

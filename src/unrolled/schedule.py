@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, replace
 from fractions import Fraction
 
 WARM_UP = 100  # steps; with fewer than 1000 in all, a tenth of them
-FLOOR = 0.02   # of the learning rate at the end
+FLOOR = 0.02  # of the learning rate at the end
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,9 @@ class Plan:
     def share(self, step: int) -> Fraction:
         """How much of the run is over after so many steps; at most 1."""
         done = Fraction(*self.done)
-        return min(Fraction(1), done + (1 - done) * Fraction(step - self.since, max(1, self.steps - self.since)))
+        return min(
+            Fraction(1), done + (1 - done) * Fraction(step - self.since, max(1, self.steps - self.since))
+        )
 
     def settled(self, step: int, more: int) -> Plan:
         """The plan of a run that goes on for `more` steps after this one: the rate falls on from where it is.
@@ -60,8 +62,13 @@ class Plan:
         (1500, True, True)
         """
         share = self.share(step)
-        return replace(self, steps=step + more, since=step, done=(share.numerator, share.denominator),
-                       first=self.first or self.steps)
+        return replace(
+            self,
+            steps=step + more,
+            since=step,
+            done=(share.numerator, share.denominator),
+            first=self.first or self.steps,
+        )
 
     def to_json(self) -> dict:
         return asdict(self)

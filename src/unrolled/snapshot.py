@@ -36,14 +36,14 @@ class Training:
     plan: Plan | None = None
     step: int = 0
     state: tuple[torch.Tensor, ...] | None = None
-    best: float = math.inf                                # nats on the held-out text
+    best: float = math.inf  # nats on the held-out text
     last: float = math.inf
-    losses: list[float] = field(default_factory=list)     # since the last report
-    shown: float = math.nan                               # the loss of the live line, smoothed
-    seconds: float = 0.0                                  # trained before this process began
+    losses: list[float] = field(default_factory=list)  # since the last report
+    shown: float = math.nan  # the loss of the live line, smoothed
+    seconds: float = 0.0  # trained before this process began
     began: float = field(default_factory=time.monotonic)
     durations: list[float] = field(default_factory=list)  # of this process's steps
-    profile: Profile | None = None                        # while somebody looks where the time goes
+    profile: Profile | None = None  # while somebody looks where the time goes
 
     @property
     def done(self) -> Callable[[str], None]:
@@ -59,14 +59,23 @@ def save(training: Training) -> None:
     model = {f"model.{name}": tensor for name, tensor in training.model.state_dict().items()}
     if not all(torch.isfinite(tensor).all() for tensor in training.model.parameters()):
         diverged(training, "a weight is not a finite number")
-    moments = {f"optimiser.{place}.{key}": tensor
-               for place, entry in training.optimiser.state_dict()["state"].items() for key, tensor in entry.items()}
+    moments = {
+        f"optimiser.{place}.{key}": tensor
+        for place, entry in training.optimiser.state_dict()["state"].items()
+        for key, tensor in entry.items()
+    }
     state = {f"state.{place}": tensor for place, tensor in enumerate(training.state or ())}
     tensors = model | moments | state | {"random": torch.get_rng_state()}
-    values = {"step": training.step, "best": _json(training.best), "last": _json(training.last),
-              "losses": training.losses, "shown": training.shown, "seconds": training.elapsed(),
-              "sizes": training.folder.sizes(),
-              "plan": training.plan.to_json()}
+    values = {
+        "step": training.step,
+        "best": _json(training.best),
+        "last": _json(training.last),
+        "losses": training.losses,
+        "shown": training.shown,
+        "seconds": training.elapsed(),
+        "sizes": training.folder.sizes(),
+        "plan": training.plan.to_json(),
+    }
     training.folder.save_checkpoint(training.step, Checkpoint(tensors, values))
 
 
@@ -96,9 +105,11 @@ def restore(training: Training, checkpoint: Checkpoint) -> None:
 def diverged(training: Training, what: str) -> None:
     last = training.folder.last_checkpoint()
     kept = f"The checkpoint of step {last.state['step']:,} is kept" if last else "No checkpoint was written yet"
-    raise Diverged(f"{what} at step {training.step + 1:,} of {training.folder.path}: training stopped. {kept}. "
-                   f"Train again with a smaller --rate (it was {training.task.rate:g}) or --clip "
-                   f"(it was {training.task.clip:g}).")
+    raise Diverged(
+        f"{what} at step {training.step + 1:,} of {training.folder.path}: training stopped. {kept}. "
+        f"Train again with a smaller --rate (it was {training.task.rate:g}) or --clip "
+        f"(it was {training.task.clip:g})."
+    )
 
 
 def _json(value: float) -> float | None:

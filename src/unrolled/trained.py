@@ -17,7 +17,7 @@ from .models.sample import rounded
 from .models.score import nats_per_character
 from .runs import RunFolder
 
-HELD_OUT = 50_000     # characters that tell what rounded weights cost
+HELD_OUT = 50_000  # characters that tell what rounded weights cost
 
 
 @dataclass(frozen=True)
@@ -36,8 +36,12 @@ class Score:
         return math.exp(self.nats)
 
     def to_json(self) -> dict:
-        return {"characters": self.characters, "nats_per_character": self.nats,
-                "bits_per_character": self.bits, "perplexity": self.perplexity}
+        return {
+            "characters": self.characters,
+            "nats_per_character": self.nats,
+            "bits_per_character": self.bits,
+            "perplexity": self.perplexity,
+        }
 
 
 @dataclass(frozen=True)
@@ -59,20 +63,60 @@ class Run:
     finished: bool
     stopped_by: str | None = None
 
-    def sample(self, prime: str | None = None, length: int = 500, *, temperature: float = 0.8,
-               top_k: int | None = None, top_p: float | None = None, seed: int = 0, weights: str = "float32") -> str:
+    def sample(
+        self,
+        prime: str | None = None,
+        length: int = 500,
+        *,
+        temperature: float = 0.8,
+        top_k: int | None = None,
+        top_p: float | None = None,
+        seed: int = 0,
+        weights: str = "float32",
+    ) -> str:
         """Text that the model writes after `prime`. The same seed writes the same text.
 
         Raises UsageError for a prime with characters that the model does not know, and for numbers out of range.
         """
-        return "".join(self.task.sample(self.model, self.vocabulary, prime=prime, length=length, temperature=temperature,
-                                        top_k=top_k, top_p=top_p, seed=seed, weights=weights))
+        return "".join(
+            self.task.sample(
+                self.model,
+                self.vocabulary,
+                prime=prime,
+                length=length,
+                temperature=temperature,
+                top_k=top_k,
+                top_p=top_p,
+                seed=seed,
+                weights=weights,
+            )
+        )
 
-    def samples(self, count: int, prime: str | None = None, length: int = 500, *, temperature: float = 0.8,
-                top_k: int | None = None, top_p: float | None = None, seed: int = 0, weights: str = "float32") -> list[str]:
+    def samples(
+        self,
+        count: int,
+        prime: str | None = None,
+        length: int = 500,
+        *,
+        temperature: float = 0.8,
+        top_k: int | None = None,
+        top_p: float | None = None,
+        seed: int = 0,
+        weights: str = "float32",
+    ) -> list[str]:
         """`count` texts, written side by side: text k is what `sample` writes with seed + k."""
-        return self.task.samples(self.model, self.vocabulary, count, prime=prime, length=length, temperature=temperature,
-                                 top_k=top_k, top_p=top_p, seed=seed, weights=weights)
+        return self.task.samples(
+            self.model,
+            self.vocabulary,
+            count,
+            prime=prime,
+            length=length,
+            temperature=temperature,
+            top_k=top_k,
+            top_p=top_p,
+            seed=seed,
+            weights=weights,
+        )
 
     def cost_of_rounding(self) -> tuple[int, float, float] | None:
         """What bfloat16 weights cost: how many held-out characters were read, their nats with the weights as they are and
@@ -111,8 +155,10 @@ def open_run(path: str | Path) -> Run:
     task, cell, vocabulary = read_parts(path)
     weights = folder.weights()
     if weights is None:
-        raise UsageError(f"the run {folder.path} has no weights yet: let it train until its first evaluation, "
-                         f"unrolled train --resume {folder.path}")
+        raise UsageError(
+            f"the run {folder.path} has no weights yet: let it train until its first evaluation, "
+            f"unrolled train --resume {folder.path}"
+        )
     try:
         model = task.model(vocabulary, cell)
         model.load_state_dict(weights.tensors)

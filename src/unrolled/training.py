@@ -17,8 +17,8 @@ from pathlib import Path
 import torch
 
 from .cell import Cell
-from .errors import UsageError
 from .cell_file import find_cell
+from .errors import UsageError
 from .interruption import Interruption
 from .loop import run_steps
 from .profile import Profile, table
@@ -28,12 +28,21 @@ from .schedule import Plan
 from .snapshot import Training, restore
 from .trained import Run, open_run, read_cell, read_task, read_vocabulary, task_settings
 
-BETAS = (0.9, 0.99)       # of AdamW; 0.99 follows the few thousand steps of a short run better than 0.999
-MINUTES = 3.0             # where neither minutes nor epochs are given
+BETAS = (0.9, 0.99)  # of AdamW; 0.99 follows the few thousand steps of a short run better than 0.999
+MINUTES = 3.0  # where neither minutes nor epochs are given
 
 
-def train(task, *, minutes: float | None = None, epochs: float | None = None, seed: int = 0,
-          out: str | Path | None = None, save_every: float = 30.0, quiet: bool = False, profile: bool = False) -> Run:
+def train(
+    task,
+    *,
+    minutes: float | None = None,
+    epochs: float | None = None,
+    seed: int = 0,
+    out: str | Path | None = None,
+    save_every: float = 30.0,
+    quiet: bool = False,
+    profile: bool = False,
+) -> Run:
     """Train a task from the start and return the run.
 
     task        e.g. CharLM(text="shakespeare.txt", cell="mgu", hidden=512)
@@ -59,8 +68,13 @@ def train(task, *, minutes: float | None = None, epochs: float | None = None, se
     _try_model(task, data, cell)
     folder = RunFolder.create(out, task.name)
     settings = task_settings(task, cell) | {
-        "minutes": (MINUTES if minutes is None else minutes) if epochs is None else None, "epochs": epochs,
-        "seed": seed, "threads": torch.get_num_threads(), "digest": data.digest, "plan": None, "finished": False,
+        "minutes": (MINUTES if minutes is None else minutes) if epochs is None else None,
+        "epochs": epochs,
+        "seed": seed,
+        "threads": torch.get_num_threads(),
+        "digest": data.digest,
+        "plan": None,
+        "finished": False,
         "versions": {"torch": torch.__version__, "python": platform.python_version()},
     }
     # The vocabulary first: a folder with settings.json is a run, and a run has both.
@@ -84,8 +98,10 @@ def resume(folder: str | Path, *, save_every: float = 30.0, quiet: bool = False,
     data = task.data()
     if data.digest != settings.get("digest") or data.vocabulary != read_vocabulary(opened):
         source = task.text if task.text is not None else "Python's standard library"
-        raise UsageError(f"the text of {opened.path} has changed since the run began: put the old {source} back, "
-                         "or train anew.")
+        raise UsageError(
+            f"the text of {opened.path} has changed since the run began: put the old {source} back, "
+            "or train anew."
+        )
     return _run(task, cell, data, opened, settings, save_every, quiet, profile)
 
 
@@ -107,14 +123,22 @@ def _try_model(task, data, cell: Cell) -> None:
     except (MemoryError, RuntimeError) as error:
         if isinstance(error, RuntimeError) and "allocate" not in str(error):
             raise
-        raise UsageError(f"a model of --hidden {task.hidden} and --layers {task.layers} does not fit into memory: "
-                         "give smaller ones.") from None
+        raise UsageError(
+            f"a model of --hidden {task.hidden} and --layers {task.layers} does not fit into memory: "
+            "give smaller ones."
+        ) from None
 
 
 def _check_settings(folder: RunFolder, settings: dict) -> None:
     """Raise UsageError where what a training needs besides its task is missing or of another kind."""
-    kinds = {"seed": int, "threads": int, "digest": str, "minutes": (int, float, type(None)),
-             "epochs": (int, float, type(None)), "plan": (dict, type(None))}
+    kinds = {
+        "seed": int,
+        "threads": int,
+        "digest": str,
+        "minutes": (int, float, type(None)),
+        "epochs": (int, float, type(None)),
+        "plan": (dict, type(None)),
+    }
     for key, kind in kinds.items():
         if key not in settings or not isinstance(settings[key], kind):
             raise folder.damaged("settings.json", f"its {key}: {settings.get(key, 'missing')!r}")
@@ -122,7 +146,9 @@ def _check_settings(folder: RunFolder, settings: dict) -> None:
         raise folder.damaged("settings.json", f"its plan: {settings['plan']!r}")
 
 
-def _run(task, cell: Cell, data, folder: RunFolder, settings: dict, save_every: float, quiet: bool, profile: bool) -> Run:
+def _run(
+    task, cell: Cell, data, folder: RunFolder, settings: dict, save_every: float, quiet: bool, profile: bool
+) -> Run:
     threads = torch.get_num_threads()
     torch.set_num_threads(settings["threads"])  # another split of the work rounds differently
     try:
@@ -133,8 +159,14 @@ def _run(task, cell: Cell, data, folder: RunFolder, settings: dict, save_every: 
     finally:
         torch.set_num_threads(threads)
     finished = settings["finished"]
-    return Run(folder.path, task, training.model.eval(), data.vocabulary, finished,
-               stopped_by=None if finished else interruption.name)
+    return Run(
+        folder.path,
+        task,
+        training.model.eval(),
+        data.vocabulary,
+        finished,
+        stopped_by=None if finished else interruption.name,
+    )
 
 
 @contextmanager
@@ -170,8 +202,10 @@ def _begin(task, cell: Cell, data, folder: RunFolder, settings: dict, progress: 
         restore(training, checkpoint)
         progress.say(f"going on at step {training.step:,} of {training.plan.steps:,}")
     size = sum(weight.numel() for weight in model.parameters())
-    progress.say(f"{folder.path}: {cell.name}, {size:,} weights, {len(data.training):,} characters to learn, "
-                 f"{len(data.validation):,} held out")
+    progress.say(
+        f"{folder.path}: {cell.name}, {size:,} weights, {len(data.training):,} characters to learn, "
+        f"{len(data.validation):,} held out"
+    )
     return training
 
 
@@ -180,5 +214,10 @@ def _groups(model: torch.nn.Module, decay: float) -> list[dict]:
     without = {id(weight) for weight in model.undecayed()}
     kept = [weight for weight in model.parameters() if weight.dim() <= 1 or id(weight) in without]
     kept_ids = {id(weight) for weight in kept}
-    return [{"params": [weight for weight in model.parameters() if id(weight) not in kept_ids], "weight_decay": decay},
-            {"params": kept, "weight_decay": 0.0}]
+    return [
+        {
+            "params": [weight for weight in model.parameters() if id(weight) not in kept_ids],
+            "weight_decay": decay,
+        },
+        {"params": kept, "weight_decay": 0.0},
+    ]

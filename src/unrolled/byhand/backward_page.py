@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 
 
 def backward(worked: Worked, row: int, every: bool) -> Iterable[Piece]:
-    found = [q for q in worked.quantities if q.kind == "value" and q.row == row and q.index in worked.chains.moved]
+    found = [
+        q for q in worked.quantities if q.kind == "value" and q.row == row and q.index in worked.chains.moved
+    ]
     lines = [_gradient(worked, q, q.terms) for group in reversed(vectors(found)) for q in group]
     if row == 1 and worked.recurrent:
         lines += [_gradient(worked, q, q.terms) for q in worked.quantities if q.kind == "state"]
@@ -57,7 +59,10 @@ def _above(worked: Worked, term: Term) -> list[Said]:
 
 def _symbols(worked: Worked, term: Term) -> list[Said]:
     labels = worked.chains.program.labels
-    return [*_above(worked, term), *(slope(said(labels[e.user]), said(labels[e.of])) for e in _edges(worked, term))]
+    return [
+        *_above(worked, term),
+        *(slope(said(labels[e.user]), said(labels[e.of])) for e in _edges(worked, term)),
+    ]
 
 
 def _slopes(worked: Worked, term: Term) -> list[Said]:
@@ -88,8 +93,15 @@ def _added(products: Iterable[Said]) -> Said:
 
 
 def weights(worked: Worked, every: bool) -> Iterable[Piece]:
-    yield Heading(2, "Gradients of the weights" + (", summed over " + ("the steps" if worked.recurrent else "the rows")
-                                                   if worked.given.rows > 1 else ""))
+    yield Heading(
+        2,
+        "Gradients of the weights"
+        + (
+            ", summed over " + ("the steps" if worked.recurrent else "the rows")
+            if worked.given.rows > 1
+            else ""
+        ),
+    )
     for name, one in worked.gradients.items():
         if worked.recurrent:
             entries = [q for q in worked.quantities if q.kind == "parameter" and q.label.name == name]
@@ -119,9 +131,12 @@ def terms_over_time(worked: Worked, every: bool) -> Iterable[Piece]:
         firsts = [(n, a.places()[0]) for n, a in found.gradients.items()]
         lags = [Said(str(lag.k), str(lag.k)) for lag in found.lags]
         columns = [
-            (Said(f"|d{at.text}/d{one_k.text}|", rf"\left\lVert {slope(at, one_k).latex} \right\rVert"),
-             [shown(lag.norm) for lag in found.lags]),
-            (slope(loss, one_k), [vector(lag.state) for lag in found.lags])]
+            (
+                Said(f"|d{at.text}/d{one_k.text}|", rf"\left\lVert {slope(at, one_k).latex} \right\rVert"),
+                [shown(lag.norm) for lag in found.lags],
+            ),
+            (slope(loss, one_k), [vector(lag.state) for lag in found.lags]),
+        ]
         for n, place in firsts:
             cells = [shown(one.cells[0]) for one in (*(lag.terms[n] for lag in found.lags), found.gradients[n])]
             columns.append((slope(loss, said(Label(n, None, units(n, place, worked.first)))), cells))

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from .numbers import Array
 from .program import Edge, Program
 
-LONG, SHORT = 5, 1           # slopes in one chain: of a feed-forward net, of a net through time
+LONG, SHORT = 5, 1  # slopes in one chain: of a feed-forward net, of a net through time
 
 
 @dataclass(frozen=True)

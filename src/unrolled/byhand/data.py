@@ -16,31 +16,72 @@ def as_data(worked: Worked) -> dict:
     """Everything that `worked` knows; `json.dumps` takes it."""
     step = worked.step
     return {
-        "cell": worked.cell.name, "rows": worked.given.rows, "loss": worked.loss,
+        "cell": worked.cell.name,
+        "rows": worked.given.rows,
+        "loss": worked.loss,
         "losses": {str(row): value for row, value in worked.losses.items()},
         "quantities": [_quantity(worked, q) for q in worked.quantities],
         "gradients": _arrays(worked.gradients),
         "row_gradients": {str(row): _arrays(found) for row, found in worked.row_gradients.items()},
         "through_time": [_through_time(one) for one in worked.through_time],
-        "step": step and {"optimiser": step.optimiser, "rate": step.rate, "before": _arrays(step.before),
-                          "after": _arrays(step.after), "loss_before": step.loss_before, "loss_after": step.loss_after}}
+        "step": step
+        and {
+            "optimiser": step.optimiser,
+            "rate": step.rate,
+            "before": _arrays(step.before),
+            "after": _arrays(step.after),
+            "loss_before": step.loss_before,
+            "loss_after": step.loss_after,
+        },
+    }
 
 
 def _quantity(worked: Worked, q: Quantity) -> dict:
     labels, values = worked.chains.program.labels, worked.chains.values
-    chains = [{"of": str(labels[term.of]), "gradient": term.gradient, "value": term.value, "factors": [
-        {"d": str(labels[edge.user]), "by": str(labels[edge.of]), "formula": edge.slope.text(labels),
-         "value": edge.value}
-        for edge in term.edges]} for term in q.terms]
-    made = {"formula": None, "numbers": None} if q.formula is None else {
-        "formula": q.formula.text(labels), "numbers": q.formula.numbers(values)}
-    return {"name": str(q.label), "kind": q.kind, "row": q.row, "value": q.value, "gradient": q.gradient, **made,
-            "chains": chains}
+    chains = [
+        {
+            "of": str(labels[term.of]),
+            "gradient": term.gradient,
+            "value": term.value,
+            "factors": [
+                {
+                    "d": str(labels[edge.user]),
+                    "by": str(labels[edge.of]),
+                    "formula": edge.slope.text(labels),
+                    "value": edge.value,
+                }
+                for edge in term.edges
+            ],
+        }
+        for term in q.terms
+    ]
+    made = (
+        {"formula": None, "numbers": None}
+        if q.formula is None
+        else {"formula": q.formula.text(labels), "numbers": q.formula.numbers(values)}
+    )
+    return {
+        "name": str(q.label),
+        "kind": q.kind,
+        "row": q.row,
+        "value": q.value,
+        "gradient": q.gradient,
+        **made,
+        "chains": chains,
+    }
 
 
 def _through_time(one: ThroughTime) -> dict:
-    lags = [{"k": lag.k, "jacobian": lag.jacobian, "norm": lag.norm, "state": lag.state, "terms": _arrays(lag.terms)}
-            for lag in one.lags]
+    lags = [
+        {
+            "k": lag.k,
+            "jacobian": lag.jacobian,
+            "norm": lag.norm,
+            "state": lag.state,
+            "terms": _arrays(lag.terms),
+        }
+        for lag in one.lags
+    ]
     return {"t": one.t, "lags": lags, "gradients": _arrays(one.gradients)}
 
 

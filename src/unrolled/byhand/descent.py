@@ -15,7 +15,12 @@ from .optimiser import find_rule
 from .worked import Worked
 
 MOST_STEPS = 100_000
-FAST = {"add": operator.add, "sub": operator.sub, "mul": operator.mul, "div": operator.truediv}  # most of all nodes
+FAST = {
+    "add": operator.add,
+    "sub": operator.sub,
+    "mul": operator.mul,
+    "div": operator.truediv,
+}  # most of all nodes
 
 
 @dataclass(frozen=True)

@@ -15,8 +15,7 @@ from .label import Label
 from .numbers import DIGITS, shown
 from .shorter import neat
 
-
-TWICE = re.compile(r"\(\((-[^()]*)\)\)")          # sigmoid((-0.4)): a call has brackets already
+TWICE = re.compile(r"\(\((-[^()]*)\)\)")  # sigmoid((-0.4)): a call has brackets already
 
 
 @dataclass(frozen=True)
@@ -74,7 +73,11 @@ class Formula:
 
 def result(node: Node, made: Mapping[int, float]) -> float:
     """The value of one node of single numbers, those before it being known."""
-    return float(node.value) if node.op == "constant" else float(on_numbers(node.op, tuple(made[a] for a in node.args)))
+    return (
+        float(node.value)
+        if node.op == "constant"
+        else float(on_numbers(node.op, tuple(made[a] for a in node.args)))
+    )
 
 
 def _power(number: str) -> str:
@@ -92,7 +95,9 @@ def formula(nodes: Sequence[Node], root: int, named: Mapping[int, Label]) -> tup
     The derivatives come from the primitives' own rules, and are then written shorter: 0.5 * d + 0.5 * d as d.
     """
     builder, local = Builder(), {}
-    for index in sorted({root, *needed(nodes, nodes[root].args, named)}):      # names end it, the root's own does not
+    for index in sorted(
+        {root, *needed(nodes, nodes[root].args, named)}
+    ):  # names end it, the root's own does not
         node = nodes[index]
         if index in named and index != root or node.is_leaf and node.op != "constant":
             local[index] = builder.leaf("input", str(index), ()).index

@@ -29,7 +29,9 @@ class Given:
     rows: int
 
 
-def with_widths(cell: Cell, inputs, parameters: Mapping[str, object], state: Mapping[str, object] | None) -> Cell:
+def with_widths(
+    cell: Cell, inputs, parameters: Mapping[str, object], state: Mapping[str, object] | None
+) -> Cell:
     """The cell with the widths that its numbers have, so that nobody has to declare what is in front of him."""
     if cell.function is None or cell.shapes:
         return cell
@@ -43,7 +45,7 @@ def with_widths(cell: Cell, inputs, parameters: Mapping[str, object], state: Map
     for name, value in given.items():
         shape = _shape_of(value)
         most = 1 if name in signature.inputs else len(shape)
-        shapes[name] = tuple(map(str, shape[len(shape) - min(len(shape), most):]))
+        shapes[name] = tuple(map(str, shape[len(shape) - min(len(shape), most) :]))
     return replace(cell, shapes=shapes)
 
 
@@ -53,17 +55,28 @@ def _shape_of(value) -> tuple[int, ...]:
     return (len(value), *_shape_of(value[0])) if isinstance(value, (list, tuple)) and len(value) else ()
 
 
-def check_given(cell: Cell, inputs, parameters: Mapping[str, object], state: Mapping[str, object] | None, target,
-                steps: int | None, first: First) -> Given:
+def check_given(
+    cell: Cell,
+    inputs,
+    parameters: Mapping[str, object],
+    state: Mapping[str, object] | None,
+    target,
+    steps: int | None,
+    first: First,
+) -> Given:
     """Everything as arrays. Raises UsageError or ShapeError, naming the number or the two sizes that are wrong."""
     graph, sizes = cell.graph, dict(cell.widths)
     by_input = _by_name(cell.name, cell.graph.inputs, inputs)
     rows = _rows(cell, by_input, steps)
     made = {n: _rows_of(graph, n, by_input[n], rows, steps is not None, first) for n in graph.inputs}
-    weights = {n: _fitting(graph, "parameter", n, _wanted(cell, n, parameters), sizes, first) for n in graph.parameters}
+    weights = {
+        n: _fitting(graph, "parameter", n, _wanted(cell, n, parameters), sizes, first) for n in graph.parameters
+    }
     unknown = [n for n in parameters if n not in graph.parameters]
     if unknown:
-        raise UsageError(f"{cell.name} has no parameter {unknown[0]}. It has {', '.join(graph.parameters) or 'none'}.")
+        raise UsageError(
+            f"{cell.name} has no parameter {unknown[0]}. It has {', '.join(graph.parameters) or 'none'}."
+        )
     for name in graph.inputs:
         for k, row in enumerate(made[name], 1):
             _bind(graph, "input", name, row, sizes, f"{name}{_in_row(k, rows)}")
@@ -76,7 +89,11 @@ def check_given(cell: Cell, inputs, parameters: Mapping[str, object], state: Map
         left, right = size(clash.left, sizes), size(clash.right, sizes)
         if left != right:
             raise ShapeError(quote_clash(graph, clash, left, right))
-    for kind, found in (("input", {n: r[0] for n, r in made.items()}), ("state", states), ("parameter", weights)):
+    for kind, found in (
+        ("input", {n: r[0] for n, r in made.items()}),
+        ("state", states),
+        ("parameter", weights),
+    ):
         _derived(graph, kind, found, sizes)
     return Given(made, states, weights, targets, sizes, rows)
 
@@ -87,11 +104,15 @@ def _by_name(cell_name: str, names: tuple[str, ...], inputs) -> Mapping[str, obj
         unknown = [n for n in inputs if n not in names]
         if missing or unknown:
             wrong = f"the input {missing[0]} is missing" if missing else f"there is no input {unknown[0]}"
-            raise UsageError(f"{cell_name} takes the input{'s' * (len(names) > 1)} {', '.join(names)}, and {wrong}.")
+            raise UsageError(
+                f"{cell_name} takes the input{'s' * (len(names) > 1)} {', '.join(names)}, and {wrong}."
+            )
         return inputs
     if len(names) > 1:
-        raise UsageError(f"{cell_name} takes the inputs {', '.join(names)}: give them by name, "
-                         f"{{{names[0]!r}: ..., {names[1]!r}: ...}}.")
+        raise UsageError(
+            f"{cell_name} takes the inputs {', '.join(names)}: give them by name, "
+            f"{{{names[0]!r}: ..., {names[1]!r}: ...}}."
+        )
     return {names[0]: inputs}
 
 
@@ -105,12 +126,16 @@ def _rows(cell: Cell, inputs: Mapping[str, object], steps: int | None) -> int:
     counts = {n: len(_listed(v)) for n, v in inputs.items() if _depth(v) > len(cell.graph.shape("input", n))}
     if len(set(counts.values())) > 1:
         (a, k), (b, m) = sorted(counts.items(), key=lambda item: item[1])[:: len(counts) - 1]
-        raise UsageError(f"{a} has {k} rows and {b} has {m}. Give every input as many rows, or one for all of them.")
+        raise UsageError(
+            f"{a} has {k} rows and {b} has {m}. Give every input as many rows, or one for all of them."
+        )
     rows = next(iter(counts.values()), 1)
     if steps is not None:
         if not isinstance(steps, int) or steps < 1 or (counts and steps > rows):
-            raise UsageError(f"steps={steps!r}: there are {rows} rows of numbers. Give a whole number from 1 to "
-                             f"{rows if counts else MOST_ROWS}.")
+            raise UsageError(
+                f"steps={steps!r}: there are {rows} rows of numbers. Give a whole number from 1 to "
+                f"{rows if counts else MOST_ROWS}."
+            )
         rows = steps
     if not 1 <= rows <= MOST_ROWS:
         raise UsageError(f"{rows} rows are too many to be worked by hand: from 1 to {MOST_ROWS}, e.g. steps=4.")
@@ -162,7 +187,9 @@ def _bind(graph: Graph, kind: str, name: str, found: Array, sizes: dict[Dim, int
             f"Write it as {_pattern(len(wanted))}."
         )
     for dim, width in zip(wanted, found.shape):
-        known = sizes.setdefault(dim, width) if dim.isidentifier() else width  # numbers clash where an equation says so
+        known = (
+            sizes.setdefault(dim, width) if dim.isidentifier() else width
+        )  # numbers clash where an equation says so
         if known != width:
             raise ShapeError(
                 f"{place} has {said_shape(found.shape)} and is {shape_text(wanted)}, where {dim} is {known} "
@@ -221,8 +248,10 @@ def _widths_known(cell: Cell, sizes: Mapping[Dim, int], shape: Sequence[Dim] | N
     dims = [letter for dim in (cell.graph.dims if shape is None else shape) for letter in letters_of(dim)]
     missing = [d for d in dims if d not in sizes and d in cell.graph.dims]
     if missing:
-        raise UsageError(f"nothing that was given says how wide {missing[0]} is in {cell.name}. Give a first state, "
-                         f"or {cell.name}.using({missing[0]}=2).")
+        raise UsageError(
+            f"nothing that was given says how wide {missing[0]} is in {cell.name}. Give a first state, "
+            f"or {cell.name}.using({missing[0]}=2)."
+        )
 
 
 def _targets(graph: Graph, target, rows: int, sizes: dict[Dim, int], first: First) -> tuple[Array | None, ...]:
@@ -237,17 +266,23 @@ def _targets(graph: Graph, target, rows: int, sizes: dict[Dim, int], first: Firs
             f"target has {count} row{'s' * (count != 1)} and the inputs have {rows}. Give one for each, None where a"
             " row has no target."
         )
-    made = tuple(None if row is None else array(row, "target", _in_row(k, rows), first.get("target", 1))
-                 for k, row in enumerate(listed, 1))
+    made = tuple(
+        None if row is None else array(row, "target", _in_row(k, rows), first.get("target", 1))
+        for k, row in enumerate(listed, 1)
+    )
     wanted = tuple(size(dim, sizes) for dim in shape)
     for k, row in enumerate(made, 1):
         if row is not None and row.shape != wanted:
-            raise ShapeError(f"target{_in_row(k, rows)} has {said_shape(row.shape)} and the output of {graph.name} has "
-                             f"{said_shape(wanted)}. Give one for each.")
+            raise ShapeError(
+                f"target{_in_row(k, rows)} has {said_shape(row.shape)} and the output of {graph.name} has "
+                f"{said_shape(wanted)}. Give one for each."
+            )
     return made
 
 
-def leaf_values(given: Given, first: First, recurrent: bool, target: str) -> list[tuple[str, Label, int, float]]:
+def leaf_values(
+    given: Given, first: First, recurrent: bool, target: str
+) -> list[tuple[str, Label, int, float]]:
     """(kind, label, row, value) of every given number."""
     found = []
     for name, rows in given.inputs.items():

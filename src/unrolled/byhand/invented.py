@@ -28,7 +28,11 @@ def invented(cell: Cell, steps: int = 3) -> dict[str, dict]:
         try:
             shapes = {
                 (kind, n): tuple(size(d, sizes) for d in graph.shape(kind, n))
-                for kind, names in (("input", graph.inputs), ("state", graph.states), ("parameter", graph.parameters))
+                for kind, names in (
+                    ("input", graph.inputs),
+                    ("state", graph.states),
+                    ("parameter", graph.parameters),
+                )
                 for n in names
             }
             output = tuple(size(d, sizes) for d in graph.nodes[graph.output].shape)
@@ -39,9 +43,15 @@ def invented(cell: Cell, steps: int = 3) -> dict[str, dict]:
         numbers = _Numbers()
         parameters = {n: numbers.of(shapes["parameter", n]) for n in graph.parameters}
         inputs = {n: [numbers.of(shapes["input", n]) for _ in range(steps)] for n in graph.inputs}
-        return {"inputs": inputs, "parameters": parameters, "target": [numbers.of(output) for _ in range(steps)]}
-    raise NotYet(f"{cell.name} fits none of the small widths that are tried: give it numbers of its own, "
-                 f"unrolled byhand {cell.name} NUMBERS.csv.")
+        return {
+            "inputs": inputs,
+            "parameters": parameters,
+            "target": [numbers.of(output) for _ in range(steps)],
+        }
+    raise NotYet(
+        f"{cell.name} fits none of the small widths that are tried: give it numbers of its own, "
+        f"unrolled byhand {cell.name} NUMBERS.csv."
+    )
 
 
 class _Numbers:

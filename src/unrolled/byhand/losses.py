@@ -52,6 +52,8 @@ def find_loss(named):
         return named
     key = str(named).replace("_", "-").replace(" ", "-")
     if key not in LOSSES:
-        raise UsageError(f"there is no loss called {named!r}: choose one of {', '.join(LOSSES)}, "
-                         "or give a function of the output and the target.")
+        raise UsageError(
+            f"there is no loss called {named!r}: choose one of {', '.join(LOSSES)}, "
+            "or give a function of the output and the target."
+        )
     return LOSSES[key]

@@ -10,7 +10,7 @@ from typing import Any
 from ..errors import UsageError
 
 DIGITS = 6
-SMALL = 1e-3          # below it, decimals would hide a number: significant digits instead
+SMALL = 1e-3  # below it, decimals would hide a number: significant digits instead
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class Array:
     def rows(self) -> tuple[Array, ...]:
         """What stands behind each first index."""
         size = math.prod(self.shape[1:])
-        return tuple(Array(self.shape[1:], self.cells[k * size:(k + 1) * size]) for k in range(self.shape[0]))
+        return tuple(Array(self.shape[1:], self.cells[k * size : (k + 1) * size]) for k in range(self.shape[0]))
 
     def of(self, change: Callable) -> Array:
         return Array(self.shape, tuple(change(c) for c in self.cells))
@@ -31,7 +31,9 @@ class Array:
     @property
     def T(self) -> Array:
         rows, columns = self.shape
-        return Array((columns, rows), tuple(self.cells[i * columns + j] for j in range(columns) for i in range(rows)))
+        return Array(
+            (columns, rows), tuple(self.cells[i * columns + j] for j in range(columns) for i in range(rows))
+        )
 
     def nested(self):
         """The cells in tuples of tuples; a number alone as it is."""
@@ -80,7 +82,7 @@ def _size(part: Array) -> str:
 
 
 def said_shape(shape: tuple[int, ...]) -> str:
-    """"3 numbers", "3 x 4 numbers", "1 number"."""
+    """ "3 numbers", "3 x 4 numbers", "1 number"."""
     return f"{' x '.join(map(str, shape)) or 1} number{'s' * (math.prod(shape) != 1)}"
 
 
@@ -90,9 +92,13 @@ def _number(given: object, place: str, where: str) -> float:
     try:
         value = float(given)
     except (TypeError, ValueError):
-        raise UsageError(f"{place}{where} is {given!r}, which is no number. Write it like 0.5 or -1e-3.") from None
+        raise UsageError(
+            f"{place}{where} is {given!r}, which is no number. Write it like 0.5 or -1e-3."
+        ) from None
     if not math.isfinite(value):
-        raise UsageError(f"{place}{where} is {given!r}: a net is worked by hand with finite numbers. Give it one.")
+        raise UsageError(
+            f"{place}{where} is {given!r}: a net is worked by hand with finite numbers. Give it one."
+        )
     return value
 
 

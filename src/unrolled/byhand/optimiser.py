@@ -56,7 +56,9 @@ class Step:
 def find_rule(optimiser: str) -> Rule:
     """Raises UsageError for a name that is none."""
     if optimiser not in RULES:
-        raise UsageError(f"there is no optimiser {optimiser!r} to do by hand: choose one of {', '.join(RULES)}.")
+        raise UsageError(
+            f"there is no optimiser {optimiser!r} to do by hand: choose one of {', '.join(RULES)}."
+        )
     return RULES[optimiser]
 
 

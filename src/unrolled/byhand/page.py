@@ -74,7 +74,11 @@ def _given(worked: Worked) -> Iterable[Piece]:
 
 def _forward(worked: Worked, row: int) -> Iterable[Piece]:
     yield Heading(2, f"Forward{at_row(worked, row)}")
-    found = [q for q in worked.quantities if q.row == row or (q.row == 0 and row == 1 and q.kind in ("value", "state"))]
+    found = [
+        q
+        for q in worked.quantities
+        if q.row == row or (q.row == 0 and row == 1 and q.kind in ("value", "state"))
+    ]
     lines = [_leaves(group) for group in vectors(found) if group[0].kind in ("input", "target", "state")]
     for q in found:
         if q.kind in ("value", "loss") and not _is_whole(worked, q):
@@ -89,8 +93,11 @@ def _leaves(group: list[Quantity]) -> Line:
 
 def _made(worked: Worked, q: Quantity) -> Line:
     labels, values = worked.chains.program.labels, worked.chains.values
-    rights = [Said(q.formula.text(labels), q.formula.latex(labels)),
-              Said(q.formula.numbers(values), q.formula.latex_numbers(values)), number(q.value)]
+    rights = [
+        Said(q.formula.text(labels), q.formula.latex(labels)),
+        Said(q.formula.numbers(values), q.formula.latex_numbers(values)),
+        number(q.value),
+    ]
     return Line(said(q.label), tuple(r for k, r in enumerate(rights) if k == 0 or r.text != rights[k - 1].text))
 
 
@@ -101,23 +108,38 @@ def _is_whole(worked: Worked, q: Quantity) -> bool:
 def _overview(worked: Worked) -> Iterable[Piece]:
     """Every row's vectors in a table."""
     groups = vectors(
-        [q for q in worked.quantities if q.row == 1 and q.kind in ("value", "loss") and not _is_whole(worked, q)]
+        [
+            q
+            for q in worked.quantities
+            if q.row == 1 and q.kind in ("value", "loss") and not _is_whole(worked, q)
+        ]
     )
     names = list(dict.fromkeys(group[0].label.name for group in groups))
     losses = {worked.called: {k: shown(v) for k, v in worked.losses.items()}}
     cells = {
-        n: {row: _short(worked, n, row) for row in range(1, worked.given.rows + 1)} for n in names if n not in losses
+        n: {row: _short(worked, n, row) for row in range(1, worked.given.rows + 1)}
+        for n in names
+        if n not in losses
     }
     cells.update(losses)
     corner = Said("t", "t") if worked.recurrent else Said("row", r"\mathrm{row}")
     rows = range(1, worked.given.rows + 1)
-    yield from side_by_side(corner, [Said(str(r), str(r)) for r in rows],
-                             [(name_of(n), [cells[n].get(r, "") for r in rows]) for n in cells])
+    yield from side_by_side(
+        corner,
+        [Said(str(r), str(r)) for r in rows],
+        [(name_of(n), [cells[n].get(r, "") for r in rows]) for n in cells],
+    )
 
 
 def _short(worked: Worked, name: str, row: int) -> str:
     found = [q for q in worked.quantities if q.label.name == name and q.row == row and q.kind == "value"]
-    return vector(q.value for q in found) if found and found[0].label.units else shown(found[0].value) if found else ""
+    return (
+        vector(q.value for q in found)
+        if found and found[0].label.units
+        else shown(found[0].value)
+        if found
+        else ""
+    )
 
 
 def _losses(worked: Worked) -> Iterable[Piece]:

@@ -22,8 +22,16 @@ RAISED = '<FONT POINT-SIZE="11"><SUP>{}</SUP></FONT>'
 SIGNS = {"exp": "<I>e</I>" + RAISED.format("<I>x</I>"), "neg": "× −1", "alias": "=", "log": "log", "mul": "×"}
 
 
-def picture(worked: Worked, file: str | Path | None, *, of: str | None, row: int, leaves: tuple[str, ...],
-            opened: tuple[str, ...], theme: str) -> str:
+def picture(
+    worked: Worked,
+    file: str | Path | None,
+    *,
+    of: str | None,
+    row: int,
+    leaves: tuple[str, ...],
+    opened: tuple[str, ...],
+    theme: str,
+) -> str:
     """See `Worked.picture`."""
     wires = wires_of(worked, of=of, row=row, leaves=leaves, opened=opened)
     name = str(wires.labels[wires.root])
@@ -47,8 +55,11 @@ def dot(wires: Wires) -> str:
                     wires.values[a],
                     wires.back.get((node.index, a), 0.0),
                 )
-    lines += ['end [shape=none, label="", width=0, height=0, fixedsize=true];',
-              *_wire("end", f"n{wires.root}", "end", wires.values[wires.root], 1.0), _legend()]
+    lines += [
+        'end [shape=none, label="", width=0, height=0, fixedsize=true];',
+        *_wire("end", f"n{wires.root}", "end", wires.values[wires.root], 1.0),
+        _legend(),
+    ]
     return "digraph numbers {\n" + "\n".join(lines) + "\n}\n"
 
 
@@ -69,8 +80,10 @@ def _node(wires: Wires, node: Node) -> str:
         return f'n{node.index} [shape=plain, style="", label=<<FONT COLOR="{colour}">{name}</FONT>>];'
     look = LOOKS.get(_kind(node.op), LOOKS["function"])
     below = f'<BR/><FONT POINT-SIZE="12" COLOR="{ink("soft")}">{name}</FONT>' if name else ""
-    return (f'n{node.index} [label=<{_sign(wires, node)}{below}>, {look.shape}, fillcolor="{ink(look.colour)}", '
-            f'color="{ink(look.colour + "_line")}"];')
+    return (
+        f'n{node.index} [label=<{_sign(wires, node)}{below}>, {look.shape}, fillcolor="{ink(look.colour)}", '
+        f'color="{ink(look.colour + "_line")}"];'
+    )
 
 
 def _kind(op: str) -> str:
@@ -92,13 +105,15 @@ def _sign(wires: Wires, node: Node) -> str:
 
 def _wire(key: str, source: str, target: str, value: float, gradient: float) -> list[str]:
     """An edge that runs between its two numbers: its value above the line, its gradient below."""
-    table = (f'<TABLE BORDER="0" CELLBORDER="0" CELLSPACING="0" CELLPADDING="1" COLOR="{ink("line")}">'
-             f'<TR><TD><FONT POINT-SIZE="13">{_shown(value)}</FONT></TD></TR><HR/>'
-             f'<TR><TD><FONT POINT-SIZE="13" COLOR="{ink("red_line")}">{_shown(gradient)}</FONT></TD></TR></TABLE>')
+    table = (
+        f'<TABLE BORDER="0" CELLBORDER="0" CELLSPACING="0" CELLPADDING="1" COLOR="{ink("line")}">'
+        f'<TR><TD><FONT POINT-SIZE="13">{_shown(value)}</FONT></TD></TR><HR/>'
+        f'<TR><TD><FONT POINT-SIZE="13" COLOR="{ink("red_line")}">{_shown(gradient)}</FONT></TD></TR></TABLE>'
+    )
     return [
         f'w{key} [shape=plain, style="", width=0, height=0, margin=0, penwidth=0, label=<{table}>];',
-        f'{source} -> w{key}:w [arrowhead=none];',
-        f'w{key}:e -> {target};' if target != "end" else f'w{key}:e -> end;',
+        f"{source} -> w{key}:w [arrowhead=none];",
+        f"w{key}:e -> {target};" if target != "end" else f"w{key}:e -> end;",
     ]
 
 

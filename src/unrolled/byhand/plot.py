@@ -10,7 +10,7 @@ from ..views.figure import figure
 from .examples.activations import SHOWN, curve
 
 REACH, POINTS, ACROSS, JUMP = 4.0, 321, 2, 0.5
-WIDTH, HEIGHT = 3.6, 2.4              # inches, of one panel
+WIDTH, HEIGHT = 3.6, 2.4  # inches, of one panel
 
 
 def plot(file: str | Path, names: Sequence[str] = SHOWN, *, theme: str = "auto") -> None:
@@ -26,12 +26,20 @@ def plot(file: str | Path, names: Sequence[str] = SHOWN, *, theme: str = "auto")
         panels = made.subplots(rows, ACROSS, squeeze=False)
         for axes, name in zip(panels.flat, names):
             _panel(axes, name, ink)
-        for axes in list(panels.flat)[len(names):]:
+        for axes in list(panels.flat)[len(names) :]:
             axes.set_visible(False)
-        made.legend(*panels[0][0].get_legend_handles_labels(), loc="outside lower center", ncols=2, frameon=False)
+        made.legend(
+            *panels[0][0].get_legend_handles_labels(), loc="outside lower center", ncols=2, frameon=False
+        )
 
-    figure(file, (WIDTH * ACROSS, HEIGHT * rows + 0.35), fill, theme=theme, look={"font.size": 10},
-           title="Activation functions and their derivatives")
+    figure(
+        file,
+        (WIDTH * ACROSS, HEIGHT * rows + 0.35),
+        fill,
+        theme=theme,
+        look={"font.size": 10},
+        title="Activation functions and their derivatives",
+    )
 
 
 def _panel(axes, name: str, ink: dict[str, str]) -> None:
@@ -42,7 +50,7 @@ def _panel(axes, name: str, ink: dict[str, str]) -> None:
     axes.plot(points, values, color=ink["blue_line"], lw=1.9, label="$g(x)$")
     for k in range(POINTS - 1):
         if abs(slopes[k + 1] - slopes[k]) > JUMP:
-            slopes[k] = nan                               # a jump is no slope that there is
+            slopes[k] = nan  # a jump is no slope that there is
     axes.plot(points, slopes, color=ink["red_line"], lw=1.5, ls=(0, (4, 2)), label="$g'(x)$")
     axes.set_title(name, color=ink["text"], fontsize=11)
     axes.set_facecolor("none")

@@ -66,10 +66,18 @@ class Program:
         return made
 
     def _impossible(self, node: Node, made: Sequence[float]) -> str:
-        user = next((str(self.labels[k]) for k in range(node.index, len(self.nodes)) if k in self.labels and
-                     node.index in needed(self.nodes, [k])), "the net")
+        user = next(
+            (
+                str(self.labels[k])
+                for k in range(node.index, len(self.nodes))
+                if k in self.labels and node.index in needed(self.nodes, [k])
+            ),
+            "the net",
+        )
         arguments = ", ".join(f"{made[a]:g}" for a in node.args)
-        return f"{user} cannot be worked out: {node.op}({arguments}) has no finite value. Give it other numbers."
+        return (
+            f"{user} cannot be worked out: {node.op}({arguments}) has no finite value. Give it other numbers."
+        )
 
     def formulas(self) -> tuple[dict[int, Formula], list[Edge]]:
         """How each named number is made of other named ones, and the edges between them."""

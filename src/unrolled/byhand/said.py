@@ -12,8 +12,8 @@ from rich.text import Text
 from ..views.columns import columns, printable
 from .document import Equations, Grid, Heading, Line, Lines, Piece, Said, Words
 
-DEEP = 4                       # columns by which what belongs to a heading is set in
-LATEX_WIDE = 95                # letters, about, that a line of LaTeX holds
+DEEP = 4  # columns by which what belongs to a heading is set in
+LATEX_WIDE = 95  # letters, about, that a line of LaTeX holds
 OPEN, CLOSED = "([{", ")]}"
 PREAMBLE = r"""\documentclass{article}
 \usepackage{amsmath,amssymb}
@@ -89,7 +89,7 @@ def _broken(text: str, width: int, deepest: int) -> list[str]:
     pieces, depth, start = [], 0, 0
     for k, letter in enumerate(text):
         depth += (letter in OPEN) - (letter in CLOSED)
-        if depth <= deepest and letter in "+-" and text[k - 1:k] == " " and text[k + 1:k + 2] == " ":
+        if depth <= deepest and letter in "+-" and text[k - 1 : k] == " " and text[k + 1 : k + 2] == " ":
             pieces.append(text[start:k])
             start = k
     lines = [""]
@@ -120,7 +120,11 @@ def _markdown(piece: Piece) -> str:
         return f"$$\n{piece.latex.replace('align*', 'aligned')}\n$$"
     if isinstance(piece, Grid):
         head = [_inline(piece.title), *(_inline(c) for c in piece.columns)]
-        rows = [head, ["---"] + ["---:"] * len(piece.columns), *([_inline(name), *cells] for name, cells in piece.rows)]
+        rows = [
+            head,
+            ["---"] + ["---:"] * len(piece.columns),
+            *([_inline(name), *cells] for name, cells in piece.rows),
+        ]
         return "\n".join(f"| {' | '.join(_cell(c) for c in row)} |" for row in rows)
     return f"$$\n\\begin{{aligned}}\n{_aligned(piece)}\n\\end{{aligned}}\n$$"
 
@@ -143,7 +147,9 @@ def _latex_line(line: Line) -> str:
     if sum(map(_width, [line.left.latex, *rights])) + 3 * len(rights) <= LATEX_WIDE:
         return f"{line.left.latex} &= " + " = ".join(rights)
     parts = [
-        " \\\\\n  &\\qquad {} ".join(_broken(right, LATEX_WIDE * max(1, len(right) // max(_width(right), 1)), 0))
+        " \\\\\n  &\\qquad {} ".join(
+            _broken(right, LATEX_WIDE * max(1, len(right) // max(_width(right), 1)), 0)
+        )
         for right in rights
     ]
     return f"{line.left.latex} &= " + " \\\\\n  &= ".join(parts)
@@ -152,7 +158,9 @@ def _latex_line(line: Line) -> str:
 def _width(latex: str) -> int:
     return len(
         re.sub(
-            r"[{}^_\s\\]", "", re.sub(r"\\(partial|frac|left|right|mathrm)\b", "", re.sub(r"\\[a-zA-Z]+", "x", latex))
+            r"[{}^_\s\\]",
+            "",
+            re.sub(r"\\(partial|frac|left|right|mathrm)\b", "", re.sub(r"\\[a-zA-Z]+", "x", latex)),
         )
     )
 

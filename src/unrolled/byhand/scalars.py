@@ -27,8 +27,14 @@ PARTS = {
 }
 
 
-def written_out(builder: Builder, nodes: Sequence[Node], wanted: Sequence[int], leaf: Leaf, sizes: Mapping[Dim, int],
-                named: Callable[[int, Array], Array] = lambda index, made: made) -> dict[int, Array]:
+def written_out(
+    builder: Builder,
+    nodes: Sequence[Node],
+    wanted: Sequence[int],
+    leaf: Leaf,
+    sizes: Mapping[Dim, int],
+    named: Callable[[int, Array], Array] = lambda index, made: made,
+) -> dict[int, Array]:
     """Adds to `builder` the single numbers of the nodes in `wanted`, which stand in order, and returns them by node.
 
     leaf    gives the numbers of an input, state, parameter or hyper-parameter
@@ -59,8 +65,10 @@ def _made(node: Node, args: list[Array], builder: Builder) -> Array:
     if special:
         return special(node, *args)
     if node.op in ("matrix_exp", "kron_left", "kron_right"):
-        raise NotYet(f"{node.op} is a function of a whole matrix, and is not written out number by number yet. "
-                     "Work a cell without it by hand, or watch this one run: unrolled.watch.")
+        raise NotYet(
+            f"{node.op} is a function of a whole matrix, and is not written out number by number yet. "
+            "Work a cell without it by hand, or watch this one run: unrolled.watch."
+        )
     return _each(node.op, args)
 
 
@@ -100,6 +108,7 @@ def _joined(node: Node, *parts: Array) -> Array:
 def _bilinear(node: Node, stack: Array, a: Array, b: Array) -> Array:
     def one(matrix: Array) -> Symbol:
         return added([w * a.cells[i] * b.cells[j] for w, (i, j) in zip(matrix.cells, matrix.places())])
+
     return Array(stack.shape[:1], tuple(one(matrix) for matrix in stack.rows()))
 
 

@@ -1,10 +1,10 @@
 """A file of numbers for a net: one line for each vector, or row of a matrix, its name first.
 
-    x, 1, 4, 5
-    target, 0.1, 0.05
-    W, 0.1, 0.3, 0.5
-    W, 0.2, 0.4, 0.6
-    b, 0.5, 0.5
+x, 1, 4, 5
+target, 0.1, 0.05
+W, 0.1, 0.3, 0.5
+W, 0.2, 0.4, 0.6
+b, 0.5, 0.5
 """
 
 from __future__ import annotations
@@ -40,17 +40,25 @@ def read_sheet(file: str | Path, cell: Cell) -> Sheet:
     Raises UsageError naming file, line and name where a number is missing or is none, or a name is unknown.
     """
     graph, made = cell.graph, Sheet()
-    ranks = {n: (kind, len(graph.shape(kind, n))) for kind, names in
-             (("input", graph.inputs), ("state", graph.states), ("parameter", graph.parameters)) for n in names}
+    ranks = {
+        n: (kind, len(graph.shape(kind, n)))
+        for kind, names in (("input", graph.inputs), ("state", graph.states), ("parameter", graph.parameters))
+        for n in names
+    }
     found: dict[str, list[list[float]]] = {}
     for number, name, cells in _lines(Path(file)):
         if name not in ranks and name != TARGET:
-            raise UsageError(f"{file}, line {number}: {cell.name} has nothing called {name!r}. Lines begin with one of "
-                             f"{', '.join([*ranks, TARGET])}.")
+            raise UsageError(
+                f"{file}, line {number}: {cell.name} has nothing called {name!r}. Lines begin with one of "
+                f"{', '.join([*ranks, TARGET])}."
+            )
         rows = found.setdefault(name, [])
         place = f"{name}[{len(rows) + 1},{{}}]" if ranks.get(name, ("", 1))[1] == 2 else f"{name}[{{}}]"
         rows.append(
-            [_number(cell_text, f"{file}, line {number}", place.format(k)) for k, cell_text in enumerate(cells, 1)]
+            [
+                _number(cell_text, f"{file}, line {number}", place.format(k))
+                for k, cell_text in enumerate(cells, 1)
+            ]
         )
     for name, rows in found.items():
         _put(made, name, rows, ranks, str(file), len(graph.nodes[graph.output].shape))
@@ -88,9 +96,13 @@ def _number(text: str, where: str, place: str) -> float:
     try:
         value = float(text)
     except ValueError:
-        raise UsageError(f"{where}: {place} is {text!r}, which is no number. Write it like 0.5 or -1e-3.") from None
+        raise UsageError(
+            f"{where}: {place} is {text!r}, which is no number. Write it like 0.5 or -1e-3."
+        ) from None
     if not isfinite(value):
-        raise UsageError(f"{where}: {place} is {text}: a net is worked by hand with finite numbers. Give it one.")
+        raise UsageError(
+            f"{where}: {place} is {text}: a net is worked by hand with finite numbers. Give it one."
+        )
     return value
 
 

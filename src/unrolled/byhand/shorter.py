@@ -56,7 +56,9 @@ def _neat_mul(builder: Builder, a: Symbol, b: Symbol):
         return neat(builder, "mul", [builder.symbol(number * _constant(builder, inner[0])), inner[1]])
     for one, other in ((a, b), (b, a)):
         if minus := _parts(builder, one, "neg"):
-            return neat(builder, "neg", [neat(builder, "mul", [minus[0], other] if one is a else [other, minus[0]])])
+            return neat(
+                builder, "neg", [neat(builder, "mul", [minus[0], other] if one is a else [other, minus[0]])]
+            )
     return simple(builder, "mul", (a, b))
 
 

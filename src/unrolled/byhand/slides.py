@@ -46,9 +46,14 @@ def against_slides(deck: str, slides: Sequence[Slide]) -> Iterable[Piece]:
     numbers = [s for s in slides if _is_number(s.printed)]
     yield Heading(2, f"Against the slides of {deck}")
     if numbers:
-        yield Grid(Said("", ""), (Said("slide", r"\text{slide}"), Said("here", r"\text{here}"), Said("", "")),
-                   tuple((Said(s.place, latex_text(s.place)), (s.printed, s.right, "WRONG" if s.wrong else "right"))
-                         for s in numbers))
+        yield Grid(
+            Said("", ""),
+            (Said("slide", r"\text{slide}"), Said("here", r"\text{here}"), Said("", "")),
+            tuple(
+                (Said(s.place, latex_text(s.place)), (s.printed, s.right, "WRONG" if s.wrong else "right"))
+                for s in numbers
+            ),
+        )
     slips = [s for s in slides if s.wrong]
     if slips:
         yield Words(f"The slides are wrong in {len(slips)} place{'s' * (len(slips) != 1)}:")

@@ -13,17 +13,22 @@ from .numbers import Array, shown
 if TYPE_CHECKING:
     from .worked import Quantity, Worked
 
-WIDE = 96          # letters that a table may have
+WIDE = 96  # letters that a table may have
 
 
-def side_by_side(corner: Said, rows: Sequence[Said], columns: Sequence[tuple[Said, Sequence[str]]]) -> Iterable[Grid]:
+def side_by_side(
+    corner: Said, rows: Sequence[Said], columns: Sequence[tuple[Said, Sequence[str]]]
+) -> Iterable[Grid]:
     """A table, or several below each other where it would be too wide. Short columns end early."""
     chunk, room = [], WIDE
     for title, cells in [*columns, (None, ())]:
         width = 0 if title is None else 2 + max(map(len, [title.text, *cells]))
         if chunk and (title is None or width > room):
-            yield Grid(corner, tuple(t for t, _ in chunk),
-                       tuple((row, tuple(c[k] if k < len(c) else "" for _, c in chunk)) for k, row in enumerate(rows)))
+            yield Grid(
+                corner,
+                tuple(t for t, _ in chunk),
+                tuple((row, tuple(c[k] if k < len(c) else "" for _, c in chunk)) for k, row in enumerate(rows)),
+            )
             chunk, room = [], WIDE
         if title is not None:
             chunk.append((title, cells))
@@ -39,11 +44,13 @@ def grids(title: Said, name: str, one: Array, worked: Worked) -> Iterable[Piece]
     if not one.shape:
         yield Lines((Line(title, (number(one.cells[0]),)),))
         return
-    places = units(name, (0, 0)[:len(one.shape)], worked.first)
+    places = units(name, (0, 0)[: len(one.shape)], worked.first)
     heads = tuple(Said(str(k), str(k)) for k in range(places[-1], places[-1] + one.shape[-1]))
     rows = [one] if len(one.shape) == 1 else one.rows()
     names = [str(places[0] + k) if len(one.shape) == 2 else "" for k in range(len(rows))]
-    yield Grid(title, heads, tuple((Said(n, n), tuple(shown(c) for c in row.cells)) for n, row in zip(names, rows)))
+    yield Grid(
+        title, heads, tuple((Said(n, n), tuple(shown(c) for c in row.cells)) for n, row in zip(names, rows))
+    )
 
 
 def loss_name(worked: Worked) -> Said:

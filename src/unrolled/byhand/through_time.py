@@ -55,8 +55,10 @@ def through_time(chains: Chains) -> tuple[ThroughTime, ...]:
             state = tuple(gradients.get(i, 0.0) for i in program.new_states[k])
             lags.append(Lag(k, product, spectral_norm(product), state, terms))
             product = _times(product, steps[k])
-        sums = {name: Array(one.shape, tuple(map(sum, zip(*(lag.terms[name].cells for lag in lags)))))
-                for name, one in program.parameters.items()}
+        sums = {
+            name: Array(one.shape, tuple(map(sum, zip(*(lag.terms[name].cells for lag in lags)))))
+            for name, one in program.parameters.items()
+        }
         found.append(ThroughTime(t, tuple(lags), sums))
     return tuple(found)
 

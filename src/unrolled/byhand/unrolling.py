@@ -56,12 +56,16 @@ class _Unrolling:
             self.leaves.setdefault((kind, label.name, row), []).append(symbol)
         self.program.parameters = {n: a.of(int) for n, a in given.parameters.items()}
         for name, one in given.parameters.items():
-            self.program.parameters[name] = Array(one.shape, tuple(s.index for s in self.leaves["parameter", name, 0]))
+            self.program.parameters[name] = Array(
+                one.shape, tuple(s.index for s in self.leaves["parameter", name, 0])
+            )
         self.state = {n: Array(one.shape, tuple(self.leaves["state", n, 0])) for n, one in given.states.items()}
         self._note_states(0)
 
     def _leaf(self, kind: str, label: Label, row: int, value: float) -> Symbol:
-        symbol = self.builder.leaf("parameter" if kind in ("parameter", "setting") else "input", f"{label} {row}", ())
+        symbol = self.builder.leaf(
+            "parameter" if kind in ("parameter", "setting") else "input", f"{label} {row}", ()
+        )
         self.program.leaves[symbol.index] = value
         self._name(symbol.index, kind, label, row)
         return symbol
@@ -111,7 +115,9 @@ class _Unrolling:
             if key not in self.leaves:
                 self.leaves[key] = [self._leaf("setting", Label(name), 0, float(dict(self.graph.hyper)[name]))]
             return Array((), tuple(self.leaves[key]))
-        shape = (self.given.parameters[name] if node.op == "parameter" else self.given.inputs[name][row - 1]).shape
+        shape = (
+            self.given.parameters[name] if node.op == "parameter" else self.given.inputs[name][row - 1]
+        ).shape
         return Array(shape, tuple(self.leaves[node.op, name, 0 if node.op == "parameter" else row]))
 
     def _named(self, index: int, found: Array, row: int) -> Array:
@@ -207,6 +213,11 @@ def _loss_of(loss: Loss, builder: Builder, output: Array, target: Array) -> Symb
             "a loss takes the output and the target and returns one number: write it as total(...) or mean(...) of "
             "what the units give."
         )
-    made = written_out(builder, inner.nodes, needed(inner.nodes, [symbol.index]),
-                       lambda node: output if node.value == "output" else target, {})
+    made = written_out(
+        builder,
+        inner.nodes,
+        needed(inner.nodes, [symbol.index]),
+        lambda node: output if node.value == "output" else target,
+        {},
+    )
     return made[symbol.index].cells[0]

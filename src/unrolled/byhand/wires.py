@@ -36,8 +36,14 @@ class Wires:
     back: Mapping[tuple[int, int], float]
 
 
-def wires_of(worked: Worked, *, of: str | None = None, row: int = 1, leaves: tuple[str, ...] = (),
-             opened: tuple[str, ...] = ()) -> Wires:
+def wires_of(
+    worked: Worked,
+    *,
+    of: str | None = None,
+    row: int = 1,
+    leaves: tuple[str, ...] = (),
+    opened: tuple[str, ...] = (),
+) -> Wires:
     """The numbers that a picture shows. Raises UsageError for unknown names, and for too many numbers."""
     program = worked.chains.program
     root = _root(worked, of, row)
@@ -74,11 +80,13 @@ def wires_of(worked: Worked, *, of: str | None = None, row: int = 1, leaves: tup
 
 def _root(worked: Worked, of: str | None, row: int) -> int:
     if of is not None:
-        return worked[of if worked.recurrent else (of, row)].index      # a step is in the name
+        return worked[of if worked.recurrent else (of, row)].index  # a step is in the name
     if not worked.losses:
         return worked[str(worked.chains.program.labels[worked.chains.program.outputs[row].cells[0]]), row].index
     if row not in worked.chains.program.losses:
-        raise UsageError(f"row={row}: there is no loss in it. Rows with one: {', '.join(map(str, worked.losses))}.")
+        raise UsageError(
+            f"row={row}: there is no loss in it. Rows with one: {', '.join(map(str, worked.losses))}."
+        )
     return worked.chains.program.losses[row]
 
 

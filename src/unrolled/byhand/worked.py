@@ -78,7 +78,9 @@ class Worked:
         found = [q for q in self.quantities if str(q.label) == name and (row is None or q.row in (0, row))]
         if not found:
             have = ", ".join(dict.fromkeys(str(q.label.whole) for q in self.quantities))
-            raise UsageError(f"no number is called {name!r}{f' in row {row}' if row else ''}. There are {have}.")
+            raise UsageError(
+                f"no number is called {name!r}{f' in row {row}' if row else ''}. There are {have}."
+            )
         return found[0]
 
     def values(self, name: str, row: int = 1):
@@ -89,8 +91,14 @@ class Worked:
             return (self[name].value,)
         return tuple(q.value for q in found) if found[0].label.units else found[0].value
 
-    def text(self, *, rows: tuple[int, ...] | None = None, every: bool = False, width: int = 100,
-             colour: bool = False) -> str:
+    def text(
+        self,
+        *,
+        rows: tuple[int, ...] | None = None,
+        every: bool = False,
+        width: int = 100,
+        colour: bool = False,
+    ) -> str:
         """For a terminal.
 
         rows    which are shown line by line; without it all of a sequence, the first of a batch
@@ -106,8 +114,16 @@ class Worked:
         """A LaTeX document of its own."""
         return as_latex(page(self, rows, every), self.cell.name)
 
-    def picture(self, file: str | Path | None = None, *, of: str | None = None, row: int = 1,
-                leaves: tuple[str, ...] = (), opened: tuple[str, ...] = (), theme: str = "auto") -> str:
+    def picture(
+        self,
+        file: str | Path | None = None,
+        *,
+        of: str | None = None,
+        row: int = 1,
+        leaves: tuple[str, ...] = (),
+        opened: tuple[str, ...] = (),
+        theme: str = "auto",
+    ) -> str:
         """The graph of single numbers: on each edge the value above, the gradient below. Returns SVG text.
 
         file    where to write it, too: .svg, .png, .pdf
@@ -132,10 +148,22 @@ class Worked:
         return f"<{self.cell.name} by hand: {len(self.quantities)} numbers, {rows}>"
 
 
-def worked(net: str | Cell | Callable, inputs, parameters: Mapping[str, object], *, target=None,
-           loss: str | Callable | None = None, steps: int | None = None, state: Mapping[str, object] | None = None,
-           rate: float | None = None, optimiser: str = "sgd", mean: bool = False, called: str = "E",
-           target_called: str = "target", first: First | None = None) -> Worked:
+def worked(
+    net: str | Cell | Callable,
+    inputs,
+    parameters: Mapping[str, object],
+    *,
+    target=None,
+    loss: str | Callable | None = None,
+    steps: int | None = None,
+    state: Mapping[str, object] | None = None,
+    rate: float | None = None,
+    optimiser: str = "sgd",
+    mean: bool = False,
+    called: str = "E",
+    target_called: str = "target",
+    first: First | None = None,
+) -> Worked:
     """Works a net by hand: every number, every gradient with its chain of factors.
 
     net         a cell, a registered cell's name, or a function in the cell language; feed-forward if it has no state
@@ -182,8 +210,20 @@ def worked(net: str | Cell | Callable, inputs, parameters: Mapping[str, object],
     loss_value = None if measured is None else chains.values[program.loss]
     losses = {row: chains.values[i] for row, i in program.losses.items()}
     over_time = through_time(chains) if cell.states and measured is not None else ()
-    return Worked(cell, given, _quantities(chains), loss_value, losses, gradients, row_gradients, over_time,
-                  _step(chains, cell, given, gradients, rate, optimiser), chains, numbers, called)
+    return Worked(
+        cell,
+        given,
+        _quantities(chains),
+        loss_value,
+        losses,
+        gradients,
+        row_gradients,
+        over_time,
+        _step(chains, cell, given, gradients, rate, optimiser),
+        chains,
+        numbers,
+        called,
+    )
 
 
 def _in_order(chains: Chains) -> list[tuple[int, Label]]:
@@ -197,18 +237,31 @@ def _in_order(chains: Chains) -> list[tuple[int, Label]]:
 
 def _quantities(chains: Chains) -> tuple[Quantity, ...]:
     program, whole = chains.program, chains.whole
-    return tuple(Quantity(label, i, program.kinds[i], program.rows[i], chains.formulas.get(i), chains.values[i],
-                          whole.get(i, 0.0) if whole else None, tuple(chains.terms(i)) if whole else ())
-                 for i, label in _in_order(chains))
+    return tuple(
+        Quantity(
+            label,
+            i,
+            program.kinds[i],
+            program.rows[i],
+            chains.formulas.get(i),
+            chains.values[i],
+            whole.get(i, 0.0) if whole else None,
+            tuple(chains.terms(i)) if whole else (),
+        )
+        for i, label in _in_order(chains)
+    )
 
 
-def _step(chains: Chains, cell: Cell, given: Given, gradients: Mapping[str, Array], rate: float | None,
-          optimiser: str) -> Step | None:
+def _step(
+    chains: Chains, cell: Cell, given: Given, gradients: Mapping[str, Array], rate: float | None, optimiser: str
+) -> Step | None:
     rule = find_rule(optimiser)
     if rate is None or not gradients:
         return None
-    after = {n: weights if n in cell.fixed else stepped(rule, rate, weights, gradients[n])
-             for n, weights in given.parameters.items()}
+    after = {
+        n: weights if n in cell.fixed else stepped(rule, rate, weights, gradients[n])
+        for n, weights in given.parameters.items()
+    }
     leaves = dict(chains.program.leaves)
     for name, one in chains.program.parameters.items():
         leaves.update(zip(one.cells, after[name].cells))

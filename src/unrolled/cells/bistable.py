@@ -10,8 +10,8 @@ def brc(x, h, *, W_a, u_a, b_a, W_c, u_c, b_c, W_h, b_h):
 
     The paper writes no biases; torchrecurrent has them, so they are there and start at zero.
     """
-    a = 1 + tanh(W_a @ x + u_a * h + b_a)              # feedback strength, 0 to 2
-    c = sigmoid(W_c @ x + u_c * h + b_c)               # update gate
+    a = 1 + tanh(W_a @ x + u_a * h + b_a)  # feedback strength, 0 to 2
+    c = sigmoid(W_c @ x + u_c * h + b_c)  # update gate
     h = c * h + (1 - c) * tanh(W_h @ x + a * h + b_h)  # hidden state
     return h
 
@@ -22,7 +22,7 @@ def nbrc(x, h, *, W_a, U_a, b_a, W_c, U_c, b_c, W_h, b_h):
 
     torchrecurrent 0.2.5 documents an elementwise product with U_a and U_c; its code multiplies, as the paper does.
     """
-    a = 1 + tanh(W_a @ x + U_a @ h + b_a)              # feedback strength, 0 to 2
-    c = sigmoid(W_c @ x + U_c @ h + b_c)               # update gate
+    a = 1 + tanh(W_a @ x + U_a @ h + b_a)  # feedback strength, 0 to 2
+    c = sigmoid(W_c @ x + U_c @ h + b_c)  # update gate
     h = c * h + (1 - c) * tanh(W_h @ x + a * h + b_h)  # hidden state
     return h

@@ -12,10 +12,10 @@ from ..ops import sigmoid, tanh
 @cell(cite="jozefowicz2015", family="gru", year=2015)
 def jozefowicz_gru(x, h, *, W_r, U_r, b_r, W_z, U_z, b_z, W_n, U_n, b_n):
     """The gated recurrent unit as the architecture search had it: reset before the product."""
-    r = sigmoid(W_r @ x + U_r @ h + b_r)               # reset gate
-    z = sigmoid(W_z @ x + U_z @ h + b_z)               # update gate, 1 keeps the state
-    n = tanh(W_n @ x + U_n @ (r * h) + b_n)            # candidate
-    h = z * h + (1 - z) * n                            # hidden state
+    r = sigmoid(W_r @ x + U_r @ h + b_r)  # reset gate
+    z = sigmoid(W_z @ x + U_z @ h + b_z)  # update gate, 1 keeps the state
+    n = tanh(W_n @ x + U_n @ (r * h) + b_n)  # candidate
+    h = z * h + (1 - z) * n  # hidden state
     return h
 
 
@@ -25,10 +25,10 @@ def mut1(x, h, *, W_z, b_z, W_r, U_r, b_r, W_x, b_x, U_n, b_n):
 
     The paper has tanh(x) in place of tanh(W_x x + b_x), which needs I = H.
     """
-    z = sigmoid(W_z @ x + b_z)                         # update gate, 1 overwrites
-    r = sigmoid(W_r @ x + U_r @ h + b_r)               # reset gate
-    n = tanh(U_n @ (r * h) + tanh(W_x @ x + b_x) + b_n)     # candidate
-    h = n * z + h * (1 - z)                            # hidden state
+    z = sigmoid(W_z @ x + b_z)  # update gate, 1 overwrites
+    r = sigmoid(W_r @ x + U_r @ h + b_r)  # reset gate
+    n = tanh(U_n @ (r * h) + tanh(W_x @ x + b_x) + b_n)  # candidate
+    h = n * z + h * (1 - z)  # hidden state
     return h
 
 
@@ -38,10 +38,10 @@ def mut2(x, h, *, W_z, U_z, b_z, W_r, U_r, b_r, W_n, U_n, b_n):
 
     The paper has x in place of W_r x, which needs I = H. With W_r a matrix, this is a GRU whose update gate is turned.
     """
-    z = sigmoid(W_z @ x + U_z @ h + b_z)               # update gate, 1 overwrites
-    r = sigmoid(W_r @ x + U_r @ h + b_r)               # reset gate
-    n = tanh(U_n @ (r * h) + W_n @ x + b_n)            # candidate
-    h = n * z + h * (1 - z)                            # hidden state
+    z = sigmoid(W_z @ x + U_z @ h + b_z)  # update gate, 1 overwrites
+    r = sigmoid(W_r @ x + U_r @ h + b_r)  # reset gate
+    n = tanh(U_n @ (r * h) + W_n @ x + b_n)  # candidate
+    h = n * z + h * (1 - z)  # hidden state
     return h
 
 
@@ -51,8 +51,8 @@ def mut3(x, h, *, W_z, U_z, b_z, W_r, U_r, b_r, W_n, U_n, b_n):
 
     torchrecurrent 0.2.5 documents another cell (a bare x in the reset gate, no tanh); its code is the paper's, as here.
     """
-    z = sigmoid(W_z @ x + U_z @ tanh(h) + b_z)         # update gate, 1 overwrites
-    r = sigmoid(W_r @ x + U_r @ h + b_r)               # reset gate
-    n = tanh(U_n @ (r * h) + W_n @ x + b_n)            # candidate
-    h = n * z + h * (1 - z)                            # hidden state
+    z = sigmoid(W_z @ x + U_z @ tanh(h) + b_z)  # update gate, 1 overwrites
+    r = sigmoid(W_r @ x + U_r @ h + b_r)  # reset gate
+    n = tanh(U_n @ (r * h) + W_n @ x + b_n)  # candidate
+    h = n * z + h * (1 - z)  # hidden state
     return h

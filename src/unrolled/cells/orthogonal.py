@@ -8,5 +8,5 @@ from ..ops import absolute, matrix_exp, relu, step
 def orthogonal_rnn(x, h, *, W, A, b):
     """expRNN: the recurrent matrix is exp(A - A^T), orthogonal whatever A is; modReLU keeps signs."""
     z = W @ x + matrix_exp(A - A.T) @ h
-    h = (step(z) - step(-z)) * relu(absolute(z) + b)        # hidden state
+    h = (step(z) - step(-z)) * relu(absolute(z) + b)  # hidden state
     return h

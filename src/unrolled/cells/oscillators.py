@@ -10,9 +10,9 @@ def cornn(x, y, z, *, W, U_y, U_z, b, dt=0.042, gamma=2.7, epsilon=4.7):
 
     torchrecurrent 0.2.5 documents, at the cell, damping by the new velocity; its code takes the old one, as here.
     """
-    force = tanh(W @ x + U_y @ y + U_z @ z + b)                     # driving force
-    z = z + dt * force - dt * gamma * y - dt * epsilon * z          # velocity
-    y = y + dt * z                                                  # position
+    force = tanh(W @ x + U_y @ y + U_z @ z + b)  # driving force
+    z = z + dt * force - dt * gamma * y - dt * epsilon * z  # velocity
+    y = y + dt * z  # position
     return y, z
 
 
@@ -22,7 +22,7 @@ def unicornn(x, y, z, *, W, u, b, c, dt=0.1, alpha=1.0):
 
     torchrecurrent 0.2.5 documents a sigmoid for the force; its code takes the paper's tanh.
     """
-    step = dt * sigmoid(c)                                          # each unit's time step
-    z = z - step * (tanh(W @ x + u * y + b) + alpha * y)            # velocity
-    y = y + step * z                                                # position
+    step = dt * sigmoid(c)  # each unit's time step
+    z = z - step * (tanh(W @ x + u * y + b) + alpha * y)  # velocity
+    y = y + step * z  # position
     return y, z

@@ -10,7 +10,7 @@ def plrnn(x, z, *, a, U, W, b):
 
     The paper's U has a zero diagonal; torchrecurrent's development version only starts it so.
     """
-    z = a * z + U @ relu(z) + W @ x + b                                      # state
+    z = a * z + U @ relu(z) + W @ x + b  # state
     return z
 
 
@@ -20,7 +20,7 @@ def srnn(x, h, *, P, V, b_v, W, b_w, W_g, b_g, nonlinearity="relu"):
 
     The layer V of the input's network is as wide as the state, where the paper has a width of its own.
     """
-    g = sigmoid(W_g @ x + b_g)                                               # gate
-    drive = (W @ relu(V @ x + b_v) + b_w) * g                                # what the input adds
-    h = activation(nonlinearity, P @ h + drive)                              # hidden state
+    g = sigmoid(W_g @ x + b_g)  # gate
+    drive = (W @ relu(V @ x + b_v) + b_w) * g  # what the input adds
+    h = activation(nonlinearity, P @ h + drive)  # hidden state
     return h

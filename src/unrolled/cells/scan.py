@@ -17,9 +17,9 @@ def candidate_of(name, v):
 @cell(cite="feng2024", family="linear", year=2024)
 def mingru(x, h, *, W_z, b_z, W_n, b_n, candidate="plain"):
     """minGRU: a GRU whose gate and candidate do not see the state (section 3.1)."""
-    z = sigmoid(W_z @ x + b_z)                              # update gate
-    n = candidate_of(candidate, W_n @ x + b_n)              # candidate
-    h = (1 - z) * h + z * n                                 # hidden state
+    z = sigmoid(W_z @ x + b_z)  # update gate
+    n = candidate_of(candidate, W_n @ x + b_n)  # candidate
+    h = (1 - z) * h + z * n  # hidden state
     return h
 
 
@@ -30,20 +30,20 @@ def minlstm(x, h, *, W_f, b_f, W_i, b_i, W_n, b_n, candidate="plain"):
     minGRU-pytorch has candidate="positive" (appendix B.3), and goes on from a state in two ways, of which the
     parallel one, from the logarithm of g(state), is wrong.
     """
-    f = sigmoid(W_f @ x + b_f)                              # forget gate
-    i = sigmoid(W_i @ x + b_i)                              # input gate
-    n = candidate_of(candidate, W_n @ x + b_n)              # candidate
-    h = (f * h + i * n) / (f + i)                           # hidden state
+    f = sigmoid(W_f @ x + b_f)  # forget gate
+    i = sigmoid(W_i @ x + b_i)  # input gate
+    n = candidate_of(candidate, W_n @ x + b_n)  # candidate
+    h = (f * h + i * n) / (f + i)  # hidden state
     return h
 
 
 @cell(cite="lei2017sru", family="linear", year=2017, init={"W_h": "identity"})
 def sru_2017(x, c, *, W, W_f, b_f, W_r, b_r, W_h, nonlinearity="tanh"):
     """The first simple recurrent unit, whose gates do not see the state, so that it is linear (equations 3 to 7)."""
-    f = sigmoid(W_f @ x + b_f)                              # forget gate
-    r = sigmoid(W_r @ x + b_r)                              # reset gate, of the highway
-    c = f * c + (1 - f) * (W @ x)                           # internal state
-    h = r * activation(nonlinearity, c) + (1 - r) * (W_h @ x)     # output
+    f = sigmoid(W_f @ x + b_f)  # forget gate
+    r = sigmoid(W_r @ x + b_r)  # reset gate, of the highway
+    c = f * c + (1 - f) * (W @ x)  # internal state
+    h = r * activation(nonlinearity, c) + (1 - r) * (W_h @ x)  # output
     return h, c
 
 
@@ -54,35 +54,47 @@ def sru(x, c, *, W, W_f, v_f, b_f, W_r, v_r, b_r, W_h, alpha=1.0):
     The highway carries W_h x: the paper's x where W_h is the identity, with which it starts. `alpha` is its
     scaling correction.
     """
-    f = sigmoid(W_f @ x + v_f * c + b_f)                    # forget gate
-    r = sigmoid(W_r @ x + v_r * c + b_r)                    # reset gate, of the highway
-    c = f * c + (1 - f) * (W @ x)                           # internal state
-    h = r * c + (1 - r) * (alpha * (W_h @ x))               # output
+    f = sigmoid(W_f @ x + v_f * c + b_f)  # forget gate
+    r = sigmoid(W_r @ x + v_r * c + b_r)  # reset gate, of the highway
+    c = f * c + (1 - f) * (W @ x)  # internal state
+    h = r * c + (1 - r) * (alpha * (W_h @ x))  # output
     return h, c
 
 
 @cell(cite="bradbury2017", family="linear", year=2017, shapes={"last": ("I",)})
 def qrnn(x, c, last, *, W_z, V_z, b_z, W_f, V_f, b_f, W_o, V_o, b_o):
     """Quasi-recurrent network: gates see two inputs, this one and the last; fo-pooling (equations 2 and 4)."""
-    z = tanh(W_z @ x + V_z @ last + b_z)                    # candidate
-    f = sigmoid(W_f @ x + V_f @ last + b_f)                 # forget gate
-    o = sigmoid(W_o @ x + V_o @ last + b_o)                 # output gate
-    c = f * c + (1 - f) * z                                 # cell state
-    h = o * c                                               # output
+    z = tanh(W_z @ x + V_z @ last + b_z)  # candidate
+    f = sigmoid(W_f @ x + V_f @ last + b_f)  # forget gate
+    o = sigmoid(W_o @ x + V_o @ last + b_o)  # output gate
+    c = f * c + (1 - f) * z  # cell state
+    h = o * c  # output
     return h, c, x
 
 
-@cell(cite="orvieto2023", family="linear", year=2023,
-      init={"nu": "ring", "theta": "ring_phase", "gamma": "ring_gain", "B_re": "half_lecun", "B_im": "half_lecun",
-            "C_re": "lecun", "C_im": "lecun", "D": "lecun"})
+@cell(
+    cite="orvieto2023",
+    family="linear",
+    year=2023,
+    init={
+        "nu": "ring",
+        "theta": "ring_phase",
+        "gamma": "ring_gain",
+        "B_re": "half_lecun",
+        "B_im": "half_lecun",
+        "C_re": "lecun",
+        "C_im": "lecun",
+        "D": "lecun",
+    },
+)
 def lru(x, re, im, *, nu, theta, gamma, B_re, B_im, C_re, C_im, D):
     """Linear recurrent unit: a complex diagonal exp(-exp(nu) + i exp(theta)), stable by its form (appendix A)."""
-    size = exp(-exp(nu))                                    # modulus, below 1
-    turn_re = size * cos(exp(theta))                        # eigenvalue, real part
-    turn_im = size * sin(exp(theta))                        # and imaginary part
-    gain = exp(gamma)                                       # keeps the state as large as its input
+    size = exp(-exp(nu))  # modulus, below 1
+    turn_re = size * cos(exp(theta))  # eigenvalue, real part
+    turn_im = size * sin(exp(theta))  # and imaginary part
+    gain = exp(gamma)  # keeps the state as large as its input
     new = turn_re * re - turn_im * im + gain * (B_re @ x)
-    im = turn_re * im + turn_im * re + gain * (B_im @ x)    # state, imaginary part
-    re = new                                                # state, real part
-    y = C_re @ re - C_im @ im + D @ x                       # real part of C times the state, and the input
+    im = turn_re * im + turn_im * re + gain * (B_im @ x)  # state, imaginary part
+    re = new  # state, real part
+    y = C_re @ re - C_im @ im + D @ x  # real part of C times the state, and the input
     return y, re, im

@@ -7,7 +7,7 @@ from ..ops import activation, bilinear, sigmoid
 @cell(cite=("giles1990", "giles1992"), family="second order", year=1990, shapes={"W": ("H", "H", "I")})
 def second_order_rnn(x, s, *, W, b, nonlinearity="sigmoid"):
     """Second-order network: each weight joins an input, a state unit and a next state unit (equation 1 of 1992)."""
-    s = activation(nonlinearity, bilinear(W, s, x) + b)     # state
+    s = activation(nonlinearity, bilinear(W, s, x) + b)  # state
     return s
 
 
@@ -18,5 +18,5 @@ def sequential_cascaded(x, z, *, C, V, U, b):
     The function network's weights are C z + V, its bias is U z + b, so it is a second-order network in which state and
     input have a unit more that is always on.
     """
-    z = sigmoid(bilinear(C, z, x) + V @ x + (U @ z + b))    # output of the function network
+    z = sigmoid(bilinear(C, z, x) + V @ x + (U @ z + b))  # output of the function network
     return z

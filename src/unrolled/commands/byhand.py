@@ -72,7 +72,7 @@ def _is_example(what: str, numbers: Path | None) -> bool:
 
 
 def _rows(wish: Wish) -> tuple[int, ...] | None:
-    """"1,3" and "2-4" as numbers of rows; none for "none"."""
+    """ "1,3" and "2-4" as numbers of rows; none for "none"."""
     if wish.rows is None:
         return None
     found: list[int] = []
@@ -101,7 +101,9 @@ def _own(what: str, numbers: Path | None, wish: Wish) -> Shown:
             "`unrolled cells` lists the cells."
         )
     if wish.steps is not None and not 1 <= wish.steps <= MOST_ROWS:
-        raise UsageError(f"--steps {wish.steps}: a net is worked by hand over 1 to {MOST_ROWS} steps. Give such a number.")
+        raise UsageError(
+            f"--steps {wish.steps}: a net is worked by hand over 1 to {MOST_ROWS} steps. Give such a number."
+        )
     cell = find_cell(what).evaluation
     more = {"loss": wish.loss, "rate": wish.rate, "optimiser": wish.optimiser, "mean": wish.mean}
     pieces: tuple[Piece, ...] = ()
@@ -117,7 +119,13 @@ def _own(what: str, numbers: Path | None, wish: Wish) -> Shown:
                 " 0, ..."
             )
         made = worked(
-            cell, sheet.inputs, sheet.parameters, target=sheet.targets, state=sheet.state, steps=wish.steps, **more
+            cell,
+            sheet.inputs,
+            sheet.parameters,
+            target=sheet.targets,
+            state=sheet.state,
+            steps=wish.steps,
+            **more,
         )
     return Shown(made, (*pieces, *page(made, _rows(wish), wish.every)), (), {})
 
@@ -127,7 +135,7 @@ def _draw(what: str, shown: Shown, wish: Wish) -> str:
         plot(wish.picture, theme=wish.theme)
         return f"{wish.picture}: activation functions"
     arguments = dict(shown.picture)
-    if wish.of is not None:                         # another number: what suits the example's own may not suit it
+    if wish.of is not None:  # another number: what suits the example's own may not suit it
         arguments = {"of": wish.of}
     given = {"row": wish.row, "leaves": wish.leaves, "opened": wish.opened}
     arguments.update({name: value for name, value in given.items() if value})
@@ -155,6 +163,8 @@ def _written(text: str, wish: Wish) -> str:
     if wish.out is None:
         return text
     if not wish.out.parent.is_dir():
-        raise UsageError(f"--out {wish.out}: the folder {wish.out.parent} does not exist: make it, or write elsewhere.")
+        raise UsageError(
+            f"--out {wish.out}: the folder {wish.out.parent} does not exist: make it, or write elsewhere."
+        )
     wish.out.write_text(text + "\n", encoding="utf-8")
     return f"{wish.out}: written"

@@ -17,11 +17,13 @@ from ..views.count import USUAL
 from .cells import Row, Wanted, about_families, rows
 
 RIGHT = ("parameters", "FLOPs", "stages")
-NARROW = 100          # columns below which states are counted and the backend is a mark
-ROOM = 88             # columns that a sentence wants beside its row; else it stands below
-PAPER = 24            # of authors; "Hochreiter & Schmidhuber"
+NARROW = 100  # columns below which states are counted and the backend is a mark
+ROOM = 88  # columns that a sentence wants beside its row; else it stands below
+PAPER = 24  # of authors; "Hochreiter & Schmidhuber"
 GAP = 2
-SOURCE = re.compile(r" \((?=[^()]*(?:equation|section|appendix|figure|table))[^()]*\)(?=[.]?$)")    # its page has it
+SOURCE = re.compile(
+    r" \((?=[^()]*(?:equation|section|appendix|figure|table))[^()]*\)(?=[.]?$)"
+)  # its page has it
 NUMBERED = re.compile(r"(\w+)_(\d+)$")
 
 
@@ -29,7 +31,9 @@ def table(width: int | None = None, wanted: Wanted = Wanted(), colour: bool = Fa
     """The cells that fit as text of `width` columns (the terminal's if None)."""
     width = max(width or shutil.get_terminal_size((160, 24)).columns, 60)
     found = rows(wanted)
-    console = Console(width=width, force_terminal=colour, color_system="standard" if colour else None, highlight=False)
+    console = Console(
+        width=width, force_terminal=colour, color_system="standard" if colour else None, highlight=False
+    )
     with console.capture() as captured:
         if found:
             console.print(_Layout(found, width, grouped=wanted.sort is None).text())
@@ -42,15 +46,22 @@ class _Layout:
 
     def __init__(self, found: Sequence[Row], width: int, grouped: bool):
         self.found, self.width, self.grouped, self.narrow = found, width, grouped, width < NARROW
-        heads = ["cell", *(["family"] if not grouped else []), "year", "paper", "states", *RIGHT,
-                 *([] if self.narrow else ["backend"])]
+        heads = [
+            "cell",
+            *(["family"] if not grouped else []),
+            "year",
+            "paper",
+            "states",
+            *RIGHT,
+            *([] if self.narrow else ["backend"]),
+        ]
         cells = [self.cells(row) for row in found]
         self.widths = {head: max(len(head), *(len(c[head]) for c in cells)) for head in heads}
         self.widths["paper"] = min(self.widths["paper"], PAPER)
         over = sum(self.widths.values()) + GAP * (len(heads) - 1) - width
         if over > 0:
             self.widths["paper"] = max(self.widths["paper"] - over, 0)
-        if self.widths["paper"] < 8:                              # a few letters of a name say nothing
+        if self.widths["paper"] < 8:  # a few letters of a name say nothing
             del self.widths["paper"]
         used = sum(self.widths.values()) + GAP * len(self.widths)
         self.beside = width - used if width - used >= ROOM else 0
@@ -61,10 +72,17 @@ class _Layout:
         paper = row.paper.short.removesuffix(f" {row.paper.year}") if row.paper else ", ".join(row.cite)
         if self.narrow and row.paper:
             paper = row.paper.authors[0][0] + "+" * (len(row.paper.authors) > 1)
-        return {"cell": row.name + mark, "family": row.family, "year": str(row.year or ""), "paper": paper,
-                "states": str(len(row.states)) if self.narrow else states_text(row.states),
-                "parameters": f"{row.parameters:,}", "FLOPs": f"{row.flops:,}", "stages": str(row.stages),
-                "backend": row.backend}
+        return {
+            "cell": row.name + mark,
+            "family": row.family,
+            "year": str(row.year or ""),
+            "paper": paper,
+            "states": str(len(row.states)) if self.narrow else states_text(row.states),
+            "parameters": f"{row.parameters:,}",
+            "FLOPs": f"{row.flops:,}",
+            "stages": str(row.stages),
+            "backend": row.backend,
+        }
 
     def text(self) -> Group:
         about = about_families()
@@ -72,8 +90,11 @@ class _Layout:
         if not self.grouped:
             return Group(parts[0], *self._rows(self.found))
         for family, members in groupby(self.found, key=lambda row: row.family):
-            parts += [Text(), Text.assemble((family, "bold cyan"), f"  {about[family]}" if about.get(family) else ""),
-                      *self._rows(list(members))]
+            parts += [
+                Text(),
+                Text.assemble((family, "bold cyan"), f"  {about[family]}" if about.get(family) else ""),
+                *self._rows(list(members)),
+            ]
         return Group(*parts)
 
     def _rows(self, members: list[Row]) -> list:
@@ -85,10 +106,18 @@ class _Layout:
         return Padding(Text(plain(row.sentence), style="dim"), (0, 0, 0, 4))
 
     def _table(self, members: list[Row], header: bool = False) -> Table:
-        made = Table(box=None, show_header=header, pad_edge=False, padding=(0, GAP, 0, 0), collapse_padding=True)
+        made = Table(
+            box=None, show_header=header, pad_edge=False, padding=(0, GAP, 0, 0), collapse_padding=True
+        )
         for head, width in self.widths.items():
-            made.add_column(Text(head, style="bold"), width=width, no_wrap=True, overflow="ellipsis",
-                            justify="right" if head in RIGHT else "left", style="bold" if head == "cell" else "")
+            made.add_column(
+                Text(head, style="bold"),
+                width=width,
+                no_wrap=True,
+                overflow="ellipsis",
+                justify="right" if head in RIGHT else "left",
+                style="bold" if head == "cell" else "",
+            )
         if self.beside:
             made.add_column("", width=self.beside, no_wrap=True, overflow="ellipsis", style="dim")
         for row in members:
@@ -120,9 +149,14 @@ def _foot(found: Sequence[Row]) -> Group:
     if not found:
         return Group(Text(f"{number} fit. `unrolled cells` without options lists them all."))
     within = f"{families} famil{'y' if families == 1 else 'ies'}"
-    lines = [Text(), Text(f"{number} in {within}. Parameters, and FLOPs of one row in one step "
-                          f"forward, with all widths {USUAL}; stages: how often a step waits for a product of "
-                          "matrices. `unrolled show CELL` prints one cell's equations.")]
+    lines = [
+        Text(),
+        Text(
+            f"{number} in {within}. Parameters, and FLOPs of one row in one step "
+            f"forward, with all widths {USUAL}; stages: how often a step waits for a product of "
+            "matrices. `unrolled show CELL` prints one cell's equations."
+        ),
+    ]
     reasons: dict[str, list[str]] = {}
     for row in found:
         if row.why:

@@ -36,11 +36,11 @@ class Row:
     width: int
     parameters: int
     flops: int
-    stages: int            # how often a step waits for a product of matrices
+    stages: int  # how often a step waits for a product of matrices
     backend: str
-    why: str | None        # why it is not the fast one
+    why: str | None  # why it is not the fast one
     sentence: str
-    note: str              # where another library has it otherwise, and the like
+    note: str  # where another library has it otherwise, and the like
 
     @property
     def paper(self) -> Reference | None:
@@ -69,16 +69,21 @@ class Wanted:
 
 
 SORTS: dict[str, Callable[[Row], object]] = {
-    "name": lambda row: row.name, "family": lambda row: row.family, "year": lambda row: row.year or 0,
-    "paper": lambda row: row.paper.short if row.paper else "", "states": lambda row: len(row.states),
-    "parameters": lambda row: row.parameters, "flops": lambda row: row.flops, "stages": lambda row: row.stages,
+    "name": lambda row: row.name,
+    "family": lambda row: row.family,
+    "year": lambda row: row.year or 0,
+    "paper": lambda row: row.paper.short if row.paper else "",
+    "states": lambda row: len(row.states),
+    "parameters": lambda row: row.parameters,
+    "flops": lambda row: row.flops,
+    "stages": lambda row: row.stages,
     "backend": lambda row: row.backend,
 }
 
 
 def rows(wanted: Wanted = Wanted()) -> list[Row]:
     """The registered cells that fit, family by family. Raises UsageError for a family, year, ... that there is not."""
-    fits = [check(wanted) for check in (_family, _years, _words, _states, _backend)]      # the cheap ones first
+    fits = [check(wanted) for check in (_family, _years, _words, _states, _backend)]  # the cheap ones first
     order = _order(wanted.sort)
     families = list(dict.fromkeys(cell.family for cell in REGISTRY.values()))
     found = [_row(cell) for cell in REGISTRY.values() if all(fit(cell) for fit in fits)]
@@ -104,8 +109,10 @@ def _family(wanted: Wanted) -> Callable[[Cell], bool]:
     known = sorted({cell.family for cell in REGISTRY.values()})
     if wanted.family is not None and wanted.family not in known:
         near = get_close_matches(wanted.family, known, 1, 0.6)
-        raise UsageError(f"--family {wanted.family}: there is no such family. "
-                         + (f"Did you mean {near[0]}?" if near else f"Choose one of {', '.join(known)}."))
+        raise UsageError(
+            f"--family {wanted.family}: there is no such family. "
+            + (f"Did you mean {near[0]}?" if near else f"Choose one of {', '.join(known)}.")
+        )
     return lambda cell: wanted.family in (None, cell.family)
 
 
@@ -114,11 +121,15 @@ def _years(wanted: Wanted) -> Callable[[Cell], bool]:
     if wanted.year is not None:
         span = re.fullmatch(r"(\d{4})(?:-(\d{4}))?", wanted.year.strip())
         if span is None:
-            raise UsageError(f"--year {wanted.year}: that is no year and no span of years. "
-                             "Write --year 2014 or --year 2014-2016.")
+            raise UsageError(
+                f"--year {wanted.year}: that is no year and no span of years. "
+                "Write --year 2014 or --year 2014-2016."
+            )
         if first is not None or last is not None:
-            raise UsageError(f"--year {wanted.year} and --{'until' if first is None else 'since'} both say which "
-                             "years. Leave one of them out.")
+            raise UsageError(
+                f"--year {wanted.year} and --{'until' if first is None else 'since'} both say which "
+                "years. Leave one of them out."
+            )
         first, last = int(span[1]), int(span[2] or span[1])
     if first is not None and last is not None and first > last:
         raise UsageError(f"{first} is after {last}, so no year is between them. Write the earlier one first.")
@@ -135,12 +146,15 @@ def _words(wanted: Wanted) -> Callable[[Cell], bool]:
     def fits(cell: Cell) -> bool:
         text = " ".join((cell.name, cell.family, cell.doc, *cell.cite, *citations(cell.cite))).lower()
         return all(word in text for word in words)
+
     return fits
 
 
 def _backend(wanted: Wanted) -> Callable[[Cell], bool]:
     if wanted.backend is not None and wanted.backend not in BACKENDS:
-        raise UsageError(f"--backend {wanted.backend}: there is no such backend. Choose {' or '.join(BACKENDS)}.")
+        raise UsageError(
+            f"--backend {wanted.backend}: there is no such backend. Choose {' or '.join(BACKENDS)}."
+        )
     return lambda cell: wanted.backend in (None, _runs_on(cell))
 
 
@@ -156,8 +170,24 @@ def _row(cell: Cell) -> Row:
     why = obstacle(plan)
     papers = tuple(known[key] for key in cell.cite if key in known)
     sentence, *notes = paragraphs(cell.doc) or [""]
-    return Row(cell.name, cell.family, cell.year, cell.cite, papers, cell.inputs, cell.states, cell.hyper, USUAL,
-               counted.parameters, counted.flops, stage_count(plan), _runs_on(cell), why, sentence, " ".join(notes))
+    return Row(
+        cell.name,
+        cell.family,
+        cell.year,
+        cell.cite,
+        papers,
+        cell.inputs,
+        cell.states,
+        cell.hyper,
+        USUAL,
+        counted.parameters,
+        counted.flops,
+        stage_count(plan),
+        _runs_on(cell),
+        why,
+        sentence,
+        " ".join(notes),
+    )
 
 
 def _runs_on(cell: Cell) -> str:

@@ -16,11 +16,11 @@ from ..models.language import LanguageModel
 from ..transform.operands import recurrent_matrices
 from ..views.flow_figure import LOWEST, Curve, flow_figure
 
-SENTENCE = "The bird that I really really really liked was flying"      # was, not were, because of bird: deck 003
-STEP = SENTENCE.index(" was") + 1            # has read the w of was, and is asked for the a
+SENTENCE = "The bird that I really really really liked was flying"  # was, not were, because of bird: deck 003
+STEP = SENTENCE.index(" was") + 1  # has read the w of was, and is asked for the a
 HIDDEN, SEED = 32, 0
-GAIN = 4.0                                   # of the recurrent matrices in the second net of each cell
-CLIP = 1.0                                   # what training clips to by default
+GAIN = 4.0  # of the recurrent matrices in the second net of each cell
+CLIP = 1.0  # what training clips to by default
 BAR = 16
 
 
@@ -60,8 +60,11 @@ def nets(cells: Sequence[str | Cell]) -> list[Net]:
 
     Raises UsageError for a cell that is not there, reads more than one input, or has no state.
     """
-    return [_net(cell, gain) for cell in map(find_cell, cells)
-            for gain in ((1.0, GAIN) if recurrent_matrices(cell.graph) else (1.0,))]
+    return [
+        _net(cell, gain)
+        for cell in map(find_cell, cells)
+        for gain in ((1.0, GAIN) if recurrent_matrices(cell.graph) else (1.0,))
+    ]
 
 
 def _net(cell: Cell, gain: float) -> Net:
@@ -85,37 +88,75 @@ def report(cells: Sequence[str | Cell], out: Path | None = None, theme: str = "a
     """
     made = nets(cells)
     if out is not None:
-        flow_figure([Curve(f"{n.name}: {n.memory}", n.norms(n.memory), n.norms(n.memory, CLIP),
-                           n.flow["rnn.0", n.memory].mean(-1).tolist()) for n in made], SENTENCE, STEP, out, theme=theme)
-    values = [v for n in made for s in n.states for v in n.norms(s)[:STEP + 1] if v > 0]
+        flow_figure(
+            [
+                Curve(
+                    f"{n.name}: {n.memory}",
+                    n.norms(n.memory),
+                    n.norms(n.memory, CLIP),
+                    n.flow["rnn.0", n.memory].mean(-1).tolist(),
+                )
+                for n in made
+            ],
+            SENTENCE,
+            STEP,
+            out,
+            theme=theme,
+        )
+    values = [v for n in made for s in n.states for v in n.norms(s)[: STEP + 1] if v > 0]
     low, high = math.log10(max(min(values), LOWEST)), math.log10(max(values))
-    head = [f"{SENTENCE[:STEP + 1]}|{SENTENCE[STEP + 1:]}",
-            f"The loss of \"{SENTENCE[STEP + 1]}\" after \"{SENTENCE[STEP - 6:STEP + 1]}\", and how much of it reaches the state "
-            "after each word.", f"Untrained nets of {HIDDEN} units on characters; bars are logarithmic, "
-            f"{10 ** low:.0e} to {10 ** high:.0e}, the same for all nets."]
+    head = [
+        f"{SENTENCE[: STEP + 1]}|{SENTENCE[STEP + 1 :]}",
+        f'The loss of "{SENTENCE[STEP + 1]}" after "{SENTENCE[STEP - 6 : STEP + 1]}", and how much of it reaches the state '
+        "after each word.",
+        f"Untrained nets of {HIDDEN} units on characters; bars are logarithmic, "
+        f"{10**low:.0e} to {10**high:.0e}, the same for all nets.",
+    ]
     tail = [] if out is None else ["", f"Figure: {out}"]
     return "\n".join([*head, *(line for n in made for line in ("", *_table(n, low, high))), *tail])
 
 
 def as_json(cells: Sequence[str | Cell]) -> dict:
     """The same as data: `norms` by state and step k for the one loss; `pairs` with all [t][k]."""
-    return {"text": SENTENCE, "step": STEP, "hidden": HIDDEN, "seed": SEED, "clip": CLIP,
-            "nets": [{"name": n.name, "cell": n.cell, "gain": n.gain, "a_step_back": n.a_step, "memory": n.memory,
-                      "parameters": n.flow.parameters[STEP].item(),
-                      "norms": {s: n.norms(s) for s in n.states}, "clipped": {s: n.norms(s, CLIP) for s in n.states},
-                      "by_lag": {s: n.flow.by_lag(("rnn.0", s)).tolist() for s in n.states},
-                      "pairs": {s: n.flow["rnn.0", s][:, :, 0].tolist() for s in n.states}} for n in nets(cells)]}
+    return {
+        "text": SENTENCE,
+        "step": STEP,
+        "hidden": HIDDEN,
+        "seed": SEED,
+        "clip": CLIP,
+        "nets": [
+            {
+                "name": n.name,
+                "cell": n.cell,
+                "gain": n.gain,
+                "a_step_back": n.a_step,
+                "memory": n.memory,
+                "parameters": n.flow.parameters[STEP].item(),
+                "norms": {s: n.norms(s) for s in n.states},
+                "clipped": {s: n.norms(s, CLIP) for s in n.states},
+                "by_lag": {s: n.flow.by_lag(("rnn.0", s)).tolist() for s in n.states},
+                "pairs": {s: n.flow["rnn.0", s][:, :, 0].tolist() for s in n.states},
+            }
+            for n in nets(cells)
+        ],
+    }
 
 
 def _table(net: Net, low: float, high: float) -> list[str]:
     size = net.flow.parameters[STEP].item()
-    clipped = f"clipped to {CLIP:g}: all of it x {CLIP / size:.2g}" if size > CLIP else f"not clipped at {CLIP:g}"
-    lines = [f"{net.name}: one step back x {net.a_step:.2f}; gradient of all parameters {size:.3g}, {clipped}",
-             "  lag  after   " + "".join(f"  {f'|dL/d{s}|':<{BAR + 9}}{'clipped':<9}" for s in net.states).rstrip()]
+    clipped = (
+        f"clipped to {CLIP:g}: all of it x {CLIP / size:.2g}" if size > CLIP else f"not clipped at {CLIP:g}"
+    )
+    lines = [
+        f"{net.name}: one step back x {net.a_step:.2f}; gradient of all parameters {size:.3g}, {clipped}",
+        "  lag  after   " + "".join(f"  {f'|dL/d{s}|':<{BAR + 9}}{'clipped':<9}" for s in net.states).rstrip(),
+    ]
     columns = [(net.norms(s), net.norms(s, CLIP)) for s in net.states]
     for k in reversed(_ends()):
-        cells = "".join(f"  {norms[k]:<7.1e}  {_bar(norms[k], low, high):<{BAR}}{less[k]:<9.1e}" for norms, less in columns)
-        lines.append(f"  {STEP - k:>3}  {SENTENCE[:k + 1].split(' ')[-1]:<7} {cells}".rstrip())
+        cells = "".join(
+            f"  {norms[k]:<7.1e}  {_bar(norms[k], low, high):<{BAR}}{less[k]:<9.1e}" for norms, less in columns
+        )
+        lines.append(f"  {STEP - k:>3}  {SENTENCE[: k + 1].split(' ')[-1]:<7} {cells}".rstrip())
     return lines
 
 

@@ -36,8 +36,17 @@ def texts(folder: Path, wish: Wish) -> None:
 
 
 def _one(run: Run, wish: Wish) -> None:
-    drawn = run.task.sample(run.model, run.vocabulary, prime=wish.prime, length=wish.length, temperature=wish.temperature,
-                            top_k=wish.top_k, top_p=wish.top_p, seed=wish.seed, weights=wish.weights)
+    drawn = run.task.sample(
+        run.model,
+        run.vocabulary,
+        prime=wish.prime,
+        length=wish.length,
+        temperature=wish.temperature,
+        top_k=wish.top_k,
+        top_p=wish.top_p,
+        seed=wish.seed,
+        weights=wish.weights,
+    )
     clean = printable if sys.stdout.isatty() else str
     sys.stdout.write(clean(wish.prime or ""))
     for character in drawn:
@@ -47,8 +56,16 @@ def _one(run: Run, wish: Wish) -> None:
 
 
 def _several(run: Run, wish: Wish) -> None:
-    written = run.samples(wish.count, wish.prime, wish.length, temperature=wish.temperature, top_k=wish.top_k,
-                          top_p=wish.top_p, seed=wish.seed, weights=wish.weights)
+    written = run.samples(
+        wish.count,
+        wish.prime,
+        wish.length,
+        temperature=wish.temperature,
+        top_k=wish.top_k,
+        top_p=wish.top_p,
+        seed=wish.seed,
+        weights=wish.weights,
+    )
     clean = printable if sys.stdout.isatty() else str
     for number, text in enumerate(written):
         print(f"--- seed {wish.seed + number}\n{clean((wish.prime or '') + text)}")
@@ -57,6 +74,8 @@ def _several(run: Run, wish: Wish) -> None:
 def _cost(run: Run) -> str:
     cost = run.cost_of_rounding()
     if cost is None:
-        return f"weights in bfloat16; the text {run.task.text} is not there, so that what they cost is not known"
+        return (
+            f"weights in bfloat16; the text {run.task.text} is not there, so that what they cost is not known"
+        )
     count, exact, coarse = cost
     return f"weights in bfloat16: {coarse:.4f} nats per character on {count:,} held-out characters, {exact:.4f} in float32"

@@ -16,8 +16,15 @@ from ..views.listing import listing
 STAGES = ("equations", "latex", "picture", "listing", "graph", "backward", "plan", "c", "gradient-flow")
 
 
-def show(wanted: str | Cell, stage: str = "equations", *, out: Path | None = None, steps: int = 1, parts: bool = False,
-         widths: tuple[str, ...] = ()) -> str:
+def show(
+    wanted: str | Cell,
+    stage: str = "equations",
+    *,
+    out: Path | None = None,
+    steps: int = 1,
+    parts: bool = False,
+    widths: tuple[str, ...] = (),
+) -> str:
     """The text of one stage of a cell.
 
     wanted   a name, "FILE.py:FUNCTION", or a Cell
@@ -51,8 +58,16 @@ def show(wanted: str | Cell, stage: str = "equations", *, out: Path | None = Non
     return f"{out}: {cell.name}"
 
 
-def show_all(wanted: tuple[str, ...], stage: str, *, out: Path | None = None, steps: int = 1, parts: bool = False,
-             widths: tuple[str, ...] = (), as_json: bool = False) -> str:
+def show_all(
+    wanted: tuple[str, ...],
+    stage: str,
+    *,
+    out: Path | None = None,
+    steps: int = 1,
+    parts: bool = False,
+    widths: tuple[str, ...] = (),
+    as_json: bool = False,
+) -> str:
     """What the command line shows: one cell, or several side by side where the stage compares them.
 
     Raises UsageError for no cell, several where one is shown, and JSON of a stage that has none.
@@ -64,15 +79,20 @@ def show_all(wanted: tuple[str, ...], stage: str, *, out: Path | None = None, st
     if as_json:
         raise UsageError(f"--json belongs to --stage gradient-flow, not to {stage}: leave it out.")
     if len(wanted) > 1:
-        raise UsageError(f"--stage {stage} shows one cell, and {len(wanted)} were named: {', '.join(wanted)}. "
-                         "Name one; --stage gradient-flow compares several.")
+        raise UsageError(
+            f"--stage {stage} shows one cell, and {len(wanted)} were named: {', '.join(wanted)}. "
+            "Name one; --stage gradient-flow compares several."
+        )
     return show(wanted[0], stage, out=out, steps=steps, parts=parts, widths=widths)
 
 
 def _gradient_flow(wanted, out: Path | None, as_json: bool) -> str:
-    from . import gradient_flow as flow    # torch, which the other stages do not need
+    from . import gradient_flow as flow  # torch, which the other stages do not need
+
     if as_json and out is not None:
-        raise UsageError(f"--json and --out {out}: the numbers are printed and the figure is drawn apart. Leave one out.")
+        raise UsageError(
+            f"--json and --out {out}: the numbers are printed and the figure is drawn apart. Leave one out."
+        )
     return json.dumps(flow.as_json(wanted)) if as_json else flow.report(wanted, out)
 
 
@@ -99,5 +119,8 @@ def _width(given: str) -> tuple[str, int]:
 
 def _source(cell: Cell) -> str:
     """The C in float32, without the header of micro-kernels that every file begins with."""
-    from ..kernels.c.emit import emit      # torch comes with the kernels: a second that the other stages do not need
+    from ..kernels.c.emit import (
+        emit,  # torch comes with the kernels: a second that the other stages do not need
+    )
+
     return emit(plan_of(cell.graph), "float32", with_header=False).rstrip("\n")

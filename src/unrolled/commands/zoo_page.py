@@ -27,11 +27,27 @@ def page() -> str:
     """The text of docs/zoo.md; the same on every machine."""
     found, about = rows(), about_families()
     years = [row.year for row in found if row.year]
-    lines = [INTRODUCTION.format(cells=len(found), families=len({row.family for row in found}), first=min(years),
-                                 last=max(years), width=USUAL)]
+    lines = [
+        INTRODUCTION.format(
+            cells=len(found),
+            families=len({row.family for row in found}),
+            first=min(years),
+            last=max(years),
+            width=USUAL,
+        )
+    ]
     for family, members in groupby(found, key=lambda row: row.family):
         members = list(members)
-        lines += [f"## {family}", "", about.get(family, ""), "", _line(HEAD), _line(ALIGN), *map(_row, members), ""]
+        lines += [
+            f"## {family}",
+            "",
+            about.get(family, ""),
+            "",
+            _line(HEAD),
+            _line(ALIGN),
+            *map(_row, members),
+            "",
+        ]
         notes = [f"- `{row.name}`: {_escaped(row.note)}" for row in members if row.note]
         lines += [*notes, ""] if notes else []
     lines += ["## Not compiled", "", *_uncompiled()]
@@ -40,8 +56,18 @@ def page() -> str:
 
 def _row(row: Row) -> str:
     papers = ", ".join(f"[{p.short}]({p.url})" if p.url else p.short for p in row.papers)
-    return _line((f"`{row.name}`", str(row.year or ""), papers, states_text(row.states), f"{row.parameters:,}",
-                  f"{row.flops:,}", str(row.stages), _escaped(row.sentence)))
+    return _line(
+        (
+            f"`{row.name}`",
+            str(row.year or ""),
+            papers,
+            states_text(row.states),
+            f"{row.parameters:,}",
+            f"{row.flops:,}",
+            str(row.stages),
+            _escaped(row.sentence),
+        )
+    )
 
 
 def _uncompiled() -> list[str]:

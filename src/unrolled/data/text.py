@@ -34,7 +34,9 @@ def read_text(path: str | Path) -> str:
     except FileNotFoundError:
         raise UsageError(f"--text {path} does not exist: check the path.") from None
     except OSError as error:
-        raise UsageError(f"--text {path} cannot be read ({error.strerror}): give a file you may read.") from None
+        raise UsageError(
+            f"--text {path} cannot be read ({error.strerror}): give a file you may read."
+        ) from None
     if not raw:
         raise UsageError(f"--text {path} is empty: give a file with some text.")
     if b"\x00" in raw:
@@ -70,7 +72,9 @@ def standard_library(limit: int = BUILT_IN_LIMIT) -> str:
         if length >= limit:
             break
     if not length:
-        raise UsageError(f"this Python keeps no standard library as files in {folder}: give a text with --text FILE.")
+        raise UsageError(
+            f"this Python keeps no standard library as files in {folder}: give a text with --text FILE."
+        )
     return "".join(parts)[:limit]
 
 
@@ -92,7 +96,7 @@ def split(text: str, batch: int, span: int) -> Split:
     'xxxxxxxxxx'
     """
     held_out = min(len(text) // 10, HELD_OUT_LIMIT)
-    training, validation = text[:len(text) - held_out], text[len(text) - held_out:]
+    training, validation = text[: len(text) - held_out], text[len(text) - held_out :]
     need = batch * span + 1
     if len(training) < need or len(validation) < 2:
         raise UsageError(

@@ -56,7 +56,9 @@ class Vocabulary:
         Raises UsageError naming the characters that are unknown; `what` names the text in it.
         """
         points = numpy.frombuffer(text.encode("utf-32-le"), dtype=numpy.uint32).astype(numpy.int64)
-        indices = numpy.where(points < len(self._table), self._table[numpy.minimum(points, len(self._table) - 1)], -1)
+        indices = numpy.where(
+            points < len(self._table), self._table[numpy.minimum(points, len(self._table) - 1)], -1
+        )
         if (indices < 0).any():
             raise UsageError(self._unknown(text, what))
         return torch.from_numpy(indices)

@@ -119,6 +119,8 @@ class _Sweep:
             if vector in self.reaching:
                 self.waiting.setdefault(vector, []).extend((matrix, gradient.index))
             return
-        for argument, part in zip(node.args, OPS[node.op].gradient(gradient, Symbol(self.builder, index), *args)):
+        for argument, part in zip(
+            node.args, OPS[node.op].gradient(gradient, Symbol(self.builder, index), *args)
+        ):
             if part is not None and argument in self.reaching:
                 self.add(argument, part if isinstance(part, Symbol) else self.builder.symbol(part))

@@ -22,7 +22,7 @@ def interpret(graph: Graph, given: Sequence, parameters: Mapping[str, object], w
         interpret(find("mgu").graph, [x, h], {"W_f": ..., ...}, {})
     """
     known = {("input", n): v for n, v in zip(graph.inputs, given)}
-    known.update({("state", n): v for n, v in zip(graph.states, given[len(graph.inputs):])})
+    known.update({("state", n): v for n, v in zip(graph.states, given[len(graph.inputs) :])})
     _check(graph, given, parameters)
     known.update({("parameter", n): parameters[n] for n in graph.parameters})
     known.update({("hyper", n): parameters.get(n, v) for n, v in graph.hyper})
@@ -60,11 +60,17 @@ def _sizes(graph: Graph, known: Mapping) -> dict[Dim, int]:
 def _check(graph: Graph, given: Sequence, parameters: Mapping[str, object]) -> None:
     wanted = (*graph.inputs, *graph.states)
     if len(given) != len(wanted):
-        raise UsageError(f"{graph.name} takes {', '.join(wanted)}: {len(wanted)} values, and {len(given)} were given.")
+        raise UsageError(
+            f"{graph.name} takes {', '.join(wanted)}: {len(wanted)} values, and {len(given)} were given."
+        )
     missing = [n for n in graph.parameters if n not in parameters]
     if missing:
-        raise UsageError(f"{graph.name} was called without its parameter {missing[0]}. Give {', '.join(missing)} by name.")
+        raise UsageError(
+            f"{graph.name} was called without its parameter {missing[0]}. Give {', '.join(missing)} by name."
+        )
     unknown = [n for n in parameters if n not in graph.parameters and n not in dict(graph.hyper)]
     if unknown:
-        raise UsageError(f"{graph.name} was called with {unknown[0]}, which it does not have. "
-                         f"It has {', '.join([*graph.parameters, *dict(graph.hyper)])}.")
+        raise UsageError(
+            f"{graph.name} was called with {unknown[0]}, which it does not have. "
+            f"It has {', '.join([*graph.parameters, *dict(graph.hyper)])}."
+        )

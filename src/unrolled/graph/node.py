@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 from ..errors import ShapeError, quote
 from ..ops import LEAVES, OPS, Symbol
 
-Dim = str                       # "H", "I", "3", "H+I", "H/4", "A*B"
-Shape = tuple[Dim, ...]         # () a number, (H,) a vector, (H, I) a matrix
+Dim = str  # "H", "I", "3", "H+I", "H/4", "A*B"
+Shape = tuple[Dim, ...]  # () a number, (H,) a vector, (H, I) a matrix
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Node:
     index: int
     op: str
     args: tuple[int, ...] = ()
-    value: object = None           # a leaf's name, a constant's number, which layer of a stack, which columns
+    value: object = None  # a leaf's name, a constant's number, which layer of a stack, which columns
     shape: Shape | None = None
 
     @property
@@ -51,7 +51,7 @@ class Clash:
     left: Dim
     right: Dim
     index: int
-    message: str                   # with {left} and {right} for the numbers
+    message: str  # with {left} and {right} for the numbers
     line: int | None = None
     text: str | None = None
     column: int | None = None
@@ -76,7 +76,7 @@ class Graph:
     clashes: tuple[Clash, ...] = ()
 
     def __hash__(self) -> int:
-        return hash((self.name, len(self.nodes), self.hyper))      # cheap: looked up at every call of a layer
+        return hash((self.name, len(self.nodes), self.hyper))  # cheap: looked up at every call of a layer
 
     def leaf(self, kind: str, name: str) -> Node | None:
         """The leaf of that kind and name; None where the equations never use it."""
@@ -116,8 +116,10 @@ def size(dim: Dim, sizes: dict[str, int]) -> int:
     whole, _, divisor = dim.partition("/")
     number, parts = int(whole) if whole.isdigit() else sizes[whole], int(divisor or 1)
     if number % parts:
-        raise ShapeError(f"{SAID.get(whole, whole)}={number} is no multiple of {parts}, and the cell has a width {dim}. "
-                         f"Choose {SAID.get(whole, whole)}={max(1, number // parts) * parts} or {(number // parts + 1) * parts}.")
+        raise ShapeError(
+            f"{SAID.get(whole, whole)}={number} is no multiple of {parts}, and the cell has a width {dim}. "
+            f"Choose {SAID.get(whole, whole)}={max(1, number // parts) * parts} or {(number // parts + 1) * parts}."
+        )
     return number // parts
 
 
@@ -153,7 +155,7 @@ class Builder:
 
     nodes: list[Node] = field(default_factory=list)
     seen: dict[tuple, int] = field(default_factory=dict)
-    on_new: Callable[[int], None] | None = None       # told of each new node, e.g. to note the author's line
+    on_new: Callable[[int], None] | None = None  # told of each new node, e.g. to note the author's line
     part_of: dict[int, tuple[int, ...]] = field(default_factory=dict)
 
     def leaf(self, kind: str, value, shape: Shape | None = None) -> Symbol:
@@ -228,7 +230,7 @@ def result_shape(rule: str, shapes: list[Shape]) -> Shape:
     return max(shapes, key=len, default=())
 
 
-SINGLE = ("alias", "products_t")      # never merged: an equation of its own; a product that is added to one place
+SINGLE = ("alias", "products_t")  # never merged: an equation of its own; a product that is added to one place
 
 
 def needed(nodes: Sequence[Node], roots: Iterable[int], ends: Container[int] = ()) -> list[int]:

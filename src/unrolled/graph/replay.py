@@ -33,15 +33,19 @@ class Draft:
     def __init__(self, graph: Graph, change: Change | None = None):
         self.graph, self.change = graph, change
         self.builder = Simplifying(Builder())
-        self.inputs, self.states, self.parameters = list(graph.inputs), list(graph.states), list(graph.parameters)
+        self.inputs, self.states, self.parameters = (
+            list(graph.inputs),
+            list(graph.states),
+            list(graph.parameters),
+        )
         self.hyper = list(graph.hyper)
-        self.shapes: dict[str, Shape] = {}                   # of new leaves, where use does not tell
-        self.made: dict[int, Symbol] = {}                    # old node -> new
-        self.old: dict[int, int] = {}                        # new node -> the first old one that it was made for
-        self.open: list[int] = []                            # old nodes that are being built, outermost first
-        self.names: dict[int, str] = {s.index: s.name for s in graph.statements}      # of old nodes; may be changed
+        self.shapes: dict[str, Shape] = {}  # of new leaves, where use does not tell
+        self.made: dict[int, Symbol] = {}  # old node -> new
+        self.old: dict[int, int] = {}  # new node -> the first old one that it was made for
+        self.open: list[int] = []  # old nodes that are being built, outermost first
+        self.names: dict[int, str] = {s.index: s.name for s in graph.statements}  # of old nodes; may be changed
         self.statements: list[Statement] = []
-        self.copies = True                                   # whether an equation that has become `a = b` is kept
+        self.copies = True  # whether an equation that has become `a = b` is kept
 
     def symbol(self, value) -> Symbol:
         """A number as a node; a Symbol as it is."""
@@ -72,8 +76,14 @@ class Draft:
 
     def free(self, name: str) -> str:
         """The name, or with _2, _3, ... behind it where it means something already."""
-        taken = {*self.inputs, *self.states, *self.parameters, *dict(self.hyper), *self.names.values(),
-                 *(s.name for s in self.statements)}
+        taken = {
+            *self.inputs,
+            *self.states,
+            *self.parameters,
+            *dict(self.hyper),
+            *self.names.values(),
+            *(s.name for s in self.statements),
+        }
         return next(n for n in (name, *(f"{name}_{k}" for k in range(2, len(taken) + 3))) if n not in taken)
 
     def value(self, index: int) -> Symbol:
@@ -84,7 +94,9 @@ class Draft:
             self.open.append(index)
             node = self.graph.nodes[index]
             changed = self.change(node) if self.change else None
-            self.made[index] = self._remembered(node, self.plain(index) if changed is None else self.symbol(changed))
+            self.made[index] = self._remembered(
+                node, self.plain(index) if changed is None else self.symbol(changed)
+            )
             self.open.pop()
         return self.made[index]
 
@@ -92,7 +104,9 @@ class Draft:
         """The old node built again from the new nodes of its arguments, whatever `change` would make of it."""
         node = self.graph.nodes[index]
         if node.is_leaf:
-            return self.builder.leaf(node.op, node.value, None if node.op in NAMED else ())      # shapes are found at the end
+            return self.builder.leaf(
+                node.op, node.value, None if node.op in NAMED else ()
+            )  # shapes are found at the end
         return self.again(node, [self.value(a) for a in node.args])
 
     def again(self, node: Node, args: Sequence[Symbol]) -> Symbol:
@@ -111,7 +125,11 @@ class Draft:
     def _remembered(self, node: Node, symbol: Symbol) -> Symbol:
         """The new node under the author's name; an equation that has become another's gets a node of its own."""
         name = self.names.get(node.index)
-        if name is not None and self.constant(symbol) is None and (self.copies or node.op == "alias" or not self._known(symbol)):
+        if (
+            name is not None
+            and self.constant(symbol) is None
+            and (self.copies or node.op == "alias" or not self._known(symbol))
+        ):
             said = next((s for s in self.graph.statements if s.index == node.index), None)
             symbol = self.call(symbol, name, said and said.comment, said and said.line)
         self.old.setdefault(symbol.index, node.index)
@@ -134,7 +152,9 @@ class Draft:
         for node in self.graph.nodes:
             self.value(node.index)
 
-    def finish(self, name: str, output: Symbol | None = None, new_states: Sequence[Symbol] | None = None) -> Graph:
+    def finish(
+        self, name: str, output: Symbol | None = None, new_states: Sequence[Symbol] | None = None
+    ) -> Graph:
         """The finished graph. Without `output` and `new_states` they are the old ones' new nodes.
 
         Raises CellError where the new equations' widths cannot be.
@@ -150,9 +170,17 @@ class Draft:
         unique: list[int] = []
         for symbol in ([] if follows and 0 in kept else [output]) + [states[k] for k in kept]:
             unique.append(self._own(symbol, unique))
-        draft = Graph(name, tuple(self.builder.nodes), tuple(self.inputs), tuple(self.states[k] for k in kept),
-                      tuple(self.parameters), tuple(self.hyper), unique[0],
-                      tuple(unique[len(unique) - len(kept):]), tuple(self.statements))
+        draft = Graph(
+            name,
+            tuple(self.builder.nodes),
+            tuple(self.inputs),
+            tuple(self.states[k] for k in kept),
+            tuple(self.parameters),
+            tuple(self.hyper),
+            unique[0],
+            tuple(unique[len(unique) - len(kept) :]),
+            tuple(self.statements),
+        )
         return self._inferred(draft)
 
     def _own(self, symbol: Symbol, taken: list[int]) -> int:
@@ -175,16 +203,25 @@ class Draft:
         """Leaves first, in the order of the signature; unused nodes out; then every node's shape."""
         order, moved = _order(draft)
         old_leaf = {(n.op, n.value): n.shape for n in self.graph.nodes if n.is_leaf}
-        nodes = tuple(Node(k, n.op, tuple(moved[a] for a in n.args), n.value, n.shape if n.is_leaf else None)
-                      for k, n in enumerate(draft.nodes[i] for i in order))
+        nodes = tuple(
+            Node(k, n.op, tuple(moved[a] for a in n.args), n.value, n.shape if n.is_leaf else None)
+            for k, n in enumerate(draft.nodes[i] for i in order)
+        )
         used = {n.value for n in nodes if n.op in ("parameter", "hyper")}
-        graph = replace(draft, nodes=nodes, parameters=tuple(n for n in draft.parameters if n in used),
-                        hyper=tuple(pair for pair in draft.hyper if pair[0] in used),
-                        output=moved[draft.output], new_states=tuple(moved[i] for i in draft.new_states),
-                        statements=_counted([replace(s, index=moved[s.index]) for s in draft.statements
-                                             if s.index in moved]))
-        declared = {n.value: old_leaf.get((n.op, n.value), self.shapes.get(n.value)) for n in nodes
-                    if n.op in NAMED}
+        graph = replace(
+            draft,
+            nodes=nodes,
+            parameters=tuple(n for n in draft.parameters if n in used),
+            hyper=tuple(pair for pair in draft.hyper if pair[0] in used),
+            output=moved[draft.output],
+            new_states=tuple(moved[i] for i in draft.new_states),
+            statements=_counted(
+                [replace(s, index=moved[s.index]) for s in draft.statements if s.index in moved]
+            ),
+        )
+        declared = {
+            n.value: old_leaf.get((n.op, n.value), self.shapes.get(n.value)) for n in nodes if n.op in NAMED
+        }
         declared = {name: shape for name, shape in declared.items() if shape is not None}
         places = {moved[new]: old for new, old in self.old.items() if new in moved}
         return infer(graph, declared, lambda index: self._place(graph, index, places.get(index)))
@@ -199,7 +236,9 @@ class Draft:
 
 
 NAMED = ("input", "state", "parameter")
-FOLDED = tuple(name for name, op in OPS.items() if op.shape == "same" and name not in ("alias", "where", "held"))
+FOLDED = tuple(
+    name for name, op in OPS.items() if op.shape == "same" and name not in ("alias", "where", "held")
+)
 
 
 def _folded(op: str, numbers: list[float | None]) -> float | None:
@@ -208,7 +247,7 @@ def _folded(op: str, numbers: list[float | None]) -> float | None:
         return None
     try:
         result = float(on_numbers(op, tuple(numbers)))
-    except (ArithmeticError, ValueError):           # 1 / 0, the logarithm of a negative number
+    except (ArithmeticError, ValueError):  # 1 / 0, the logarithm of a negative number
         return None
     return result if math.isfinite(result) else None
 

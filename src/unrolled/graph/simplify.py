@@ -78,7 +78,9 @@ def split_concatenations(graph: Graph) -> list[Node]:
             stack, pairs = builder.add("flat", args[:1]), builder.add("kron", args[1:])
             moved.append(builder.add("product", (stack.index, pairs.index)).index)
         elif node.op == "product":
-            moved.append(builder.add("product", (args[0], _plain(builder, args[1]).index), None, node.shape).index)
+            moved.append(
+                builder.add("product", (args[0], _plain(builder, args[1]).index), None, node.shape).index
+            )
         else:
             moved.append(builder.add(node.op, args, node.value, node.shape).index)
     return builder.nodes, moved

@@ -43,7 +43,7 @@ class Watch:
     function: Callable
     builder: Builder
     statements: list[Statement] = field(default_factory=list)
-    places: dict[int, tuple[int, int]] = field(default_factory=dict)     # node -> (line, column)
+    places: dict[int, tuple[int, int]] = field(default_factory=dict)  # node -> (line, column)
     bound: dict[str, int] = field(default_factory=dict)
     counts: dict[str, int] = field(default_factory=dict)
     line: int | None = None
@@ -71,10 +71,10 @@ class Watch:
             symbol = values[name]
             if not isinstance(symbol, Symbol) or self.bound.get(name) == symbol.index:
                 continue
-            if name not in self.bound and self.line is None:      # an argument, on entry
+            if name not in self.bound and self.line is None:  # an argument, on entry
                 self.bound[name] = symbol.index
                 continue
-            if self._already_named(symbol.index):                 # `h = c`: an equation of its own
+            if self._already_named(symbol.index):  # `h = c`: an equation of its own
                 symbol = self.builder.alias(symbol)
                 values[name] = symbol
                 self.places[symbol.index] = (self.line or frame.f_lineno, None)
@@ -94,8 +94,10 @@ def signature_of(function: Callable, values: dict[str, object]) -> Signature:
     slash = any(p.kind is p.POSITIONAL_ONLY for p in listed)
     for p in listed:
         if p.kind is p.VAR_KEYWORD:
-            raise CellError(f"CellError in {function.__name__}: **{p.name} is not possible in a cell; name each parameter "
-                            "after a single `*`")
+            raise CellError(
+                f"CellError in {function.__name__}: **{p.name} is not possible in a cell; name each parameter "
+                "after a single `*`"
+            )
         if p.kind is p.VAR_POSITIONAL:
             past = p.name
         elif p.kind is p.KEYWORD_ONLY:
@@ -108,20 +110,25 @@ def signature_of(function: Callable, values: dict[str, object]) -> Signature:
         else:
             states.append(p.name)
     if not inputs:
-        raise CellError(f"CellError in {function.__name__}: the first argument is the input, e.g. "
-                        f"def {function.__name__}(x, h, *, W, U, b)")
+        raise CellError(
+            f"CellError in {function.__name__}: the first argument is the input, e.g. "
+            f"def {function.__name__}(x, h, *, W, U, b)"
+        )
     return Signature(tuple(inputs), tuple(states), tuple(parameters), hyper, past)
 
 
 def _divided(signature: Signature, declared: Declared, function: Callable) -> Declared:
     """The declared shapes with numbers for the settings that divide a width: "H/heads" becomes "H/4"."""
+
     def number(dim: str) -> str:
         whole, slash, divisor = dim.partition("/")
         value = signature.hyper.get(divisor, int(divisor) if divisor.isdigit() else None)
         if slash and (not isinstance(value, int) or value < 1):
-            raise CellError(f"CellError in {function.__name__}: shapes has a width {dim}, and {divisor} is "
-                            f"{'no setting' if value is None else value}. What divides a width is a keyword with a whole "
-                            f"number, at least 1, such as {divisor if divisor.isidentifier() else 'heads'}=4")
+            raise CellError(
+                f"CellError in {function.__name__}: shapes has a width {dim}, and {divisor} is "
+                f"{'no setting' if value is None else value}. What divides a width is a keyword with a whole "
+                f"number, at least 1, such as {divisor if divisor.isidentifier() else 'heads'}=4"
+            )
         return f"{whole}/{value}" if slash and value != 1 else whole
 
     return {name: tuple(number(dim) for dim in shape) for name, shape in declared.items()}
@@ -138,14 +145,21 @@ def _with_past(signature: Signature, declared: Declared, function: Callable) -> 
 
     count, *shape = declared.get(past) or (None,)
     if count is None:
-        wrong(f"*{past} stands for as many states as a whole number says, and none is named. Write @cell(shapes={{{past!r}: "
-              f"('delay', 'H')}}) and delay=5 among the keywords; parameters are named one by one after a single `*`")
+        wrong(
+            f"*{past} stands for as many states as a whole number says, and none is named. Write @cell(shapes={{{past!r}: "
+            f"('delay', 'H')}}) and delay=5 among the keywords; parameters are named one by one after a single `*`"
+        )
     if not count.isdigit() or int(count) < 1:
-        wrong(f"shapes says that *{past} is {count} states. Their number is at least 1 and comes from a keyword with a whole "
-              f"number, such as delay=5: shapes={{{past!r}: ('delay', 'H')}}")
+        wrong(
+            f"shapes says that *{past} is {count} states. Their number is at least 1 and comes from a keyword with a whole "
+            f"number, such as delay=5: shapes={{{past!r}: ('delay', 'H')}}"
+        )
     names = tuple(f"{past}_{k}" for k in range(1, int(count) + 1))
     others = {name: s for name, s in declared.items() if name != past}
-    return replace(signature, states=(*signature.states, *names)), {**dict.fromkeys(names, tuple(shape)), **others}
+    return replace(signature, states=(*signature.states, *names)), {
+        **dict.fromkeys(names, tuple(shape)),
+        **others,
+    }
 
 
 def trace(function: Callable, declared: Declared, values: dict[str, object] | None = None) -> Graph:
@@ -163,8 +177,17 @@ def trace(function: Callable, declared: Declared, values: dict[str, object] | No
     output, new_states = _results(function, signature, result, watch)
     statements = _with_comments(function, watch.statements)
     hyper = tuple((k, float(v)) for k, v in signature.hyper.items() if isinstance(v, float))
-    draft = Graph(function.__name__, tuple(builder.nodes), signature.inputs, signature.states, signature.parameters,
-                  hyper, output, new_states, tuple(statements))
+    draft = Graph(
+        function.__name__,
+        tuple(builder.nodes),
+        signature.inputs,
+        signature.states,
+        signature.parameters,
+        hyper,
+        output,
+        new_states,
+        tuple(statements),
+    )
     _all_used(draft, function)
     return infer(draft, declared, lambda index: _place(function, watch, index))
 
@@ -172,7 +195,9 @@ def trace(function: Callable, declared: Declared, values: dict[str, object] | No
 def _leaves(builder: Builder, signature: Signature, declared: Declared) -> tuple[list, dict]:
     positional = [builder.leaf("input", n, declared.get(n)) for n in signature.inputs]
     positional += [builder.leaf("state", n, declared.get(n)) for n in signature.states]
-    keywords: dict[str, object] = {n: builder.leaf("parameter", n, declared.get(n)) for n in signature.parameters}
+    keywords: dict[str, object] = {
+        n: builder.leaf("parameter", n, declared.get(n)) for n in signature.parameters
+    }
     for name, value in signature.hyper.items():
         keywords[name] = builder.leaf("hyper", name, ()) if isinstance(value, float) else value
     return positional, keywords
@@ -184,7 +209,15 @@ def _run(function, signature, given, watch: Watch):
     sys.settrace(watch)
     try:
         return function(*positional, **keywords)
-    except (UnrolledError, ArithmeticError, TypeError, NameError, AttributeError, ValueError, LookupError) as error:
+    except (
+        UnrolledError,
+        ArithmeticError,
+        TypeError,
+        NameError,
+        AttributeError,
+        ValueError,
+        LookupError,
+    ) as error:
         sys.settrace(before)
         raise CellError(_complaint(function, error)) from None
     finally:
@@ -240,11 +273,20 @@ def _results(function, signature: Signature, result, watch: Watch) -> tuple[int,
     values = result if isinstance(result, tuple) else (result,)
     n, name = len(signature.states), function.__name__
     if result is None:
-        raise CellError(quote(name, None, None, None, "it returns nothing. End it with `return "
-                              f"{', '.join(signature.states) or 'y'}`"))
+        raise CellError(
+            quote(
+                name,
+                None,
+                None,
+                None,
+                f"it returns nothing. End it with `return {', '.join(signature.states) or 'y'}`",
+            )
+        )
     bad = next((v for v in values if not isinstance(v, (Symbol, int, float))), None)
     if bad is not None:
-        raise CellError(quote(name, None, None, None, f"it returns a {type(bad).__name__}; return the new states in order"))
+        raise CellError(
+            quote(name, None, None, None, f"it returns a {type(bad).__name__}; return the new states in order")
+        )
     if len(values) not in ((n, n + 1) if n else (1,)):
         raise CellError(quote(name, None, None, None, _count_message(signature.states, len(values))))
     indices = [watch.builder.symbol(v).index for v in values]
@@ -260,23 +302,36 @@ def _count_message(states: tuple[str, ...], returned: int) -> str:
         return f"it has no state and returns {values}. Return the output alone, or name the states after the first argument"
     if len(states) == 1:
         return f"it has one state ({states[0]}) and returns {values}. Return its new value, or the output first and then the state"
-    return (f"it has {len(states)} states ({', '.join(states)}) and returns {values}. Return the {len(states)} new states in order, "
-            f"or the output first and then the states")
+    return (
+        f"it has {len(states)} states ({', '.join(states)}) and returns {values}. Return the {len(states)} new states in order, "
+        f"or the output first and then the states"
+    )
 
 
 def _all_used(graph: Graph, function: Callable) -> None:
     used = {a for node in graph.nodes for a in node.args}
     for node in graph.nodes:
         if node.op == "parameter" and node.index not in used:
-            raise CellError(quote(graph.name, None, None, None,
-                                  f"the parameter {node.value} is never used. Use it or take it out of the signature"))
+            raise CellError(
+                quote(
+                    graph.name,
+                    None,
+                    None,
+                    None,
+                    f"the parameter {node.value} is never used. Use it or take it out of the signature",
+                )
+            )
 
 
 def _with_comments(function: Callable, statements: list[Statement]) -> list[Statement]:
     comments = _comments(function)
     first = _first_line(function)
-    return [Statement(s.name, s.index, None if s.line is None else s.line - first + 1, comments.get(s.line), s.count)
-            for s in statements]
+    return [
+        Statement(
+            s.name, s.index, None if s.line is None else s.line - first + 1, comments.get(s.line), s.count
+        )
+        for s in statements
+    ]
 
 
 def _comments(function: Callable) -> dict[int, str]:

@@ -14,7 +14,7 @@ from ..ops import OPS
 from .node import Clash, Graph, Node, Shape, needed, times
 
 Declared = dict[str, Shape]
-Place = Callable[[int], tuple]      # node -> (line, text, column)
+Place = Callable[[int], tuple]  # node -> (line, text, column)
 
 
 @dataclass
@@ -70,14 +70,21 @@ def infer(graph: Graph, declared: Declared, place: Place) -> Graph:
     ranks = _ranks(graph, declared)
     shapes: list[tuple[int, ...]] = []
     for node in graph.nodes:
-        shapes.append(_leaf_shape(node, widths, ranks, declared, graph) if node.is_leaf
-                      else _shape(node, shapes, widths, graph, place))
+        shapes.append(
+            _leaf_shape(node, widths, ranks, declared, graph)
+            if node.is_leaf
+            else _shape(node, shapes, widths, graph, place)
+        )
     for state, new in zip(graph.states, graph.new_states):
         leaf = graph.leaf("state", state)
         if len(shapes[new]) == len(shapes[leaf.index]) == 1:
             widths.same(shapes[leaf.index][0], shapes[new][0], (new, leaf.index, new))
         elif shapes[new] and not shapes[leaf.index]:
-            raise CellError(quote(graph.name, *place(new), f"the state {state} is declared a number and returned as a vector"))
+            raise CellError(
+                quote(
+                    graph.name, *place(new), f"the state {state} is declared a number and returned as a vector"
+                )
+            )
     nodes = tuple(_known(n, s, shapes, widths) for n, s in zip(graph.nodes, shapes))
     clashes = tuple(_clash(graph, nodes, c, place) for c in widths.clashes)
     return replace(graph, nodes=nodes, clashes=clashes)
@@ -132,11 +139,16 @@ def _shape(node: Node, shapes: list, widths: Widths, graph: Graph, place: Place)
         matrix, vector = given if rule == "product" else (given[0][::-1], given[1])
         if len(matrix) != 2:
             left, right = (_called(graph, a) for a in node.args)
-            remedy = f"Python reads a @ b @ v from the left: write {left.replace(' @ ', ' @ (', 1)} @ {right})" \
-                if graph.nodes[node.args[0]].op == "product" else f"Write the weight first: {right if len(vector) == 2 else 'W'} @ {left}"
+            remedy = (
+                f"Python reads a @ b @ v from the left: write {left.replace(' @ ', ' @ (', 1)} @ {right})"
+                if graph.nodes[node.args[0]].op == "product"
+                else f"Write the weight first: {right if len(vector) == 2 else 'W'} @ {left}"
+            )
             wrong(f"{left} stands left of @ and is no matrix. {remedy}")
         if len(vector) != 1:
-            wrong(f"{_called(graph, node.args[1])} stands right of @ and is no vector. `@` is matrix times vector")
+            wrong(
+                f"{_called(graph, node.args[1])} stands right of @ and is no vector. `@` is matrix times vector"
+            )
         widths.same(matrix[1], vector[0], (node.index, node.args[0], node.args[1]))
         return (matrix[0],)
     if rule == "concat":
@@ -150,13 +162,17 @@ def _shape(node: Node, shapes: list, widths: Widths, graph: Graph, place: Place)
     if rule == "index":
         if len(given[0]) < 2:
             name = _called(graph, node.args[0])
-            wrong(f"{name} is a {_kind(given[0])} and [{node.value}] picks one layer of a stack of weights. If {name} is a stack, say so: "
-                  f"@cell(shapes={{{name!r}: ('depth', 'H', 'H')}})")
+            wrong(
+                f"{name} is a {_kind(given[0])} and [{node.value}] picks one layer of a stack of weights. If {name} is a stack, say so: "
+                f"@cell(shapes={{{name!r}: ('depth', 'H', 'H')}})"
+            )
         return given[0][1:]
     if rule in ("scalar", "along"):
         if len(given[0]) != 1:
             remedy = "Multiply a matrix with a vector by @ first" if given[0] else "Use it as it is"
-            wrong(f"{OF_A_VECTOR[node.op]} a vector, and {_called(graph, node.args[0])} is a {_kind(given[0])}. {remedy}")
+            wrong(
+                f"{OF_A_VECTOR[node.op]} a vector, and {_called(graph, node.args[0])} is a {_kind(given[0])}. {remedy}"
+            )
         return () if rule == "scalar" else given[0]
     if rule == "bilinear":
         return _bilinear(node, given, widths, wrong, graph)
@@ -181,15 +197,22 @@ def _bilinear(node: Node, given: list, widths: Widths, wrong, graph: Graph) -> t
 def _of_parameters(node: Node, given: tuple[int, ...], widths: Widths, wrong, graph: Graph) -> tuple[int, ...]:
     """The shape of what is worked out once per call: functions of whole matrices."""
     name = _called(graph, node.args[0])
-    moving = next((graph.nodes[i] for i in needed(graph.nodes, node.args) if graph.nodes[i].op in ("input", "state")), None)
+    moving = next(
+        (graph.nodes[i] for i in needed(graph.nodes, node.args) if graph.nodes[i].op in ("input", "state")),
+        None,
+    )
     if moving is not None:
-        wrong(f"{node.op} is worked out once per call, from parameters alone, and {name} rests on the {moving.op} {moving.value}. "
-              f"Use parameters only inside {node.op}(...)")
+        wrong(
+            f"{node.op} is worked out once per call, from parameters alone, and {name} rests on the {moving.op} {moving.value}. "
+            f"Use parameters only inside {node.op}(...)"
+        )
     if OPS[node.op].shape == "blocks":
         letters = [widths.letter(d) for d in given]
         if len(given) != 3 or None in letters or letters[1] != letters[2]:
-            wrong(f"block_diagonal sets a stack of square blocks, and {name} is none. Say that it is: "
-                  f"@cell(shapes={{{name!r}: ('heads', 'H/heads', 'H/heads')}}) with heads=4 among the keywords")
+            wrong(
+                f"block_diagonal sets a stack of square blocks, and {name} is none. Say that it is: "
+                f"@cell(shapes={{{name!r}: ('heads', 'H/heads', 'H/heads')}}) with heads=4 among the keywords"
+            )
         whole = times(letters[0], letters[1])
         return widths.new(whole), widths.new(whole)
     if len(given) != 2:
@@ -203,14 +226,21 @@ def _elementwise(node, given, widths: Widths, wrong, graph: Graph) -> tuple[int,
     wide = [(s, a) for s, a in zip(given, node.args) if s]
     for (left, a), (right, b) in zip(wide, wide[1:]):
         if len(left) != len(right):
-            wrong(f"{_called(graph, a)} is a {_kind(left)} and {_called(graph, b)} a {_kind(right)}; "
-                  "multiply a matrix with a vector by @")
+            wrong(
+                f"{_called(graph, a)} is a {_kind(left)} and {_called(graph, b)} a {_kind(right)}; "
+                "multiply a matrix with a vector by @"
+            )
         for d, e in zip(left, right):
             widths.same(d, e, (node.index, a, b))
     return wide[0][0] if wide else ()
 
 
-OF_A_VECTOR = {"sum": "total sums", "largest": "largest picks from", "size": "mean averages", "cumsum": "cumsum runs along"}
+OF_A_VECTOR = {
+    "sum": "total sums",
+    "largest": "largest picks from",
+    "size": "mean averages",
+    "cumsum": "cumsum runs along",
+}
 
 
 def _kind(shape: tuple) -> str:
@@ -242,13 +272,20 @@ def _clash(graph: Graph, nodes, found: tuple, place: Place) -> Clash:
         leaf, other = (first, b) if first.op == "parameter" else (second, a)
         here, there = (right, left) if leaf is first else (left, right)
         before = next((n.index for n in graph.nodes if leaf.index in n.args), index)
-        message = (f"{leaf.value} is used for two widths: {{{here}}} here (with {_called(graph, other)}), {{{there}}} in line "
-                   f"{place(before)[0]}. Give each its own, e.g. {leaf.value}_2.")
+        message = (
+            f"{leaf.value} is used for two widths: {{{here}}} here (with {_called(graph, other)}), {{{there}}} in line "
+            f"{place(before)[0]}. Give each its own, e.g. {leaf.value}_2."
+        )
     else:
-        remedy = ("Make the two numbers the same." if left.isdigit() and right.isdigit() else
-                  f"Choose {left} = {right}, or bring one to the other's width with a weight, W @ {_bracketed(_called(graph, a))}.")
-        message = (f"{_called(graph, a)} is {{{left}}} wide and {_called(graph, b)} {{{right}}}, and this line needs them equal. "
-                   + remedy)
+        remedy = (
+            "Make the two numbers the same."
+            if left.isdigit() and right.isdigit()
+            else f"Choose {left} = {right}, or bring one to the other's width with a weight, W @ {_bracketed(_called(graph, a))}."
+        )
+        message = (
+            f"{_called(graph, a)} is {{{left}}} wide and {_called(graph, b)} {{{right}}}, and this line needs them equal. "
+            + remedy
+        )
     return Clash(left, right, index, message, line, text, column)
 
 

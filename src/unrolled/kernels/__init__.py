@@ -9,4 +9,15 @@ from .choose import BACKENDS, generator, multiplies_pairs
 from .compiled import known, run_compiled
 from .eager import run
 
-__all__ = ["BACKENDS", "Call", "Parameters", "Schedule", "generator", "known", "multiplies_pairs", "prepare", "run", "run_compiled"]
+__all__ = [
+    "BACKENDS",
+    "Call",
+    "Parameters",
+    "Schedule",
+    "generator",
+    "known",
+    "multiplies_pairs",
+    "prepare",
+    "run",
+    "run_compiled",
+]

@@ -14,7 +14,7 @@ from ..graph.node import Dim, Graph, quote_clash, size
 from ..plan.plan import Plan, plan_of
 from .reference.spell import evaluate
 
-Parameters = Mapping[tuple[str, ...], Tensor]      # names stacked along the first axis -> tensor
+Parameters = Mapping[tuple[str, ...], Tensor]  # names stacked along the first axis -> tensor
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,15 @@ class Call:
 
     @cached_property
     def tensors(self) -> tuple[Tensor, ...]:
-        return (*self.hoisted, *self.operands, *self.weights, self.vectors, self.numbers, *self.inputs, *self.state)
+        return (
+            *self.hoisted,
+            *self.operands,
+            *self.weights,
+            self.vectors,
+            self.numbers,
+            *self.inputs,
+            *self.state,
+        )
 
     @property
     def dtype(self) -> torch.dtype:
@@ -82,9 +90,16 @@ class Call:
         return self.vectors.device
 
 
-def prepare(graph: Graph, sizes: Mapping[Dim, int], inputs: Sequence[Tensor], state: Sequence[Tensor],
-            parameters: Parameters, schedule: Schedule, hyper: Mapping[str, float] | None = None,
-            mixed: bool = False) -> Call:
+def prepare(
+    graph: Graph,
+    sizes: Mapping[Dim, int],
+    inputs: Sequence[Tensor],
+    state: Sequence[Tensor],
+    parameters: Parameters,
+    schedule: Schedule,
+    hyper: Mapping[str, float] | None = None,
+    mixed: bool = False,
+) -> Call:
     """Evaluates what leaves the loop on the parameters' side and packs the rest.
 
     inputs (N, width) each in the order of the cell's inputs, or int64 (N,) indices; state (B, width) each. A stacked
@@ -101,14 +116,31 @@ def prepare(graph: Graph, sizes: Mapping[Dim, int], inputs: Sequence[Tensor], st
     operands = tuple([outer.value(h.operand) for h in body.hoisted])
     weights = tuple([outer.stack(s) for s in stacks.weights])
     vectors = outer.stack(stacks.vectors) if plan.vectors else nothing(like)
-    numbers = torch.stack([outer.value(body.nodes[v].value).reshape(()) for v in plan.numbers]) if plan.numbers else \
-        nothing(like)
-    used = _as_values([outer.given[name] for name, _ in body.streams], body, sizes, like) if body.streams else ()
-    return Call(plan, tuple(sizes.items()), schedule, tuple([values[n] for n, _ in graph.hyper]), hoisted, operands, weights,
-                vectors, numbers, used, tuple(state), mixed)
+    numbers = (
+        torch.stack([outer.value(body.nodes[v].value).reshape(()) for v in plan.numbers])
+        if plan.numbers
+        else nothing(like)
+    )
+    used = (
+        _as_values([outer.given[name] for name, _ in body.streams], body, sizes, like) if body.streams else ()
+    )
+    return Call(
+        plan,
+        tuple(sizes.items()),
+        schedule,
+        tuple([values[n] for n, _ in graph.hyper]),
+        hoisted,
+        operands,
+        weights,
+        vectors,
+        numbers,
+        used,
+        tuple(state),
+        mixed,
+    )
 
 
-with torch.inference_mode(False):              # one made in inference mode could not be kept for a backward pass
+with torch.inference_mode(False):  # one made in inference mode could not be kept for a backward pass
     NOTHING = {dtype: torch.empty(0, dtype=dtype) for dtype in (torch.float32, torch.float64)}
 
 
@@ -146,9 +178,11 @@ def stacks_of(plan: Plan) -> Stacks:
         names = tuple(body.outer[i].value for i in nodes) if plain else None
         return Stack(nodes, names, tuple((n,) for n in names or ()))
 
-    return Stacks(tuple(stack(h.matrices) for h in body.hoisted),
-                  tuple(stack(tuple(body.nodes[m].value for m in g.matrices)) for g in plan.groups),
-                  stack(tuple(body.nodes[v].value for v in plan.vectors)))
+    return Stacks(
+        tuple(stack(h.matrices) for h in body.hoisted),
+        tuple(stack(tuple(body.nodes[m].value for m in g.matrices)) for g in plan.groups),
+        stack(tuple(body.nodes[v].value for v in plan.vectors)),
+    )
 
 
 def _as_values(inputs: Sequence[Tensor], body, sizes, like: Tensor) -> tuple[Tensor, ...]:
@@ -172,9 +206,21 @@ def check_sizes(graph: Graph, sizes: Mapping[Dim, int]) -> None:
 class _Outer:
     """Values of the outer graph: parameters and what is made of them, inputs and what the loop does not wait for."""
 
-    def __init__(self, plan: Plan, sizes: Mapping[Dim, int], given: dict[str, Tensor], parameters: Parameters,
-                 hyper: Mapping[str, float]):
-        self.nodes, self.sizes, self.given, self.parameters, self.hyper = plan.body.outer, sizes, given, parameters, hyper
+    def __init__(
+        self,
+        plan: Plan,
+        sizes: Mapping[Dim, int],
+        given: dict[str, Tensor],
+        parameters: Parameters,
+        hyper: Mapping[str, float],
+    ):
+        self.nodes, self.sizes, self.given, self.parameters, self.hyper = (
+            plan.body.outer,
+            sizes,
+            given,
+            parameters,
+            hyper,
+        )
         self.known: dict[int, Tensor] = {}
 
     @property
@@ -191,7 +237,9 @@ class _Outer:
             elif node.op == "width":
                 self.known[index] = self.like.new_tensor(float(size(node.value, self.sizes)))
             elif node.op in ("constant", "hyper"):
-                self.known[index] = self.like.new_tensor(node.value if node.op == "constant" else self.hyper[node.value])
+                self.known[index] = self.like.new_tensor(
+                    node.value if node.op == "constant" else self.hyper[node.value]
+                )
             else:
                 self.known[index] = evaluate(node, [self._operand(a) for a in node.args], self.sizes)
         return self.known[index]
@@ -200,14 +248,22 @@ class _Outer:
         value = self.value(index)
         if isinstance(value, Tensor) and self.nodes[index].op == "input" and not value.is_floating_point():
             like = next(iter(self.parameters.values()))
-            return torch.nn.functional.one_hot(value, size(self.nodes[index].shape[0], self.sizes)).to(like.dtype)
+            return torch.nn.functional.one_hot(value, size(self.nodes[index].shape[0], self.sizes)).to(
+                like.dtype
+            )
         return value
 
     def _parameter(self, name: str) -> Tensor:
         for names, tensor in self.parameters.items():
             if name in names:
-                return tensor if len(names) == 1 else tensor.split([self._rows(n) for n in names])[names.index(name)]
-        raise ShapeError(f"the parameter {name} was not given; given are {', '.join(n for k in self.parameters for n in k)}")
+                return (
+                    tensor
+                    if len(names) == 1
+                    else tensor.split([self._rows(n) for n in names])[names.index(name)]
+                )
+        raise ShapeError(
+            f"the parameter {name} was not given; given are {', '.join(n for k in self.parameters for n in k)}"
+        )
 
     def _rows(self, name: str) -> int:
         """Length of a parameter's first axis."""

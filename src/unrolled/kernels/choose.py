@@ -18,13 +18,16 @@ def chosen(call: Call, backend: str) -> Callable:
     """The function that runs `call`. Raises NotYet, naming the obstacle, where the backend asked for cannot."""
     if backend == "reference":
         return run_reference
-    from .c import run as c                       # loads the compiler only when it is wanted
+    from .c import run as c  # loads the compiler only when it is wanted
+
     obstacle = c.obstacle(call)
     if obstacle is None:
         return c.run
     if backend == "c":
-        raise NotYet(f"the c backend cannot run {call.plan.graph.name} here: {obstacle}. "
-                     'It runs with backend="reference". Nothing was switched for you.')
+        raise NotYet(
+            f"the c backend cannot run {call.plan.graph.name} here: {obstacle}. "
+            'It runs with backend="reference". Nothing was switched for you.'
+        )
     return run_reference
 
 
@@ -32,12 +35,14 @@ def multiplies_pairs() -> bool:
     """Whether a backend has products of bfloat16 numbers here, so that mixed precision is worth its rounding."""
     from .c.frame import multiplies_pairs
     from .c.toolchain import toolchain
+
     return multiplies_pairs() and toolchain() is not None
 
 
 def generator(calls: tuple[Call, ...], head: Tensor, bias: Tensor, half: bool) -> Callable | None:
     """Makes a generator of text, kernels/c/generate.py, from (tokens, seeds, rule); None where no backend has one."""
     from .c import generate as c
+
     model = c.Model(calls, head, bias, half)
     return None if c.why_not(model) else partial(c.Generator, model)
 

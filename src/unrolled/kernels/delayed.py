@@ -30,12 +30,16 @@ class Delayed:
         late = [_late(inputs[i], state[k], schedule) for k, i in zip(self.states, self.inputs)]
         return [*inputs, *late], [s for k, s in enumerate(state) if k not in self.states]
 
-    def final(self, found: Sequence[Tensor], inputs: Sequence[Tensor], state: Sequence[Tensor],
-              schedule: Schedule) -> tuple[Tensor, ...]:
+    def final(
+        self, found: Sequence[Tensor], inputs: Sequence[Tensor], state: Sequence[Tensor], schedule: Schedule
+    ) -> tuple[Tensor, ...]:
         """Final states of the cell, from those of `graph`."""
         rest = iter(found)
         source = dict(zip(self.states, self.inputs))
-        return tuple(_last(inputs[source[k]], state[k], schedule) if k in source else next(rest) for k in range(len(state)))
+        return tuple(
+            _last(inputs[source[k]], state[k], schedule) if k in source else next(rest)
+            for k in range(len(state))
+        )
 
 
 @lru_cache(maxsize=512)
@@ -53,24 +57,33 @@ def delayed_of(graph: Graph) -> Delayed | None:
     names = [graph.states[k] for k, _ in found]
     nodes = tuple(replace(n, op="input") if n.op == "state" and n.value in names else n for n in graph.nodes)
     keep = [k for k, name in enumerate(graph.states) if name not in names]
-    changed = replace(graph, nodes=nodes, inputs=(*graph.inputs, *names), states=tuple(graph.states[k] for k in keep),
-                      new_states=tuple(graph.new_states[k] for k in keep))
+    changed = replace(
+        graph,
+        nodes=nodes,
+        inputs=(*graph.inputs, *names),
+        states=tuple(graph.states[k] for k in keep),
+        new_states=tuple(graph.new_states[k] for k in keep),
+    )
     return Delayed(changed, tuple(k for k, _ in found), tuple(i for _, i in found))
 
 
 def _late(x: Tensor, state: Tensor, schedule: Schedule) -> Tensor:
     """(N, width): at every step what the step before it read, at the first the state."""
     if schedule.sizes is None:
-        rest = x[schedule.batch:] if schedule.reverse else x[:-schedule.batch]
+        rest = x[schedule.batch :] if schedule.reverse else x[: -schedule.batch]
         return torch.cat([rest, state] if schedule.reverse else [state, rest])
     parts = x.split(list(schedule.sizes))
-    return torch.cat([state[:schedule.sizes[0]], *(p[:n] for p, n in zip(parts, schedule.sizes[1:]))])
+    return torch.cat([state[: schedule.sizes[0]], *(p[:n] for p, n in zip(parts, schedule.sizes[1:]))])
 
 
 def _last(x: Tensor, state: Tensor, schedule: Schedule) -> Tensor:
     """(B, width): what each row read last; its state where it read nothing."""
     if schedule.sizes is None:
-        return (x[:schedule.batch] if schedule.reverse else x[-schedule.batch:]).clone()      # no view of the caller's input
+        return (
+            x[: schedule.batch] if schedule.reverse else x[-schedule.batch :]
+        ).clone()  # no view of the caller's input
     parts = x.split(list(schedule.sizes))
-    ends = [p[n:] for p, n in zip(parts, (*schedule.sizes[1:], 0))]          # rows that go no further, the longest at the end
-    return torch.cat([*reversed(ends), state[schedule.sizes[0]:]])
+    ends = [
+        p[n:] for p, n in zip(parts, (*schedule.sizes[1:], 0))
+    ]  # rows that go no further, the longest at the end
+    return torch.cat([*reversed(ends), state[schedule.sizes[0] :]])

@@ -15,10 +15,20 @@ from .recomputed import recomputed
 from .reference.run import run_and_watch
 
 
-def run(graph: Graph, sizes: Mapping[Dim, int], inputs: Sequence[Tensor], state: Sequence[Tensor], parameters: Parameters,
-        schedule: Schedule, *, backend: str = "auto", hyper: Mapping[str, float] | None = None,
-        watch: Sequence[int] = (), recompute: bool = False,
-        mixed: bool = False) -> tuple[Tensor, tuple[Tensor, ...], dict[int, Tensor]]:
+def run(
+    graph: Graph,
+    sizes: Mapping[Dim, int],
+    inputs: Sequence[Tensor],
+    state: Sequence[Tensor],
+    parameters: Parameters,
+    schedule: Schedule,
+    *,
+    backend: str = "auto",
+    hyper: Mapping[str, float] | None = None,
+    watch: Sequence[int] = (),
+    recompute: bool = False,
+    mixed: bool = False,
+) -> tuple[Tensor, tuple[Tensor, ...], dict[int, Tensor]]:
     """Runs a cell over packed sequences.
 
     inputs      (N, width) float each, N = schedule.total, or int64 (N,) standing for one-hot rows of the cell's first input
@@ -31,7 +41,9 @@ def run(graph: Graph, sizes: Mapping[Dim, int], inputs: Sequence[Tensor], state:
     Returns the output (N, width), the final states (B, width) each, and {node: (N, width)} for `watch`.
     """
     if backend != "auto" and backend not in BACKENDS:
-        raise UsageError(f"backend={backend!r}: there is no such backend. Choose auto, {' or '.join(BACKENDS)}.")
+        raise UsageError(
+            f"backend={backend!r}: there is no such backend. Choose auto, {' or '.join(BACKENDS)}."
+        )
     if watch:
         return run_and_watch(prepare(graph, sizes, inputs, state, parameters, schedule, hyper), tuple(watch))
     delayed = delayed_of(graph) if schedule.total else None

@@ -21,5 +21,10 @@ def fed_of(graph: Graph) -> Graph:
         return graph
     nodes = tuple(replace(n, op="state") if n is leaf else n for n in graph.nodes)
     kept = Node(len(nodes), "alias", (leaf.index,), shape=leaf.shape)
-    return replace(graph, nodes=(*nodes, kept), inputs=(), states=(*graph.states, name),
-                   new_states=(*graph.new_states, kept.index))
+    return replace(
+        graph,
+        nodes=(*nodes, kept),
+        inputs=(),
+        states=(*graph.states, name),
+        new_states=(*graph.new_states, kept.index),
+    )

@@ -39,7 +39,7 @@ def blocks_of(schedule: Schedule) -> list[Block]:
     blocks, begin = [], 0
     for first in range(0, schedule.steps, length):
         steps = min(length, schedule.steps - first)
-        sizes = None if schedule.sizes is None else schedule.sizes[first:first + steps]
+        sizes = None if schedule.sizes is None else schedule.sizes[first : first + steps]
         part = replace(schedule, steps=steps, sizes=sizes)
         blocks.append(Block(part, slice(begin, begin + part.total)))
         begin += part.total
@@ -49,7 +49,9 @@ def blocks_of(schedule: Schedule) -> list[Block]:
 def recomputed(call: Call, run: Run) -> tuple[Tensor, State]:
     """What `run(call)` gives: output and final states. Without gradients nothing is kept anyway; torch.func and
     forward-mode derivatives have their own ways of keeping."""
-    if not (torch.is_grad_enabled() and any(t.requires_grad for t in call.tensors)) or transformed(call.tensors):
+    if not (torch.is_grad_enabled() and any(t.requires_grad for t in call.tensors)) or transformed(
+        call.tensors
+    ):
         return run(call)
     blocks = blocks_of(call.schedule)
     if len(blocks) < 2:
@@ -68,7 +70,7 @@ class Recomputed(torch.autograd.Function):
             part, final = run(_part(call, block, states[-1]))
             y = part.new_empty(call.schedule.total, part.shape[1]) if y is None else y
             y[block.rows] = part
-            states.append(tuple(s.clone() for s in final))            # a view would keep the whole block
+            states.append(tuple(s.clone() for s in final))  # a view would keep the whole block
         ctx.set_materialize_grads(False)
         ctx.save_for_backward(*tensors, *(s for state in states[1:-1] for s in state))
         ctx.shell, ctx.run, ctx.blocks = Shell.of(call), run, blocks
@@ -78,10 +80,10 @@ class Recomputed(torch.autograd.Function):
     def backward(ctx, above, *carries):
         saved, needed = ctx.saved_tensors, ctx.needs_input_grad[3:]
         call = ctx.shell.filled(saved)
-        if torch.is_grad_enabled():          # create_graph=True: gradients of gradients come from the reference
+        if torch.is_grad_enabled():  # create_graph=True: gradients of gradients come from the reference
             return None, None, None, *differentiable(call, (above, *carries), needed)
-        flat, width = saved[ctx.shell.total:], len(call.state)
-        states = [call.state, *(flat[k:k + width] for k in range(0, len(flat), width))]
+        flat, width = saved[ctx.shell.total :], len(call.state)
+        states = [call.state, *(flat[k : k + width] for k in range(0, len(flat), width))]
         sums = _Sums(call, needed)
         with torch.autocast(call.device.type, enabled=False):
             for number in reversed(range(len(ctx.blocks))):
@@ -95,8 +97,13 @@ class Recomputed(torch.autograd.Function):
 
 def _part(call: Call, block: Block, state: State) -> Call:
     """One block as a call, from the states before it."""
-    return replace(call, schedule=block.schedule, operands=tuple(t[block.rows] for t in call.operands),
-                   inputs=tuple(t[block.rows] for t in call.inputs), state=state)
+    return replace(
+        call,
+        schedule=block.schedule,
+        operands=tuple(t[block.rows] for t in call.operands),
+        inputs=tuple(t[block.rows] for t in call.inputs),
+        state=state,
+    )
 
 
 def _gradients(call: Call, run: Run, above: Tensor | None, carries, wanted) -> list[Tensor | None]:
@@ -106,8 +113,11 @@ def _gradients(call: Call, run: Run, above: Tensor | None, carries, wanted) -> l
         y, final = run(Shell.of(call).filled(leaves))
     pairs = [(o, g) for o, g in zip((y, *final), (above, *carries)) if g is not None and o.requires_grad]
     asked = [t for t, w in zip(leaves, wanted) if w]
-    found = iter(torch.autograd.grad([o for o, _ in pairs], asked, [g for _, g in pairs], allow_unused=True)
-                 if pairs else [None] * len(asked))
+    found = iter(
+        torch.autograd.grad([o for o, _ in pairs], asked, [g for _, g in pairs], allow_unused=True)
+        if pairs
+        else [None] * len(asked)
+    )
     return [next(found) if w else None for w in wanted]
 
 
@@ -120,9 +130,16 @@ class _Sums:
         before = len(call.tensors) - self.states
         self.with_state = (*needed[:before], *[True] * self.states)
         g, w, i = len(call.hoisted), len(call.weights), len(call.inputs)
-        self.along = [*[False] * g, *[True] * g, *[False] * (w + 2), *[True] * i]      # which have a row for each step
-        self.sums: list[Tensor | None] = [t.new_zeros(t.shape) if n and along else None
-                                          for t, n, along in zip(call.tensors, needed, self.along)]
+        self.along = [
+            *[False] * g,
+            *[True] * g,
+            *[False] * (w + 2),
+            *[True] * i,
+        ]  # which have a row for each step
+        self.sums: list[Tensor | None] = [
+            t.new_zeros(t.shape) if n and along else None
+            for t, n, along in zip(call.tensors, needed, self.along)
+        ]
 
     def add(self, found: list[Tensor | None], block: Block) -> list[Tensor | None]:
         """Takes one block's gradients. Returns those of the states before it."""
@@ -135,7 +152,7 @@ class _Sums:
                 self.sums[k] = gradient.clone()
             else:
                 self.sums[k] += gradient
-        return found[len(self.along):]
+        return found[len(self.along) :]
 
     def results(self, carries) -> list[Tensor | None]:
         return [g if n else None for g, n in zip((*self.sums, *carries), self.needed)]

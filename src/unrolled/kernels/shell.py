@@ -33,28 +33,47 @@ class Shell(NamedTuple):
         body = self.plan.body
         g, w, i = len(body.hoisted), len(self.plan.groups), len(body.streams)
         at = 2 * g + w
-        return Call(*self[:4], tuple(tensors[:g]), tuple(tensors[g:2 * g]), tuple(tensors[2 * g:at]), tensors[at],
-                    tensors[at + 1], tuple(tensors[at + 2:at + 2 + i]), tuple(tensors[at + 2 + i:self.total]),
-                    self.mixed)
+        return Call(
+            *self[:4],
+            tuple(tensors[:g]),
+            tuple(tensors[g : 2 * g]),
+            tuple(tensors[2 * g : at]),
+            tensors[at],
+            tensors[at + 1],
+            tuple(tensors[at + 2 : at + 2 + i]),
+            tuple(tensors[at + 2 + i : self.total]),
+            self.mixed,
+        )
 
 
 def transformed(tensors: Sequence[Tensor]) -> bool:
     """Whether torch.func or forward-mode differentiation is at work on these tensors."""
     if torch._C._functorch.peek_interpreter_stack() is not None:
         return True
-    return forward_ad._current_level >= 0 and any(forward_ad.unpack_dual(t).tangent is not None for t in tensors)
+    return forward_ad._current_level >= 0 and any(
+        forward_ad.unpack_dual(t).tangent is not None for t in tensors
+    )
 
 
-def differentiable(call: Call, gradients: Sequence[Tensor | None], needed: Sequence[bool]) -> tuple[Tensor | None, ...]:
+def differentiable(
+    call: Call, gradients: Sequence[Tensor | None], needed: Sequence[bool]
+) -> tuple[Tensor | None, ...]:
     """Gradients of `call.tensors` as a differentiable function, by running the reference again; None where not needed.
 
     `gradients`: those of the output and of the final states.
     """
     with torch.enable_grad():
-        call = Shell.of(call).filled([t.view_as(t) for t in call.tensors])      # one tensor given twice counts twice
+        call = Shell.of(call).filled(
+            [t.view_as(t) for t in call.tensors]
+        )  # one tensor given twice counts twice
         y, final, _ = run_reference(call)
         pairs = [(o, g) for o, g in zip((y, *final), gradients) if g is not None and o.requires_grad]
         wanted = [t for t, n in zip(call.tensors, needed) if n]
-        found = iter(torch.autograd.grad([o for o, _ in pairs], wanted, [g for _, g in pairs], create_graph=True,
-                                         allow_unused=True) if pairs else [None] * len(wanted))
+        found = iter(
+            torch.autograd.grad(
+                [o for o, _ in pairs], wanted, [g for _, g in pairs], create_graph=True, allow_unused=True
+            )
+            if pairs
+            else [None] * len(wanted)
+        )
     return tuple(next(found) if n else None for n in needed)

@@ -8,8 +8,20 @@ from .lines import separated
 from .tokens import Token
 from .tree import Tree
 
-SPECIAL = ("\\frac", "\\dfrac", "\\tfrac", "\\sqrt", "\\begin", "\\mathbb", "\\lVert", "\\lfloor", "\\sum", "\\lvert",
-           "|", "\\|")
+SPECIAL = (
+    "\\frac",
+    "\\dfrac",
+    "\\tfrac",
+    "\\sqrt",
+    "\\begin",
+    "\\mathbb",
+    "\\lVert",
+    "\\lfloor",
+    "\\sum",
+    "\\lvert",
+    "|",
+    "\\|",
+)
 
 
 @dataclass
@@ -23,9 +35,16 @@ class Forms:
 
     def read(self, token: Token) -> Tree:
         """The form that `token` begins."""
-        form = {"\\frac": self.fraction, "\\dfrac": self.fraction, "\\tfrac": self.fraction, "\\sqrt": self.root,
-                "\\begin": self.environment, "\\mathbb": self.indicator, "\\sum": self.total,
-                "\\lfloor": self.floor}.get(token.text)
+        form = {
+            "\\frac": self.fraction,
+            "\\dfrac": self.fraction,
+            "\\tfrac": self.fraction,
+            "\\sqrt": self.root,
+            "\\begin": self.environment,
+            "\\mathbb": self.indicator,
+            "\\sum": self.total,
+            "\\lfloor": self.floor,
+        }.get(token.text)
         return form(token) if form else self.between(token)
 
     def inside(self, token: Token) -> Tree:
@@ -45,13 +64,20 @@ class Forms:
 
     def total(self, token: Token) -> Tree:
         if self.parser.next.text in ("_", "^"):
-            raise self.wrong(token.at, "a sum over an index is no part of this language: vectors and matrices have no "
-                                           "indices here. Write W x_t for \\sum_j w_{ij} x_j.")
+            raise self.wrong(
+                token.at,
+                "a sum over an index is no part of this language: vectors and matrices have no "
+                "indices here. Write W x_t for \\sum_j w_{ij} x_j.",
+            )
         return Tree("call", (self.parser.factor(None),), "total", token.at)
 
     def between(self, token: Token) -> Tree:
-        close, call = {"|": ("|", "absolute"), "\\lvert": ("\\rvert", "absolute"), "\\lVert": ("\\rVert", "norm"),
-                       "\\|": ("\\|", "norm")}[token.text]
+        close, call = {
+            "|": ("|", "absolute"),
+            "\\lvert": ("\\rvert", "absolute"),
+            "\\lVert": ("\\rVert", "norm"),
+            "\\|": ("\\|", "norm"),
+        }[token.text]
         return Tree("call", (self.upto(close, token),), call, token.at)
 
     def upto(self, close: str, token: Token) -> Tree:
@@ -69,9 +95,13 @@ class Forms:
             raise self.wrong(token.at, "\\mathbb writes \\mathbb{1}[a > b] only: 1 where it holds, else 0.")
         tree = self.parser.factor(None)
         if tree.op != "less":
-            raise self.wrong(tree.at, "\\mathbb{1} asks whether something holds. Write [a > b] or [a < b] behind it.")
+            raise self.wrong(
+                tree.at, "\\mathbb{1} asks whether something holds. Write [a > b] or [a < b] behind it."
+            )
         zero = tree.args[0]
-        return Tree("call", tree.args[1:], "step", token.at) if zero.op == "number" and zero.value == 0 else tree
+        return (
+            Tree("call", tree.args[1:], "step", token.at) if zero.op == "number" and zero.value == 0 else tree
+        )
 
     def environment(self, token: Token) -> Tree:
         inside = self.parser.until("\\end")
@@ -83,7 +113,8 @@ class Forms:
             )
         if any(t.text == "&" for t in inside):
             raise self.wrong(
-                token.at, "a matrix of several columns cannot be read. Give each product an equation of its own."
+                token.at,
+                "a matrix of several columns cannot be read. Give each product an equation of its own.",
             )
         pieces = separated(self.parser.source, inside, token)
         parts = [self.parser.inner(piece, token.at) for piece in pieces]

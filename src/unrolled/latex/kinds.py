@@ -9,7 +9,7 @@ from .tokens import Source
 from .tree import Name, Tree
 
 NUMBER, VECTOR, MATRIX = 0, 1, 2
-WHOLE = ("total", "norm", "mean")                       # one number of a vector
+WHOLE = ("total", "norm", "mean")  # one number of a vector
 OF_MATRICES = {"exp": "matrix_exp", "softmax": "softmax_columns"}
 ROUNDS = 8
 
@@ -26,7 +26,7 @@ class Kinds:
     source: Source
     of: dict[Name, int]
     parameters: tuple[Name, ...]
-    fixed: dict[Name, Tree] = field(default_factory=dict)        # what is given and the same at every step
+    fixed: dict[Name, Tree] = field(default_factory=dict)  # what is given and the same at every step
     by_row: list[str] = field(default_factory=list)
 
     def kind(self, tree: Tree) -> int:
@@ -128,7 +128,11 @@ class Kinds:
         signs = (*tree.value, "odot")
         for k, factor in enumerate(tree.args):
             before = signs[k - 1] if k else "odot"
-            if signs[k] in ("", "*") and self.can_be_matrix(factor) and any(self.kind(f) for f in self._rest(tree, k)):
+            if (
+                signs[k] in ("", "*")
+                and self.can_be_matrix(factor)
+                and any(self.kind(f) for f in self._rest(tree, k))
+            ):
                 self.push(factor, MATRIX)
             elif (
                 before in ("", "*")
@@ -140,13 +144,13 @@ class Kinds:
             ):
                 self.by_row.append(factor.value.python)
                 self.push(factor, MATRIX)
-            if before == signs[k] == "odot":                        # alone between \\odot and \\odot
+            if before == signs[k] == "odot":  # alone between \\odot and \\odot
                 self.push(factor, VECTOR)
 
     def _rest(self, tree: Tree, k: int) -> list[Tree]:
         """The factors behind the k-th, up to the next \\odot."""
         found = []
-        for sign, factor in zip(tree.value[k:], tree.args[k + 1:]):
+        for sign, factor in zip(tree.value[k:], tree.args[k + 1 :]):
             if sign in ("odot", "/"):
                 break
             found.append(factor)
@@ -183,10 +187,13 @@ class Kinds:
 
 def kinds_of(roles: Roles) -> Kinds:
     """The kind of every name of some equations."""
+
     def first(name: Name) -> int:
         return VECTOR if name.capital or name.one_latin_letter else NUMBER
 
-    of = {name: VECTOR for name in (*roles.inputs, *roles.states)} | {name: first(name) for name in roles.parameters}
+    of = {name: VECTOR for name in (*roles.inputs, *roles.states)} | {
+        name: first(name) for name in roles.parameters
+    }
     of |= {e.name: VECTOR if e.name in roles.varying else NUMBER for e in roles.equations}
     fixed = {e.name: e.right for e in roles.equations if e.name not in roles.varying}
     kinds = Kinds(roles.source, of, tuple(roles.parameters), fixed)
@@ -199,4 +206,3 @@ def kinds_of(roles: Roles) -> Kinds:
         if of == before:
             break
     return kinds
-

@@ -9,8 +9,8 @@ from .tokens import Source, Token
 EQUALS = ("\\leftarrow", "\\coloneqq", "\\triangleq", "\\equiv", "\\gets", "\\doteq")
 BREAKS = ("\\\\", "\\newline", "\\quad", "\\qquad", "\\cr")
 OPEN = {"(": ")", "[": "]", "{": "}", "\\{": "\\}", "\\begin": "\\end", "\\langle": "\\rangle"}
-BRACKETS = {"(": ")", "[": "]", "\\{": "\\}", "{": "}"}          # those that group
-BETWEEN = (",", ";", "\\\\", "\\|", "\\Vert", "\\mid")                   # what stands between vectors that are joined
+BRACKETS = {"(": ")", "[": "]", "\\{": "\\}", "{": "}"}  # those that group
+BETWEEN = (",", ";", "\\\\", "\\|", "\\Vert", "\\mid")  # what stands between vectors that are joined
 CLOSE = {v: k for k, v in OPEN.items()}
 GOES_ON = ("+", "-", "*", "/", "\\odot", "\\circ", "\\cdot", "\\times", "=")
 
@@ -43,10 +43,14 @@ def lines_of(source: Source, tokens: list[Token]) -> list[Line]:
         while inside and inside[-1].text == ".":
             inside.pop()
         words = []
-        while inside and inside[-1].kind == "word" and (" " in inside[-1].text or places[0] < len(inside) - 2) \
-                and inside[-2].text not in GOES_ON:
+        while (
+            inside
+            and inside[-1].kind == "word"
+            and (" " in inside[-1].text or places[0] < len(inside) - 2)
+            and inside[-2].text not in GOES_ON
+        ):
             words.insert(0, inside.pop().text)
-        found.append(Line(inside[:places[0]], inside[places[0] + 1:], inside[places[0]], words))
+        found.append(Line(inside[: places[0]], inside[places[0] + 1 :], inside[places[0]], words))
     return found
 
 
@@ -75,7 +79,7 @@ def _pieces(source: Source, tokens: list[Token]) -> list[list[tuple[Token, int]]
     """Cut where no bracket is open; each token with the number of brackets around it."""
     pieces: list[list[tuple[Token, int]]] = [[]]
     opened: list[Token] = []
-    ended = False                                    # a line has ended since the last bracket was opened
+    ended = False  # a line has ended since the last bracket was opened
     for k, token in enumerate(tokens):
         following = tokens[k + 1].text if k + 1 < len(tokens) else ""
         if token.text == "=" and opened and ended:
@@ -84,8 +88,12 @@ def _pieces(source: Source, tokens: list[Token]) -> list[list[tuple[Token, int]]
             ended = ended or bool(opened)
             if opened and token.text == "\\\\":
                 pieces[-1].append((token, len(opened)))
-        if not opened and (token.kind == "line" or token.text in BREAKS or token.text in (",", ";")
-                           or (token.text == "&" and following == "&")):
+        if not opened and (
+            token.kind == "line"
+            or token.text in BREAKS
+            or token.text in (",", ";")
+            or (token.text == "&" and following == "&")
+        ):
             pieces.append([])
         elif (
             token.text == "&"
@@ -108,9 +116,13 @@ def _pieces(source: Source, tokens: list[Token]) -> list[list[tuple[Token, int]]
 
 def _close(source: Source, opened: list[Token], token: Token) -> None:
     if not opened:
-        raise source.wrong(token.at, f"{token.text} closes nothing. Take it out, or open it with {CLOSE[token.text]}.")
+        raise source.wrong(
+            token.at, f"{token.text} closes nothing. Take it out, or open it with {CLOSE[token.text]}."
+        )
     if OPEN[opened[-1].text] != token.text:
-        raise source.wrong(token.at, f"{token.text} closes {opened[-1].text}. Write {OPEN[opened[-1].text]} here.")
+        raise source.wrong(
+            token.at, f"{token.text} closes {opened[-1].text}. Write {OPEN[opened[-1].text]} here."
+        )
     opened.pop()
 
 
@@ -131,5 +143,7 @@ def separated(
         else:
             pieces[-1].append(token)
     if any(not piece for piece in pieces):
-        raise source.wrong(opening.at, "a value is missing between these brackets. Write it, or take the comma out.")
+        raise source.wrong(
+            opening.at, "a value is missing between these brackets. Write it, or take the comma out."
+        )
     return pieces

@@ -11,11 +11,27 @@ from .scripts import ACCENTS, Script, script_of
 from .tokens import FUNCTIONS, Source, Token, tokens_of
 from .tree import BEFORE, GREEK, NOW, Equation, Name, Tree
 
-SIGNS = {"*": "*", "\\cdot": "*", "\\times": "*", "\\ast": "*", "/": "/",
-         "\\odot": "odot", "\\circ": "odot", "\\otimes": "odot"}
+SIGNS = {
+    "*": "*",
+    "\\cdot": "*",
+    "\\times": "*",
+    "\\ast": "*",
+    "/": "/",
+    "\\odot": "odot",
+    "\\circ": "odot",
+    "\\otimes": "odot",
+}
 # Letters that papers give to a function.
 FREE = ("f", "g", "phi", "varphi", "psi", "Phi", "Psi", "rho", "act", "activation")
-ALSO_NAMES = ("mean", "norm", "maximum", "minimum", "held", "concat", "log")  # \mathrm{mean} without brackets is a name
+ALSO_NAMES = (
+    "mean",
+    "norm",
+    "maximum",
+    "minimum",
+    "held",
+    "concat",
+    "log",
+)  # \mathrm{mean} without brackets is a name
 END = Token("end", "", -1)
 MANY = {"maximum": 2, "minimum": 2}
 
@@ -24,7 +40,7 @@ def equations_of(source: Source) -> list[Equation]:
     """Every equation of a text, in order. Raises CellError with a caret where the text cannot be read."""
     found = []
     for line in lines_of(source, tokens_of(source)):
-        if [t.text for t in line.left] == ["t"]:                  # t = 1, ..., T says how long, not what
+        if [t.text for t in line.left] == ["t"]:  # t = 1, ..., T says how long, not what
             continue
         left = _left(source, line)
         right = Parser(source, line.right, line.equals.at).whole()
@@ -41,10 +57,12 @@ def _left(source: Source, line: Line) -> Tree:
         raise source.wrong(line.equals.at, "nothing stands left of this =. Name the value, e.g. h_t = ...")
     reader = Parser(source, line.left, line.equals.at)
     tree = reader.atom()
-    if tree.op == "call" and len(tree.args) == 1:                 # g(x) = \tanh(x) tells what g is
+    if tree.op == "call" and len(tree.args) == 1:  # g(x) = \tanh(x) tells what g is
         tree = replace(tree, op="function", args=())
     if tree.op not in ("name", "function") or reader.next.kind != "end":
-        raise source.wrong(tree.at, "one name stands left of =, e.g. h_t. Give every value an equation of its own.")
+        raise source.wrong(
+            tree.at, "one name stands left of =, e.g. h_t. Give every value an equation of its own."
+        )
     return tree
 
 
@@ -85,7 +103,9 @@ class Parser:
             raise self.source.wrong(self.before, "nothing stands right of this =. Write what the value is.")
         tree = self.compared()
         if self.next.kind != "end":
-            raise self.wrong(self.next, f"{self.next.text} cannot stand here. Take it out, or write what it is to do.")
+            raise self.wrong(
+                self.next, f"{self.next.text} cannot stand here. Take it out, or write what it is to do."
+            )
         return tree
 
     def compared(self) -> Tree:
@@ -128,8 +148,13 @@ class Parser:
         token = self.next
         if token.text in SPECIAL:
             return token.text not in ("|", "\\|")
-        return (token.kind in ("letter", "number", "word") or token.text in BRACKETS or token.text in ACCENTS
-                or token.kind == "command" and token.text[1:] in (*GREEK, *FUNCTIONS, "ell"))
+        return (
+            token.kind in ("letter", "number", "word")
+            or token.text in BRACKETS
+            or token.text in ACCENTS
+            or token.kind == "command"
+            and token.text[1:] in (*GREEK, *FUNCTIONS, "ell")
+        )
 
     def factor(self, after: Token | None) -> Tree:
         if self.next.text == "-" and after is not None and after.text not in ("+", "-"):
@@ -155,8 +180,11 @@ class Parser:
         text = "".join(t.text for t in inside)
         digits = text.removeprefix("-")
         if not digits.isdigit() or int(digits) < 1 or int(digits) > 64:
-            raise self.source.wrong(sign.at, f"the power {text} is no whole number from 1 to 64. "
-                                    "Write \\exp(p \\log v) for another power, e^{...} for an exponential.")
+            raise self.source.wrong(
+                sign.at,
+                f"the power {text} is no whole number from 1 to 64. "
+                "Write \\exp(p \\log v) for another power, e^{...} for an exponential.",
+            )
         if base.op == "number":
             return replace(base, value=float(f"1e{text}") if base.value == 10 else base.value ** int(text))
         if base.op == "name" and base.value.capital and base.moment is None:
@@ -166,7 +194,9 @@ class Parser:
                 "W W x_t for a square; for an inverse, a parameter of its own.",
             )
         made = Tree("power", (base,), int(digits), base.at) if digits != "1" else base
-        return made if text == digits else Tree("div", (Tree("number", value=1.0, at=base.at), made), at=base.at)
+        return (
+            made if text == digits else Tree("div", (Tree("number", value=1.0, at=base.at), made), at=base.at)
+        )
 
     def group(self) -> list[Token]:
         """The tokens of {...}, or the one token that stands without braces."""
@@ -181,7 +211,9 @@ class Parser:
         """The tokens up to the bracket that closes; brackets match, `lines` has seen to it."""
         inside, depth = [], 0
         while not (depth == 0 and self.next.text == close):
-            depth += (self.next.text in (*BRACKETS, "\\begin")) - (self.next.text in (*BRACKETS.values(), "\\end"))
+            depth += (self.next.text in (*BRACKETS, "\\begin")) - (
+                self.next.text in (*BRACKETS.values(), "\\end")
+            )
             if self.next.kind == "end":
                 raise self.wrong(self.next, f"a bracket is never closed here. Write {close} where it ends.")
             inside.append(self.take())
@@ -192,7 +224,9 @@ class Parser:
         token = self.take()
         if token.kind == "number":
             if float(token.text) == float("inf"):
-                raise self.wrong(token, f"{token.text} is too large for a number. Write one that a computer can hold.")
+                raise self.wrong(
+                    token, f"{token.text} is too large for a number. Write one that a computer can hold."
+                )
             return Tree("number", value=float(token.text), at=token.at)
         if token.text in BRACKETS:
             return self.bracket(token)
@@ -209,14 +243,20 @@ class Parser:
         if token.kind == "command" and token.text[1:] in FUNCTIONS:
             return self.named(Name(token.text[1:]), token)
         if token.kind == "command" and token.text not in SIGNS:
-            raise self.wrong(token, f"{token.text} is no command that is understood here. "
-                             "Write it with +, -, \\odot, \\sigma, \\tanh, \\frac and the like.")
+            raise self.wrong(
+                token,
+                f"{token.text} is no command that is understood here. "
+                "Write it with +, -, \\odot, \\sigma, \\tanh, \\frac and the like.",
+            )
         if token.kind == "end":
             raise self.wrong(
-                token, "the equation ends where a value is expected. Write what comes next, or take out the last sign."
+                token,
+                "the equation ends where a value is expected. Write what comes next, or take out the last sign.",
             )
         said = f"behind {after.text}" if after else "here"
-        raise self.wrong(token, f"a value is expected {said}, not {token.text}. Put one before it, or take it out.")
+        raise self.wrong(
+            token, f"a value is expected {said}, not {token.text}. Put one before it, or take it out."
+        )
 
     def word(self, token: Token) -> Name:
         if " " in token.text:
@@ -261,7 +301,9 @@ class Parser:
                 continue
             inside = self.group()
             said = [t.text for t in inside]
-            if sign.text == "^" and (said in (["T"], ["\\top"], ["\\intercal"]) or name.base == "e" or _is_power(said)):
+            if sign.text == "^" and (
+                said in (["T"], ["\\top"], ["\\intercal"]) or name.base == "e" or _is_power(said)
+            ):
                 self.place = start
                 break
             if sign.text == "^" and set(said) <= {"'", "\\prime"}:
@@ -282,7 +324,7 @@ class Parser:
     def moment_in_brackets(self) -> str | None:
         """h(t) and h(t-1)."""
         for said, moment in ((["(", "t", ")"], NOW), (["(", "t", "-", "1", ")"], BEFORE)):
-            if [t.text for t in self.tokens[self.place:self.place + len(said)]] == said:
+            if [t.text for t in self.tokens[self.place : self.place + len(said)]] == said:
                 self.place += len(said)
                 return moment
         return None
@@ -297,7 +339,7 @@ class Parser:
                 return tree
         said = name.python if known is None or name.below else name.base
         if not opens and not self.starts():
-            return Tree("function", (), said, tree.at)             # f = \tanh
+            return Tree("function", (), said, tree.at)  # f = \tanh
         if opens:
             bracket = self.take()
             inside = self.until(BRACKETS[bracket.text])
@@ -312,17 +354,22 @@ class Parser:
             raise self.source.wrong(
                 tree.at,
                 f"{name.base} takes {wanted} value{'s' * (wanted > 1)} and is given {len(args)}. "
-                + ("Join vectors with square brackets: [a, b]." if wanted == 1 else "Write both, with a comma."),
+                + (
+                    "Join vectors with square brackets: [a, b]." if wanted == 1 else "Write both, with a comma."
+                ),
             )
         return Tree("call", args, said, tree.at)
 
     def check_word(self, tree: Tree, token: Token) -> None:
         r"""\mathrm{diag}(R) is meant as a function; \mathrm{dt} \, (...) as a product."""
-        if token.kind != "word" or self.next.text != "(" or "\\," in self.source.text[token.at:self.next.at]:
+        if token.kind != "word" or self.next.text != "(" or "\\," in self.source.text[token.at : self.next.at]:
             return
         known = ", ".join(sorted(f for f in FUNCTIONS if len(f) > 2 and f.islower()))
-        raise self.source.wrong(token.at, f"{tree.value.python} is no function that is known here; {known} are. "
-                                f"For a product write \\mathrm{{{token.text}}} \\cdot (...).")
+        raise self.source.wrong(
+            token.at,
+            f"{tree.value.python} is no function that is known here; {known} are. "
+            f"For a product write \\mathrm{{{token.text}}} \\cdot (...).",
+        )
 
     def unbracketed(self) -> Tree:
         """The argument of \\tanh C_t: what stands side by side, up to the next sign."""
@@ -335,4 +382,3 @@ class Parser:
 
 def _is_power(said: list[str]) -> bool:
     return re.fullmatch(r"-?[\d.]+", "".join(said)) is not None
-

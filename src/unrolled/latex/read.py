@@ -15,7 +15,7 @@ from .roles import roles_of
 from .tokens import Source
 from .write import TAKEN, source_of
 
-LONGEST = 100_000                   # letters
+LONGEST = 100_000  # letters
 
 
 def python_from_latex(text: str, name: str = "pasted") -> str:
@@ -65,7 +65,12 @@ def cell_from_latex(text: str, name: str = "pasted") -> Cell:
 def made_of_python(source: str, name: str) -> Cell:
     """The cell of a text that `python_from_latex` made. Traced at once, so that a width clash shows here."""
     file = f"<latex {hashlib.sha256(source.encode()).hexdigest()[:12]}>"
-    linecache.cache[file] = (len(source), None, source.splitlines(keepends=True), file)  # so that lines can be quoted
+    linecache.cache[file] = (
+        len(source),
+        None,
+        source.splitlines(keepends=True),
+        file,
+    )  # so that lines can be quoted
     found: dict[str, object] = {}
     exec(compile(source, file, "exec"), found)
     made = found[name]

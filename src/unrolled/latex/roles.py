@@ -22,7 +22,7 @@ class Roles:
     equations: list[Equation]
     functions: dict[str, str] = field(default_factory=dict)
     inputs: list[Name] = field(default_factory=list)
-    delayed: list[Name] = field(default_factory=list)          # inputs whose last value is asked for
+    delayed: list[Name] = field(default_factory=list)  # inputs whose last value is asked for
     states: list[Name] = field(default_factory=list)
     parameters: list[Name] = field(default_factory=list)
     varying: set[Name] = field(default_factory=set)
@@ -62,15 +62,19 @@ def _functions(source: Source, equations: list[Equation]) -> tuple[list[Equation
             functions[name] = FUNCTIONS.get(right.value, right.value)
         elif left.op == "function":
             if right.op != "call" or right.args[0].op != "name":
-                raise source.wrong(right.at, f"{left.value} is a function, and only a known one can be named here. "
-                                   f"Write {left.value} = \\tanh, or write it out where it is used.")
+                raise source.wrong(
+                    right.at,
+                    f"{left.value} is a function, and only a known one can be named here. "
+                    f"Write {left.value} = \\tanh, or write it out where it is used.",
+                )
             functions[left.value] = FUNCTIONS.get(right.value, right.value)
         else:
             rest.append(equation)
         for part in _parts(right) if right.op != "function" else ():
             if part.op == "function":
                 raise source.wrong(
-                    part.at, f"{part.value} is a function and stands here without a value. Write {part.value}(...)."
+                    part.at,
+                    f"{part.value} is a function and stands here without a value. Write {part.value}(...).",
                 )
     if not rest:
         raise source.wrong(
@@ -86,7 +90,10 @@ def _parts(tree: Tree) -> list[Tree]:
 def _map_names(roles: Roles, change: Callable[[Tree], Tree]) -> None:
     def of_names(tree: Tree) -> Tree:
         return change(tree) if tree.op == "name" else tree
-    roles.equations = [replace(e, left=change(e.left), right=changed(e.right, of_names)) for e in roles.equations]
+
+    roles.equations = [
+        replace(e, left=change(e.left), right=changed(e.right, of_names)) for e in roles.equations
+    ]
 
 
 def _layers(roles: Roles) -> None:
@@ -100,7 +107,10 @@ def _layers(roles: Roles) -> None:
     def change(tree: Tree) -> Tree:
         if LAYER_BELOW in tree.value.below and tree.moment != BEFORE:
             return replace(tree, value=given, moment=NOW)
-        return replace(tree, value=replace(tree.value, below=tuple(p for p in tree.value.below if p not in LAYER)))
+        return replace(
+            tree, value=replace(tree.value, below=tuple(p for p in tree.value.below if p not in LAYER))
+        )
+
     _map_names(roles, change)
     roles.notes.append(
         f"One layer of a stack: {given.python} is the layer below, and Recurrent(..., num_layers=L) stacks them."
@@ -118,6 +128,7 @@ def _horizon(roles: Roles) -> None:
             found.append(plain.python)
             return replace(tree, value=plain, moment=NOW)
         return tree
+
     _map_names(roles, change)
     roles.notes += [f"{name}_T is read as {name} of the same step." for name in dict.fromkeys(found)]
 
@@ -133,7 +144,8 @@ def _twice(roles: Roles) -> None:
             )
         if equation.name in seen:
             raise roles.source.wrong(
-                equation.left.at, f"{equation.name.python} is given by two equations. Give one of the two another name."
+                equation.left.at,
+                f"{equation.name.python} is given by two equations. Give one of the two another name.",
             )
         seen[equation.name] = equation
 
@@ -151,7 +163,11 @@ def _leaves(roles: Roles) -> None:
         else:
             roles.inputs.append(name)
     if not roles.inputs:
-        bare = [n.value for n in used if n.value not in given and n.value.base in ("x", "X") and n.value not in before]
+        bare = [
+            n.value
+            for n in used
+            if n.value not in given and n.value.base in ("x", "X") and n.value not in before
+        ]
         roles.inputs = list(dict.fromkeys(bare))
         roles.notes += [f"{name.python} without t is the input." for name in roles.inputs]
     if not roles.inputs:
@@ -160,7 +176,9 @@ def _leaves(roles: Roles) -> None:
             "nothing here is an input: every value that carries t is given by an equation. Use the input as x_t.",
         )
     if len(roles.inputs) > 1:
-        roles.notes.append(f"Inputs, which carry t and no equation gives: {', '.join(n.python for n in roles.inputs)}.")
+        roles.notes.append(
+            f"Inputs, which carry t and no equation gives: {', '.join(n.python for n in roles.inputs)}."
+        )
     for name in before:
         if name in given:
             roles.states.append(name)
@@ -169,8 +187,11 @@ def _leaves(roles: Roles) -> None:
             roles.notes.append(f"{name.python} of the step before is kept as a state.")
         else:
             at = next(n.at for n in used if n.value == name)
-            raise roles.source.wrong(at, f"{name.python} of t-1 is used and no equation gives {name.python} of t. "
-                                     "Write that equation too.")
+            raise roles.source.wrong(
+                at,
+                f"{name.python} of t-1 is used and no equation gives {name.python} of t. "
+                "Write that equation too.",
+            )
     known = {*given, *roles.inputs}
     roles.parameters = list(dict.fromkeys(n.value for n in used if n.value not in known))
     roles.varying = {*roles.inputs}
@@ -182,8 +203,14 @@ def _leading(roles: Roles, given: set[Name]) -> set[Name]:
     for chain in (p for e in roles.equations for p in _parts(e.right) if p.op == "chain"):
         for k, sign in enumerate(chain.value):
             left, right = chain.args[k], chain.args[k + 1]
-            if (left.op == "name" and left.value.capital and left.moment == NOW and left.value not in given
-                    and sign in ("", "*") and any(n.moment for n in right.names())):
+            if (
+                left.op == "name"
+                and left.value.capital
+                and left.moment == NOW
+                and left.value not in given
+                and sign in ("", "*")
+                and any(n.moment for n in right.names())
+            ):
                 found.add(left.value)
     return found
 
@@ -218,13 +245,17 @@ def _output(roles: Roles) -> Name:
     free = [e for e in roles.equations if e.name not in read and e.name not in roles.states]
     if len(free) > 1 and roles.states:
         said = " and ".join(e.name.python for e in free[:2])
-        raise roles.source.wrong(free[0].left.at, f"{said} are read by nothing, and a cell has one output. "
-                                 "Use this value in another equation, or take its equation out.")
+        raise roles.source.wrong(
+            free[0].left.at,
+            f"{said} are read by nothing, and a cell has one output. "
+            "Use this value in another equation, or take its equation out.",
+        )
     if free:
         return free[-1].name
     order = [e.name for e in roles.equations if e.name in roles.states]
     chosen = next(
-        (n for letter in "hy" for n in order if n == Name(letter)), order[-1] if order else roles.equations[-1].name
+        (n for letter in "hy" for n in order if n == Name(letter)),
+        order[-1] if order else roles.equations[-1].name,
     )
     if len(order) > 1:
         roles.notes.append(f"{chosen.python} is the output.")
@@ -233,6 +264,7 @@ def _output(roles: Roles) -> Name:
 
 def _called(roles: Roles) -> None:
     """Every function by the name that it has in the cell language; an unknown one is tanh."""
+
     def known(tree: Tree) -> Tree:
         if tree.op != "call" or tree.value in CALLABLE and tree.value not in roles.functions:
             return tree
@@ -245,16 +277,22 @@ def _called(roles: Roles) -> None:
         if said in FUNCTIONS:
             return replace(tree, value=FUNCTIONS[said])
         meant = (
-            "sigmoid" if said in ("sigma_g", "sigma_i", "sigma_f", "sigma_o") or said.startswith("sigmoid") else "tanh"
+            "sigmoid"
+            if said in ("sigma_g", "sigma_i", "sigma_f", "sigma_o") or said.startswith("sigmoid")
+            else "tanh"
         )
         roles.notes.append(
             f"The function {said} is taken for {meant}; a line such as {said}(x) = relu(x) would say another."
         )
         roles.functions[said] = meant
         return replace(tree, value=meant)
+
     roles.equations = [replace(e, right=changed(e.right, known)) for e in roles.equations]
 
 
 def _unknown(source: Source, at: int, said: str, meant: str) -> CellError:
-    return source.wrong(at, f"{said} is said to be {meant}, which is no function that is known here. "
-                        "Say \\sigma, \\tanh, \\mathrm{relu}, \\mathrm{softmax} or \\mathrm{identity}.")
+    return source.wrong(
+        at,
+        f"{said} is said to be {meant}, which is no function that is known here. "
+        "Say \\sigma, \\tanh, \\mathrm{relu}, \\mathrm{softmax} or \\mathrm{identity}.",
+    )

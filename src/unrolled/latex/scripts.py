@@ -40,12 +40,19 @@ def script_of(source: Source, tokens: list[Token]) -> Script:
         said = _said(source, _unwrapped(piece))
         if said in (NOW, BEFORE):
             if moment is not None:
-                raise source.wrong(piece[0].at, f"two moments on one name, {moment} and {said}. Leave one of them.")
+                raise source.wrong(
+                    piece[0].at, f"two moments on one name, {moment} and {said}. Leave one of them."
+                )
             moment = said
         elif said.startswith(("t+", "t-")):
-            remedy = "Call the newest moment t and the one before it t-1" if said == "t+1" else \
-                "Hand what is older on as a state of its own: p_t = h_{t-1}, then p_{t-1} is h two steps back"
-            raise source.wrong(piece[0].at, f"{said} is a moment that a cell does not see: it has t and t-1. {remedy}.")
+            remedy = (
+                "Call the newest moment t and the one before it t-1"
+                if said == "t+1"
+                else "Hand what is older on as a state of its own: p_t = h_{t-1}, then p_{t-1} is h two steps back"
+            )
+            raise source.wrong(
+                piece[0].at, f"{said} is a moment that a cell does not see: it has t and t-1. {remedy}."
+            )
         else:
             parts.append(said)
     return Script(tuple(parts), moment)
@@ -84,6 +91,9 @@ def _said(source: Source, tokens: list[Token]) -> str:
         elif token.kind == "command" and token.text[1:].isalpha():
             said += {"\\ell": "l", "\\top": "T"}.get(token.text, token.text[1:])
         else:
-            raise source.wrong(token.at, f"{token.text} cannot stand in a subscript or superscript. "
-                               "Letters, numbers, and t or t-1 can, with commas between them.")
+            raise source.wrong(
+                token.at,
+                f"{token.text} cannot stand in a subscript or superscript. "
+                "Letters, numbers, and t or t-1 can, with commas between them.",
+            )
     return said

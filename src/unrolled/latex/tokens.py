@@ -8,16 +8,38 @@ from dataclasses import dataclass
 from ..errors import CellError, quote
 
 FUNCTIONS = {
-    "sigma": "sigmoid", "sigmoid": "sigmoid", "sigm": "sigmoid", "logistic": "sigmoid", "tanh": "tanh", "relu": "relu",
-    "ReLU": "relu", "softmax": "softmax", "softplus": "softplus", "exp": "exp", "log": "log", "ln": "log", "sin": "sin",
-    "cos": "cos", "LN": "layer_norm", "LayerNorm": "layer_norm", "mean": "mean", "norm": "norm", "cumsum": "cumsum",
-    "cumax": "cumax", "max": "maximum", "min": "minimum", "sg": "held", "identity": "identity", "concat": "concat",
+    "sigma": "sigmoid",
+    "sigmoid": "sigmoid",
+    "sigm": "sigmoid",
+    "logistic": "sigmoid",
+    "tanh": "tanh",
+    "relu": "relu",
+    "ReLU": "relu",
+    "softmax": "softmax",
+    "softplus": "softplus",
+    "exp": "exp",
+    "log": "log",
+    "ln": "log",
+    "sin": "sin",
+    "cos": "cos",
+    "LN": "layer_norm",
+    "LayerNorm": "layer_norm",
+    "mean": "mean",
+    "norm": "norm",
+    "cumsum": "cumsum",
+    "cumax": "cumax",
+    "max": "maximum",
+    "min": "minimum",
+    "sg": "held",
+    "identity": "identity",
+    "concat": "concat",
 }
-ZONE = re.compile(r"\$\$.*?\$\$|\$.*?\$|\\\[.*?\\\]|\\\(.*?\\\)"
-                  r"|\\begin\{((?:align|gather|equation|eqnarray|multline|flalign)(?:ed|at)?\*?)\}.*?\\end\{\1\}", re.S)
-OUTER = (
-    r"\\(?:begin|end)\{(?:align|aligned|alignat|gather|gathered|equation|eqnarray|multline|flalign|split|array)\*?\}"
+ZONE = re.compile(
+    r"\$\$.*?\$\$|\$.*?\$|\\\[.*?\\\]|\\\(.*?\\\)"
+    r"|\\begin\{((?:align|gather|equation|eqnarray|multline|flalign)(?:ed|at)?\*?)\}.*?\\end\{\1\}",
+    re.S,
 )
+OUTER = r"\\(?:begin|end)\{(?:align|aligned|alignat|gather|gathered|equation|eqnarray|multline|flalign|split|array)\*?\}"
 SILENT = re.compile(
     OUTER + r"(?:\{[lrc|\s]*\})?|%[^\n]*|\\(?:label|tag|cite|ref|eqref|vspace|hspace)\*?\{[^}]*\}"
     r"|\\(?:nonumber|notag|displaystyle|textstyle|limits|left\.|right\.|left(?![a-zA-Z])|right(?![a-zA-Z])"
@@ -31,9 +53,11 @@ PLAIN = re.compile(rf"(?:{'|'.join(BARE)})(?![a-zA-Z])")
 NUMBER = re.compile(r"\d+(?:\.\d+)?(?:e-?\d+)?|\.\d+")
 ENVIRONMENT = re.compile(r"(\\begin|\\end)\{(\w+)\*?\}")
 COMMAND = re.compile(r"\\(?:[a-zA-Z]+|.)", re.S)
-LETTERS = ("σ\\sigma ⊙\\odot ∘\\circ ×\\times ·\\cdot ⋅\\cdot ∗* −- τ\\tau α\\alpha β\\beta "
-           "γ\\gamma δ\\delta ε\\epsilon θ\\theta λ\\lambda μ\\mu ρ\\rho "
-           "φ\\phi ϕ\\phi ψ\\psi ω\\omega ℓ\\ell ⊤\\top")
+LETTERS = (
+    "σ\\sigma ⊙\\odot ∘\\circ ×\\times ·\\cdot ⋅\\cdot ∗* −- τ\\tau α\\alpha β\\beta "
+    "γ\\gamma δ\\delta ε\\epsilon θ\\theta λ\\lambda μ\\mu ρ\\rho "
+    "φ\\phi ϕ\\phi ψ\\psi ω\\omega ℓ\\ell ⊤\\top"
+)
 UNICODE = {pair[0]: pair[1:] for pair in LETTERS.split()}
 
 
@@ -129,11 +153,15 @@ def _mathematics(source: Source) -> str:
     zones = list(ZONE.finditer(text))
     if not zones:
         if "$" in text:
-            raise source.wrong(text.index("$"), "this $ has no partner. Close it with a second one, or take it out.")
+            raise source.wrong(
+                text.index("$"), "this $ has no partner. Close it with a second one, or take it out."
+            )
         return text
     outside = ZONE.sub(lambda m: " " * len(m[0]), text)
     if "$" in outside:
-        raise source.wrong(outside.index("$"), "this $ has no partner. Close it with a second one, or take it out.")
+        raise source.wrong(
+            outside.index("$"), "this $ has no partner. Close it with a second one, or take it out."
+        )
     kept = ["\n" if c == "\n" else " " for c in text]
     for zone in zones:
         start, end = zone.span()

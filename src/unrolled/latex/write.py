@@ -11,8 +11,14 @@ from .roles import Roles
 from .tree import BEFORE, Name, Tree
 
 SUM, PRODUCT, SIGN, POWER, ATOM = 2, 3, 4, 5, 9
-BINARY = {"add": (" + ", SUM), "sub": (" - ", SUM), "mul": (" * ", PRODUCT), "div": (" / ", PRODUCT),
-          "product": (" @ ", PRODUCT), "less": (" < ", 1)}
+BINARY = {
+    "add": (" + ", SUM),
+    "sub": (" - ", SUM),
+    "mul": (" * ", PRODUCT),
+    "div": (" / ", PRODUCT),
+    "product": (" @ ", PRODUCT),
+    "less": (" < ", 1),
+}
 LANGUAGE = sorted(name for name in vars(ops) if callable(getattr(ops, name)) and name[0] != "_")
 TAKEN = {*LANGUAGE, "cell"}
 
@@ -26,15 +32,25 @@ def source_of(roles: Roles, name: str) -> str:
     lines = _Lines(roles, kinds, _spellings(roles))
     body = [lines.equation(k) for k in range(len(roles.equations))]
     body.append(f"return {', '.join(lines.results())}")
-    used = sorted({w for line in body for w in re.findall(r"\b([a-z_]+)\(", line.partition("#")[0]) if w in LANGUAGE})
-    shapes = "".join(f"{lines.said[p]!r}: (), " for p in roles.parameters if kinds.of[p] == NUMBER).removesuffix(", ")
+    used = sorted(
+        {w for line in body for w in re.findall(r"\b([a-z_]+)\(", line.partition("#")[0]) if w in LANGUAGE}
+    )
+    shapes = "".join(
+        f"{lines.said[p]!r}: (), " for p in roles.parameters if kinds.of[p] == NUMBER
+    ).removesuffix(", ")
     before = [line.partition("#")[0].rstrip() for line in body]
     width = max((len(code) for code, line in zip(before, body) if "#" in line), default=0)
-    aligned = [f"{code:{width}}      #{line.partition('#')[2]}" if "#" in line else line
-               for code, line in zip(before, body)]
-    head = [f"from unrolled import {', '.join(['cell', *used])}", "", "",
-            f"@cell(shapes={{{shapes}}})" if shapes else "@cell",
-            *_signature(f"def {name}(", lines.signature())]
+    aligned = [
+        f"{code:{width}}      #{line.partition('#')[2]}" if "#" in line else line
+        for code, line in zip(before, body)
+    ]
+    head = [
+        f"from unrolled import {', '.join(['cell', *used])}",
+        "",
+        "",
+        f"@cell(shapes={{{shapes}}})" if shapes else "@cell",
+        *_signature(f"def {name}(", lines.signature()),
+    ]
     docstring = _docstring(name, _notes(roles, kinds, lines.said))
     return "\n".join([*head, *docstring, *(f"    {line}" for line in aligned)]) + "\n"
 
@@ -64,8 +80,10 @@ def _notes(roles: Roles, kinds: Kinds, said: dict[Name, str]) -> list[str]:
     matrices, numbers = listed(MATRIX), listed(NUMBER)
     found = ["Products are element by element."]
     if matrices:
-        found = [f"Matrices, each a capital letter left of what it multiplies: {matrices}. "
-                 "Other products are element by element."]
+        found = [
+            f"Matrices, each a capital letter left of what it multiplies: {matrices}. "
+            "Other products are element by element."
+        ]
     if numbers:
         found.append(f"Numbers, learned: {numbers}.")
     odd = listed(VECTOR, lambda name: name.capital or not name.one_latin_letter)
@@ -100,9 +118,12 @@ class _Lines:
         self.roles, self.kinds, self.said = roles, kinds, said
         self.last = {name: self._free(f"{said[name]}_before") for name in roles.delayed}
         self.new = {
-            name: self._free(f"{said[name]}_new") if self._read_later(name) else said[name] for name in roles.states
+            name: self._free(f"{said[name]}_new") if self._read_later(name) else said[name]
+            for name in roles.states
         }
-        self.order = sorted(roles.states, key=lambda n: (n != roles.output, [e.name for e in roles.equations].index(n)))
+        self.order = sorted(
+            roles.states, key=lambda n: (n != roles.output, [e.name for e in roles.equations].index(n))
+        )
 
     def _free(self, text: str) -> str:
         while text in self.said.values():
@@ -111,14 +132,19 @@ class _Lines:
 
     def _read_later(self, state: Name) -> bool:
         """Whether the old value is still wanted when the new one has its name."""
-        rest = self.roles.equations[[e.name for e in self.roles.equations].index(state) + 1:]
+        rest = self.roles.equations[[e.name for e in self.roles.equations].index(state) + 1 :]
         return any(n.value == state and n.moment == BEFORE for e in rest for n in e.right.names())
 
     def signature(self) -> list[str]:
         inputs = [self.said[n] for n in self.roles.inputs]
         states = [*(self.said[n] for n in self.order), *self.last.values()]
         parameters = [self.said[n] for n in self.roles.parameters]
-        return [*inputs, *(["/"] if len(inputs) > 1 else []), *states, *(["*", *parameters] if parameters else [])]
+        return [
+            *inputs,
+            *(["/"] if len(inputs) > 1 else []),
+            *states,
+            *(["*", *parameters] if parameters else []),
+        ]
 
     def equation(self, k: int) -> str:
         equation = self.roles.equations[k]
@@ -142,7 +168,10 @@ class _Lines:
             return str(int(tree.value)) if whole else repr(tree.value), ATOM
         if tree.op in BINARY:
             sign, strength = BINARY[tree.op]
-            return f"{self._held(tree.args[0], strength)}{sign}{self._held(tree.args[1], strength + 1)}", strength
+            return (
+                f"{self._held(tree.args[0], strength)}{sign}{self._held(tree.args[1], strength + 1)}",
+                strength,
+            )
         if tree.op == "neg":
             return f"-{self._held(tree.args[0], SIGN)}", SIGN
         if tree.op == "power":

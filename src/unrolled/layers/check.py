@@ -18,26 +18,37 @@ def type_name(value: object) -> str:
 def check_input(x: object, who: str, width: int, batch_first: bool) -> None:
     """x is (T, B, width) or (T, width) float, or int64 indices (T, B) or (T,)."""
     if isinstance(x, PackedSequence):
-        raise UsageError(f"{who} got a PackedSequence. Give it padded, rnn(x, lengths=lengths); "
-                         "unrolled.LSTM, GRU and RNN take packed sequences as torch.nn's do.")
+        raise UsageError(
+            f"{who} got a PackedSequence. Give it padded, rnn(x, lengths=lengths); "
+            "unrolled.LSTM, GRU and RNN take packed sequences as torch.nn's do."
+        )
     if not isinstance(x, Tensor):
         raise UsageError(f"{who} got x of type {type_name(x)}. Give a tensor.")
     shown = "(B, T" if batch_first else "(T, B"
     shape = tuple(x.shape)
     if not x.is_floating_point():
         if x.dtype is not torch.int64:
-            raise UsageError(f"{who} got x of type {type_name(x)}. Whole numbers are indices and int64: give x.long(); "
-                             "values are floating-point: give x.float().")
+            raise UsageError(
+                f"{who} got x of type {type_name(x)}. Whole numbers are indices and int64: give x.long(); "
+                "values are floating-point: give x.float()."
+            )
         if x.dim() not in (1, 2):
             raise ShapeError(f"{who} got indices of shape {shape}. Give {shown}), or (T,) for one sequence.")
         return
     if x.dim() not in (2, 3):
-        raise ShapeError(f"{who} got x of shape {shape}. Give {shown}, {width}), or (T, {width}) for one sequence.")
+        raise ShapeError(
+            f"{who} got x of shape {shape}. Give {shown}, {width}), or (T, {width}) for one sequence."
+        )
     if x.shape[-1] != width:
         turned = x.dim() == 3 and not batch_first
-        remedy = "Time first is the default; pass batch_first=True for (batch, time, width)." if turned else \
-            f"Give {shown}, {width}), or (T, {width}) for one sequence."
-        raise ShapeError(f"{who} got x of shape {shape}. The last axis is the input width, {width} expected. {remedy}")
+        remedy = (
+            "Time first is the default; pass batch_first=True for (batch, time, width)."
+            if turned
+            else f"Give {shown}, {width}), or (T, {width}) for one sequence."
+        )
+        raise ShapeError(
+            f"{who} got x of shape {shape}. The last axis is the input width, {width} expected. {remedy}"
+        )
 
 
 def of_type(value: Tensor, like: Tensor, who: str, what: str) -> Tensor:
@@ -47,16 +58,20 @@ def of_type(value: Tensor, like: Tensor, who: str, what: str) -> Tensor:
     false become 1 and 0.
     """
     if value.device != like.device:
-        raise UsageError(f"{who} got {what} on {value.device}, its parameters are on {like.device}. "
-                         f"Move one: {what}.to({str(like.device)!r}) or rnn.to({str(value.device)!r}).")
+        raise UsageError(
+            f"{who} got {what} on {value.device}, its parameters are on {like.device}. "
+            f"Move one: {what}.to({str(like.device)!r}) or rnn.to({str(value.device)!r})."
+        )
     if value.dtype is torch.bool:
         return value.to(like.dtype)
     if value.dtype is like.dtype or not value.is_floating_point():
         return value
     if torch.is_autocast_enabled(like.device.type):
         return value.to(like.dtype)
-    raise UsageError(f"{who} got {what} of type {type_name(value)}, its parameters are {type_name(like)}. "
-                     f"Convert one: {what}.to({like.dtype}) or rnn.to({value.dtype}).")
+    raise UsageError(
+        f"{who} got {what} of type {type_name(value)}, its parameters are {type_name(like)}. "
+        f"Convert one: {what}.to({like.dtype}) or rnn.to({value.dtype})."
+    )
 
 
 def check_indices(x: Tensor, who: str, width: int) -> None:
@@ -65,8 +80,10 @@ def check_indices(x: Tensor, who: str, width: int) -> None:
         return
     low, high = (int(v) for v in x.aminmax())
     if low < 0 or high >= width:
-        raise UsageError(f"{who} got index {low if low < 0 else high} in x. "
-                         f"With input_size {width}, indices run from 0 to {width - 1}.")
+        raise UsageError(
+            f"{who} got index {low if low < 0 else high} in x. "
+            f"With input_size {width}, indices run from 0 to {width - 1}."
+        )
 
 
 def check_extra(value: object, who: str, name: str, width: int, lead: Sequence[int]) -> Tensor:
@@ -78,25 +95,34 @@ def check_extra(value: object, who: str, name: str, width: int, lead: Sequence[i
         return value.unsqueeze(-1)
     if shape != (*lead, width):
         numbers = f"{lead} or " if width == 1 else ""
-        raise ShapeError(f"{who} got {name} of shape {shape}, but x has {' x '.join(map(str, lead))} steps and rows. "
-                         f"Give {name} as {numbers}{(*lead, width)}.")
+        raise ShapeError(
+            f"{who} got {name} of shape {shape}, but x has {' x '.join(map(str, lead))} steps and rows. "
+            f"Give {name} as {numbers}{(*lead, width)}."
+        )
     return value
 
 
-def check_state(state: object, who: str, names: Sequence[str], shapes: Sequence[tuple[int, ...]],
-                like: Tensor) -> list[Tensor]:
+def check_state(
+    state: object, who: str, names: Sequence[str], shapes: Sequence[tuple[int, ...]], like: Tensor
+) -> list[Tensor]:
     """The state's tensors: one for each state of the cell, each (layers x directions, B, width)."""
     if not isinstance(state, (tuple, list)):
-        raise UsageError(f"{who} got a state of type {type_name(state)}. Give a tuple with {_wanted(names, shapes)}.")
+        raise UsageError(
+            f"{who} got a state of type {type_name(state)}. Give a tuple with {_wanted(names, shapes)}."
+        )
     if len(state) != len(names):
-        raise ShapeError(f"{who} got a state of {len(state)} tensors, the cell has {len(names)}. "
-                         f"Give {_wanted(names, shapes)}.")
+        raise ShapeError(
+            f"{who} got a state of {len(state)} tensors, the cell has {len(names)}. "
+            f"Give {_wanted(names, shapes)}."
+        )
     for name, shape, value in zip(names, shapes, state):
         if not isinstance(value, Tensor):
             raise UsageError(f"{who} got state {name} of type {type_name(value)}. Give a tensor.")
         if value.shape != shape:
-            raise ShapeError(f"{who} got state {name} of shape {tuple(value.shape)}, {shape} expected. "
-                             "The axes are layers x directions, batch, width.")
+            raise ShapeError(
+                f"{who} got state {name} of shape {tuple(value.shape)}, {shape} expected. "
+                "The axes are layers x directions, batch, width."
+            )
     return [of_type(value, like, who, name) for name, value in zip(names, state)]
 
 

@@ -13,8 +13,11 @@ from torch import Tensor
 
 Draw = Callable[[Tensor, Tensor | None], object]
 
-DENSITY, LEAST = 0.1, 10     # of a reservoir: one connection in ten, ten a unit where it has so many (Lukosevicius 2012, 3.2)
-GROUPS = 8                   # of a clockwork network: periods 1, 2, ..., 128
+DENSITY, LEAST = (
+    0.1,
+    10,
+)  # of a reservoir: one connection in ten, ten a unit where it has so many (Lukosevicius 2012, 3.2)
+GROUPS = 8  # of a clockwork network: periods 1, 2, ..., 128
 
 
 def _reservoir(tensor: Tensor, before: Tensor | None) -> None:
@@ -55,7 +58,7 @@ def _clockwork_mask(tensor: Tensor, before: Tensor | None) -> None:
 
 def _slow_quarter(tensor: Tensor, before: Tensor | None) -> None:
     """1 for the last quarter of the units, as 20 of 80 in Yamashita and Tani 2008."""
-    tensor.zero_()[len(tensor) - len(tensor) // 4:] = 1.0
+    tensor.zero_()[len(tensor) - len(tensor) // 4 :] = 1.0
 
 
 def _ring(tensor: Tensor, before: Tensor | None) -> None:
@@ -88,7 +91,7 @@ DRAWS: dict[str, Draw] = {
     "uniform": lambda tensor, before: tensor.uniform_(-1.0, 1.0),
     "signs": lambda tensor, before: tensor.bernoulli_(0.5).mul_(2.0).sub_(1.0),
     "lecun": _normal(1.0),
-    "half_lecun": _normal(0.5),          # real and imaginary part of a complex matrix
+    "half_lecun": _normal(0.5),  # real and imaginary part of a complex matrix
     "reservoir": _reservoir,
     "antisymmetric": _antisymmetric,
     "rotations": _rotations,

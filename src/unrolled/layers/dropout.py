@@ -8,7 +8,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-LEVELS = 256          # a byte an element: the probability is rounded to a 256th
+LEVELS = 256  # a byte an element: the probability is rounded to a 256th
 
 
 def dropped(x: Tensor, probability: float) -> Tensor:
@@ -22,8 +22,8 @@ def dropped(x: Tensor, probability: float) -> Tensor:
     keep = round((1 - probability) * LEVELS)
     if keep == LEVELS:
         return x
-    drawn = torch.empty((x.numel() + 7) // 8, dtype=torch.int64, device=x.device).random_(-2**63, None)
-    mask = (drawn.view(torch.uint8)[:x.numel()] < keep).view(x.shape)
+    drawn = torch.empty((x.numel() + 7) // 8, dtype=torch.int64, device=x.device).random_(-(2**63), None)
+    mask = (drawn.view(torch.uint8)[: x.numel()] < keep).view(x.shape)
     return x * mask.to(x.dtype).mul_(LEVELS / max(keep, 1))
 
 

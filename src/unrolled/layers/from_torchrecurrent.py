@@ -22,8 +22,11 @@ Tensors = Mapping[str, Tensor]
 Shapes = Mapping[str, tuple[int, ...]]
 
 
-def from_torchrecurrent(module: nn.Module | str, tensors: Tensors | None = None,
-                        using: Mapping[str, float | int | str] | None = None) -> Recurrent:
+def from_torchrecurrent(
+    module: nn.Module | str,
+    tensors: Tensors | None = None,
+    using: Mapping[str, float | int | str] | None = None,
+) -> Recurrent:
     """A `Recurrent` that computes what a layer or a cell of torchrecurrent computes, with the same numbers.
 
     module   a layer such as torchrecurrent.MGU(3, 5, num_layers=2), a single cell such as torchrecurrent.MGUCell(3, 5),
@@ -46,16 +49,29 @@ def from_torchrecurrent(module: nn.Module | str, tensors: Tensors | None = None,
     """
     name, row = _row_of(module)
     if isinstance(module, str) == (tensors is None):
-        raise UsageError(f"from_torchrecurrent({name!r}): give either a module, or its name and its state_dict, as in "
-                         f'from_torchrecurrent("{name}", state_dict).')
+        raise UsageError(
+            f"from_torchrecurrent({name!r}): give either a module, or its name and its state_dict, as in "
+            f'from_torchrecurrent("{name}", state_dict).'
+        )
     layers = _layers_of(module.state_dict() if tensors is None else tensors, name)
     cell = find(row.cell).using(**{**row.using, **_hyper(module, row, name), **(using or {})})
     like = layers[0]["weight_ih"]
     dropout = getattr(module, "dropout", 0.0) if len(layers) > 1 else 0.0
-    rnn = Recurrent(cell, like.shape[-1], _hidden_size(like, row, name), num_layers=len(layers), dropout=dropout,
-                    batch_first=getattr(module, "batch_first", False), device=like.device, dtype=like.dtype)
-    trained = {key.rpartition(".")[2] for key, p in module.named_parameters() if p.requires_grad} \
-        if tensors is None else set(row.parts)
+    rnn = Recurrent(
+        cell,
+        like.shape[-1],
+        _hidden_size(like, row, name),
+        num_layers=len(layers),
+        dropout=dropout,
+        batch_first=getattr(module, "batch_first", False),
+        device=like.device,
+        dtype=like.dtype,
+    )
+    trained = (
+        {key.rpartition(".")[2] for key, p in module.named_parameters() if p.requires_grad}
+        if tensors is None
+        else set(row.parts)
+    )
     for number, (weights, theirs) in enumerate(zip(rnn.layers, layers)):
         shapes = {parameter: tuple(getattr(weights, parameter).shape) for parameter in cell.parameters}
         _fill(weights, translated(row, theirs, shapes, f"layer {number} of {name}"), row, trained)
@@ -73,14 +89,18 @@ def translated(row: Row, theirs: Tensors, shapes: Shapes, who: str) -> dict[str,
     """
     unknown = [key for key in (*theirs, *row.parts) if (key in theirs) != (key in row.parts)]
     if unknown:
-        raise UsageError(f"{who} has {', '.join(theirs)}; {', '.join(row.parts)} expected (torchrecurrent 0.2.5). "
-                         f"Look at {unknown[0]}: another version, or not this class?")
+        raise UsageError(
+            f"{who} has {', '.join(theirs)}; {', '.join(row.parts)} expected (torchrecurrent 0.2.5). "
+            f"Look at {unknown[0]}: another version, or not this class?"
+        )
     made: dict[str, Tensor] = {}
     for key, names in row.parts.items():
         for chunk, part in zip(_chunks(theirs[key], len(names), f"{key} of {who}"), names, strict=True):
             if part is None and bool(chunk.detach().any()):
-                raise UsageError(f"{key} of {who} is not zero everywhere, and our {row.cell} has nothing like it. "
-                                 "Set that part to zero, or write the cell that was trained as a function of your own.")
+                raise UsageError(
+                    f"{key} of {who} is not zero everywhere, and our {row.cell} has nothing like it. "
+                    "Set that part to zero, or write the cell that was trained as a function of your own."
+                )
             for spelled in (part,) if isinstance(part, str) else part or ():
                 parameter, value = _oriented(spelled, chunk)
                 value = _fitting(value, shapes[parameter], f"{key} of {who}", parameter)
@@ -110,9 +130,11 @@ def _layers_of(tensors: Tensors, name: str) -> list[dict[str, Tensor]]:
         number, own = re.fullmatch(r"(?:cells\.(\d+)\.)?(.+)", key, re.DOTALL).groups()
         layers.setdefault(int(number or 0), {})[own] = tensor
     if sorted(layers) != list(range(len(layers))) or not all("weight_ih" in layer for layer in layers.values()):
-        raise UsageError(f"from_torchrecurrent: this is no state_dict of {name}, its keys are "
-                         f"{', '.join(tensors) or 'none'}. Keys such as cells.0.weight_ih (of a layer) or weight_ih "
-                         "(of a cell) expected, from layer 0 on.")
+        raise UsageError(
+            f"from_torchrecurrent: this is no state_dict of {name}, its keys are "
+            f"{', '.join(tensors) or 'none'}. Keys such as cells.0.weight_ih (of a layer) or weight_ih "
+            "(of a cell) expected, from layer 0 on."
+        )
     return [layers[number] for number in range(len(layers))]
 
 
@@ -124,14 +146,20 @@ def _hyper(module: nn.Module | str, row: Row, name: str) -> dict[str, object]:
     for attribute, wanted in row.needs.items():
         found = _plain(getattr(cell, attribute, wanted))
         if found != wanted:
-            raise UsageError(f"{name} was made with {found} as its {attribute}, and our {row.cell} has {wanted}. "
-                             "Write the cell as a function of your own; `unrolled.find(name)` shows ours to copy.")
-    values = {ours: _plain(getattr(cell, theirs, getattr(module, theirs, default)))
-              for ours, (theirs, default) in row.attributes.items()}
+            raise UsageError(
+                f"{name} was made with {found} as its {attribute}, and our {row.cell} has {wanted}. "
+                "Write the cell as a function of your own; `unrolled.find(name)` shows ours to copy."
+            )
+    values = {
+        ours: _plain(getattr(cell, theirs, getattr(module, theirs, default)))
+        for ours, (theirs, default) in row.attributes.items()
+    }
     for ours, value in values.items():
         if isinstance(value, str) and value not in (*ACTIVATIONS, "identity"):
-            raise UsageError(f"{name} was made with {value} as its {row.attributes[ours][0]}, which is no activation "
-                             f"of unrolled. It has {', '.join(ACTIVATIONS)}, identity.")
+            raise UsageError(
+                f"{name} was made with {value} as its {row.attributes[ours][0]}, which is no activation "
+                f"of unrolled. It has {', '.join(ACTIVATIONS)}, identity."
+            )
     return values
 
 
@@ -146,8 +174,10 @@ def _plain(value: object) -> object:
 def _hidden_size(weight: Tensor, row: Row, name: str) -> int:
     gates = len(row.parts["weight_ih"])
     if weight.dim() != 2 or weight.shape[0] % gates or not weight.shape[0]:
-        raise ShapeError(f"weight_ih of {name} has shape {tuple(weight.shape)}. ({gates} x hidden size, input size) "
-                         f"expected, for {gates} gates: {row.parts['weight_ih']}.")
+        raise ShapeError(
+            f"weight_ih of {name} has shape {tuple(weight.shape)}. ({gates} x hidden size, input size) "
+            f"expected, for {gates} gates: {row.parts['weight_ih']}."
+        )
     return weight.shape[0] // gates
 
 
@@ -155,7 +185,9 @@ def _chunks(tensor: Tensor, count: int, who: str) -> tuple[Tensor, ...]:
     if count == 1:
         return (tensor,)
     if not tensor.dim() or tensor.shape[0] % count:
-        raise ShapeError(f"{who} has shape {tuple(tensor.shape)}. {count} equal parts along the first axis expected.")
+        raise ShapeError(
+            f"{who} has shape {tuple(tensor.shape)}. {count} equal parts along the first axis expected."
+        )
     return tensor.chunk(count)
 
 
@@ -170,8 +202,10 @@ def _fitting(value: Tensor, shape: tuple[int, ...], who: str, parameter: str) ->
     if value.dim() != len(shape) and value.numel() == torch.Size(shape).numel():
         return value.reshape(shape)
     if value.shape != shape:
-        raise ShapeError(f"{who} gives {parameter} the shape {tuple(value.shape)}, and the other tensors make it "
-                         f"{shape}. All tensors must be of one module.")
+        raise ShapeError(
+            f"{who} gives {parameter} the shape {tuple(value.shape)}, and the other tensors make it "
+            f"{shape}. All tensors must be of one module."
+        )
     return value
 
 

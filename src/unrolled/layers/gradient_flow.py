@@ -14,7 +14,7 @@ from .probe import probing
 
 Loss = Callable[[Tensor, int], Tensor]
 
-CLIP_MARGIN = 1e-6          # torch.nn.utils.clip_grad_norm_ divides by norm + 1e-6
+CLIP_MARGIN = 1e-6  # torch.nn.utils.clip_grad_norm_ divides by norm + 1e-6
 
 
 @dataclass(frozen=True)
@@ -44,8 +44,8 @@ class GradientFlow:
         norms = self[key].mean(-1)
         rows = [torch.full_like(norms[0], torch.nan) for _ in self.steps]
         for row, t, given in zip(rows, self.steps, norms):
-            seen = given[:t + 1].flip(0)
-            row[:len(seen)] = seen
+            seen = given[: t + 1].flip(0)
+            row[: len(seen)] = seen
         return torch.stack(rows).nanmean(0)
 
     def clipped(self, limit: float) -> GradientFlow:
@@ -57,19 +57,32 @@ class GradientFlow:
         if not limit > 0:
             raise UsageError(f"clipped({limit!r}): a norm's limit is above 0. Give 1.0, for instance.")
         factors = (limit / (self.parameters + CLIP_MARGIN)).clamp(max=1.0)
-        norms = {layer: {name: value * factors[:, None, None] for name, value in states.items()}
-                 for layer, states in self.norms.items()}
+        norms = {
+            layer: {name: value * factors[:, None, None] for name, value in states.items()}
+            for layer, states in self.norms.items()
+        }
         return replace(self, norms=norms, parameters=self.parameters * factors)
 
     def to_json(self) -> dict:
         """Plain data: steps, and the norms' means over the batch."""
-        return {"steps": list(self.steps), "parameters": self.parameters.tolist(),
-                "norms": {layer: {name: value.mean(-1).tolist() for name, value in states.items()}
-                          for layer, states in self.norms.items()}}
+        return {
+            "steps": list(self.steps),
+            "parameters": self.parameters.tolist(),
+            "norms": {
+                layer: {name: value.mean(-1).tolist() for name, value in states.items()}
+                for layer, states in self.norms.items()
+            },
+        }
 
 
-def gradient_flow(model: nn.Module, x, *, target: Tensor | None = None, loss: Loss | None = None,
-                  steps: Sequence[int] | None = None) -> GradientFlow:
+def gradient_flow(
+    model: nn.Module,
+    x,
+    *,
+    target: Tensor | None = None,
+    loss: Loss | None = None,
+    steps: Sequence[int] | None = None,
+) -> GradientFlow:
     """The norm of dL_t/dh_k for every pair of steps, every recurrent layer in a model, and every state of its cells.
 
     model   a Recurrent, Stacked, LSTM, GRU or RNN, or any module with such layers; called once, model(x), as it is
@@ -93,13 +106,17 @@ def gradient_flow(model: nn.Module, x, *, target: Tensor | None = None, loss: Lo
     (torch.Size([7, 7, 2]), tensor(7))
     """
     if target is not None and loss is not None:
-        raise UsageError("gradient_flow got target and loss. A target is compared by cross-entropy: give one of them.")
+        raise UsageError(
+            "gradient_flow got target and loss. A target is compared by cross-entropy: give one of them."
+        )
     with torch.enable_grad(), probing(model) as probes:
         result = model(x)
         y = _by_step(model, result[0] if isinstance(result, tuple) else result)
         if not probes.zeros:
-            raise UsageError(f"gradient_flow({type(model).__name__}): no layer with a state ran on our kernels in model(x). "
-                             "Torch's own serve LSTM, GRU and RNN away from the CPU or with projections: use Recurrent.")
+            raise UsageError(
+                f"gradient_flow({type(model).__name__}): no layer with a state ran on our kernels in model(x). "
+                "Torch's own serve LSTM, GRU and RNN away from the CPU or with projections: use Recurrent."
+            )
         chosen = _steps(steps, len(y))
         if target is not None:
             loss = _cross_entropy(model, y, target)
@@ -107,20 +124,28 @@ def gradient_flow(model: nn.Module, x, *, target: Tensor | None = None, loss: Lo
         return _measured(model, probes.zeros, losses, chosen)
 
 
-def _measured(model: nn.Module, zeros: dict[str, dict[str, Tensor]], losses: list[Tensor], steps: tuple[int, ...]) -> GradientFlow:
+def _measured(
+    model: nn.Module, zeros: dict[str, dict[str, Tensor]], losses: list[Tensor], steps: tuple[int, ...]
+) -> GradientFlow:
     """One backward pass a loss, down to all probes and parameters together."""
     probes = [probe for states in zeros.values() for probe in states.values()]
     wanted = [*probes, *(p for p in model.parameters() if p.requires_grad)]
     norms, parameters = [], []
     for value in losses:
-        found = torch.autograd.grad(value, wanted, retain_graph=True, allow_unused=True, materialize_grads=True) \
-            if value.requires_grad else [torch.zeros_like(v) for v in wanted]
-        norms.append([torch.linalg.vector_norm(g, dim=-1) for g in found[:len(probes)]])
-        own = [torch.linalg.vector_norm(g) for g in found[len(probes):]]
+        found = (
+            torch.autograd.grad(value, wanted, retain_graph=True, allow_unused=True, materialize_grads=True)
+            if value.requires_grad
+            else [torch.zeros_like(v) for v in wanted]
+        )
+        norms.append([torch.linalg.vector_norm(g, dim=-1) for g in found[: len(probes)]])
+        own = [torch.linalg.vector_norm(g) for g in found[len(probes) :]]
         parameters.append(torch.linalg.vector_norm(torch.stack(own)) if own else value.new_zeros(()))
     columns = iter([torch.stack(column) for column in zip(*norms)])
-    return GradientFlow(steps, {layer: {name: next(columns) for name in states} for layer, states in zeros.items()},
-                        torch.stack(parameters).detach())
+    return GradientFlow(
+        steps,
+        {layer: {name: next(columns) for name in states} for layer, states in zeros.items()},
+        torch.stack(parameters).detach(),
+    )
 
 
 def _batch_first(model: nn.Module) -> bool:
@@ -133,8 +158,10 @@ def _by_step(model: nn.Module, y: object) -> list[Tensor]:
     """Step by step, (B, ·) each. unbind: indexing would make the backward pass quadratic in time."""
     if not isinstance(y, Tensor) or y.dim() < 2:
         shown = f"of shape {tuple(y.shape)}" if isinstance(y, Tensor) else f"of type {type_name(y)}"
-        raise UsageError(f"gradient_flow({type(model).__name__}): model(x) gave an output {shown}. Give a model whose output, "
-                         "or the first of its outputs, is (T, B, width).")
+        raise UsageError(
+            f"gradient_flow({type(model).__name__}): model(x) gave an output {shown}. Give a model whose output, "
+            "or the first of its outputs, is (T, B, width)."
+        )
     return list(y.unbind(1 if y.dim() > 2 and _batch_first(model) else 0))
 
 
@@ -143,7 +170,9 @@ def _steps(steps: Sequence[int] | None, count: int) -> tuple[int, ...]:
         return tuple(range(count))
     for t in steps:
         if not -count <= t < count:
-            raise UsageError(f"gradient_flow(steps=...): step {t} of an output of {count} steps. They run from 0 to {count - 1}.")
+            raise UsageError(
+                f"gradient_flow(steps=...): step {t} of an output of {count} steps. They run from 0 to {count - 1}."
+            )
     if not len(steps):
         raise UsageError("gradient_flow(steps=[]): no step is asked for. Leave steps out for all of them.")
     return tuple(t % count for t in steps)
@@ -158,8 +187,10 @@ def _cross_entropy(model: nn.Module, y: list[Tensor], target: Tensor) -> Loss:
     turned = target.transpose(0, 1) if y[0].dim() > 1 and target.dim() > 1 and _batch_first(model) else target
     wanted = (len(y), *y[0].shape[:-1])
     if target.dtype is not torch.int64 or turned.shape != wanted:
-        raise ShapeError(f"gradient_flow got a target of type {type_name(target)} and shape {tuple(target.shape)}; the "
-                         f"output has {' x '.join(map(str, wanted))} steps and rows. Give classes as int64, laid out so.")
+        raise ShapeError(
+            f"gradient_flow got a target of type {type_name(target)} and shape {tuple(target.shape)}; the "
+            f"output has {' x '.join(map(str, wanted))} steps and rows. Give classes as int64, laid out so."
+        )
     return lambda y_t, t: nn.functional.cross_entropy(y_t, turned[t], reduction="sum")
 
 
@@ -170,6 +201,8 @@ def _losses(y: list[Tensor], steps: tuple[int, ...], loss: Loss) -> list[Tensor]
         value = loss(y[t], t)
         if not isinstance(value, Tensor) or value.dim() > 1:
             shown = f"shape {tuple(value.shape)}" if isinstance(value, Tensor) else f"type {type_name(value)}"
-            raise ShapeError(f"gradient_flow: loss(y_t, {t}) gave a result of {shown}. Give a number, or one for each row.")
+            raise ShapeError(
+                f"gradient_flow: loss(y_t, {t}) gave a result of {shown}. Give a number, or one for each row."
+            )
         found.append(value.sum())
     return found

@@ -13,14 +13,16 @@ from ..errors import UsageError
 from .chrono import fill_chrono, is_chrono
 from .draws import DRAWS
 
-LONGEST_PERIOD = 1000.0      # of a phased unit, in the unit of the time input (Neil et al. 2016, section 4)
+LONGEST_PERIOD = 1000.0  # of a phased unit, in the unit of the time input (Neil et al. 2016, section 4)
 
 
 def _each_layer(function: Callable[[Tensor], object]) -> Callable[[Tensor, Tensor | None], None]:
     """A function of one matrix, applied to every matrix of a stack of weights."""
+
     def fill(tensor: Tensor, periods: Tensor | None) -> None:
         for matrix in tensor if tensor.dim() == 3 else (tensor,):
             function(matrix)
+
     return fill
 
 
@@ -40,22 +42,26 @@ INITIAL: dict[str, Callable[[Tensor, Tensor | None], object]] = {
     "identity": _each_layer(nn.init.eye_),
     "orthogonal": _each_layer(nn.init.orthogonal_),
     "xavier": _each_layer(nn.init.xavier_uniform_),
-    "phase": _phase,      # exp(U(0, log 1000))
-    "shift": _shift,      # U(0, 1) times the period, so it is drawn after the phase
+    "phase": _phase,  # exp(U(0, log 1000))
+    "shift": _shift,  # U(0, 1) times the period, so it is drawn after the phase
     **DRAWS,
 }
-LEFT_FOR_OTHERS = ("phase", "ring")      # what later draws of the same cell depend on
+LEFT_FOR_OTHERS = ("phase", "ring")  # what later draws of the same cell depend on
 
 
 def check_initial(cell: Cell) -> None:
     """UsageError where a cell's `init` names no parameter of its own, or no initialisation of the table."""
     for name, value in cell.init.items():
         if name not in cell.parameters:
-            raise UsageError(f"{cell.name}: init has {name!r}, which is no parameter of it. "
-                             f"It has {', '.join(cell.parameters)}.")
+            raise UsageError(
+                f"{cell.name}: init has {name!r}, which is no parameter of it. "
+                f"It has {', '.join(cell.parameters)}."
+            )
         if isinstance(value, str) and value not in INITIAL and not is_chrono(value):
-            raise UsageError(f"{cell.name}: init[{name!r}] is {value!r}, which is no initialisation. "
-                             f"Give a number or one of {', '.join(INITIAL)}, chrono(T), -chrono(T).")
+            raise UsageError(
+                f"{cell.name}: init[{name!r}] is {value!r}, which is no initialisation. "
+                f"Give a number or one of {', '.join(INITIAL)}, chrono(T), -chrono(T)."
+            )
 
 
 @torch.no_grad()

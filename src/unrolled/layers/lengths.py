@@ -70,31 +70,43 @@ def rows_of(lengths: Tensor | Sequence[int], steps: int, batch: int, device: tor
     """
     given = _whole_numbers(lengths, who)
     if given.shape != (batch,):
-        raise ShapeError(f"{who} got lengths of shape {tuple(given.shape)} for a batch of {batch}. "
-                         "Give one length for each row.")
+        raise ShapeError(
+            f"{who} got lengths of shape {tuple(given.shape)} for a batch of {batch}. "
+            "Give one length for each row."
+        )
     row = next((k for k, n in enumerate(given.tolist()) if not 0 <= n <= steps), None)
     if row is not None:
-        raise ShapeError(f"{who} got length {int(given[row])} for row {row} of a sequence of {steps} steps. "
-                         f"Lengths go from 0 to {steps}.")
+        raise ShapeError(
+            f"{who} got length {int(given[row])} for row {row} of a sequence of {steps} steps. "
+            f"Lengths go from 0 to {steps}."
+        )
     if bool((given == steps).all()):
         return all_rows(steps, batch)
     sorted_lengths, order = given.sort(descending=True, stable=True)
-    runs = torch.arange(steps)[:, None] < sorted_lengths      # (T, B)
-    time, row = runs.nonzero(as_tuple=True)                   # packed order
+    runs = torch.arange(steps)[:, None] < sorted_lengths  # (T, B)
+    time, row = runs.nonzero(as_tuple=True)  # packed order
     sizes = runs.sum(1)
-    schedule = Schedule(int(sorted_lengths[0]), batch, tuple(sizes[:int(sorted_lengths[0])].tolist()))
+    schedule = Schedule(int(sorted_lengths[0]), batch, tuple(sizes[: int(sorted_lengths[0])].tolist()))
     is_sorted = torch.equal(order, torch.arange(batch))
     take, backward = time * batch + order[row], _reversed(sizes, time, row, sorted_lengths, device)
-    return Rows(schedule, steps, take.to(device), backward,
-                None if is_sorted else order.to(device), None if is_sorted else order.argsort().to(device))
+    return Rows(
+        schedule,
+        steps,
+        take.to(device),
+        backward,
+        None if is_sorted else order.to(device),
+        None if is_sorted else order.argsort().to(device),
+    )
 
 
-def packed_rows(batch_sizes: Tensor, order: Tensor | None, restore: Tensor | None, device: torch.device) -> Rows:
+def packed_rows(
+    batch_sizes: Tensor, order: Tensor | None, restore: Tensor | None, device: torch.device
+) -> Rows:
     """Rows of a torch PackedSequence, whose data are packed already."""
     steps, batch = len(batch_sizes), int(batch_sizes[0])
     if int(batch_sizes[-1]) == batch:
         return Rows(Schedule(steps, batch), steps, order=order, restore=restore)
-    runs = torch.arange(batch) < batch_sizes[:, None]         # (T, B)
+    runs = torch.arange(batch) < batch_sizes[:, None]  # (T, B)
     time, row = runs.nonzero(as_tuple=True)
     backward = _reversed(batch_sizes, time, row, runs.sum(0), device)
     return Rows(Schedule(steps, batch, tuple(batch_sizes.tolist())), steps, None, backward, order, restore)
@@ -113,5 +125,7 @@ def _whole_numbers(lengths: Tensor | Sequence[int], who: str) -> Tensor:
         raise UsageError(f"{who} got lengths={lengths!r}. Give whole numbers, one for each row.") from None
     if given.is_floating_point() or given.is_complex() or given.dtype is torch.bool:
         if given.numel():
-            raise UsageError(f"{who} got lengths of type {str(given.dtype)[6:]}. Give whole numbers, one for each row.")
+            raise UsageError(
+                f"{who} got lengths of type {str(given.dtype)[6:]}. Give whole numbers, one for each row."
+            )
     return given.long()

@@ -14,7 +14,7 @@ from ..noise import Noise
 from .lengths import Rows
 from .weights import Named
 
-LEVELS = 1 << 16        # two bytes an element: a rate is rounded to a 65536th
+LEVELS = 1 << 16  # two bytes an element: a rate is rounded to a 65536th
 
 
 def drawn(cell: Cell, sizes: Mapping[Dim, int], rows: Rows, like: Tensor) -> tuple[tuple[Tensor, ...], Named]:
@@ -32,8 +32,10 @@ def drawn(cell: Cell, sizes: Mapping[Dim, int], rows: Rows, like: Tensor) -> tup
     inputs, weights = [], {}
     for name, noise in cell.noise.items():
         if noise.over == "call":
-            weights[(name,)] = mask(tuple(size(d, dict(sizes)) for d in graph.shape("parameter", name)), noise, like)
-    for name in graph.inputs[len(cell.inputs):]:
+            weights[(name,)] = mask(
+                tuple(size(d, dict(sizes)) for d in graph.shape("parameter", name)), noise, like
+            )
+    for name in graph.inputs[len(cell.inputs) :]:
         noise, width = cell.noise[name], next((size(d, dict(sizes)) for d in graph.shape("input", name)), 1)
         if noise.over == "step":
             inputs.append(mask((schedule.total, width), noise, like))
@@ -48,8 +50,14 @@ def mask(shape: Sequence[int], noise: Noise, like: Tensor) -> Tensor:
     """One mask: ones and zeros, or zeros and 1 / (1 - rate). Four elements of it come from each number that torch draws,
     which is several times as fast as a number each."""
     count = prod(shape)
-    bits = torch.empty((count + 3) // 4, dtype=torch.int64, device=like.device).random_(-2**63, None)
-    levels = round(LEVELS * (noise.rate if noise.kind == "keep" else 1 - noise.rate))      # of the 65536 that become a one
+    bits = torch.empty((count + 3) // 4, dtype=torch.int64, device=like.device).random_(-(2**63), None)
+    levels = round(
+        LEVELS * (noise.rate if noise.kind == "keep" else 1 - noise.rate)
+    )  # of the 65536 that become a one
     chosen = bits.view(torch.int16)[:count] <= max(levels - LEVELS // 2 - 1, -LEVELS // 2)
-    made = chosen.view(*shape).to(like.dtype) if levels else torch.zeros(*shape, dtype=like.dtype, device=like.device)
+    made = (
+        chosen.view(*shape).to(like.dtype)
+        if levels
+        else torch.zeros(*shape, dtype=like.dtype, device=like.device)
+    )
     return made if noise.kind == "keep" else made.mul_(1 / (1 - noise.rate))

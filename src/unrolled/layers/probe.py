@@ -19,7 +19,7 @@ from ..graph.node import size
 from ..transform.probes import with_probes
 from .lengths import Rows
 
-if TYPE_CHECKING:                     # stack.py asks for the probes that are held, so it cannot be loaded first
+if TYPE_CHECKING:  # stack.py asks for the probes that are held, so it cannot be loaded first
     from .stack import Stack, State
 
 
@@ -27,11 +27,13 @@ if TYPE_CHECKING:                     # stack.py asks for the probes that are he
 class Probes:
     """What was probed: zeros by layer and state, (T, B, width) each; layers are called as `watch` calls them."""
 
-    name: str = ""                    # of the module that runs
+    name: str = ""  # of the module that runs
     zeros: dict[str, dict[str, Tensor]] = field(default_factory=dict)
 
     def note(self, number: int, is_reversed: bool, zeros: dict[str, Tensor]) -> None:
-        name = ".".join([*([self.name] if self.name else []), *(["reversed"] if is_reversed else []), str(number)])
+        name = ".".join(
+            [*([self.name] if self.name else []), *(["reversed"] if is_reversed else []), str(number)]
+        )
         count = 1 + sum(key.split(" call ")[0] == name for key in self.zeros)
         self.zeros[name if count == 1 else f"{name} call {count}"] = zeros
 
@@ -47,17 +49,22 @@ def probing(module: nn.Module) -> Iterator[Probes]:
     """
     layers = [(name, layer) for name, layer in module.named_modules() if hasattr(layer, "watchers")]
     if not layers:
-        raise UsageError(f"{type(module).__name__} has no recurrent layer in it. Give a module with a Recurrent, LSTM, "
-                         "GRU or RNN of unrolled.")
+        raise UsageError(
+            f"{type(module).__name__} has no recurrent layer in it. Give a module with a Recurrent, LSTM, "
+            "GRU or RNN of unrolled."
+        )
     if any(layer.watchers for _, layer in layers):
-        raise UsageError(f"{type(module).__name__} is being watched, and probes change what there is to watch. Leave the "
-                         "`with watch(...)` first.")
+        raise UsageError(
+            f"{type(module).__name__} is being watched, and probes change what there is to watch. Leave the "
+            "`with watch(...)` first."
+        )
     probes = Probes()
 
     def note_name(name: str):
         def before(layer: nn.Module, inputs: tuple) -> None:
             if _HELD.get() is probes:
                 probes.name = name
+
         return before
 
     hooks = [layer.register_forward_pre_hook(note_name(name)) for name, layer in layers]
@@ -70,8 +77,9 @@ def probing(module: nn.Module) -> Iterator[Probes]:
             hook.remove()
 
 
-def with_held(stack: Stack, masks: Sequence[Sequence[Tensor]] | None, rows: Rows,
-              state: Sequence[State]) -> tuple[Stack, Sequence[Sequence[Tensor]] | None]:
+def with_held(
+    stack: Stack, masks: Sequence[Sequence[Tensor]] | None, rows: Rows, state: Sequence[State]
+) -> tuple[Stack, Sequence[Sequence[Tensor]] | None]:
     """The stack and what stands behind its inputs, as they are, or with the probes that are held.
 
     Raises NotYet for sequences of unlike lengths that came packed: their steps have no common axis of time.
@@ -80,14 +88,20 @@ def with_held(stack: Stack, masks: Sequence[Sequence[Tensor]] | None, rows: Rows
         return stack, masks
     schedule = rows.schedule
     if schedule.sizes is not None and rows.take is None:
-        raise NotYet("probes in a PackedSequence of unlike lengths: give padded sequences to a Recurrent, with lengths.")
+        raise NotYet(
+            "probes in a PackedSequence of unlike lengths: give padded sequences to a Recurrent, with lengths."
+        )
     probes, more = _HELD.get(), []
     for at, first in enumerate(state):
         layer, direction = divmod(at, stack.directions)
-        widths = [next((size(d, dict(stack.sizes[layer])) for d in stack.graph.shape("state", name)), 1)
-                  for name in stack.graph.states]
-        zeros = {name: first[0].new_zeros(rows.steps, schedule.batch, width).requires_grad_()
-                 for name, width in zip(stack.graph.states, widths)}
+        widths = [
+            next((size(d, dict(stack.sizes[layer])) for d in stack.graph.shape("state", name)), 1)
+            for name in stack.graph.states
+        ]
+        zeros = {
+            name: first[0].new_zeros(rows.steps, schedule.batch, width).requires_grad_()
+            for name, width in zip(stack.graph.states, widths)
+        }
         probes.note(layer, direction == 1, zeros)
         more.append((*(masks[at] if masks else ()), *(rows.pack(z) for z in zeros.values())))
     return replace(stack, graph=with_probes(stack.graph)[0]), more

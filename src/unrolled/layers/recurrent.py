@@ -61,9 +61,20 @@ class Recurrent(nn.Module):
     (torch.Size([7, 2, 5]), [torch.Size([2, 2, 5])])
     """
 
-    def __init__(self, cell: Cell | str | Callable, input_size: int, hidden_size: int, num_layers: int = 1,
-                 bidirectional: bool = False, batch_first: bool = False, dropout: float = 0.0, backend: str = "auto",
-                 device=None, dtype: torch.dtype | None = None, recompute: bool = False):
+    def __init__(
+        self,
+        cell: Cell | str | Callable,
+        input_size: int,
+        hidden_size: int,
+        num_layers: int = 1,
+        bidirectional: bool = False,
+        batch_first: bool = False,
+        dropout: float = 0.0,
+        backend: str = "auto",
+        device=None,
+        dtype: torch.dtype | None = None,
+        recompute: bool = False,
+    ):
         super().__init__()
         self.cell = find(cell)
         self.input_size, self.hidden_size, self.num_layers = input_size, hidden_size, num_layers
@@ -72,27 +83,38 @@ class Recurrent(nn.Module):
         self._who = f"Recurrent({self.cell.name}, {input_size}, {hidden_size})"
         self._check_arguments(backend, dtype)
         self._plan_widths(backend, recompute)
-        make = [Weights(self.cell, sizes, device, dtype)
-                for sizes in self._stack.sizes for _ in range(self._directions)]
-        self.layers = nn.ModuleList(make[::self._directions])
+        make = [
+            Weights(self.cell, sizes, device, dtype)
+            for sizes in self._stack.sizes
+            for _ in range(self._directions)
+        ]
+        self.layers = nn.ModuleList(make[:: self._directions])
         if bidirectional:
             self.reversed = nn.ModuleList(make[1::2])
         self.watchers: tuple[Watcher, ...] = ()
         self.reset_parameters()
 
     def _check_arguments(self, backend: str, dtype: torch.dtype | None) -> None:
-        check_sizes(self._who, input_size=self.input_size, hidden_size=self.hidden_size, num_layers=self.num_layers)
+        check_sizes(
+            self._who, input_size=self.input_size, hidden_size=self.hidden_size, num_layers=self.num_layers
+        )
         check_initial(self.cell)
         if not 0 <= self.dropout <= 1:
             raise UsageError(f"{self._who}: dropout={self.dropout!r} is no probability. Give 0 to 1.")
         if self.dropout and self.num_layers == 1:
-            warnings.warn(f"{self._who}: dropout={self.dropout} goes between layers, and there is one. "
-                          "Give num_layers=2 or more, or dropout=0.", stacklevel=3)
+            warnings.warn(
+                f"{self._who}: dropout={self.dropout} goes between layers, and there is one. "
+                "Give num_layers=2 or more, or dropout=0.",
+                stacklevel=3,
+            )
         if backend != "auto" and backend not in BACKENDS:
-            raise UsageError(f"{self._who}: backend={backend!r} does not exist. Choose auto, {' or '.join(BACKENDS)}.")
+            raise UsageError(
+                f"{self._who}: backend={backend!r} does not exist. Choose auto, {' or '.join(BACKENDS)}."
+            )
         if dtype is not None and not dtype.is_floating_point:
-            raise UsageError(f"{self._who}: dtype={dtype} is no floating-point type. "
-                             "Give torch.float32 or torch.float64.")
+            raise UsageError(
+                f"{self._who}: dtype={dtype} is no floating-point type. Give torch.float32 or torch.float64."
+            )
 
     def _plan_widths(self, backend: str, recompute: bool) -> None:
         """Binds every width of the cell's equations to a number, layer by layer."""
@@ -113,11 +135,23 @@ class Recurrent(nn.Module):
         self._input_widths = [_width(graph.shape("input", i), sizes[0]) for i in self.cell.inputs]
         for name, first in zip(graph.states, self._state_widths):
             if any(_width(graph.shape("state", name), s) != first for s in sizes):
-                raise NotYet(f"{self._who}: the state {name} is as wide as the input, so layers of one stack would "
-                             "have states of different widths. Put two Recurrent layers after each other instead.")
+                raise NotYet(
+                    f"{self._who}: the state {name} is as wide as the input, so layers of one stack would "
+                    "have states of different widths. Put two Recurrent layers after each other instead."
+                )
         self._stack = stack_of(graph, tuple(sizes), self.output_size, self.bidirectional, backend, recompute)
-        self._evaluated = None if not self.cell.noise else stack_of(
-            self.cell.evaluation.graph, tuple(sizes), self.output_size, self.bidirectional, backend, recompute)
+        self._evaluated = (
+            None
+            if not self.cell.noise
+            else stack_of(
+                self.cell.evaluation.graph,
+                tuple(sizes),
+                self.output_size,
+                self.bidirectional,
+                backend,
+                recompute,
+            )
+        )
 
     def _check_reads(self, width: int, sizes: Mapping[Dim, int]) -> None:
         """Equations that add the input to a state, say, leave its width no choice."""
@@ -125,9 +159,11 @@ class Recurrent(nn.Module):
         shape = self.cell.graph.shape("input", name)
         if _width(shape, sizes) != width:
             wanted = f"{' '.join(shape) or 'a number'}, {_width(shape, sizes)} wide here"
-            raise ShapeError(f"{self._who}: a layer would read {width} values, but the equations of {self.cell.name} "
-                             f"make its input {name} {wanted}. Give sizes that agree, or bring it to that width, "
-                             f"W @ {name}.")
+            raise ShapeError(
+                f"{self._who}: a layer would read {width} values, but the equations of {self.cell.name} "
+                f"make its input {name} {wanted}. Give sizes that agree, or bring it to that width, "
+                f"W @ {name}."
+            )
 
     def reset_parameters(self) -> None:
         """Draws all parameters anew, layer by layer."""
@@ -154,8 +190,9 @@ class Recurrent(nn.Module):
         like = next(iter(self._weights()[0].named().values()), torch.zeros(()))
         return self._final(self._start(batch, like), all_rows(1, batch), False)
 
-    def forward(self, x: Input, state: State | None = None,
-                lengths: Tensor | Sequence[int] | None = None) -> tuple[Tensor, State]:
+    def forward(
+        self, x: Input, state: State | None = None, lengths: Tensor | Sequence[int] | None = None
+    ) -> tuple[Tensor, State]:
         """Runs whole sequences: y (T, B, ·) and the state after each row's last step."""
         return self._forward(x, state, lengths, self.batch_first)
 
@@ -166,8 +203,10 @@ class Recurrent(nn.Module):
         not know to which sequence it belongs. Train on sequences, and step in evaluation mode.
         """
         if self.bidirectional:
-            raise Never(f"{self._who}: one step of a bidirectional layer needs the end of the sequence first. "
-                        "Call rnn(x) on whole sequences, or make the layer with bidirectional=False.")
+            raise Never(
+                f"{self._who}: one step of a bidirectional layer needs the end of the sequence first. "
+                "Call rnn(x) on whole sequences, or make the layer with bidirectional=False."
+            )
         x = tuple(v.unsqueeze(0) for v in x_t) if isinstance(x_t, tuple) else x_t.unsqueeze(0)
         y, state = self._forward(x, state, None, False)
         return y.squeeze(0), state
@@ -180,18 +219,28 @@ class Recurrent(nn.Module):
         if lengths is None:
             rows = all_rows(steps, batch)
         elif alone:
-            raise UsageError(f"{self._who} got lengths for one sequence without a batch. Give x[:length] instead.")
+            raise UsageError(
+                f"{self._who} got lengths for one sequence without a batch. Give x[:length] instead."
+            )
         else:
             rows = rows_of(lengths, steps, batch, inputs[0].device, self._who)
         like = inputs[0] if like is None else like
         first = self._start(batch, like) if state is None else self._given(state, batch, like, alone, rows)
         stack, masks = self._stack, None
-        if self._evaluated is not None:                            # a cell with noise
+        if self._evaluated is not None:  # a cell with noise
             stack, masks, weights = self._with_noise(weights, rows, like)
         watcher = watcher_of(self.watchers)
         note = watcher and watcher.call(stack.graph, lambda v: _padded(v, rows, alone, batch_first))
-        y, last = run_stack(stack, [rows.pack(v) for v in inputs], first, weights, rows,
-                            between=self._drop if self.training and self.dropout else None, watch=note, masks=masks)
+        y, last = run_stack(
+            stack,
+            [rows.pack(v) for v in inputs],
+            first,
+            weights,
+            rows,
+            between=self._drop if self.training and self.dropout else None,
+            watch=note,
+            masks=masks,
+        )
         y = _padded(y, rows, alone, batch_first)
         return y.to(torch.bfloat16) if mixes(like) else y, self._final(last, rows, alone)
 
@@ -201,14 +250,18 @@ class Recurrent(nn.Module):
             return self._evaluated, None, weights
         sizes = [s for s in self._stack.sizes for _ in range(self._directions)]
         made = [drawn(self.cell, s, rows, like) for s in sizes]
-        return self._stack, [inputs for inputs, _ in made], [{**w, **more} for w, (_, more) in zip(weights, made)]
+        return (
+            self._stack,
+            [inputs for inputs, _ in made],
+            [{**w, **more} for w, (_, more) in zip(weights, made)],
+        )
 
     def _drop(self, y: Tensor) -> Tensor:
         return dropped(y, self.dropout)
 
     def _inputs(self, x: Input, like: Tensor | None, batch_first: bool) -> tuple[list[Tensor], bool]:
         """The cell's inputs, checked, (T, B, width) each (indices (T, B)), and whether there was no batch."""
-        given = x if type(x) is tuple else (x,)                    # a PackedSequence is a tuple, too
+        given = x if type(x) is tuple else (x,)  # a PackedSequence is a tuple, too
         names, widths = self._input_names, self._input_widths
         if len(given) != len(names):
             wanted = f"a tuple ({', '.join(names)})" if len(names) > 1 else "one tensor"
@@ -220,7 +273,10 @@ class Recurrent(nn.Module):
             check_indices(x, self._who, widths[0])
         lead = x.shape[:-1] if floating else x.shape
         like = x if like is None else like
-        inputs = [x, *(check_extra(v, self._who, n, w, lead) for v, n, w in zip(given[1:], names[1:], widths[1:]))]
+        inputs = [
+            x,
+            *(check_extra(v, self._who, n, w, lead) for v, n, w in zip(given[1:], names[1:], widths[1:])),
+        ]
         inputs = [of_type(v, like, self._who, "x" if v is x else name) for v, name in zip(inputs, names)]
         alone = len(lead) == 1
         if alone:
@@ -228,8 +284,9 @@ class Recurrent(nn.Module):
         return [v.transpose(0, 1) for v in inputs] if batch_first else inputs, False
 
     def _start(self, batch: int, like: Tensor) -> list[State]:
-        first = tuple(like.new_full((batch, width), value)
-                      for width, value in zip(self._state_widths, self._state_starts))
+        first = tuple(
+            like.new_full((batch, width), value) for width, value in zip(self._state_widths, self._state_starts)
+        )
         return [first] * (self.num_layers * self._directions)
 
     def _given(self, state, batch: int, like: Tensor, alone: bool, rows: Rows) -> list[State]:
@@ -240,15 +297,25 @@ class Recurrent(nn.Module):
         return [tuple(rows.sort(p[k].unsqueeze(0) if alone else p[k]) for p in parts) for k in range(count)]
 
     def _final(self, last: list[State], rows: Rows, alone: bool) -> State:
-        stacked = (torch.stack(parts) if len(parts) > 1 else parts[0].unsqueeze(0)
-                   for parts in zip(*([rows.unsort(s) for s in state] for state in last)))
+        stacked = (
+            torch.stack(parts) if len(parts) > 1 else parts[0].unsqueeze(0)
+            for parts in zip(*([rows.unsort(s) for s in state] for state in last))
+        )
         return tuple(s.squeeze(1) if alone else s for s in stacked)
 
     def extra_repr(self) -> str:
         shown = f"{self.cell.name}, {self.input_size}, {self.hidden_size}"
-        defaults = {"num_layers": 1, "bidirectional": False, "batch_first": False, "dropout": 0.0, "backend": "auto",
-                    "recompute": False}
-        return shown + "".join(f", {k}={getattr(self, k)!r}" for k, v in defaults.items() if getattr(self, k) != v)
+        defaults = {
+            "num_layers": 1,
+            "bidirectional": False,
+            "batch_first": False,
+            "dropout": 0.0,
+            "backend": "auto",
+            "recompute": False,
+        }
+        return shown + "".join(
+            f", {k}={getattr(self, k)!r}" for k, v in defaults.items() if getattr(self, k) != v
+        )
 
 
 def _width(shape: Sequence[str], sizes) -> int:

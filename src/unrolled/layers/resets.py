@@ -21,17 +21,17 @@ def seen_backwards(graph: Graph, x: Sequence[Tensor], rows: Rows) -> Sequence[Te
     if RESETS not in graph.inputs:
         return x
     at = graph.inputs.index(RESETS)
-    return [*x[:at], _one_step_sooner(x[at], rows), *x[at + 1:]]
+    return [*x[:at], _one_step_sooner(x[at], rows), *x[at + 1 :]]
 
 
 def _one_step_sooner(packed: Tensor, rows: Rows) -> Tensor:
     """(N, 1) packed to (N, 1): every row's values one step sooner, 0 at its last step."""
     schedule = rows.schedule
     if schedule.sizes is None:
-        return torch.cat([packed[schedule.batch:], packed.new_zeros(schedule.batch, packed.shape[-1])])
+        return torch.cat([packed[schedule.batch :], packed.new_zeros(schedule.batch, packed.shape[-1])])
     # The rows that run at step t + 1 are the first ones of those that run at step t.
     moved, start = packed.new_zeros(packed.shape), 0
     for size, after in zip(schedule.sizes, schedule.sizes[1:]):
-        moved[start:start + after] = packed[start + size:start + size + after]
+        moved[start : start + after] = packed[start + size : start + size + after]
         start += size
     return moved

@@ -47,15 +47,29 @@ class Stack:
         return stack_of, (self.graph, self.sizes, self.output, self.bidirectional, self.backend, self.recompute)
 
 
-def stack_of(graph: Graph, sizes: tuple[Mapping[Dim, int], ...], output: int, bidirectional: bool,
-             backend: str, recompute: bool = False) -> Stack:
+def stack_of(
+    graph: Graph,
+    sizes: tuple[Mapping[Dim, int], ...],
+    output: int,
+    bidirectional: bool,
+    backend: str,
+    recompute: bool = False,
+) -> Stack:
     """A stack whose graph this process knows."""
     return Stack(known(graph), graph, sizes, output, bidirectional, backend, recompute)
 
 
-def run_stack(stack: Stack, x: Sequence[Tensor], state: Sequence[State], weights: Sequence[Named], rows: Rows, *,
-              between: Callable[[Tensor], Tensor] | None = None, watch: Watch | None = None,
-              masks: Sequence[Sequence[Tensor]] | None = None) -> tuple[Tensor, list[State]]:
+def run_stack(
+    stack: Stack,
+    x: Sequence[Tensor],
+    state: Sequence[State],
+    weights: Sequence[Named],
+    rows: Rows,
+    *,
+    between: Callable[[Tensor], Tensor] | None = None,
+    watch: Watch | None = None,
+    masks: Sequence[Sequence[Tensor]] | None = None,
+) -> tuple[Tensor, list[State]]:
     """Runs all layers.
 
     x        the cell's inputs, packed: (N, width) each; the first may be int64 (N,), one-hot indices
@@ -85,29 +99,48 @@ def run_stack(stack: Stack, x: Sequence[Tensor], state: Sequence[State], weights
     return x[0], final
 
 
-def _run_one(stack: Stack, sizes: Mapping[Dim, int], x: Sequence[Tensor], state: State, weights: Named, rows: Rows,
-             reverse: bool, seen) -> tuple[Tensor, State]:
+def _run_one(
+    stack: Stack,
+    sizes: Mapping[Dim, int],
+    x: Sequence[Tensor],
+    state: State,
+    weights: Named,
+    rows: Rows,
+    reverse: bool,
+    seen,
+) -> tuple[Tensor, State]:
     """One layer in one direction."""
     schedule = rows.schedule
-    if not schedule.total:                                   # nothing to run: the state stays as it is
+    if not schedule.total:  # nothing to run: the state stays as it is
         return next(iter((*state, *weights.values(), *x))).new_zeros(0, stack.output), state
     turned = rows.backward if reverse else None
     if reverse:
         x = seen_backwards(stack.graph, x, rows)
-    if turned is not None:                                   # rows of different lengths each start at their own end
+    if turned is not None:  # rows of different lengths each start at their own end
         x = [v.index_select(0, turned) for v in x]
     elif reverse:
         schedule = Schedule(schedule.steps, schedule.batch, None, True)
     like = next(iter((*state, *weights.values(), *x)))
     mixed = mixes(like)
-    if torch.compiler.is_compiling():                        # what is watched is seen in eager calls only
-        y, last = run_compiled(stack.key, stack.graph, sizes, x, state, weights, schedule, stack.backend,
-                               stack.recompute, mixed)
+    if torch.compiler.is_compiling():  # what is watched is seen in eager calls only
+        y, last = run_compiled(
+            stack.key, stack.graph, sizes, x, state, weights, schedule, stack.backend, stack.recompute, mixed
+        )
         return (y if turned is None else y.index_select(0, turned)), last
     nodes, note = seen or ((), None)
     with _full_precision(like.device.type):
-        y, last, values = run(stack.graph, sizes, x, state, weights, schedule, backend=stack.backend, watch=nodes,
-                              recompute=stack.recompute, mixed=mixed)
+        y, last, values = run(
+            stack.graph,
+            sizes,
+            x,
+            state,
+            weights,
+            schedule,
+            backend=stack.backend,
+            watch=nodes,
+            recompute=stack.recompute,
+            mixed=mixed,
+        )
     if turned is not None:
         y = y.index_select(0, turned)
         values = {node: v.index_select(0, turned) for node, v in values.items()}
@@ -119,7 +152,11 @@ def _run_one(stack: Stack, sizes: Mapping[Dim, int], x: Sequence[Tensor], state:
 def mixes(like: Tensor) -> bool:
     """Whether autocast asks for products of bfloat16 numbers here; it leaves float64 alone."""
     device = like.device.type
-    return like.dtype is torch.float32 and torch.is_autocast_enabled(device) and torch.get_autocast_dtype(device) is torch.bfloat16
+    return (
+        like.dtype is torch.float32
+        and torch.is_autocast_enabled(device)
+        and torch.get_autocast_dtype(device) is torch.bfloat16
+    )
 
 
 def _full_precision(device: str):

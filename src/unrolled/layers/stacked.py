@@ -53,8 +53,11 @@ class Stacked(nn.Module):
             self._check_reads(number)
         widths = [_output_width(layer) for layer in layers]
         self.output_size = sum(widths) if skip else widths[-1]
-        self.inputs = tuple(dict.fromkeys([layers[0]._input_names[0],
-                                           *(name for layer in layers for name in layer._input_names[1:])]))
+        self.inputs = tuple(
+            dict.fromkeys(
+                [layers[0]._input_names[0], *(name for layer in layers for name in layer._input_names[1:])]
+            )
+        )
 
     def _check_reads(self, number: int) -> None:
         """As many values as the layer below gives, and x besides where there is skip."""
@@ -62,12 +65,18 @@ class Stacked(nn.Module):
         given = _output_width(below) + (self.input_size if self.skip else 0)
         if layer.input_size != given:
             beside = f" and x has {self.input_size}, side by side {given}" if self.skip else ""
-            raise ShapeError(f"Stacked: layer {number}, {layer._who}, reads {layer.input_size} values, but layer "
-                             f"{number - 1}, {below._who}{_both_ways(below)}, gives {_output_width(below)}{beside}. "
-                             f"Make layer {number} with input_size={given}.")
+            raise ShapeError(
+                f"Stacked: layer {number}, {layer._who}, reads {layer.input_size} values, but layer "
+                f"{number - 1}, {below._who}{_both_ways(below)}, gives {_output_width(below)}{beside}. "
+                f"Make layer {number} with input_size={given}."
+            )
 
-    def forward(self, x: Input, state: Sequence[State | None] | None = None,
-                lengths: Tensor | Sequence[int] | None = None) -> tuple[Tensor, tuple[State, ...]]:
+    def forward(
+        self,
+        x: Input,
+        state: Sequence[State | None] | None = None,
+        lengths: Tensor | Sequence[int] | None = None,
+    ) -> tuple[Tensor, tuple[State, ...]]:
         """Runs whole sequences: y (T, B, output_size) and each layer's state after each row's last step."""
         return self._through(x, state, lambda layer, given, first: layer(given, first, lengths))
 
@@ -75,8 +84,10 @@ class Stacked(nn.Module):
         """Runs one step: x_t (B, I) to y_t (B, output_size). Raises Never where a layer goes both ways."""
         for number, layer in enumerate(self.layers):
             if layer.bidirectional:
-                raise Never(f"Stacked: one step of layer {number}, {layer._who} both ways, needs the end of the "
-                            "sequence first. Call stacked(x) on whole sequences, or make that layer with bidirectional=False.")
+                raise Never(
+                    f"Stacked: one step of layer {number}, {layer._who} both ways, needs the end of the "
+                    "sequence first. Call stacked(x) on whole sequences, or make that layer with bidirectional=False."
+                )
         return self._through(x_t, state, lambda layer, given, first: layer.step(given, first))
 
     def _through(self, x: Input, state, run) -> tuple[Tensor, tuple[State, ...]]:
@@ -86,7 +97,11 @@ class Stacked(nn.Module):
         for number, (layer, first) in enumerate(zip(self.layers, self._states(state), strict=True)):
             if number:
                 below = dropped(below, self.dropout) if self.training and self.dropout else below
-                current = torch.cat([self._values_of(values[self.inputs[0]], below), below], -1) if self.skip else below
+                current = (
+                    torch.cat([self._values_of(values[self.inputs[0]], below), below], -1)
+                    if self.skip
+                    else below
+                )
             extra = [values[name] for name in layer._input_names[1:]]
             below, after = run(layer, (current, *extra) if extra else current, first)
             outputs.append(below)
@@ -97,8 +112,9 @@ class Stacked(nn.Module):
         given = x if type(x) is tuple else (x,)
         if len(given) != len(self.inputs):
             wanted = f"a tuple ({', '.join(self.inputs)})" if len(self.inputs) > 1 else "one tensor"
-            raise ShapeError(f"Stacked got {len(given)} inputs, its cells have {len(self.inputs)} by name. "
-                             f"Give {wanted}.")
+            raise ShapeError(
+                f"Stacked got {len(given)} inputs, its cells have {len(self.inputs)} by name. Give {wanted}."
+            )
         return dict(zip(self.inputs, given))
 
     def _states(self, state) -> Sequence[State | None]:
@@ -106,8 +122,10 @@ class Stacked(nn.Module):
             return [None] * len(self.layers)
         if not isinstance(state, (tuple, list)) or len(state) != len(self.layers):
             shown = f"{len(state)} parts" if isinstance(state, (tuple, list)) else f"type {type_name(state)}"
-            raise ShapeError(f"Stacked got a state of {shown} for {len(self.layers)} layers. Give a tuple with one "
-                             "state for each layer, each itself a tuple, or None for one that starts anew.")
+            raise ShapeError(
+                f"Stacked got a state of {shown} for {len(self.layers)} layers. Give a tuple with one "
+                "state for each layer, each itself a tuple, or None for one that starts anew."
+            )
         return state
 
     def _values_of(self, x: Tensor, like: Tensor) -> Tensor:
@@ -124,11 +142,15 @@ def _check_layers(layers: list, dropout: float) -> None:
         raise UsageError("Stacked([]): there is no layer. Give one Recurrent or more.")
     for number, layer in enumerate(layers):
         if not isinstance(layer, Recurrent):
-            raise UsageError(f"Stacked: layer {number} is a {type(layer).__name__}. Give Recurrent layers, for "
-                             'instance Recurrent("lstm", 3, 5).')
+            raise UsageError(
+                f"Stacked: layer {number} is a {type(layer).__name__}. Give Recurrent layers, for "
+                'instance Recurrent("lstm", 3, 5).'
+            )
         if layer.batch_first != layers[0].batch_first:
-            raise UsageError(f"Stacked: layer 0 has batch_first={layers[0].batch_first} and layer {number} "
-                             f"batch_first={layer.batch_first}. Make them agree.")
+            raise UsageError(
+                f"Stacked: layer 0 has batch_first={layers[0].batch_first} and layer {number} "
+                f"batch_first={layer.batch_first}. Make them agree."
+            )
     if not 0 <= dropout <= 1:
         raise UsageError(f"Stacked: dropout={dropout!r} is no probability. Give 0 to 1.")
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-
 from functools import partial
 
 import torch
@@ -21,7 +20,9 @@ from .weights import Named
 def stack_like(layer: nn.RNNBase, cell: Cell) -> Stack:
     """What a layer of torch's sizes runs on."""
     above = layer.hidden_size * (2 if layer.bidirectional else 1)
-    sizes = tuple({"I": above if k else layer.input_size, "H": layer.hidden_size} for k in range(layer.num_layers))
+    sizes = tuple(
+        {"I": above if k else layer.input_size, "H": layer.hidden_size} for k in range(layer.num_layers)
+    )
     return stack_of(cell.graph, sizes, layer.hidden_size, layer.bidirectional, "auto")
 
 
@@ -56,8 +57,10 @@ def _state_fits(layer: nn.RNNBase, x, state: Sequence[Tensor], states: int, mixe
     else:
         shape = (count, x.shape[0 if layer.batch_first else 1], layer.hidden_size)
     kinds = (x.data.dtype, torch.float32, torch.bfloat16) if mixed else (x.data.dtype,)
-    return len(state) == states and all(isinstance(s, Tensor) and s.shape == shape and s.dtype in kinds and
-                                        s.device.type == "cpu" for s in state)
+    return len(state) == states and all(
+        isinstance(s, Tensor) and s.shape == shape and s.dtype in kinds and s.device.type == "cpu"
+        for s in state
+    )
 
 
 def run_as_torch(layer: nn.RNNBase, x, hx: Sequence[Tensor] | None, states: int):
@@ -76,11 +79,17 @@ def run_as_torch(layer: nn.RNNBase, x, hx: Sequence[Tensor] | None, states: int)
     stack, weights = layer._stack, _weights(layer)
     watcher = watcher_of(layer.watchers)
     note = watcher and watcher.call(stack.graph, lambda v: v if packed else _as_given(layer, v, rows, alone))
-    between = partial(dropout, p=layer.dropout) if layer.training and layer.dropout else None       # torch's own draws
-    y, last = run_stack(stack, (data.to(kind) if mixed else data,), state, weights, rows, between=between, watch=note)
+    between = (
+        partial(dropout, p=layer.dropout) if layer.training and layer.dropout else None
+    )  # torch's own draws
+    y, last = run_stack(
+        stack, (data.to(kind) if mixed else data,), state, weights, rows, between=between, watch=note
+    )
     y = y if packed else _as_given(layer, y, rows, alone)
-    final = [torch.stack(parts) if len(parts) > 1 else parts[0].unsqueeze(0)
-             for parts in zip(*([rows.unsort(s) for s in one] for one in last))]
+    final = [
+        torch.stack(parts) if len(parts) > 1 else parts[0].unsqueeze(0)
+        for parts in zip(*([rows.unsort(s) for s in one] for one in last))
+    ]
     final = [s.squeeze(1) for s in final] if alone else final
     if mixed:
         result = _result_type(layer, x.data, hx, packed)
@@ -115,8 +124,11 @@ def _weights(layer: nn.RNNBase) -> list[Named]:
 
 
 def _lstm_names(w: Tensor, u: Tensor, b: Tensor | None, c: Tensor | None) -> Named:
-    return {("W_i", "W_f", "W_g", "W_o"): w, ("U_i", "U_f", "U_g", "U_o"): u,
-            ("b_i", "b_f", "b_g", "b_o"): w.new_zeros(len(w)) if b is None else b + c}
+    return {
+        ("W_i", "W_f", "W_g", "W_o"): w,
+        ("U_i", "U_f", "U_g", "U_o"): u,
+        ("b_i", "b_f", "b_g", "b_o"): w.new_zeros(len(w)) if b is None else b + c,
+    }
 
 
 def _gru_names(w: Tensor, u: Tensor, b: Tensor | None, c: Tensor | None) -> Named:
@@ -143,6 +155,11 @@ def _result_type(layer: nn.RNNBase, x: Tensor, hx: Sequence[Tensor] | None, pack
     """What torch.nn returns under autocast to bfloat16, measured with torch 2.13: the simple network and the padded
     LSTM (one oneDNN operation) return it; the GRU and the packed LSTM mix with their state, so a float32 state (or
     input, where there is no state) makes them float32."""
-    if layer.mode.startswith("RNN") or layer.mode == "LSTM" and not packed and torch.backends.mkldnn.is_available():
+    if (
+        layer.mode.startswith("RNN")
+        or layer.mode == "LSTM"
+        and not packed
+        and torch.backends.mkldnn.is_available()
+    ):
         return torch.bfloat16
     return torch.promote_types(torch.bfloat16, x.dtype if hx is None else hx[-1].dtype)

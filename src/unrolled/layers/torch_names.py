@@ -35,11 +35,32 @@ class LSTM(nn.RNNBase):
 
     watchers: tuple[Watcher, ...] = ()
 
-    def __init__(self, input_size: int, hidden_size: int, num_layers: int = 1, bias: bool = True,
-                 batch_first: bool = False, dropout: float = 0.0, bidirectional: bool = False, proj_size: int = 0,
-                 device=None, dtype: torch.dtype | None = None):
-        super().__init__("LSTM", input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional,
-                         proj_size, device, dtype)
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        num_layers: int = 1,
+        bias: bool = True,
+        batch_first: bool = False,
+        dropout: float = 0.0,
+        bidirectional: bool = False,
+        proj_size: int = 0,
+        device=None,
+        dtype: torch.dtype | None = None,
+    ):
+        super().__init__(
+            "LSTM",
+            input_size,
+            hidden_size,
+            num_layers,
+            bias,
+            batch_first,
+            dropout,
+            bidirectional,
+            proj_size,
+            device,
+            dtype,
+        )
         self._stack = stack_like(self, find("lstm"))
 
     # What torch.nn.LSTM adds to its base, for the calls that go to torch.
@@ -82,11 +103,31 @@ class GRU(nn.RNNBase):
 
     watchers: tuple[Watcher, ...] = ()
 
-    def __init__(self, input_size: int, hidden_size: int, num_layers: int = 1, bias: bool = True,
-                 batch_first: bool = False, dropout: float = 0.0, bidirectional: bool = False, device=None,
-                 dtype: torch.dtype | None = None):
-        super().__init__("GRU", input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, 0,
-                         device, dtype)
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        num_layers: int = 1,
+        bias: bool = True,
+        batch_first: bool = False,
+        dropout: float = 0.0,
+        bidirectional: bool = False,
+        device=None,
+        dtype: torch.dtype | None = None,
+    ):
+        super().__init__(
+            "GRU",
+            input_size,
+            hidden_size,
+            num_layers,
+            bias,
+            batch_first,
+            dropout,
+            bidirectional,
+            0,
+            device,
+            dtype,
+        )
         self._stack = stack_like(self, find("gru"))
 
     torch_forward = nn.GRU.forward
@@ -113,15 +154,38 @@ class RNN(nn.RNNBase):
 
     watchers: tuple[Watcher, ...] = ()
 
-    def __init__(self, input_size: int, hidden_size: int, num_layers: int = 1, nonlinearity: str = "tanh",
-                 bias: bool = True, batch_first: bool = False, dropout: float = 0.0, bidirectional: bool = False,
-                 device=None, dtype: torch.dtype | None = None):
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        num_layers: int = 1,
+        nonlinearity: str = "tanh",
+        bias: bool = True,
+        batch_first: bool = False,
+        dropout: float = 0.0,
+        bidirectional: bool = False,
+        device=None,
+        dtype: torch.dtype | None = None,
+    ):
         if nonlinearity not in ("tanh", "relu"):
-            raise UsageError(f"RNN({input_size}, {hidden_size}): nonlinearity={nonlinearity!r} is not torch.nn.RNN's. "
-                             'Give "tanh" or "relu", or use Recurrent with a cell of your own.')
+            raise UsageError(
+                f"RNN({input_size}, {hidden_size}): nonlinearity={nonlinearity!r} is not torch.nn.RNN's. "
+                'Give "tanh" or "relu", or use Recurrent with a cell of your own.'
+            )
         self.nonlinearity = nonlinearity
-        super().__init__(f"RNN_{nonlinearity.upper()}", input_size, hidden_size, num_layers, bias, batch_first, dropout,
-                         bidirectional, 0, device, dtype)
+        super().__init__(
+            f"RNN_{nonlinearity.upper()}",
+            input_size,
+            hidden_size,
+            num_layers,
+            bias,
+            batch_first,
+            dropout,
+            bidirectional,
+            0,
+            device,
+            dtype,
+        )
         self._stack = stack_like(self, find("elman").using(nonlinearity=nonlinearity))
 
     torch_forward = nn.RNN.forward

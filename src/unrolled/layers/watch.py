@@ -33,8 +33,9 @@ class Seen:
         name, count = key if isinstance(key, tuple) else (key, 0)
         counts = [c for n, c in self._values if n == name]
         if not counts or count and count not in counts:
-            raise UsageError(f"{self._name} has no value {key!r} in its loop over time. "
-                             f"It has {', '.join(self.names)}.")
+            raise UsageError(
+                f"{self._name} has no value {key!r} in its loop over time. It has {', '.join(self.names)}."
+            )
         return self._values[name, count or max(counts)]
 
     def __getattr__(self, name: str) -> Tensor:
@@ -82,7 +83,9 @@ class Watcher:
             def note(values: dict[int, Tensor]) -> None:
                 seen._values.update({key: shape(values[node]) for key, node in nodes.items()})
                 self.watching.note(seen._name, seen)
+
             return asked, note
+
         return layer
 
 
@@ -117,8 +120,10 @@ def watch(module: nn.Module) -> Iterator[Watching]:
     """
     layers = [(name, layer) for name, layer in module.named_modules() if hasattr(layer, "watchers")]
     if not layers:
-        raise UsageError(f"watch({type(module).__name__}): there is no recurrent layer in it. Give a module with a "
-                         "Recurrent, LSTM, GRU or RNN of unrolled.")
+        raise UsageError(
+            f"watch({type(module).__name__}): there is no recurrent layer in it. Give a module with a "
+            "Recurrent, LSTM, GRU or RNN of unrolled."
+        )
     watching = Watching()
     added = [(layer, Watcher(name, watching)) for name, layer in layers]
     for layer, watcher in added:

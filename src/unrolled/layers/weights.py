@@ -12,7 +12,7 @@ from ..errors import UsageError
 from ..graph.node import Dim, size
 from .initial import initialise
 
-Named = dict[tuple[str, ...], Tensor]      # what a kernel takes: names stacked along the first axis -> tensor
+Named = dict[tuple[str, ...], Tensor]  # what a kernel takes: names stacked along the first axis -> tensor
 
 
 class Weights(nn.Module):
@@ -32,8 +32,10 @@ class Weights(nn.Module):
         self._trained = len([name for name in cell.parameters if name not in cell.fixed])
         for name in cell.parameters:
             if hasattr(self, name):
-                raise UsageError(f"{cell.name} has a parameter called {name}, which every torch module already has. "
-                                 f"Rename it, e.g. {name}_.")
+                raise UsageError(
+                    f"{cell.name} has a parameter called {name}, which every torch module already has. "
+                    f"Rename it, e.g. {name}_."
+                )
             shape = tuple(size(dim, sizes) for dim in cell.graph.shape("parameter", name))
             tensor = torch.empty(shape, device=device, dtype=dtype)
             if name in cell.fixed:

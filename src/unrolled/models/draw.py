@@ -18,8 +18,10 @@ class NoNumbers(UnrolledError):
     exit_code = 1
 
     def __init__(self):
-        super().__init__("the model's bets on the next character are not finite numbers, so none can be drawn: its weights "
-                         "have grown without bound. Train again with a smaller --rate.")
+        super().__init__(
+            "the model's bets on the next character are not finite numbers, so none can be drawn: its weights "
+            "have grown without bound. Train again with a smaller --rate."
+        )
 
 
 @dataclass(frozen=True)
@@ -39,15 +41,23 @@ class Rule:
 
     def __post_init__(self):
         if not 0 <= self.temperature < math.inf:
-            raise UsageError(f"--temperature {self.temperature} is not a number from 0 up: 0.5 is tame, 1 as learned.")
+            raise UsageError(
+                f"--temperature {self.temperature} is not a number from 0 up: 0.5 is tame, 1 as learned."
+            )
         if self.top_k is not None and self.top_k < 1:
             raise UsageError(f"--top-k {self.top_k} leaves no character to draw: give 1 or more.")
         if self.top_p is not None and not 0 < self.top_p <= 1:
-            raise UsageError(f"--top-p {self.top_p} is no share of the probability: give a number above 0, up to 1.")
+            raise UsageError(
+                f"--top-p {self.top_p} is no share of the probability: give a number above 0, up to 1."
+            )
 
     def numbers(self) -> tuple[float, int, float]:
         """Temperature, k and p, with numbers that restrict nothing where none were given."""
-        return self.temperature, 2**31 if self.top_k is None else self.top_k, 1.0 if self.top_p is None else self.top_p
+        return (
+            self.temperature,
+            2**31 if self.top_k is None else self.top_k,
+            1.0 if self.top_p is None else self.top_p,
+        )
 
 
 def uniform(state: int) -> tuple[int, float]:
@@ -88,7 +98,7 @@ def draw(logits: Sequence[float], rule: Rule, state: int) -> tuple[int, int]:
             reached, last = reached + weight, index
             if at < reached:
                 return index, state
-    return last, state                            # rounding left the sum a little short
+    return last, state  # rounding left the sum a little short
 
 
 def _restricted(logits: Sequence[float], weights: list[float], k: int, p: float) -> list[float]:

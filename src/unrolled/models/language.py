@@ -13,7 +13,7 @@ from ..layers.recurrent import Recurrent
 State = tuple[torch.Tensor, ...]
 
 ONE_HOT_DEVIATION = 0.5  # of first-layer input weights; see `_spread_input_weights`
-FORGET = -1.0            # the forget gates' bias; see `close_forget_gates`
+FORGET = -1.0  # the forget gates' bias; see `close_forget_gates`
 
 
 class LanguageModel(nn.Module):
@@ -40,16 +40,34 @@ class LanguageModel(nn.Module):
     torch.Size([7, 2, 65])
     """
 
-    def __init__(self, characters: int, cell, hidden: int, layers: int = 1, *, dropout: float = 0.0,
-                 backend: str = "auto", dtype: torch.dtype | None = None):
+    def __init__(
+        self,
+        characters: int,
+        cell,
+        hidden: int,
+        layers: int = 1,
+        *,
+        dropout: float = 0.0,
+        backend: str = "auto",
+        dtype: torch.dtype | None = None,
+    ):
         super().__init__()
         cell = find(cell)
         if len(cell.inputs) != 1:
-            raise UsageError(f"a character model gives one input, the character, and {cell.name} reads "
-                             f"{len(cell.inputs)}: {', '.join(cell.inputs)}. Choose another cell.")
+            raise UsageError(
+                f"a character model gives one input, the character, and {cell.name} reads "
+                f"{len(cell.inputs)}: {', '.join(cell.inputs)}. Choose another cell."
+            )
         self.characters = characters
-        self.rnn = Recurrent(cell, characters, hidden, num_layers=layers, dropout=dropout if layers > 1 else 0.0,
-                             backend=backend, dtype=dtype)
+        self.rnn = Recurrent(
+            cell,
+            characters,
+            hidden,
+            num_layers=layers,
+            dropout=dropout if layers > 1 else 0.0,
+            backend=backend,
+            dtype=dtype,
+        )
         self.dropout = Dropout(dropout)
         self.head = nn.Linear(self.rnn.output_size, characters, dtype=dtype)
         self._spread_input_weights()
@@ -58,8 +76,11 @@ class LanguageModel(nn.Module):
         """What the first layer multiplies its one-hot input with, by the author's name."""
         graph = self.rnn.cell.graph
         seen = graph.leaf("input", graph.inputs[0])
-        names = [graph.name_of(node.args[0]) for node in graph.nodes
-                 if seen is not None and node.op == "product" and node.args[1] == seen.index]
+        names = [
+            graph.name_of(node.args[0])
+            for node in graph.nodes
+            if seen is not None and node.op == "product" and node.args[1] == seen.index
+        ]
         weights = self.rnn.layers[0].named()
         return {name: weights[(name,)] for name in names if (name,) in weights}
 
@@ -102,8 +123,8 @@ class LanguageModel(nn.Module):
 
     def forward(self, x: torch.Tensor, state: State | None = None) -> tuple[torch.Tensor, State]:
         """Logits of the next character at every position, and the state after the last."""
-        y, state = self.rnn(x, state)               # (T, B, H)
-        return self.head(self.dropout(y)), state    # (T, B, V)
+        y, state = self.rnn(x, state)  # (T, B, H)
+        return self.head(self.dropout(y)), state  # (T, B, V)
 
     def step(self, x: torch.Tensor, state: State | None = None) -> tuple[torch.Tensor, State]:
         """One position: x (B,) int64 -> logits (B, V), state."""

@@ -20,14 +20,23 @@ from .draw import NoNumbers, Rule, draw
 from .language import LanguageModel
 
 WEIGHTS = ("float32", "bf16")
-PATIENCE = 0.02       # seconds that one call may take: text flows, and Ctrl-C is heard
-MOST = 4096           # characters a call
+PATIENCE = 0.02  # seconds that one call may take: text flows, and Ctrl-C is heard
+MOST = 4096  # characters a call
 
-Draws = Callable[[int], "Tensor | None"]          # count -> (count, B) int64; None where logits were no numbers
+Draws = Callable[[int], "Tensor | None"]  # count -> (count, B) int64; None where logits were no numbers
 
 
-def write(model: LanguageModel, prime: Tensor, length: int, *, temperature: float = 1.0, top_k: int | None = None,
-          top_p: float | None = None, seed: int = 0, weights: str = "float32") -> Iterator[int]:
+def write(
+    model: LanguageModel,
+    prime: Tensor,
+    length: int,
+    *,
+    temperature: float = 1.0,
+    top_k: int | None = None,
+    top_p: float | None = None,
+    seed: int = 0,
+    weights: str = "float32",
+) -> Iterator[int]:
     """Indices of `length` characters that follow `prime`, as they are drawn.
 
     prime        (n,) int64, n >= 1; read first
@@ -48,8 +57,18 @@ def write(model: LanguageModel, prime: Tensor, length: int, *, temperature: floa
     return (index for part in parts for index in part[:, 0].tolist())
 
 
-def write_many(model: LanguageModel, prime: Tensor, length: int, count: int, *, temperature: float = 1.0,
-               top_k: int | None = None, top_p: float | None = None, seed: int = 0, weights: str = "float32") -> Tensor:
+def write_many(
+    model: LanguageModel,
+    prime: Tensor,
+    length: int,
+    count: int,
+    *,
+    temperature: float = 1.0,
+    top_k: int | None = None,
+    top_p: float | None = None,
+    seed: int = 0,
+    weights: str = "float32",
+) -> Tensor:
     """`count` texts after one prime, written side by side: (length, count) int64. Text k is what `write` writes with seed + k.
 
     Raises UsageError as `write` does, and for a count below 1.
@@ -75,7 +94,9 @@ def rounded(model: LanguageModel) -> LanguageModel:
     return model
 
 
-def _written(model: LanguageModel, prime: Tensor, length: int, rule: Rule, seeds: Sequence[int], weights: str) -> Iterator[Tensor]:
+def _written(
+    model: LanguageModel, prime: Tensor, length: int, rule: Rule, seeds: Sequence[int], weights: str
+) -> Iterator[Tensor]:
     """Checks, then parts of the texts (n, B) as they come."""
     if length < 0:
         raise UsageError(f"--length {length} is below 0: give how many characters to write.")
@@ -86,13 +107,17 @@ def _written(model: LanguageModel, prime: Tensor, length: int, rule: Rule, seeds
     if weights not in WEIGHTS:
         raise UsageError(f"--weights {weights} is no way to keep weights: choose {' or '.join(WEIGHTS)}.")
     if weights == "bf16" and model.head.weight.dtype != torch.float32:
-        raise NotYet(f"--weights bf16 rounds a model of float32, and this one is {str(model.head.weight.dtype)[6:]}. "
-                     "Leave --weights out.")
+        raise NotYet(
+            f"--weights bf16 rounds a model of float32, and this one is {str(model.head.weight.dtype)[6:]}. "
+            "Leave --weights out."
+        )
     return _parts(rounded(model) if weights == "bf16" else model, prime, length, rule, seeds, weights == "bf16")
 
 
-def _parts(model: LanguageModel, prime: Tensor, length: int, rule: Rule, seeds: Sequence[int], half: bool) -> Iterator[Tensor]:
-    draws, count = None, 1                             # the first character comes alone, at once
+def _parts(
+    model: LanguageModel, prime: Tensor, length: int, rule: Rule, seeds: Sequence[int], half: bool
+) -> Iterator[Tensor]:
+    draws, count = None, 1  # the first character comes alone, at once
     while length > 0:
         draws = draws or drawing(model, prime, rule, seeds, half)
         began = time.perf_counter()
@@ -134,7 +159,9 @@ def _generator(model: LanguageModel, state: tuple[Tensor, ...], half: bool):
     return generator(step_calls(model.rnn, state), head.weight.detach(), bias.detach(), half)
 
 
-def _stepped(model: LanguageModel, state: tuple[Tensor, ...], tokens: list[int], seeds: list[int], rule: Rule) -> Draws:
+def _stepped(
+    model: LanguageModel, state: tuple[Tensor, ...], tokens: list[int], seeds: list[int], rule: Rule
+) -> Draws:
     """The same, with torch: the model steps, and Python draws."""
 
     @torch.no_grad()

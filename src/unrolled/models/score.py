@@ -7,9 +7,9 @@ from torch.nn import functional
 
 from .language import LanguageModel
 
-ROWS = 32        # parallel pieces of a long text
-CONTEXT = 256    # characters each piece reads before its score counts
-SPAN = 256       # positions at a time; bounds the memory
+ROWS = 32  # parallel pieces of a long text
+CONTEXT = 256  # characters each piece reads before its score counts
+SPAN = 256  # positions at a time; bounds the memory
 UNSCORED = -100  # cross_entropy's ignore_index
 
 
@@ -34,8 +34,8 @@ def nats_per_character(model: LanguageModel, text: torch.Tensor) -> float:
     try:
         total, state = 0.0, None
         for start in range(0, len(inputs), SPAN):
-            logits, state = model(inputs[start:start + SPAN], state)
-            wanted = targets[start:start + SPAN].reshape(-1)
+            logits, state = model(inputs[start : start + SPAN], state)
+            wanted = targets[start : start + SPAN].reshape(-1)
             total += functional.cross_entropy(
                 logits.reshape(-1, model.characters), wanted, ignore_index=UNSCORED, reduction="sum"
             ).item()

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from ..errors import NotYet
 from ..graph.gradient import Backward, differentiate
-from ..graph.node import Builder, Graph, Node, Shape
+from ..graph.node import Builder, Dim, Graph, Node, Shape
 from ..graph.simplify import split_concatenations
 from ..ops import Symbol
 
@@ -38,18 +38,18 @@ class Body:
     """
 
     graph: Graph
-    outer: tuple[Node, ...]                 # the graph with concatenations split; parameter expressions live here
+    outer: tuple[Node, ...]  # the graph with concatenations split; parameter expressions live here
     nodes: tuple[Node, ...]
     hoisted: tuple[Hoisted, ...]
-    streams: tuple[tuple[str, int], ...]    # inputs used as they are: (name, leaf)
+    streams: tuple[tuple[str, int], ...]  # inputs used as they are: (name, leaf)
     states: tuple[int, ...]
     new_states: tuple[int, ...]
     output: int
-    weights: tuple[int, ...]                # leaves of kind "weight", matrices and vectors and numbers
+    weights: tuple[int, ...]  # leaves of kind "weight", matrices and vectors and numbers
     carries: tuple[int, ...]
-    above: int | None                       # None where the output is the first state
-    made: tuple[tuple[int, int], ...]       # node of the graph -> node of the body, for those that stay in the loop
-    forward_count: int                      # nodes before this number are the forward equations
+    above: int | None  # None where the output is the first state
+    made: tuple[tuple[int, int], ...]  # node of the graph -> node of the body, for those that stay in the loop
+    forward_count: int  # nodes before this number are the forward equations
     backward: Backward
 
     @property
@@ -70,19 +70,39 @@ def body_of(graph: Graph) -> Body:
     is_state = bool(new_states) and graph.output == graph.new_states[0]
     output = new_states[0] if is_state else output
     forward_count = len(cut.builder.nodes)
-    carries = tuple(cut.builder.leaf("carry", name, cut.builder.nodes[n].shape).index
-                    for name, n in zip(graph.states, new_states))
+    carries = tuple(
+        cut.builder.leaf("carry", name, cut.builder.nodes[n].shape).index
+        for name, n in zip(graph.states, new_states)
+    )
     above = None if is_state else cut.builder.leaf("above", "y", cut.builder.nodes[output].shape).index
     seeds = list(zip(new_states, carries)) + ([] if above is None else [(output, above)])
     hoisted = cut.hoisted_groups()
-    weights = tuple(leaf for _, leaf in sorted(cut.weights.items()))       # the order of the author's signature
+    weights = tuple(leaf for _, leaf in sorted(cut.weights.items()))  # the order of the author's signature
     streams = tuple(cut.streams.items())
-    wanted = [*states, *(s for h in hoisted for s in h.streams), *(leaf for _, leaf in streams),
-              *(w for w in weights if len(cut.builder.nodes[w].shape) < 2)]
+    wanted = [
+        *states,
+        *(s for h in hoisted for s in h.streams),
+        *(leaf for _, leaf in streams),
+        *(w for w in weights if len(cut.builder.nodes[w].shape) < 2),
+    ]
     backward = _complete(cut.builder, differentiate(cut.builder, seeds, wanted), wanted)
     inside = tuple((i, cut.made[moved[i]]) for i in range(len(graph.nodes)) if moved[i] in cut.made)
-    return Body(graph, tuple(outer), tuple(cut.builder.nodes), hoisted, streams, states, new_states, output, weights,
-                carries, above, inside, forward_count, backward)
+    return Body(
+        graph,
+        tuple(outer),
+        tuple(cut.builder.nodes),
+        hoisted,
+        streams,
+        states,
+        new_states,
+        output,
+        weights,
+        carries,
+        above,
+        inside,
+        forward_count,
+        backward,
+    )
 
 
 def gradient_of(body: Body, matrix: int, operand: int) -> int:
@@ -107,7 +127,12 @@ def _distinct(builder: Builder, new_states, states) -> tuple[int, ...]:
     """Each new state as a node of its own, none of them a leaf: a kernel writes each to its own place."""
     result: list[int] = []
     for index in new_states:
-        if index in result or builder.nodes[index].is_leaf or index in states or builder.nodes[index].op in _LEAVES:
+        if (
+            index in result
+            or builder.nodes[index].is_leaf
+            or index in states
+            or builder.nodes[index].op in _LEAVES
+        ):
             index = builder.alias(Symbol(builder, index)).index
         result.append(index)
     return tuple(result)
@@ -122,9 +147,9 @@ class _Cut:
     def __init__(self, outer: list[Node]):
         self.outer, self.builder = outer, Builder()
         self.made: dict[int, int] = {}
-        self.weights: dict[int, int] = {}            # outer node -> leaf
+        self.weights: dict[int, int] = {}  # outer node -> leaf
         self.streams: dict[str, int] = {}
-        self.products: dict[int, list[tuple[int, int]]] = {}     # operand -> [(matrix, stream leaf)]
+        self.products: dict[int, list[tuple[int, int]]] = {}  # operand -> [(matrix, stream leaf)]
         self.kind: list[str] = []
         for node in outer:
             self.kind.append(self._kind(node))
@@ -156,7 +181,9 @@ class _Cut:
         if kind == "input" and node.op == "product":
             return self._hoist(node)
         if node.op == "input":
-            return self.streams.setdefault(node.value, self.builder.leaf("stream", node.value, node.shape).index)
+            return self.streams.setdefault(
+                node.value, self.builder.leaf("stream", node.value, node.shape).index
+            )
         if node.is_leaf:
             return self.builder.leaf(node.op, node.value, node.shape).index
         return self.builder.add(node.op, [self.inside(a) for a in node.args], node.value, node.shape).index
@@ -170,8 +197,15 @@ class _Cut:
     def hoisted_groups(self) -> tuple[Hoisted, ...]:
         groups = []
         for operand, pairs in self.products.items():
-            pairs = sorted(pairs)                      # the order of the author's signature
+            pairs = sorted(pairs)  # the order of the author's signature
             shapes: list[Shape] = [self.outer[m].shape for m, _ in pairs]
-            groups.append(Hoisted(operand, tuple(m for m, _ in pairs), tuple(s for _, s in pairs),
-                                  tuple(s[0] for s in shapes), shapes[0][1]))
+            groups.append(
+                Hoisted(
+                    operand,
+                    tuple(m for m, _ in pairs),
+                    tuple(s for _, s in pairs),
+                    tuple(s[0] for s in shapes),
+                    shapes[0][1],
+                )
+            )
         return tuple(groups)

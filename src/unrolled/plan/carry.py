@@ -15,8 +15,11 @@ def group_of(groups, body: Body, product: int) -> int:
     """The group of matrices whose transposed products with their gradients a node adds up."""
     args = body.nodes[product].args
     pairs = set(zip(args[0::2], args[1::2]))
-    return next(g for g, group in enumerate(groups)
-                if pairs == {(m, gradient_of(body, m, group.operand)) for m in group.matrices})
+    return next(
+        g
+        for g, group in enumerate(groups)
+        if pairs == {(m, gradient_of(body, m, group.operand)) for m in group.matrices}
+    )
 
 
 def carry_products(body: Body, groups, schedule: Scheduler, fixed: frozenset[int]) -> set[int]:
@@ -34,7 +37,9 @@ def carry_products(body: Body, groups, schedule: Scheduler, fixed: frozenset[int
             rest = _rest(body, index, ending[k])
             for a in rest:
                 schedule.store(a, carry, not_before=last[k])
-            schedule.product(schedule.stage[ending[k]], Product(group_of(groups, body, ending[k]), None, carry, bool(rest)))
+            schedule.product(
+                schedule.stage[ending[k]], Product(group_of(groups, body, ending[k]), None, carry, bool(rest))
+            )
             joined |= {index, ending[k]}
         else:
             schedule.store(index, carry, not_before=max(last[k], 0))

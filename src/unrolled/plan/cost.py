@@ -11,8 +11,8 @@ from .plan import Plan
 Width = Callable[[Dim], int]
 
 # Measured on 2-core x86 with 1 MB of cache a core: `python -m bench few` holds the choice against the others.
-CACHE = 700_000          # bytes of packed weights that stay in one core's cache beside the rest
-BARRIER = 15_000         # floating-point operations that a core does while it waits at a barrier
+CACHE = 700_000  # bytes of packed weights that stay in one core's cache beside the rest
+BARRIER = 15_000  # floating-point operations that a core does while it waits at a barrier
 
 
 def loop_flops(plan: Plan, width: Width) -> int:
@@ -27,7 +27,7 @@ def hoisted_flops(plan: Plan, width: Width) -> int:
 
 def elementwise_flops(plan: Plan, width: Width) -> int:
     """Arithmetic of one row in one step besides products, by the table of primitives."""
-    nodes = plan.body.nodes[:plan.body.forward_count]
+    nodes = plan.body.nodes[: plan.body.forward_count]
     return sum(OPS[n.op].flops * (width(n.shape[0]) if n.shape else 1) for n in nodes if n.op in OPS and n.args)
 
 
@@ -53,7 +53,9 @@ def sharing(plan: Plan, width: Width, batch: int, item: int, threads: int) -> tu
     return min(threads, batch), False
 
 
-def sharing_of_steps(layers: list[tuple[Plan, Width]], more: int, batch: int, item: int, threads: int) -> tuple[int, bool]:
+def sharing_of_steps(
+    layers: list[tuple[Plan, Width]], more: int, batch: int, item: int, threads: int
+) -> tuple[int, bool]:
     """The same for steps of all layers, one after the other, as text is generated; `more`: numbers in other weights.
 
     At a few rows a step is bound by the bytes of its weights. Where they fit into one core's cache, it needs no second.
@@ -82,4 +84,4 @@ def large(total: int, columns: int, depth: int) -> bool:
     return 2 * total * columns * depth > LARGE
 
 
-LARGE = 1_000_000_000      # floating-point operations: 256 units wide at 32 rows and 100 steps
+LARGE = 1_000_000_000  # floating-point operations: 256 units wide at 32 rows and 100 steps

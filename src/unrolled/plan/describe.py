@@ -15,14 +15,19 @@ from .plan import Plan
 from .program import Group, Product, Program, Segment
 
 Row = tuple[str, str, str]
-WIDTH = 68           # of the middle column
+WIDTH = 68  # of the middle column
 
 
 def describe(plan: Plan) -> str:
     """The plan of a cell, one line for each product and each fused block of elementwise work."""
     names = all_names(plan.body)
-    rows = [*_before(plan), *_steps(plan, plan.forward, names, forward=True), *_kept(plan, names),
-            *_steps(plan, plan.backward, names, forward=False), *_after(plan, names)]
+    rows = [
+        *_before(plan),
+        *_steps(plan, plan.forward, names, forward=True),
+        *_kept(plan, names),
+        *_steps(plan, plan.backward, names, forward=False),
+        *_after(plan, names),
+    ]
     rows = [line for row in rows for line in _wrapped(row)]
     return "\n".join([*(printable(line) for line in columns(rows, gap="   ")), "", _cost(plan)])
 
@@ -30,8 +35,10 @@ def describe(plan: Plan) -> str:
 def _wrapped(row: Row) -> list[Row]:
     """A row whose middle would be too wide, as several."""
     label, what, how = row
-    whole = re.sub(r"(?<![,;+]) (?![+(])", "\0", what)          # break between values, not inside one
-    lines = [line.replace("\0", " ") for line in wrap(whole, WIDTH, break_long_words=False, break_on_hyphens=False)]
+    whole = re.sub(r"(?<![,;+]) (?![+(])", "\0", what)  # break between values, not inside one
+    lines = [
+        line.replace("\0", " ") for line in wrap(whole, WIDTH, break_long_words=False, break_on_hyphens=False)
+    ]
     return [(label, lines[0] if lines else "", how), *(("", line, "") for line in lines[1:])]
 
 
@@ -46,9 +53,16 @@ def extent(widths: tuple[Dim, ...]) -> str:
     counts: dict[str, int] = {}
     for letter in "+".join(widths).split("+"):
         counts[letter] = counts.get(letter, 0) + 1
-    return "+".join(letter if n == 1 else str(n * int(letter)) if letter.isdigit()
-                    else f"{n}{letter}" if letter.isidentifier() else f"{n}({letter})"
-                    for letter, n in counts.items())
+    return "+".join(
+        letter
+        if n == 1
+        else str(n * int(letter))
+        if letter.isdigit()
+        else f"{n}{letter}"
+        if letter.isidentifier()
+        else f"{n}({letter})"
+        for letter, n in counts.items()
+    )
 
 
 def _before(plan: Plan) -> list[Row]:
@@ -147,7 +161,9 @@ def _kept(plan: Plan, names: dict[int, str]) -> list[Row]:
         return ", ".join(_called(plan, i, names) for i in indices)
 
     rows = [("kept", text(inside), "where the products of before the loop stood")] if inside else []
-    rows += [("kept", text(apart), f"in a buffer of its own, (T*B, {extent(plan.kept_widths)})")] if apart else []
+    rows += (
+        [("kept", text(apart), f"in a buffer of its own, (T*B, {extent(plan.kept_widths)})")] if apart else []
+    )
     states = ", ".join(f"{name}[t]" for name in plan.graph.states)
     rows += [("kept", states, "the states themselves")] if states else []
     return _merged(rows) or [("kept", "nothing", "")]
@@ -157,9 +173,14 @@ def _after(plan: Plan, names: dict[int, str]) -> list[Row]:
     rows = []
     for group in plan.groups:
         gradients = ", ".join(gradient_of(names[m]) for m in group.matrices)
-        rows.append(("after the loop", gradients, f"one product, ({extent(group.widths)}, T*B) x (T*B, {group.depth})"))
+        rows.append(
+            ("after the loop", gradients, f"one product, ({extent(group.widths)}, T*B) x (T*B, {group.depth})")
+        )
     for group in plan.body.hoisted:
-        width, what = extent(group.widths), ", ".join(gradient_of(outer_text(plan.body, m)) for m in group.matrices)
+        width, what = (
+            extent(group.widths),
+            ", ".join(gradient_of(outer_text(plan.body, m)) for m in group.matrices),
+        )
         rows.append(("after the loop", what, f"one product, ({width}, T*B) x (T*B, {group.depth})"))
         operand = outer_text(plan.body, group.operand)
         size = f"(T*B, {width}) x ({width}, {group.depth})"
@@ -174,5 +195,7 @@ def _cost(plan: Plan) -> str:
         return size(dim, sizes)
 
     hoisted, loop, rest = hoisted_flops(plan, width), loop_flops(plan, width), elementwise_flops(plan, width)
-    return (f"operations per step and row at {' = '.join(sizes)} = {USUAL}: {hoisted:,} before the loop, "
-            f"{loop:,} in products of the loop, {rest:,} elementwise")
+    return (
+        f"operations per step and row at {' = '.join(sizes)} = {USUAL}: {hoisted:,} before the loop, "
+        f"{loop:,} in products of the loop, {rest:,} elementwise"
+    )

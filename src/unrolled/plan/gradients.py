@@ -20,16 +20,21 @@ def gradients(plan: Plan) -> str:
     given = ", ".join(f"{names[i]} {shape_text(body.nodes[i].shape)}" for i in _given(body)) or "nothing"
     forward = forward_names(body)
     worked = [f"{names[i]} = {expression(body.nodes, i, forward)}" for i in unnamed_kept(body, forward)]
-    parts = [(f"given, from the steps after t and from the loss: {given}", []),
-             ("in the loop, from the last step to the first", _loop(body, names)),
-             ("added up over the steps, in the loop", _sums(body, names)),
-             ("after the loop, one product each over all steps", _after(body, names))]
+    parts = [
+        (f"given, from the steps after t and from the loss: {given}", []),
+        ("in the loop, from the last step to the first", _loop(body, names)),
+        ("added up over the steps, in the loop", _sums(body, names)),
+        ("after the loop, one product each over all steps", _after(body, names)),
+    ]
     if any(line.startswith("d(") for line in parts[-1][1]):
         parts.append(("then by autograd", ["from each d(...) to the parameters and inputs within"]))
     if worked:
         parts.insert(1, ("from the way forward, which gave them no name", worked))
-    blocks = ["\n".join([head, *(f"    {printable(line)}" for line in lines)]) for head, lines in parts
-              if lines or head.startswith("given")]
+    blocks = [
+        "\n".join([head, *(f"    {printable(line)}" for line in lines)])
+        for head, lines in parts
+        if lines or head.startswith("given")
+    ]
     return "\n\n".join(blocks)
 
 
@@ -49,8 +54,11 @@ def _loop(body: Body, names: dict[int, str]) -> list[str]:
     """Every named gradient in the order of its making, then what the step before it is handed."""
     backward = body.backward
     made = needed(body.nodes, [*backward.of.values(), *(o.gradient for o in backward.outers)])
-    lines = [f"{names[i]} = {expression(body.nodes, i, names)}" for i in made
-             if i >= body.forward_count and i in names and body.nodes[i].args]
+    lines = [
+        f"{names[i]} = {expression(body.nodes, i, names)}"
+        for i in made
+        if i >= body.forward_count and i in names and body.nodes[i].args
+    ]
     given = [(f"d{name}[t-1]", leaf) for name, leaf in zip(body.graph.states, body.states)]
     given += [(f"d{name}[t]", leaf) for name, leaf in body.streams]
     return lines + [f"{name} = {_text(body, backward.of[leaf], names)}" for name, leaf in given]
@@ -76,8 +84,10 @@ def _after(body: Body, names: dict[int, str]) -> list[str]:
         line(gradient_of(names[outer.matrix]), f"sum over t of outer({gradient}, {operand})")
     for group in body.hoisted:
         operand = outer_text(body, group.operand)
-        pairs = [(outer_text(body, m), _text(body, body.backward.of[s], names))
-                 for m, s in zip(group.matrices, group.streams)]
+        pairs = [
+            (outer_text(body, m), _text(body, body.backward.of[s], names))
+            for m, s in zip(group.matrices, group.streams)
+        ]
         for matrix, gradient in pairs:
             line(gradient_of(matrix), f"sum over t of outer({gradient}, {operand})")
         line(gradient_of(operand), " + ".join(f"{bracketed(m)}.T @ {bracketed(g)}" for m, g in pairs))

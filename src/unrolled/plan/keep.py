@@ -11,7 +11,7 @@ from ..graph.node import needed
 from ..ops import ALONG_UNITS, OF_WHOLES, OPS, OVER_UNITS
 from .body import Body
 
-FOUND = ("state", "weight", "hyper", "constant", "width", "carry", "above")     # leaves the backward pass can read
+FOUND = ("state", "weight", "hyper", "constant", "width", "carry", "above")  # leaves the backward pass can read
 NEVER = float("inf")
 
 
@@ -26,7 +26,7 @@ def kept_values(body: Body) -> tuple[int, ...]:
 
 def operands(body: Body) -> tuple[int, ...]:
     """What the loop's matrices multiply, in order."""
-    found = {n.args[1] for n in body.nodes[:body.forward_count] if n.op == "product"}
+    found = {n.args[1] for n in body.nodes[: body.forward_count] if n.op == "product"}
     return tuple(sorted(found))
 
 
@@ -59,8 +59,14 @@ def _ensure(body: Body, index: int, kept: set[int]) -> None:
         return
     node = body.nodes[index]
     hard = [a for a in node.args if cost_again(body, a, kept) > 1]
-    if not node.is_leaf and node.op in OPS and not OPS[node.op].costly and len(hard) == 1 \
-            and body.nodes[hard[0]].op in OPS and OPS[body.nodes[hard[0]].op].costly:
+    if (
+        not node.is_leaf
+        and node.op in OPS
+        and not OPS[node.op].costly
+        and len(hard) == 1
+        and body.nodes[hard[0]].op in OPS
+        and OPS[body.nodes[hard[0]].op].costly
+    ):
         kept.add(hard[0])
         return
     kept.add(index)

@@ -14,7 +14,7 @@ from ..graph.simplify import Simplifying
 from ..ops import Symbol
 from .plan import Plan
 
-Slopes = dict[int, Symbol]       # state (its place in the list) -> how a value changes with it
+Slopes = dict[int, Symbol]  # state (its place in the list) -> how a value changes with it
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,11 @@ def linear_of(plan: Plan) -> Linear | None:
         slopes[index] = found
     table = tuple(tuple(_node(slopes[new], j) for j in range(len(body.states))) for new in body.new_states)
     shapes = [body.nodes[s].shape for s in body.states]
-    mixed = any(table[i][j] is not None and shapes[i] != shapes[j] for i in range(len(shapes)) for j in range(len(shapes)))
+    mixed = any(
+        table[i][j] is not None and shapes[i] != shapes[j]
+        for i in range(len(shapes))
+        for j in range(len(shapes))
+    )
     return None if mixed else Linear(tuple(builder.nodes), table)
 
 
@@ -52,7 +56,9 @@ def _node(slopes: Slopes, state: int) -> int | None:
     return slopes[state].index if state in slopes else None
 
 
-def _slopes(builder: Simplifying, node: Node, known: dict[int, Slopes], states: tuple[int, ...]) -> Slopes | None:
+def _slopes(
+    builder: Simplifying, node: Node, known: dict[int, Slopes], states: tuple[int, ...]
+) -> Slopes | None:
     """How a node changes with each state; None where that is not the same for all values of the states."""
     if node.index in states:
         return {states.index(node.index): builder.symbol(1.0)}
@@ -73,10 +79,15 @@ def _slopes(builder: Simplifying, node: Node, known: dict[int, Slopes], states: 
         return {s: slope / values[1] for s, slope in args[0].items()}
     if node.op == "where" and not args[0]:
         zero = builder.symbol(0.0)
-        return {s: builder.apply("where", (values[0], args[1].get(s, zero), args[2].get(s, zero)))
-                for s in sorted({*args[1], *args[2]})}
+        return {
+            s: builder.apply("where", (values[0], args[1].get(s, zero), args[2].get(s, zero)))
+            for s in sorted({*args[1], *args[2]})
+        }
     return None
 
 
 def _sum(left: Slopes, right: Slopes) -> Slopes:
-    return {s: left[s] + right[s] if s in left and s in right else left.get(s, right.get(s)) for s in sorted({*left, *right})}
+    return {
+        s: left[s] + right[s] if s in left and s in right else left.get(s, right.get(s))
+        for s in sorted({*left, *right})
+    }

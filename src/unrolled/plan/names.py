@@ -32,21 +32,25 @@ def bracketed(text: str) -> str:
 def outer_text(body: Body, index: int) -> str:
     """A node of the graph before the cut: W_i, W_i @ x[t], U_h[0]."""
     suffix = {"input": NOW, "state": BEFORE}
-    leaves = {n.index: f"{n.value}{suffix.get(n.op, '')}" for n in body.outer if n.is_leaf and n.op != "constant"}
+    leaves = {
+        n.index: f"{n.value}{suffix.get(n.op, '')}" for n in body.outer if n.is_leaf and n.op != "constant"
+    }
     return expression(body.outer, index, leaves) if index not in leaves else leaves[index]
 
 
 def forward_names(body: Body) -> Names:
     """Leaves of the body and what the author named."""
     names: Names = {}
-    for node in body.nodes[:body.forward_count]:
+    for node in body.nodes[: body.forward_count]:
         if node.op == "weight" or (node.op == "stream" and isinstance(node.value, int)):
             names[node.index] = outer_text(body, node.value)
     said = names_of(body.graph)
     for index, made in body.made:
         if index in said:
             names.setdefault(made, said[index])
-    for (name, _), made in zip(results_of(body.graph)[-len(body.states):], body.new_states if body.states else ()):
+    for (name, _), made in zip(
+        results_of(body.graph)[-len(body.states) :], body.new_states if body.states else ()
+    ):
         names.setdefault(made, name)
     return names
 
@@ -95,15 +99,19 @@ def _name_deltas(body: Body, names: Names) -> None:
     """Gradients of products, hoisted or not: after the line in which they stand."""
     owner = _owners(body, names)
     places = [(body.backward.of[leaf], leaf) for h in body.hoisted for leaf in h.streams]
-    places += [(o.gradient, n.index) for o in body.backward.outers for n in body.nodes[:body.forward_count]
-               if n.op == "product" and n.args == (o.matrix, o.operand)]
+    places += [
+        (o.gradient, n.index)
+        for o in body.backward.outers
+        for n in body.nodes[: body.forward_count]
+        if n.op == "product" and n.args == (o.matrix, o.operand)
+    ]
     taken: dict[str, int] = {}
     for gradient, value in places:
         if gradient in names or body.nodes[gradient].op == "constant" or value not in owner:
             continue
         line = owner[value]
         taken[line] = taken.get(line, 0) + 1
-        stem, moment = (line[:-len(NOW)], NOW) if line.endswith(NOW) else (line, "")
+        stem, moment = (line[: -len(NOW)], NOW) if line.endswith(NOW) else (line, "")
         names[gradient] = f"delta_{stem}{chr(39) * (taken[line] - 1)}{moment}"
 
 

@@ -32,12 +32,12 @@ class Plan:
     vectors: tuple[int, ...]
     numbers: tuple[int, ...]
     kept: tuple[int, ...]
-    kept_widths: tuple[Dim, ...]           # columns of the extra buffer of kept values
+    kept_widths: tuple[Dim, ...]  # columns of the extra buffer of kept values
     gradient: tuple[Dim, ...]
     hoisted_runs: tuple[tuple[Run, ...], ...]
     forward: Program
     backward: Program
-    splits_units: bool                     # whether cores may share a row: no sums over units
+    splits_units: bool  # whether cores may share a row: no sums over units
 
     @property
     def graph(self) -> Graph:
@@ -55,21 +55,46 @@ def plan_of(graph: Graph) -> Plan:
     kept = kept_values(body)
     forward, kept_places, kept_widths = _forward(body, groups, kept, base)
     columns, where = _gradient_columns(body, groups)
-    groups = tuple(replace(g, runs=_runs([where[gradient_of(body, m, g.operand), w] for m, w in zip(g.matrices, g.widths)],
-                                         g.widths)) for g in groups)
-    hoisted_runs = tuple(_runs([where[body.backward.of[s], w] for s, w in zip(h.streams, h.widths)], h.widths)
-                         for h in body.hoisted)
+    groups = tuple(
+        replace(
+            g,
+            runs=_runs(
+                [where[gradient_of(body, m, g.operand), w] for m, w in zip(g.matrices, g.widths)], g.widths
+            ),
+        )
+        for g in groups
+    )
+    hoisted_runs = tuple(
+        _runs([where[body.backward.of[s], w] for s, w in zip(h.streams, h.widths)], h.widths)
+        for h in body.hoisted
+    )
     backward = _backward(body, groups, kept_places, base, where, vectors, numbers)
     whole = any(n.op in (*OVER_UNITS, *ALONG_UNITS, *OF_WHOLES, "spread") for n in body.nodes)
     whole = whole or numbers or _single(body, forward, backward, kept_widths)
-    return Plan(body, groups, vectors, numbers, kept, kept_widths, tuple(columns.widths), hoisted_runs, forward, backward,
-                not whole)
+    return Plan(
+        body,
+        groups,
+        vectors,
+        numbers,
+        kept,
+        kept_widths,
+        tuple(columns.widths),
+        hoisted_runs,
+        forward,
+        backward,
+        not whole,
+    )
 
 
 def _single(body: Body, forward: Program, backward: Program, kept_widths: tuple[Dim, ...]) -> bool:
     """Whether a state or a stored value is one number per row, which two cores would both write."""
     narrow = any(n.shape == ("1",) for n in body.nodes)
-    return narrow or "1" in (*(width_of(body, s) for s in body.states), *forward.scratch, *backward.scratch, *kept_widths)
+    return narrow or "1" in (
+        *(width_of(body, s) for s in body.states),
+        *forward.scratch,
+        *backward.scratch,
+        *kept_widths,
+    )
 
 
 def _parameter_places(body: Body, vectors, numbers) -> dict[int, Place]:
@@ -98,12 +123,22 @@ def _parameter_places(body: Body, vectors, numbers) -> dict[int, Place]:
 def _groups(body: Body) -> tuple[Group, ...]:
     groups = []
     for operand in operands(body):
-        pairs = sorted((n.args[0], n.index) for n in body.nodes[:body.forward_count]
-                       if n.op == "product" and n.args[1] == operand)
-        pairs.sort(key=lambda p: body.nodes[p[0]].value)                   # the order of the author's signature
+        pairs = sorted(
+            (n.args[0], n.index)
+            for n in body.nodes[: body.forward_count]
+            if n.op == "product" and n.args[1] == operand
+        )
+        pairs.sort(key=lambda p: body.nodes[p[0]].value)  # the order of the author's signature
         shapes = [body.nodes[m].shape for m, _ in pairs]
-        groups.append(Group(operand, tuple(m for m, _ in pairs), tuple(p for _, p in pairs),
-                            tuple(s[0] for s in shapes), shapes[0][1]))
+        groups.append(
+            Group(
+                operand,
+                tuple(m for m, _ in pairs),
+                tuple(p for _, p in pairs),
+                tuple(s[0] for s in shapes),
+                shapes[0][1],
+            )
+        )
     return tuple(groups)
 
 
@@ -145,8 +180,15 @@ def _place_kept(body: Body, schedule: Scheduler, kept) -> tuple[dict[int, Place]
     free = [(leaf, place) for leaf, place in _hoisted_places(body).items()]
     extra, places = Columns("kept"), {}
     for index in kept:
-        reusable = next((pair for pair in free if pair[1].width == width_of(body, index)
-                         and schedule.last_read(pair[0], fixed) <= schedule.stage[index] - _early(body, index)), None)
+        reusable = next(
+            (
+                pair
+                for pair in free
+                if pair[1].width == width_of(body, index)
+                and schedule.last_read(pair[0], fixed) <= schedule.stage[index] - _early(body, index)
+            ),
+            None,
+        )
         if reusable and body.nodes[index].op != "stream":
             free.remove(reusable)
             places[index] = replace(reusable[1], buffer=f"k{reusable[1].number}")

@@ -33,7 +33,7 @@ class Run:
 
     start: tuple[Dim, ...]
     widths: tuple[Dim, ...]
-    first: int                    # number of the run's first matrix within the group
+    first: int  # number of the run's first matrix within the group
 
 
 @dataclass(frozen=True)
@@ -41,11 +41,11 @@ class Group:
     """All the loop's matrices with one operand, stacked: forward (sum of widths x depth) @ operand."""
 
     operand: int
-    matrices: tuple[int, ...]     # leaves of the body
-    outputs: tuple[int, ...]      # product nodes
+    matrices: tuple[int, ...]  # leaves of the body
+    outputs: tuple[int, ...]  # product nodes
     widths: tuple[Dim, ...]
     depth: Dim
-    runs: tuple[Run, ...] = ()    # the gradients of the outputs, as columns of "gradient"
+    runs: tuple[Run, ...] = ()  # the gradients of the outputs, as columns of "gradient"
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class Product:
     """One packed product between segments. `accumulate`: added to what is in `to` already."""
 
     group: int
-    source: Place | None          # the operand (forward); None: the group's runs of "gradient" (backward)
+    source: Place | None  # the operand (forward); None: the group's runs of "gradient" (backward)
     to: Place
     accumulate: bool = False
 
@@ -65,8 +65,8 @@ class Segment:
     stage: int
     nodes: tuple[int, ...]
     stores: tuple[tuple[int, Place], ...]
-    vectors: tuple[tuple[int, Place], ...] = ()      # added into a parameter's gradient, over rows
-    numbers: tuple[tuple[int, Place], ...] = ()      # the same for a parameter that is a number
+    vectors: tuple[tuple[int, Place], ...] = ()  # added into a parameter's gradient, over rows
+    numbers: tuple[tuple[int, Place], ...] = ()  # the same for a parameter that is a number
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ class Program:
     """The steps of one direction, and where each value can be read."""
 
     steps: tuple[Segment | Product, ...]
-    places: tuple[tuple[int, Place], ...]            # node -> where it is read when it is not local
+    places: tuple[tuple[int, Place], ...]  # node -> where it is read when it is not local
     scratch: tuple[Dim, ...]
     z: tuple[Dim, ...]
 

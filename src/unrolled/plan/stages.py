@@ -9,7 +9,7 @@ from ..ops import ALONG_UNITS, OF_WHOLES, OPS, OVER_UNITS
 from .program import Columns, Group, Place, Product, Program, Segment
 
 PRODUCTS = ("product", "products_t")
-WHOLE = (*OVER_UNITS, *ALONG_UNITS, *OF_WHOLES)       # known when all units have been gone through
+WHOLE = (*OVER_UNITS, *ALONG_UNITS, *OF_WHOLES)  # known when all units have been gone through
 
 
 def stages(nodes: tuple[Node, ...], wanted: Iterable[int], found: dict[int, Place]) -> dict[int, int]:
@@ -20,7 +20,7 @@ def stages(nodes: tuple[Node, ...], wanted: Iterable[int], found: dict[int, Plac
     chain for each unit they leave the processor waiting, as two loops the units overlap.
     """
     stage: dict[int, int] = {}
-    chained: set[int] = set()            # nodes with a costly function behind them in the same stage
+    chained: set[int] = set()  # nodes with a costly function behind them in the same stage
     for index in wanted:
         node = nodes[index]
         if index in found or not node.args:
@@ -28,8 +28,10 @@ def stages(nodes: tuple[Node, ...], wanted: Iterable[int], found: dict[int, Plac
             continue
         latest = max(stage[a] for a in node.args)
         waits = node.op in PRODUCTS or any(nodes[a].op in WHOLE and stage[a] == latest for a in node.args)
-        waits = waits or (node.op in OF_WHOLES and any(a not in found and nodes[a].op not in PRODUCTS and stage[a] == latest
-                                                       for a in node.args))
+        waits = waits or (
+            node.op in OF_WHOLES
+            and any(a not in found and nodes[a].op not in PRODUCTS and stage[a] == latest for a in node.args)
+        )
         behind = any(a in chained and stage[a] == latest for a in node.args)
         costly = node.op in OPS and OPS[node.op].costly
         stage[index] = latest + (waits or (costly and behind))
@@ -51,11 +53,11 @@ class Scheduler:
         self.nodes, self.found, self.given = nodes, dict(found), frozenset(found)
         self.wanted = reachable(nodes, roots, found)
         self.stage = stages(nodes, self.wanted, found)
-        self.stores: dict[int, list[tuple[int, Place]]] = {}      # stage -> [(node, place)]
+        self.stores: dict[int, list[tuple[int, Place]]] = {}  # stage -> [(node, place)]
         self.sums: dict[int, list[tuple[int, Place]]] = {}
         self.numbers: dict[int, list[tuple[int, Place]]] = {}
         self.products: dict[int, list[Product]] = {}
-        self.put_off: dict[int, int] = {}       # values that wait for a later stage before they are stored
+        self.put_off: dict[int, int] = {}  # values that wait for a later stage before they are stored
         self.scratch, self.z = Columns("scratch"), Columns("z")
 
     def width(self, index: int) -> str:
@@ -70,7 +72,12 @@ class Scheduler:
         """
         latest = self.put_off.get(index, -1)
         for user in self.wanted:
-            if index not in self.nodes[user].args or user in self.given or user in ends or self.nodes[user].op in PRODUCTS:
+            if (
+                index not in self.nodes[user].args
+                or user in self.given
+                or user in ends
+                or self.nodes[user].op in PRODUCTS
+            ):
                 continue
             moves = user not in fixed and self.nodes[user].op not in WHOLE
             latest = max(latest, self.stage[user], self.last_read(user, fixed, ends) if moves else -1)
@@ -104,14 +111,23 @@ class Scheduler:
         segments = []
         for stage in range(last, -1, -1):
             nodes = self._demanded(stage, [i for i in self._asked(stage) if i not in joined])
-            segments.append(Segment(stage, tuple(sorted(nodes)), tuple(self.stores.get(stage, ())),
-                                    tuple(self.sums.get(stage, ())), tuple(self.numbers.get(stage, ()))))
+            segments.append(
+                Segment(
+                    stage,
+                    tuple(sorted(nodes)),
+                    tuple(self.stores.get(stage, ())),
+                    tuple(self.sums.get(stage, ())),
+                    tuple(self.numbers.get(stage, ())),
+                )
+            )
         steps: list[Segment | Product] = []
         for segment in reversed(segments):
             steps += self.products.get(segment.stage, [])
             if segment.stores or segment.vectors or segment.numbers:
                 steps.append(segment)
-        return Program(tuple(steps), tuple(sorted(self.found.items())), tuple(self.scratch.widths), tuple(self.z.widths))
+        return Program(
+            tuple(steps), tuple(sorted(self.found.items())), tuple(self.scratch.widths), tuple(self.z.widths)
+        )
 
     def _asked(self, stage: int) -> list[int]:
         """What a stage stores or adds up."""
@@ -122,7 +138,9 @@ class Scheduler:
         Other values from earlier stages that no buffer holds get a scratch column there."""
         nodes: set[int] = set()
         todo = list(asked)
-        before = set(reachable(self.nodes, [i for s in range(stage) for i in self._asked(s)], dict.fromkeys(self.given)))
+        before = set(
+            reachable(self.nodes, [i for s in range(stage) for i in self._asked(s)], dict.fromkeys(self.given))
+        )
         while todo:
             index = todo.pop()
             if index in nodes or self._in_memory(index, stage):
@@ -161,6 +179,6 @@ class Scheduler:
         return 1 + sum(self._little(a, stage) for a in node.args)
 
 
-LITTLE = 4       # operations; a store and a load of a scratch column cost about as much
+LITTLE = 4  # operations; a store and a load of a scratch column cost about as much
 
 __all__ = ["Group", "Scheduler", "reachable", "stages"]

@@ -17,10 +17,12 @@ from ..models.language import LanguageModel, State
 from ..models.sample import write, write_many
 from ..models.score import nats_per_character
 
-DROPOUT = 0.01        # for each time that the text is read again, if there are as many weights as characters; see `settle`
+DROPOUT = (
+    0.01  # for each time that the text is read again, if there are as many weights as characters; see `settle`
+)
 DROPOUT_LIMIT = 0.3
 PRECISIONS = ("auto", "float32", "bf16")
-DROPOUT_FIRST = 0.1   # while nobody knows how often it will be
+DROPOUT_FIRST = 0.1  # while nobody knows how often it will be
 
 
 @dataclass(frozen=True)
@@ -64,7 +66,9 @@ class CharLM:
             raise UsageError(f"--cell {self.cell} and --latex {self.latex} both say which cell: leave one out.")
         for option in ("hidden", "layers", "batch", "span"):
             if getattr(self, option) < 1:
-                raise UsageError(f"--{option} {getattr(self, option)} is below 1: give a whole number from 1 up.")
+                raise UsageError(
+                    f"--{option} {getattr(self, option)} is below 1: give a whole number from 1 up."
+                )
         for option in ("rate", "clip"):
             if not 0 < getattr(self, option) < float("inf"):
                 raise UsageError(f"--{option} {getattr(self, option)} is not above 0: give a positive number.")
@@ -73,7 +77,9 @@ class CharLM:
         if self.precision not in PRECISIONS:
             raise UsageError(f"--precision {self.precision} is none: choose one of {', '.join(PRECISIONS)}.")
         if self.dropout is not None and not 0 <= self.dropout < 1:
-            raise UsageError(f"--dropout {self.dropout} is not a share: give a number from 0 up to, not including, 1.")
+            raise UsageError(
+                f"--dropout {self.dropout} is not a share: give a number from 0 up to, not including, 1."
+            )
 
     def settled(self) -> CharLM:
         """The task with what only this machine can tell, so that a resumed run goes on with it: its precision.
@@ -90,8 +96,14 @@ class CharLM:
         text = standard_library() if self.text is None else read_text(self.text)
         parts = split(text, self.batch, self.span)
         vocabulary = Vocabulary.of(text)
-        return CharData(vocabulary, vocabulary.encode(parts.training), vocabulary.encode(parts.validation),
-                        self.batch, self.span, hashlib.sha256(text.encode()).hexdigest())
+        return CharData(
+            vocabulary,
+            vocabulary.encode(parts.training),
+            vocabulary.encode(parts.validation),
+            self.batch,
+            self.span,
+            hashlib.sha256(text.encode()).hexdigest(),
+        )
 
     def settle(self, model: torch.nn.Module, characters: int, epochs: float | None) -> float:
         """Set the model's dropout, unless it was given, and return it.
@@ -109,7 +121,9 @@ class CharLM:
             share = DROPOUT_FIRST
         elif share is None:
             weights = sum(weight.numel() for weight in model.parameters())
-            share = round(min(DROPOUT_LIMIT, max(0.0, DROPOUT * (epochs - 1) * min(1.0, weights / characters))), 3)
+            share = round(
+                min(DROPOUT_LIMIT, max(0.0, DROPOUT * (epochs - 1) * min(1.0, weights / characters))), 3
+            )
         model.set_dropout(share)
         return share
 
@@ -128,20 +142,58 @@ class CharLM:
         """Nats per character of the held-out text."""
         return nats_per_character(model, data.validation)
 
-    def sample(self, model: LanguageModel, vocabulary: Vocabulary, *, prime: str | None = None, length: int = 500,
-               temperature: float = 0.8, top_k: int | None = None, top_p: float | None = None, seed: int = 0,
-               weights: str = "float32"):
+    def sample(
+        self,
+        model: LanguageModel,
+        vocabulary: Vocabulary,
+        *,
+        prime: str | None = None,
+        length: int = 500,
+        temperature: float = 0.8,
+        top_k: int | None = None,
+        top_p: float | None = None,
+        seed: int = 0,
+        weights: str = "float32",
+    ):
         """Characters that follow `prime` (without one: a line's start), as they are drawn."""
-        drawn = write(model, _indices(vocabulary, prime), length, temperature=temperature, top_k=top_k, top_p=top_p,
-                      seed=seed, weights=weights)
+        drawn = write(
+            model,
+            _indices(vocabulary, prime),
+            length,
+            temperature=temperature,
+            top_k=top_k,
+            top_p=top_p,
+            seed=seed,
+            weights=weights,
+        )
         return (vocabulary.characters[index] for index in drawn)
 
-    def samples(self, model: LanguageModel, vocabulary: Vocabulary, count: int, *, prime: str | None = None,
-                length: int = 500, temperature: float = 0.8, top_k: int | None = None, top_p: float | None = None,
-                seed: int = 0, weights: str = "float32") -> list[str]:
+    def samples(
+        self,
+        model: LanguageModel,
+        vocabulary: Vocabulary,
+        count: int,
+        *,
+        prime: str | None = None,
+        length: int = 500,
+        temperature: float = 0.8,
+        top_k: int | None = None,
+        top_p: float | None = None,
+        seed: int = 0,
+        weights: str = "float32",
+    ) -> list[str]:
         """Texts that follow `prime`, written side by side; text k is what `sample` writes with seed + k."""
-        drawn = write_many(model, _indices(vocabulary, prime), length, count, temperature=temperature, top_k=top_k,
-                           top_p=top_p, seed=seed, weights=weights)
+        drawn = write_many(
+            model,
+            _indices(vocabulary, prime),
+            length,
+            count,
+            temperature=temperature,
+            top_k=top_k,
+            top_p=top_p,
+            seed=seed,
+            weights=weights,
+        )
         return [vocabulary.decode(row) for row in drawn.t().tolist()]
 
 
@@ -177,9 +229,9 @@ class CharData:
     def batch(self, step: int) -> tuple[torch.Tensor, torch.Tensor]:
         """Inputs and targets of a step, each (T, B) int64. The same step always gives the same batch."""
         epoch, place = divmod(step, self.steps_per_epoch)
-        length = self.steps_per_epoch * self.span                       # of one stream
+        length = self.steps_per_epoch * self.span  # of one stream
         slack = len(self.training) - 1 - self.rows * length
-        first = (epoch * 0.6180339887 % 1.0) * (slack + 1)              # golden ratio: no two epochs alike
+        first = (epoch * 0.6180339887 % 1.0) * (slack + 1)  # golden ratio: no two epochs alike
         position = int(first) + place * self.span + torch.arange(self.span)[:, None]
         position = position + torch.arange(self.rows)[None, :] * length
         return self.training[position], self.training[position + 1]

@@ -11,5 +11,17 @@ from .products import multiplicative, residual
 from .replace import replace
 from .resets import resettable
 
-__all__ = ["PAPERS", "activations", "documented", "initialised", "layer_norm", "multiplicative", "recurrent_dropout", "replace",
-           "residual", "resettable", "weight_drop", "zoneout"]
+__all__ = [
+    "PAPERS",
+    "activations",
+    "documented",
+    "initialised",
+    "layer_norm",
+    "multiplicative",
+    "recurrent_dropout",
+    "replace",
+    "residual",
+    "resettable",
+    "weight_drop",
+    "zoneout",
+]

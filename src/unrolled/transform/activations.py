@@ -33,10 +33,14 @@ def activations(cell: Cell | str | Callable, **exchanged: New) -> Cell:
     who = f"activations({cell.name}, {shown})"
     for old, new in exchanged.items():
         if old not in have:
-            raise UsageError(f"{who}: the equations of {cell.name} have no {old}. They have {', '.join(have) or 'none'}.")
+            raise UsageError(
+                f"{who}: the equations of {cell.name} have no {old}. They have {', '.join(have) or 'none'}."
+            )
         if not callable(new) and new not in (*ACTIVATIONS, "identity"):
-            raise UsageError(f"{who}: {new!r} is no activation. Give a function of the cell language, or one of "
-                             f"{', '.join(ACTIVATIONS)}, identity.")
+            raise UsageError(
+                f"{who}: {new!r} is no activation. Give a function of the cell language, or one of "
+                f"{', '.join(ACTIVATIONS)}, identity."
+            )
     draft = Draft(cell.graph)
 
     def change(node: Node) -> Symbol | None:
@@ -46,6 +50,7 @@ def activations(cell: Cell | str | Callable, **exchanged: New) -> Cell:
         return activation(new, value) if isinstance(new, str) else draft.symbol(new(value))
 
     draft.change = change
-    phrase = "with " + ", ".join(f"{new if isinstance(new, str) else 'another function'} for {old}"
-                                 for old, new in exchanged.items())
+    phrase = "with " + ", ".join(
+        f"{new if isinstance(new, str) else 'another function'} for {old}" for old, new in exchanged.items()
+    )
     return derived(cell, draft.finish(who), phrase)

@@ -36,7 +36,7 @@ def zoneout(cell: Cell | str | Callable, rate: Rates) -> Cell:
     cell = find(cell)
     rates = _rates("zoneout", cell, rate, _renewed(cell.graph))
     draft, noise = Draft(cell.graph), {}
-    for state, index in zip(cell.states, cell.graph.new_states):        # h of the equations becomes h_new
+    for state, index in zip(cell.states, cell.graph.new_states):  # h of the equations becomes h_new
         if state in rates and draft.names.get(index) == state:
             draft.names[index] = draft.free(f"{state}_new")
     draft.all()
@@ -68,8 +68,10 @@ def recurrent_dropout(cell: Cell | str | Callable, rate: Rates) -> Cell:
     cell = find(cell)
     states = entering(cell.graph)
     if not states:
-        raise UsageError(f"recurrent_dropout({cell.name}): no state of {cell.name} enters a matrix, so there is nothing to "
-                         "drop. zoneout works on every state.")
+        raise UsageError(
+            f"recurrent_dropout({cell.name}): no state of {cell.name} enters a matrix, so there is nothing to "
+            "drop. zoneout works on every state."
+        )
     rates = _rates("recurrent_dropout", cell, rate, states)
     draft, masks, noise = Draft(cell.graph), {}, {}
 
@@ -102,11 +104,15 @@ def weight_drop(cell: Cell | str | Callable, rate: float, weights: str | tuple[s
     cell = find(cell)
     _check_rate("weight_drop", cell, rate)
     matrices = [n for n in cell.parameters if len(cell.graph.shape("parameter", n)) > 1]
-    chosen = matching(f"weight_drop({cell.name})", weights, matrices) if weights else recurrent_matrices(cell.graph)
+    chosen = (
+        matching(f"weight_drop({cell.name})", weights, matrices) if weights else recurrent_matrices(cell.graph)
+    )
     chosen = [n for n in chosen if n not in cell.noise]
     if not chosen:
-        raise UsageError(f"weight_drop({cell.name}): {cell.name} has no matrix whose operand has to do with a state. Name "
-                         f"some, weights={tuple(matrices[:1])!r}.")
+        raise UsageError(
+            f"weight_drop({cell.name}): {cell.name} has no matrix whose operand has to do with a state. Name "
+            f"some, weights={tuple(matrices[:1])!r}."
+        )
     draft, noise = Draft(cell.graph), {}
 
     def change(node: Node) -> Symbol | None:
@@ -123,13 +129,17 @@ def weight_drop(cell: Cell | str | Callable, rate: float, weights: str | tuple[s
 
 def _renewed(graph: Graph) -> list[str]:
     """States that are vectors and made in the step, not handed on."""
+
     def behind(index: int) -> Node:
         while graph.nodes[index].op == "alias":
             index = graph.nodes[index].args[0]
         return graph.nodes[index]
 
-    return [name for name, new in zip(graph.states, graph.new_states)
-            if graph.shape("state", name) and behind(new).op not in ("state", "input")]
+    return [
+        name
+        for name, new in zip(graph.states, graph.new_states)
+        if graph.shape("state", name) and behind(new).op not in ("state", "input")
+    ]
 
 
 def _rates(what: str, cell: Cell, rate: Rates, usual: list[str]) -> dict[str, float]:
@@ -137,7 +147,9 @@ def _rates(what: str, cell: Cell, rate: Rates, usual: list[str]) -> dict[str, fl
     rates = dict(rate) if isinstance(rate, Mapping) else dict.fromkeys(usual, rate)
     for state, value in rates.items():
         if state not in cell.states:
-            raise UsageError(f"{what}({cell.name}): {state!r} is no state of {cell.name}. It has {', '.join(cell.states)}.")
+            raise UsageError(
+                f"{what}({cell.name}): {state!r} is no state of {cell.name}. It has {', '.join(cell.states)}."
+            )
         _check_rate(what, cell, value)
     return {state: float(value) for state, value in rates.items() if value}
 

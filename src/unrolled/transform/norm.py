@@ -12,7 +12,7 @@ from ..ops import Symbol, mean, sqrt
 from .derived import derived
 from .operands import depends
 
-EPSILON = 1e-5           # as unrolled.layer_norm and torch's have it
+EPSILON = 1e-5  # as unrolled.layer_norm and torch's have it
 
 
 def layer_norm(cell: Cell | str | Callable) -> Cell:

@@ -9,7 +9,7 @@ from ..graph.replay import Draft
 from ..ops import Symbol
 
 PRODUCTS = ("product", "bilinear")
-Substitute = Callable[[str, Symbol], Symbol]       # a state's name, and its value (at the step's beginning or later)
+Substitute = Callable[[str, Symbol], Symbol]  # a state's name, and its value (at the step's beginning or later)
 
 
 def in_products(draft: Draft, substitute: Substitute) -> None:

@@ -23,7 +23,9 @@ def matching(who: str, patterns: str | Sequence[str], names: Sequence[str]) -> l
         one = {n for n in names if fnmatchcase(n, pattern)} or {n for n in names if n.startswith(f"{pattern}_")}
         if not one:
             near = get_close_matches(pattern, names, 3, 0.5)
-            raise UsageError(f"{who}: {pattern!r} is no name here. "
-                             + (f"Did you mean {' or '.join(near)}?" if near else f"There are {', '.join(names) or 'none'}."))
+            raise UsageError(
+                f"{who}: {pattern!r} is no name here. "
+                + (f"Did you mean {' or '.join(near)}?" if near else f"There are {', '.join(names) or 'none'}.")
+            )
         found |= one
     return [n for n in names if n in found]

@@ -35,7 +35,7 @@ def probed(cell: Cell | str | Callable) -> Cell:
     if not cell.states:
         raise UsageError(f"probed({cell.name}): {cell.name} has no state to probe. Choose a recurrent cell.")
     graph, names = with_probes(cell.graph)
-    masks = tuple(name for name in cell.graph.inputs if name in cell.noise)          # these stay behind all others
+    masks = tuple(name for name in cell.graph.inputs if name in cell.noise)  # these stay behind all others
     graph = replace(graph, name=f"probed({cell.name})", inputs=(*cell.inputs, *names, *masks))
     return derived(cell, graph, "each new state with a probe")
 
@@ -54,10 +54,16 @@ def with_probes(graph: Graph) -> tuple[Graph, tuple[str, ...]]:
             state, name = probe_of[node.index]
             at = at + builder.leaf("input", name, graph.shape("state", state))
         moved.append(at.index)
-    new = replace(graph, name=f"probed({graph.name})", nodes=tuple(builder.nodes), inputs=(*graph.inputs, *names),
-                  output=moved[graph.output], new_states=tuple(moved[k] for k in graph.new_states),
-                  statements=tuple(replace(s, index=moved[s.index]) for s in graph.statements),
-                  clashes=tuple(replace(c, index=moved[c.index]) for c in graph.clashes))
+    new = replace(
+        graph,
+        name=f"probed({graph.name})",
+        nodes=tuple(builder.nodes),
+        inputs=(*graph.inputs, *names),
+        output=moved[graph.output],
+        new_states=tuple(moved[k] for k in graph.new_states),
+        statements=tuple(replace(s, index=moved[s.index]) for s in graph.statements),
+        clashes=tuple(replace(c, index=moved[c.index]) for c in graph.clashes),
+    )
     return new, names
 
 

@@ -17,11 +17,13 @@ from ..views.names import BEFORE, NOW, names_of
 from .derived import derived
 
 LAST = "_last"
-HIDDEN, SHORT = "...", 30        # stands for an equation of more than so many characters
+HIDDEN, SHORT = "...", 30  # stands for an equation of more than so many characters
 New = Callable | float
 
 
-def replace(cell: Cell | str | Callable, name: str | None = None, *, remember: tuple[str, ...] = (), **equations: New) -> Cell:
+def replace(
+    cell: Cell | str | Callable, name: str | None = None, *, remember: tuple[str, ...] = (), **equations: New
+) -> Cell:
     """The cell with other equations under the names that are given: a number, or a function of the cell's values.
 
     cell       a Cell, or a registered name
@@ -58,10 +60,11 @@ class _Replacing:
         self.call = ", ".join([cell.name, *(f"{n}={_shown(v)}" for n, v in equations.items())])
         self.lines = {s.index: k for k, s in enumerate(self.graph.statements)}
         self.roots = self._state_lines()
-        self.remembered = {name: self._remember(name) for name in
-                           ((remember,) if isinstance(remember, str) else remember)}
-        self.read: set[str] = set()               # remembered names that an equation takes
-        self.new: dict[str, Symbol] = {}          # new parameters and hyper-parameters
+        self.remembered = {
+            name: self._remember(name) for name in ((remember,) if isinstance(remember, str) else remember)
+        }
+        self.read: set[str] = set()  # remembered names that an equation takes
+        self.new: dict[str, Symbol] = {}  # new parameters and hyper-parameters
         for wanted, value in equations.items():
             self._check(wanted, value)
 
@@ -77,12 +80,16 @@ class _Replacing:
         states += [draft.value(index) for index, _ in self.remembered.values()]
         unused = [n for n in self.remembered if n not in self.read]
         if unused:
-            raise UsageError(f"replace({self.call}): {unused[0]} is remembered, and no equation takes {unused[0]}{LAST}.")
+            raise UsageError(
+                f"replace({self.call}): {unused[0]} is remembered, and no equation takes {unused[0]}{LAST}."
+            )
         new = draft.finish(f"replace({self.call})", None, states)
         texts = {n: _text(new, n, v) for n, v in self.equations.items()}
         given = ", ".join(f"{n}={text}" for n, text in texts.items())
         changed = ", ".join(f"another {n}" if text == HIDDEN else f"{n} = {text}" for n, text in texts.items())
-        return derived(self.cell, replaced(new, name=name or f"replace({self.cell.name}, {given})"), f"with {changed}")
+        return derived(
+            self.cell, replaced(new, name=name or f"replace({self.cell.name}, {given})"), f"with {changed}"
+        )
 
     def _changed(self, node: Node) -> Symbol | None:
         """What takes an old node's place, if its line is replaced."""
@@ -108,15 +115,17 @@ class _Replacing:
         for p in inspect.signature(function).parameters.values():
             if p.kind is p.KEYWORD_ONLY:
                 keywords[p.name] = self._new(name, p)
-            elif p.default is p.empty:              # a default is the author's own constant, as in `lambda f, k=k: ...`
+            elif p.default is p.empty:  # a default is the author's own constant, as in `lambda f, k=k: ...`
                 positional.append(self._argument(name, p.name, node))
         try:
             result = function(*positional, **keywords)
         except UnrolledError as error:
             raise CellError(f"CellError in replace({self.call}): {name}: {error}") from None
         if not isinstance(result, (Symbol, int, float)):
-            raise UsageError(f"replace({self.call}): {name} gives a {type(result).__name__}. Return a value of the cell "
-                             "language, or a number.")
+            raise UsageError(
+                f"replace({self.call}): {name} gives a {type(result).__name__}. Return a value of the cell "
+                "language, or a number."
+            )
         return self.draft.symbol(result)
 
     def _argument(self, name: str, wanted: str, node: Node) -> Symbol | float:
@@ -139,7 +148,9 @@ class _Replacing:
     def _find(self, name: str, line: int) -> int | None:
         """The old node of a name at a line: the latest line above, else a leaf, else the first line below."""
         above = [s.index for s in self.graph.statements[:line] if s.name == name]
-        leaf = next((n.index for n in self.graph.nodes if n.is_leaf and n.op != "constant" and n.value == name), None)
+        leaf = next(
+            (n.index for n in self.graph.nodes if n.is_leaf and n.op != "constant" and n.value == name), None
+        )
         below = [s.index for s in self.graph.statements[line:] if s.name == name]
         return above[-1] if above else leaf if leaf is not None else below[0] if below else None
 
@@ -149,8 +160,10 @@ class _Replacing:
             return self.remembered[base][1]
         leaf = self.graph.leaf("state", base)
         if leaf is None and self._is_line(base):
-            raise UsageError(f"replace({self.call}): an equation takes {wanted}, and {base} is no state of {self.cell.name}. "
-                             f"Say remember=({base!r},) to have its last value.")
+            raise UsageError(
+                f"replace({self.call}): an equation takes {wanted}, and {base} is no state of {self.cell.name}. "
+                f"Say remember=({base!r},) to have its last value."
+            )
         if leaf is None:
             raise UsageError(self._unknown(wanted, f"an equation takes {wanted}"))
         return self.draft.value(leaf.index)
@@ -159,7 +172,9 @@ class _Replacing:
         """The last line of that name, and the state that holds its value of the step before."""
         lines = [s.index for s in self.graph.statements if s.name == name]
         if name in self.graph.states:
-            raise UsageError(f"replace({self.call}): {name} is a state; its last value is {name}{LAST} already.")
+            raise UsageError(
+                f"replace({self.call}): {name} is a state; its last value is {name}{LAST} already."
+            )
         if not lines:
             raise UsageError(self._unknown(name, f"remember names {name}"))
         return lines[-1], self.draft.state(name, self.graph.nodes[lines[-1]].shape)
@@ -167,8 +182,10 @@ class _Replacing:
     def _new(self, equation: str, p: inspect.Parameter) -> Symbol | object:
         """A keyword-only argument: a new parameter, a new hyper-parameter, or a setting that shapes the graph."""
         if self._find(p.name, 0) is not None:
-            raise UsageError(f"replace({self.call}): {equation} makes a new parameter {p.name}, and {self.cell.name} has a "
-                             f"{p.name}. Take it as an ordinary argument, or choose another name.")
+            raise UsageError(
+                f"replace({self.call}): {equation} makes a new parameter {p.name}, and {self.cell.name} has a "
+                f"{p.name}. Take it as an ordinary argument, or choose another name."
+            )
         if p.default is p.empty:
             made = self.draft.parameter(p.name)
         elif isinstance(p.default, float):
@@ -182,22 +199,39 @@ class _Replacing:
         if not known:
             raise UsageError(self._unknown(name, f"{name} is replaced"))
         if not callable(value) and (isinstance(value, bool) or not isinstance(value, (int, float))):
-            raise UsageError(f"replace({self.cell.name}, {name}={value!r}): give a number, or a function of the cell's "
-                             f"values, e.g. {name}=lambda {name}: 0.5 * {name}")
+            raise UsageError(
+                f"replace({self.cell.name}, {name}={value!r}): give a number, or a function of the cell's "
+                f"values, e.g. {name}=lambda {name}: 0.5 * {name}"
+            )
 
     def _unknown(self, name: str, what: str) -> str:
-        known = list(dict.fromkeys([*self.graph.inputs, *self.graph.states, *(s.name for s in self.graph.statements),
-                                    *self.graph.parameters, *dict(self.graph.hyper)]))
+        known = list(
+            dict.fromkeys(
+                [
+                    *self.graph.inputs,
+                    *self.graph.states,
+                    *(s.name for s in self.graph.statements),
+                    *self.graph.parameters,
+                    *dict(self.graph.hyper),
+                ]
+            )
+        )
         near = get_close_matches(name, known, 3, 0.5)
         hint = f"Did you mean {' or '.join(near)}?" if near else f"It has {', '.join(known)}."
         return f"replace({self.call}): {what}, and {self.cell.name} has no value {name}. {hint}"
 
     def _circle(self, found: int, wanted: str) -> str:
-        trail = [self._name(self.graph.nodes[i]) for i in self.draft.open[self.draft.open.index(found):]]
+        trail = [self._name(self.graph.nodes[i]) for i in self.draft.open[self.draft.open.index(found) :]]
         names = [n for k, n in enumerate(trail) if n and n not in trail[:k]]
-        asked = "Take" if wanted in (*self.graph.states, *self.remembered) else f"Say remember=({wanted!r},) and take"
-        return (f"CellError in replace({self.call}): the equations go in a circle, "
-                f"{_chain([*names, wanted])}. {asked} {wanted}{LAST} for the value of the step before.")
+        asked = (
+            "Take"
+            if wanted in (*self.graph.states, *self.remembered)
+            else f"Say remember=({wanted!r},) and take"
+        )
+        return (
+            f"CellError in replace({self.call}): the equations go in a circle, "
+            f"{_chain([*names, wanted])}. {asked} {wanted}{LAST} for the value of the step before."
+        )
 
 
 def _shown(value: New) -> str:

@@ -11,7 +11,7 @@ from ..graph.node import Builder, Graph, Statement
 from ..ops import where
 from .derived import derived
 
-RESETS = "resets"         # the input's name; a layer that reads backwards knows it by this name, see layers/resets.py
+RESETS = "resets"  # the input's name; a layer that reads backwards knows it by this name, see layers/resets.py
 
 
 def resettable(cell: Cell | str | Callable) -> Cell:
@@ -42,8 +42,10 @@ def resettable(cell: Cell | str | Callable) -> Cell:
     if not graph.states:
         raise UsageError(f"resettable({cell.name}): {cell.name} has no state that could begin anew.")
     if RESETS in {*graph.inputs, *graph.states, *graph.parameters, *cell.hyper}:
-        raise UsageError(f"resettable({cell.name}): {cell.name} has something called {RESETS} already. "
-                         "Rename that, or leave the cell as it is if it can be reset.")
+        raise UsageError(
+            f"resettable({cell.name}): {cell.name} has something called {RESETS} already. "
+            "Rename that, or leave the cell as it is if it can be reset."
+        )
     begun = _with_resets(graph, cell, f"resettable({cell.name})")
     return derived(cell, begun, f"begins anew where {RESETS} is not 0")
 
@@ -60,10 +62,16 @@ def _with_resets(graph: Graph, cell: Cell, name: str) -> Graph:
             statements.append(Statement(name_before, at.index, None, "the first state at a reset"))
         moved.append(at.index)
     masks = tuple(n for n in graph.inputs if n in cell.noise)
-    return replace(graph, name=name, nodes=tuple(builder.nodes), inputs=(*cell.inputs, RESETS, *masks),
-                   output=moved[graph.output], new_states=tuple(moved[k] for k in graph.new_states),
-                   statements=(*statements, *(replace(s, index=moved[s.index]) for s in graph.statements)),
-                   clashes=tuple(replace(c, index=moved[c.index]) for c in graph.clashes))
+    return replace(
+        graph,
+        name=name,
+        nodes=tuple(builder.nodes),
+        inputs=(*cell.inputs, RESETS, *masks),
+        output=moved[graph.output],
+        new_states=tuple(moved[k] for k in graph.new_states),
+        statements=(*statements, *(replace(s, index=moved[s.index]) for s in graph.statements)),
+        clashes=tuple(replace(c, index=moved[c.index]) for c in graph.clashes),
+    )
 
 
 def _free(name: str, graph: Graph) -> str:

@@ -11,8 +11,12 @@ def columns(rows: Iterable[Sequence[str]], gap: str = "  ", right: Iterable[int]
     right = frozenset(right)
     most = max(map(len, rows), default=0)
     widths = [max(len(row[k]) for row in rows if k < len(row)) for k in range(most)]
-    return [gap.join(cell.rjust(w) if k in right else cell.ljust(w)
-                     for k, (cell, w) in enumerate(zip(row, widths))).rstrip() for row in rows]
+    return [
+        gap.join(
+            cell.rjust(w) if k in right else cell.ljust(w) for k, (cell, w) in enumerate(zip(row, widths))
+        ).rstrip()
+        for row in rows
+    ]
 
 
 def shape_text(shape: Sequence[str]) -> str:

@@ -11,7 +11,7 @@ from ..graph.node import Dim, Graph, Node, size
 from ..graph.simplify import split_concatenations
 from ..ops import OPS
 
-USUAL = 128      # width at which counts are printed
+USUAL = 128  # width at which counts are printed
 PRODUCTS = ("product", "product_t", "bilinear")
 
 
@@ -54,7 +54,10 @@ def widths_at(graph: Graph, given: Mapping[Dim, int], usual: int) -> dict[Dim, i
     for dim in (dim for node in graph.nodes for dim in node.shape or ()):
         for letter, divisor in re.findall(r"([A-Za-z_]\w*)/(\d+)", dim):
             by[letter] = lcm(by.get(letter, 1), int(divisor))
-    return {letter: given.get(letter, -(-usual // by.get(letter, 1)) * by.get(letter, 1)) for letter in (*graph.dims, "I", "H")}
+    return {
+        letter: given.get(letter, -(-usual // by.get(letter, 1)) * by.get(letter, 1))
+        for letter in (*graph.dims, "I", "H")
+    }
 
 
 def _elements(leaf: Node | None, sizes: dict[Dim, int]) -> int:

@@ -17,13 +17,55 @@ from .idioms import idiom
 from .names import OUTPUT, results_of
 from .reading import Reading
 
-GLYPHS = {"add": "+", "sub": "−", "mul": "⊙", "div": "÷", "product": "×", "less": "&lt;", "equal": "=", "sigmoid": "σ",
-          "maximum": "max", "minimum": "min", "where": "if", "sum": "Σ", "largest": "max", "concat": "[ , ]", "abs": "| |",
-          "sqrt": "√", "floor": "⌊ ⌋", "neg": "−", "size": "dim", "step": "&gt; 0", "layer_norm": "LN", "held": "hold"}
-KINDS = {"add": "add", "sub": "add", "mul": "mul", "div": "mul", "product": "product", "sigmoid": "sigmoid", "tanh": "tanh",
-         "where": "choice", "maximum": "choice", "minimum": "choice", "less": "choice", "equal": "choice", "step": "choice",
-         "sum": "over", "largest": "over", "mean": "over", "norm": "over", "softmax": "over", "layer_norm": "over",
-         "cumsum": "over", "concat": "over", "size": "over", "with a number": "number"}
+GLYPHS = {
+    "add": "+",
+    "sub": "−",
+    "mul": "⊙",
+    "div": "÷",
+    "product": "×",
+    "less": "&lt;",
+    "equal": "=",
+    "sigmoid": "σ",
+    "maximum": "max",
+    "minimum": "min",
+    "where": "if",
+    "sum": "Σ",
+    "largest": "max",
+    "concat": "[ , ]",
+    "abs": "| |",
+    "sqrt": "√",
+    "floor": "⌊ ⌋",
+    "neg": "−",
+    "size": "dim",
+    "step": "&gt; 0",
+    "layer_norm": "LN",
+    "held": "hold",
+}
+KINDS = {
+    "add": "add",
+    "sub": "add",
+    "mul": "mul",
+    "div": "mul",
+    "product": "product",
+    "sigmoid": "sigmoid",
+    "tanh": "tanh",
+    "where": "choice",
+    "maximum": "choice",
+    "minimum": "choice",
+    "less": "choice",
+    "equal": "choice",
+    "step": "choice",
+    "sum": "over",
+    "largest": "over",
+    "mean": "over",
+    "norm": "over",
+    "softmax": "over",
+    "layer_norm": "over",
+    "cumsum": "over",
+    "concat": "over",
+    "size": "over",
+    "with a number": "number",
+}
 # What an argument is to its node, where the order matters.
 NOTES = {"sub": ("", "−"), "div": ("", "÷"), "where": ("if", "then", "else"), "less": ("", "than")}
 
@@ -75,7 +117,7 @@ def diagram(graph: Graph, *, steps: int = 1, parts: bool = False) -> Diagram:
     for step in range(1, steps + 1):
         drawn = _Step(graph, made, "" if steps == 1 else str(step), carried, parts)
         keys = [drawn.result(name, index) for name, index in results_of(graph)]
-        carried = dict(zip(graph.states, keys[len(keys) - len(graph.states):]))
+        carried = dict(zip(graph.states, keys[len(keys) - len(graph.states) :]))
     return made
 
 
@@ -83,7 +125,13 @@ class _Step:
     """One step while it is drawn."""
 
     def __init__(self, graph: Graph, made: Diagram, step: str, carried: dict[str, str], parts: bool):
-        self.read, self.nodes, self.made, self.parts, self.carried = Reading(graph, step), graph.nodes, made, parts, carried
+        self.read, self.nodes, self.made, self.parts, self.carried = (
+            Reading(graph, step),
+            graph.nodes,
+            made,
+            parts,
+            carried,
+        )
         self.keys: dict[int, str] = {}
 
     # --- keys and labels
@@ -106,7 +154,7 @@ class _Step:
         """The node of a value that leaves the step."""
         key = f"s{self.read.step}result{results_of(self.read.graph).index((name, index))}"
         source = self.draw(index, plain=True)
-        own = name == OUTPUT and index not in self.read.graph.new_states      # the author's name of the output
+        own = name == OUTPUT and index not in self.read.graph.new_states  # the author's name of the output
         label = self.read.markup(self.read.names.get(index, name) if own else name)
         return self.made.add(Part(key, "state", label, step=self.number(), made=True), [(source, "")])
 
@@ -136,21 +184,42 @@ class _Step:
         return self._operation(index, node)
 
     def _leaf(self, index: int, node: Node) -> str:
-        kind = node.op if node.op in ("input", "state") else "parameter" if self.read.is_weight(index) else "constant"
+        kind = (
+            node.op
+            if node.op in ("input", "state")
+            else "parameter"
+            if self.read.is_weight(index)
+            else "constant"
+        )
         if index in self.read.names:
             label = self.read.leaf_markup(index)
         else:
             label = constant(node.value) if node.op == "constant" else self.read.formula(index)
         moving = self.read.moving[index]
         before = node.op == "state" or not moving
-        return self.made.add(Part(self.key(index), kind, label, step=0 if before else self.number(),
-                                  weights=(label,) if kind == "parameter" else ()))
+        return self.made.add(
+            Part(
+                self.key(index),
+                kind,
+                label,
+                step=0 if before else self.number(),
+                weights=(label,) if kind == "parameter" else (),
+            )
+        )
 
     def _part(self, index: int, op: str, args: Iterable[int], label: str = "") -> str:
         notes = NOTES.get(op, ())
         sources = [(self.draw(a), notes[k] if k < len(notes) else "") for k, a in enumerate(args)]
-        return self.made.add(Part(self.key(index), KINDS.get(op, "function"), label or GLYPHS.get(op, escape(op)),
-                                  self.name(index), self.number()), sources)
+        return self.made.add(
+            Part(
+                self.key(index),
+                KINDS.get(op, "function"),
+                label or GLYPHS.get(op, escape(op)),
+                self.name(index),
+                self.number(),
+            ),
+            sources,
+        )
 
     def _operation(self, index: int, node: Node) -> str:
         """A primitive; one of its arguments, if it is a number, stands in the node."""
@@ -183,14 +252,17 @@ class _Step:
         others = [t for t in terms if t not in boxed]
         if not others:
             return self._box(index, boxed)
-        sources = [(self._box(index, boxed, "box"), ""), *((self.draw(i), "−" if s == "−" else "") for i, s in others)]
+        sources = [
+            (self._box(index, boxed, "box"), ""),
+            *((self.draw(i), "−" if s == "−" else "") for i, s in others),
+        ]
         return self.made.add(Part(self.key(index), "add", "+", self.name(index), self.number()), sources)
 
     def _box(self, index: int, terms: list[tuple[int, str]], suffix: str = "") -> str:
         """One box for products of weights and what is added to them."""
         lines, sources, weights = [], [], []
         for k, (term, sign) in enumerate(terms):
-            own = term == index                # made here, whatever it is called
+            own = term == index  # made here, whatever it is called
             said = self.read.formula(term) if own else self.read.term(term)
             lines.append((f" {sign} " if k else "−" if sign == "−" else "") + said)
             sources += [(self.draw(v), "") for v in self.read.values(term)]

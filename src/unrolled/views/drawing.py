@@ -20,26 +20,41 @@ FORMATS, THEMES = ("svg", "png", "pdf"), ("auto", "light", "dark")
 SECONDS = 120
 # Name -> (on a light page, on a dark one). No two alike on a side: a colour is found again by its number.
 INK = {
-    "page": ("#ffffff", "#14171c"), "text": ("#1c2430", "#e8ebf0"), "soft": ("#5d6776", "#a3acb9"),
-    "line": ("#7b8594", "#8b95a5"), "frame": ("#d3d8e0", "#3a424e"), "panel": ("#f6f7f9", "#1b2027"),
+    "page": ("#ffffff", "#14171c"),
+    "text": ("#1c2430", "#e8ebf0"),
+    "soft": ("#5d6776", "#a3acb9"),
+    "line": ("#7b8594", "#8b95a5"),
+    "frame": ("#d3d8e0", "#3a424e"),
+    "panel": ("#f6f7f9", "#1b2027"),
     "weight": ("#a3480b", "#f2ae72"),
-    "blue": ("#dbe8fd", "#1d3a63"), "blue_line": ("#3a6fc4", "#7caaf0"),
-    "green": ("#dcf3e1", "#1c4a2c"), "green_line": ("#2f8f4e", "#71c98c"),
-    "violet": ("#ece3fb", "#43306b"), "violet_line": ("#7a53c0", "#b79bf0"),
-    "yellow": ("#fdf0c4", "#554511"), "yellow_line": ("#b08312", "#e2bf57"),
-    "red": ("#fde0e2", "#632a33"), "red_line": ("#c9475a", "#f0909d"),
-    "teal": ("#d6f1f1", "#164a4c"), "teal_line": ("#20868a", "#66c5c8"),
-    "grey": ("#e9ecf0", "#2f3742"), "grey_line": ("#68727f", "#9aa4b2"),
+    "blue": ("#dbe8fd", "#1d3a63"),
+    "blue_line": ("#3a6fc4", "#7caaf0"),
+    "green": ("#dcf3e1", "#1c4a2c"),
+    "green_line": ("#2f8f4e", "#71c98c"),
+    "violet": ("#ece3fb", "#43306b"),
+    "violet_line": ("#7a53c0", "#b79bf0"),
+    "yellow": ("#fdf0c4", "#554511"),
+    "yellow_line": ("#b08312", "#e2bf57"),
+    "red": ("#fde0e2", "#632a33"),
+    "red_line": ("#c9475a", "#f0909d"),
+    "teal": ("#d6f1f1", "#164a4c"),
+    "teal_line": ("#20868a", "#66c5c8"),
+    "grey": ("#e9ecf0", "#2f3742"),
+    "grey_line": ("#68727f", "#9aa4b2"),
 }
 # Runs apart, so that nothing the C libraries print or do can hurt the process that asked.
 DRAW = """import sys, pygraphviz
 source = sys.stdin.buffer.read().decode()
 sys.stdout.buffer.write(pygraphviz.AGraph(string=source).draw(format=sys.argv[1], prog="dot"))"""
-LOWER, HIGHER = 0.22, 0.38           # how far below and above the line indices stand, in their own height over 0.7
+LOWER, HIGHER = 0.22, 0.38  # how far below and above the line indices stand, in their own height over 0.7
 NODE = re.compile(r'<g id="node\d+" class="node">.*?</g>', re.DOTALL)
-SHAPE = re.compile(r'<polygon [^>]*points="([^"]*)"|<ellipse [^>]*cx="([^"]*)" cy="([^"]*)" rx="([^"]*)" ry="([^"]*)"')
+SHAPE = re.compile(
+    r'<polygon [^>]*points="([^"]*)"|<ellipse [^>]*cx="([^"]*)" cy="([^"]*)" rx="([^"]*)" ry="([^"]*)"'
+)
 # Graphviz writes a text for each run of a label in one style; those of a line are as high and stand one behind the other.
-RUN = re.compile(r'<text text-anchor="\w+" x="([^"]*)" y="([^"]*)" font-family="([^"]*)"([^>]*)>([^<]*)</text>\n')
+RUN = re.compile(
+    r'<text text-anchor="\w+" x="([^"]*)" y="([^"]*)" font-family="([^"]*)"([^>]*)>([^<]*)</text>\n'
+)
 RUNS = re.compile(r'<text [^>]* (y="[^"]*")[^>]*>[^<]*</text>\n(?:<text [^>]* \1[^>]*>[^<]*</text>\n)*')
 FONT = "'STIX Two Text', 'Times New Roman', Times, 'Liberation Serif', serif"
 
@@ -91,8 +106,10 @@ def format_of(file: str | Path | None, theme: str) -> str:
         path = Path(file)
         kind = path.suffix.lower().lstrip(".")
         if kind not in FORMATS:
-            raise UsageError(f"{path}: {f'.{kind}' if kind else 'a name without an ending'} is no format of a picture: write "
-                             f"{path.stem}.svg, {path.stem}.png or {path.stem}.pdf.")
+            raise UsageError(
+                f"{path}: {f'.{kind}' if kind else 'a name without an ending'} is no format of a picture: write "
+                f"{path.stem}.svg, {path.stem}.png or {path.stem}.pdf."
+            )
         if not path.parent.is_dir():
             raise UsageError(f"{path}: the folder {path.parent} does not exist: make it, or write elsewhere.")
     if theme not in THEMES:
@@ -106,12 +123,16 @@ def _laid_out(source: str, kind: str) -> bytes:
     elif shutil.which("dot"):
         command = ["dot", f"-T{kind}"]
     else:
-        raise UsageError("pictures are laid out by Graphviz, which is not installed: pip install \"unrolled[pictures]\" "
-                         "(or pip install pygraphviz, or your system's package graphviz).")
+        raise UsageError(
+            'pictures are laid out by Graphviz, which is not installed: pip install "unrolled[pictures]" '
+            "(or pip install pygraphviz, or your system's package graphviz)."
+        )
     try:
         done = subprocess.run(command, input=source.encode("utf-8"), capture_output=True, timeout=SECONDS)
     except subprocess.TimeoutExpired:
-        raise UsageError(f"Graphviz did not lay the picture out within {SECONDS} seconds: draw fewer steps.") from None
+        raise UsageError(
+            f"Graphviz did not lay the picture out within {SECONDS} seconds: draw fewer steps."
+        ) from None
     if done.returncode or not done.stdout:
         said = done.stderr.decode("utf-8", "replace").strip().splitlines()
         raise UsageError(f"Graphviz cannot draw this: {said[-1] if said else f'exit code {done.returncode}'}")
@@ -126,15 +147,17 @@ def _recoloured(text: str) -> str:
 
 def _styled(picture: str, theme: str, title: str) -> str:
     """SVG for a page: without a prolog, with a style of its own, indices lowered in a way that every browser knows."""
-    picture = picture[picture.index("<svg"):]
+    picture = picture[picture.index("<svg") :]
     picture = re.sub(r"<!--.*?-->\n?", "", picture, flags=re.DOTALL)
-    picture = re.sub(r"<title>.*?</title>\n?", "", picture)          # Graphviz's node names, which browsers show as hints
+    picture = re.sub(
+        r"<title>.*?</title>\n?", "", picture
+    )  # Graphviz's node names, which browsers show as hints
     picture = picture.replace(' font-family="Times,serif"', "").replace(' xml:space="preserve"', "")
     picture = NODE.sub(_node, picture)
     said = f"<title>{_escaped(title)}</title>\n" if title else ""
     head = f'<svg class="unrolled-picture" role="img"{_label(title)}'
-    body = picture[picture.index(">") + 1:].lstrip("\n")
-    return f"{head}{picture[4:picture.index('>')]}>\n{said}<style>{_style(theme)}</style>\n{body}"
+    body = picture[picture.index(">") + 1 :].lstrip("\n")
+    return f"{head}{picture[4 : picture.index('>')]}>\n{said}<style>{_style(theme)}</style>\n{body}"
 
 
 def _label(title: str) -> str:
@@ -161,10 +184,13 @@ def _line(line: str, shape: Sequence[tuple[float, float]]) -> str:
         at = f'text-anchor="middle" x="{(min(ends) + max(ends)) / 2:.2f}"'
     lowered, spans = 0.0, []
     for *_, look, text in runs:
-        shift, size = re.search(r' baseline-shift="(\w+)"', look), float(re.search(r'font-size="([\d.]+)"', look)[1])
+        shift, size = (
+            re.search(r' baseline-shift="(\w+)"', look),
+            float(re.search(r'font-size="([\d.]+)"', look)[1]),
+        )
         wanted = size * (LOWER if shift[1] == "sub" else -HIGHER) / 0.7 if shift else 0.0
         moved = f' dy="{wanted - lowered:.2f}"' if wanted != lowered else ""
-        spans.append(f'<tspan{moved}{look.replace(shift[0], "") if shift else look}>{text}</tspan>')
+        spans.append(f"<tspan{moved}{look.replace(shift[0], '') if shift else look}>{text}</tspan>")
         lowered = wanted
     return f'<text {at} y="{y}" font-family="{family}">{"".join(spans)}</text>\n'
 
@@ -189,8 +215,11 @@ def following(kind: str, rule: str) -> str:
     rule   for one colour: {what} is fill or stroke, {colour} the light one's number, {name} its name
     """
     light, dark = ("".join(f"--{name}:{pair[side]};" for name, pair in INK.items()) for side in (0, 1))
-    rules = "".join(f".{kind} " + rule.format(what=what, colour=pair[0], name=name)
-                    for name, pair in INK.items() for what in ("fill", "stroke"))
+    rules = "".join(
+        f".{kind} " + rule.format(what=what, colour=pair[0], name=name)
+        for name, pair in INK.items()
+        for what in ("fill", "stroke")
+    )
     return f".{kind}{{{light}}}@media screen and (prefers-color-scheme:dark){{.{kind}{{{dark}}}}}{rules}"
 
 

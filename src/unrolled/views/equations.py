@@ -15,7 +15,12 @@ from .idioms import idioms, right_side
 from .names import OUTPUT, names_of, results_of, timeless
 
 TORCH_DRAW = "uniform, +-1/sqrt(H)"
-MEANING = {"phase": "exp(uniform, 0 to log 1000)", "shift": "uniform, 0 to the period", "zeros": "0", "ones": "1"}
+MEANING = {
+    "phase": "exp(uniform, 0 to log 1000)",
+    "shift": "uniform, 0 to the period",
+    "zeros": "0",
+    "ones": "1",
+}
 
 
 def equations(graph: Graph) -> list[str]:
@@ -30,8 +35,12 @@ def equations(graph: Graph) -> list[str]:
     for name, index in results_of(graph):
         said = names.get(index)
         if said is None or (said != name and name != OUTPUT):
-            rows.append([f"{name} = {said or right_side(graph.nodes, index, names, forms)}",
-                         "# output" if name == OUTPUT else "# new state"])
+            rows.append(
+                [
+                    f"{name} = {said or right_side(graph.nodes, index, names, forms)}",
+                    "# output" if name == OUTPUT else "# new state",
+                ]
+            )
     return [printable(timeless(line, graph)) for line in columns(rows, gap="      ")]
 
 
@@ -57,25 +66,45 @@ def initial(value: float | str | None) -> str:
     return MEANING.get(value, value) if isinstance(value, str) else constant(value)
 
 
-def card(name: str, graph: Graph, *, doc: str, papers: Sequence[str], hyper: Mapping[str, object],
-         init: Mapping[str, float | str], fixed: Sequence[str],
-         start: Mapping[str, float], widths: Mapping[Dim, int], masks: Mapping[str, str] = MappingProxyType({})) -> str:
+def card(
+    name: str,
+    graph: Graph,
+    *,
+    doc: str,
+    papers: Sequence[str],
+    hyper: Mapping[str, object],
+    init: Mapping[str, float | str],
+    fixed: Sequence[str],
+    start: Mapping[str, float],
+    widths: Mapping[Dim, int],
+    masks: Mapping[str, str] = MappingProxyType({}),
+) -> str:
     """Everything about a cell on one page: its sentence, its equations, then what they rest on.
 
     The arguments are a Cell's fields, its papers as full citations, and what its masks are; `print(cell)` is this text.
     """
     if masks:
-        graph = replace(graph, inputs=tuple(n for n in graph.inputs if n not in masks),
-                        parameters=tuple(n for n in graph.parameters if n not in masks))
-    facts = [("input" if len(graph.inputs) == 1 else "inputs", _leaves(graph, "input", graph.inputs, {})),
-             ("states", _leaves(graph, "state", graph.states, start) or "none"),
-             ("output", _output(graph))]
+        graph = replace(
+            graph,
+            inputs=tuple(n for n in graph.inputs if n not in masks),
+            parameters=tuple(n for n in graph.parameters if n not in masks),
+        )
+    facts = [
+        ("input" if len(graph.inputs) == 1 else "inputs", _leaves(graph, "input", graph.inputs, {})),
+        ("states", _leaves(graph, "state", graph.states, start) or "none"),
+        ("output", _output(graph)),
+    ]
     facts += [("" if k else "masks", f"{name}: {what}") for k, (name, what) in enumerate(masks.items())]
     if hyper:
         facts.append(("settings", ", ".join(f"{k} = {v!r}" for k, v in hyper.items())))
-    facts += [("parameters" if k == 0 else "", line) for k, line in enumerate(parameter_table(graph, init, fixed))]
+    facts += [
+        ("parameters" if k == 0 else "", line) for k, line in enumerate(parameter_table(graph, init, fixed))
+    ]
     facts.append(("counts", _counts(graph, widths)))
-    facts += [("" if k else "paper" if len(papers) == 1 else "papers", line) for k, line in enumerate(_wrapped(papers))]
+    facts += [
+        ("" if k else "paper" if len(papers) == 1 else "papers", line)
+        for k, line in enumerate(_wrapped(papers))
+    ]
     said = paragraphs(doc)
     facts += [("" if k else "note", line) for k, line in enumerate(_wrapped(said[1:]))]
     title = f"{name}: {said[0]}" if said else name
@@ -85,13 +114,18 @@ def card(name: str, graph: Graph, *, doc: str, papers: Sequence[str], hyper: Map
 
 
 def _wrapped(texts: Sequence[str]) -> list[str]:
-    return [line for text in texts
-            for line in wrap(text, 100, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)]
+    return [
+        line
+        for text in texts
+        for line in wrap(text, 100, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
+    ]
 
 
 def _leaves(graph: Graph, kind: str, names: Sequence[str], start: Mapping[str, float]) -> str:
-    return ", ".join(f"{n} {shape_text(graph.shape(kind, n))}{f', at first {constant(start[n])}' if n in start else ''}"
-                     for n in names)
+    return ", ".join(
+        f"{n} {shape_text(graph.shape(kind, n))}{f', at first {constant(start[n])}' if n in start else ''}"
+        for n in names
+    )
 
 
 def _output(graph: Graph) -> str:
@@ -105,5 +139,7 @@ def _counts(graph: Graph, widths: Mapping[Dim, int]) -> str:
     found = count(graph, sizes)
     at = " = ".join([letter for letter, n in sizes.items() if n == USUAL]) + f" = {USUAL}"
     others = "".join(f", {letter} = {n}" for letter, n in sizes.items() if n != USUAL)
-    return (f"{found.parameters:,} parameters ({found.bytes / 1024:,.0f} KiB in float32), "
-            f"{found.flops:,} operations per step and row, at {at}{others}")
+    return (
+        f"{found.parameters:,} parameters ({found.bytes / 1024:,.0f} KiB in float32), "
+        f"{found.flops:,} operations per step and row, at {at}{others}"
+    )

@@ -10,8 +10,8 @@ from ..ops import OPS, Op
 ATOM, POWER = 9, 5
 # Written after its argument, so that the argument needs brackets of its own: W.T, U[0], g[:, I:I+H].
 POSTFIX = ("transpose", "index", "part", "columns", "product_t")
-SIGNS = {row.text[4]: row.precedence for row in OPS.values() if row.text[:4] == "{0} "}      # + - * / @ <
-NOTHING_TO = {"add": 0.0, "mul": 1.0}      # operand that leaves the other as it is
+SIGNS = {row.text[4]: row.precedence for row in OPS.values() if row.text[:4] == "{0} "}  # + - * / @ <
+NOTHING_TO = {"add": 0.0, "mul": 1.0}  # operand that leaves the other as it is
 
 
 def expression(nodes: Sequence[Node], index: int, names: Mapping[int, str]) -> str:
@@ -53,10 +53,12 @@ def _made(nodes: Sequence[Node], index: int, names: Mapping[int, str]) -> tuple[
         return shorter
     row = OPS[node.op]
     given = [_text(nodes, a, names) for a in node.args]
-    if row.text == "{0}":                      # an alias, or a number spread over a vector: what it is made of
+    if row.text == "{0}":  # an alias, or a number spread over a vector: what it is made of
         return given[0]
     inner = [_bracketed(text, held, _least(node, k)) for k, (text, held) in enumerate(given)]
-    return row.text.format(*inner, all=", ".join(inner), value=_value(node)), ATOM if _is_call(row) else row.precedence
+    return row.text.format(*inner, all=", ".join(inner), value=_value(node)), ATOM if _is_call(
+        row
+    ) else row.precedence
 
 
 def _shorter(nodes: Sequence[Node], node: Node, names: Mapping[int, str]) -> tuple[str, int] | None:
@@ -80,7 +82,7 @@ def _least(node: Node, k: int) -> int:
         return 0
     if node.op in POSTFIX and k == 0:
         return ATOM
-    groups_left = row.text.startswith("{0} ") and node.op != "less"        # a - b - c is (a - b) - c
+    groups_left = row.text.startswith("{0} ") and node.op != "less"  # a - b - c is (a - b) - c
     return row.precedence if k == 0 and groups_left else row.precedence + 1
 
 

@@ -9,12 +9,25 @@ from pathlib import Path
 from ..errors import UsageError
 from .drawing import INK, following, format_of
 
-LOOK = {"font.family": "serif", "font.serif": ["STIXGeneral"], "mathtext.fontset": "stix", "svg.fonttype": "path",
-        "svg.hashsalt": "unrolled"}
+LOOK = {
+    "font.family": "serif",
+    "font.serif": ["STIXGeneral"],
+    "mathtext.fontset": "stix",
+    "svg.fonttype": "path",
+    "svg.hashsalt": "unrolled",
+}
 
 
-def figure(file: str | Path, size: tuple[float, float], fill: Callable, *, theme: str = "auto", title: str = "",
-           look: Mapping[str, object] | None = None, tight: bool = False) -> None:
+def figure(
+    file: str | Path,
+    size: tuple[float, float],
+    fill: Callable,
+    *,
+    theme: str = "auto",
+    title: str = "",
+    look: Mapping[str, object] | None = None,
+    tight: bool = False,
+) -> None:
     """Writes a figure.
 
     file   .svg, .png or .pdf
@@ -34,18 +47,28 @@ def figure(file: str | Path, size: tuple[float, float], fill: Callable, *, theme
         import matplotlib
         from matplotlib.figure import Figure
     except ImportError:
-        raise UsageError('the figure is drawn by matplotlib, which is not installed: pip install "unrolled[figures]" '
-                         "(or pip install matplotlib).") from None
+        raise UsageError(
+            'the figure is drawn by matplotlib, which is not installed: pip install "unrolled[figures]" '
+            "(or pip install matplotlib)."
+        ) from None
     ink = {name: pair[theme == "dark"] for name, pair in INK.items()}
-    shared = {**LOOK, "figure.facecolor": "none" if kind == "svg" else ink["page"], "text.color": ink["text"],
-              "axes.labelcolor": ink["text"], "xtick.color": ink["soft"], "ytick.color": ink["soft"]}
+    shared = {
+        **LOOK,
+        "figure.facecolor": "none" if kind == "svg" else ink["page"],
+        "text.color": ink["text"],
+        "axes.labelcolor": ink["text"],
+        "xtick.color": ink["soft"],
+        "ytick.color": ink["soft"],
+    }
     with matplotlib.rc_context({**shared, **(look or {})}):
         made = Figure(size, layout="constrained")
         fill(made, ink)
         cut = {"bbox_inches": "tight", "pad_inches": 0.12} if tight else {}
         made.savefig(file, dpi=200, metadata={"Date": None} if kind == "svg" else None, **cut)
     if kind == "svg":
-        file.write_text(_following(file.read_text(encoding="utf-8"), theme, title), encoding="utf-8", newline="\n")
+        file.write_text(
+            _following(file.read_text(encoding="utf-8"), theme, title), encoding="utf-8", newline="\n"
+        )
 
 
 def _following(svg: str, theme: str, title: str) -> str:

@@ -10,9 +10,9 @@ from pathlib import Path
 from .figure import figure
 
 LINES = ("red_line", "yellow_line", "blue_line", "teal_line", "violet_line", "green_line", "grey_line")
-WIDTH, CURVES, MAP = 10.0, 3.6, 2.5          # inches: of all, height of the curves, height of a row of maps
-ACROSS = 4                                   # maps in a row
-LOWEST = 1e-30                               # what is smaller is left out
+WIDTH, CURVES, MAP = 10.0, 3.6, 2.5  # inches: of all, height of the curves, height of a row of maps
+ACROSS = 4  # maps in a row
+LOWEST = 1e-30  # what is smaller is left out
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,9 @@ class Curve:
     pairs: Sequence[Sequence[float]]
 
 
-def flow_figure(curves: Sequence[Curve], text: str, step: int, file: str | Path, *, theme: str = "auto") -> None:
+def flow_figure(
+    curves: Sequence[Curve], text: str, step: int, file: str | Path, *, theme: str = "auto"
+) -> None:
     """Draws the curves over the text's characters, and a map of all pairs (t, k) for each net.
 
     step   the t of the curves: text[step] is the last character that was read
@@ -41,27 +43,38 @@ def flow_figure(curves: Sequence[Curve], text: str, step: int, file: str | Path,
         _curves(above.subplots(), curves, text, step, ink)
         _maps(below, below.subplots(rows, min(ACROSS, len(curves)), squeeze=False), curves, ink)
 
-    figure(file, (WIDTH, CURVES + MAP * rows), fill, theme=theme, look={"font.size": 9, "axes.titlesize": 10}, tight=True,
-           title="Gradient through time")
+    figure(
+        file,
+        (WIDTH, CURVES + MAP * rows),
+        fill,
+        theme=theme,
+        look={"font.size": 9, "axes.titlesize": 10},
+        tight=True,
+        title="Gradient through time",
+    )
 
 
 def _curves(axes, curves: Sequence[Curve], text: str, step: int, ink: dict[str, str]) -> None:
     """Norms on a log scale, clipped ones dashed; the text stands below, one character a step."""
     for number, curve in enumerate(curves):
         colour = ink[LINES[number % len(LINES)]]
-        axes.plot(range(step + 1), _drawable(curve.norms[:step + 1]), color=colour, lw=1.8, label=curve.name)
-        axes.plot(range(step + 1), _drawable(curve.clipped[:step + 1]), color=colour, lw=1.0, ls=(0, (3, 2)))
+        axes.plot(range(step + 1), _drawable(curve.norms[: step + 1]), color=colour, lw=1.8, label=curve.name)
+        axes.plot(range(step + 1), _drawable(curve.clipped[: step + 1]), color=colour, lw=1.0, ls=(0, (3, 2)))
     axes.set_yscale("log")
     axes.set_facecolor("none")
     axes.set_xlim(-0.5, step + 0.5)
-    axes.set_xticks(range(step + 1), ["␣" if c == " " else c for c in text[:step + 1]])
+    axes.set_xticks(range(step + 1), ["␣" if c == " " else c for c in text[: step + 1]])
     axes.tick_params(length=0)
     axes.grid(axis="y", color=ink["frame"], lw=0.6)
     axes.spines[["top", "right", "left"]].set_visible(False)
     axes.spines["bottom"].set_color(ink["frame"])
     axes.set_ylabel("‖∂L/∂state‖ after each character")
-    axes.set_title(f"What the loss of “{text[step + 1]}” after “{text[max(0, step - 6):step + 1]}” says to the state long before "
-                   "(dashed: gradient clipped)", loc="left", color=ink["text"])
+    axes.set_title(
+        f"What the loss of “{text[step + 1]}” after “{text[max(0, step - 6) : step + 1]}” says to the state long before "
+        "(dashed: gradient clipped)",
+        loc="left",
+        color=ink["text"],
+    )
     axes.legend(frameon=False, loc="center left", bbox_to_anchor=(1.0, 0.5), labelcolor=ink["text"])
 
 
@@ -69,15 +82,17 @@ def _maps(below, places, curves: Sequence[Curve], ink: dict[str, str]) -> None:
     """log10 of the norm for every pair, one scale for all nets."""
     image = None
     for axes, curve in zip(places.flat, curves):
-        values = [[math.log10(max(v, LOWEST)) if k <= t else math.nan for k, v in enumerate(row)]
-                  for t, row in enumerate(curve.pairs)]
+        values = [
+            [math.log10(max(v, LOWEST)) if k <= t else math.nan for k, v in enumerate(row)]
+            for t, row in enumerate(curve.pairs)
+        ]
         image = axes.imshow(values, vmin=-12, vmax=4, cmap="RdYlBu_r", interpolation="nearest")
         axes.set_title(curve.name, color=ink["text"])
         axes.set_facecolor("none")
         axes.set_xlabel("state after step k")
         axes.tick_params(length=0)
         axes.spines[:].set_visible(False)
-    for axes in list(places.flat)[len(curves):]:
+    for axes in list(places.flat)[len(curves) :]:
         axes.set_visible(False)
     for row in places:
         row[0].set_ylabel("loss at step t")

@@ -56,8 +56,12 @@ def _fits(nodes: Sequence[Node], index: int, pattern: Sequence[Node], at: int, b
     wanted, found = pattern[at], nodes[index]
     if wanted.op == "input":
         return bound.setdefault(at, index) == index
-    if wanted.op == "size" and found.op in ("width", "constant"):       # the width, once it is known
+    if wanted.op == "size" and found.op in ("width", "constant"):  # the width, once it is known
         width = f"{found.value:g}" if found.op == "constant" else found.value
         return nodes[bound[0]].shape == (width,)
-    return (found.op == wanted.op and found.value == wanted.value and len(found.args) == len(wanted.args)
-            and all(_fits(nodes, a, pattern, b, bound) for a, b in zip(found.args, wanted.args)))
+    return (
+        found.op == wanted.op
+        and found.value == wanted.value
+        and len(found.args) == len(wanted.args)
+        and all(_fits(nodes, a, pattern, b, bound) for a, b in zip(found.args, wanted.args))
+    )

@@ -12,11 +12,15 @@ from .names import OUTPUT, names_of, results_of, timeless
 from .symbols import latex_name, latex_text
 
 SUM, PRODUCT, ATOM = 2, 3, 9
-FORMS = {"softmax": r"\mathrm{{softmax}}\left({0}\right)", "layer_norm": r"\mathrm{{LN}}\left({0}\right)",
-         "mean": r"\mathrm{{mean}}\left({0}\right)", "norm": r"\left\lVert {0} \right\rVert"}
+FORMS = {
+    "softmax": r"\mathrm{{softmax}}\left({0}\right)",
+    "layer_norm": r"\mathrm{{LN}}\left({0}\right)",
+    "mean": r"\mathrm{{mean}}\left({0}\right)",
+    "norm": r"\left\lVert {0} \right\rVert",
+}
 TALL = (r"\frac", r"\begin", r"\sqrt")
 MEMBER = r"\left[{all}\right]"
-WIDE = 78                  # letters, about, after which a long sum goes on in a line of its own
+WIDE = 78  # letters, about, after which a long sum goes on in a line of its own
 
 
 def latex(graph: Graph, *, comments: bool = False, numbered: bool = False) -> str:
@@ -31,14 +35,19 @@ def latex(graph: Graph, *, comments: bool = False, numbered: bool = False) -> st
     """
     names = {index: latex_name(timeless(said, graph)) for index, said in names_of(graph).items()}
     used = frozenset(needed(graph.nodes, [graph.output, *graph.new_states]))
-    rows = [(names[s.index], latex_expression(graph.nodes, s.index, names), s.comment)
-            for s in graph.statements if s.index in used]
+    rows = [
+        (names[s.index], latex_expression(graph.nodes, s.index, names), s.comment)
+        for s in graph.statements
+        if s.index in used
+    ]
     for said, index in results_of(graph):
         name = latex_name(timeless(said, graph))
         if index not in names or (names[index] != name and said != OUTPUT):
             rows.append((name, names.get(index) or latex_expression(graph.nodes, index, names), None))
-    lines = [f"  {left} &= {_broken(right)}" + (f" && {latex_text(said)}" if comments and said else "")
-             for left, right, said in rows]
+    lines = [
+        f"  {left} &= {_broken(right)}" + (f" && {latex_text(said)}" if comments and said else "")
+        for left, right, said in rows
+    ]
     kind = "align" if numbered else "align*"
     return f"\\begin{{{kind}}}\n" + " \\\\\n".join(lines) + f"\n\\end{{{kind}}}"
 
@@ -84,7 +93,7 @@ def _made(nodes, index: int, names) -> tuple[str, int]:
         return made
     row = OPS[node.op]
     given = [_text(nodes, a, names) for a in node.args]
-    if row.latex == "{0}":                      # an alias, or a number spread over a vector
+    if row.latex == "{0}":  # an alias, or a number spread over a vector
         return given[0]
     if r"\left" in row.latex or r"\frac" in row.latex or r"\sqrt" in row.latex or r"\lfloor" in row.latex:
         return _called(row.latex, *(text for text, _ in given)), ATOM
@@ -206,8 +215,17 @@ def _joined(nodes, node: Node, names):
     return _called(MEMBER, *(_text(nodes, a, names)[0] for a in node.args)), ATOM
 
 
-SPECIAL = {"add": _sum, "mul": _elementwise, "neg": _negated, "sum": _dot_product, "transpose": _transposed,
-           "index": _layer, "where": _cases, "products_t": _sum_of_products, "concat": _joined}
+SPECIAL = {
+    "add": _sum,
+    "mul": _elementwise,
+    "neg": _negated,
+    "sum": _dot_product,
+    "transpose": _transposed,
+    "index": _layer,
+    "where": _cases,
+    "products_t": _sum_of_products,
+    "concat": _joined,
+}
 
 
 def _broken(text: str) -> str:
@@ -216,7 +234,7 @@ def _broken(text: str) -> str:
     for found in re.finditer(r"\\begin\{|\\end\{|[({\[]|[)}\]]|(?<= )[+-](?= )", text):
         mark = found[0]
         if mark in "+-" and depth == 0:
-            pieces.append(text[start:found.start()])
+            pieces.append(text[start : found.start()])
             start = found.start()
         elif mark not in "+-":
             depth += {"\\begin{": 2, "\\end{": 0}.get(mark, 1 if mark in "({[" else -1)

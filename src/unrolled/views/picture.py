@@ -40,16 +40,24 @@ LOOKS = {
     "over": Look("shape=box, peripheries=2", "teal", "Σ", "over all units"),
 }
 # Shape -> width, height, height with a name below the sign; Graphviz would make them larger than their labels.
-SIZES = {"shape=circle": (0.36, 0.36, 0.36), "shape=diamond": (0.48, 0.48, 0.48), "shape=hexagon": (0.8, 0.4, 0.55),
-         "shape=octagon": (0.62, 0.34, 0.5), ROUNDED: (0.42, 0.38, 0.55)}
+SIZES = {
+    "shape=circle": (0.36, 0.36, 0.36),
+    "shape=diamond": (0.48, 0.48, 0.48),
+    "shape=hexagon": (0.8, 0.4, 0.55),
+    "shape=octagon": (0.62, 0.34, 0.5),
+    ROUNDED: (0.42, 0.38, 0.55),
+}
 MOST_STEPS = 64
 # Inches left and right of a label; Graphviz takes small letters to be narrower than they are, so that each needs more room.
 MARGIN, ROOM, INDICES = 0.09, 0.0035, re.compile(r'POINT-SIZE="10">(.*?)</FONT>')
-FAMILY = "Times New Roman,Liberation Serif,Nimbus Roman,Times,serif"       # alike in width, so that labels fit elsewhere
+FAMILY = (
+    "Times New Roman,Liberation Serif,Nimbus Roman,Times,serif"  # alike in width, so that labels fit elsewhere
+)
 
 
-def picture(graph: Graph, file: str | Path | None = None, *, steps: int = 1, parts: bool = False,
-            theme: str = "auto") -> str:
+def picture(
+    graph: Graph, file: str | Path | None = None, *, steps: int = 1, parts: bool = False, theme: str = "auto"
+) -> str:
     """Draws the graph of a cell and returns it as SVG text.
 
     file    where to write it, too: .svg, .png or .pdf
@@ -74,11 +82,13 @@ def dot(graph: Graph, *, steps: int = 1, parts: bool = False) -> str:
 
 def _head() -> str:
     text, soft, line = ink("text"), ink("soft"), ink("line")
-    return (f'graph [rankdir=LR, newrank=true, bgcolor="transparent", nodesep=0.22, ranksep=0.34, pad=0.1, labelloc=b, '
-            f'fontname="{FAMILY}", fontcolor="{text}", fontsize=13];\n'
-            f'node [fontname="{FAMILY}", fontsize=15, fontcolor="{text}", style=filled, margin="{MARGIN},0.05", '
-            f'height=0.4, width=0.4, penwidth=1.2];\n'
-            f'edge [color="{line}", fontname="{FAMILY}", fontsize=12, fontcolor="{soft}", arrowsize=0.65, penwidth=1.1];')
+    return (
+        f'graph [rankdir=LR, newrank=true, bgcolor="transparent", nodesep=0.22, ranksep=0.34, pad=0.1, labelloc=b, '
+        f'fontname="{FAMILY}", fontcolor="{text}", fontsize=13];\n'
+        f'node [fontname="{FAMILY}", fontsize=15, fontcolor="{text}", style=filled, margin="{MARGIN},0.05", '
+        f"height=0.4, width=0.4, penwidth=1.2];\n"
+        f'edge [color="{line}", fontname="{FAMILY}", fontsize=12, fontcolor="{soft}", arrowsize=0.65, penwidth=1.1];'
+    )
 
 
 def _nodes(made: Diagram, steps: int) -> Iterable[str]:
@@ -86,8 +96,10 @@ def _nodes(made: Diagram, steps: int) -> Iterable[str]:
     for step in range(steps + 1):
         inside = [_node(part) for part in made.parts.values() if _frame(part, steps) == step]
         if step and inside:
-            yield (f'subgraph cluster_{step} {{ label="step {step}"; labelloc=t; fontcolor="{ink("soft")}"; '
-                   f'color="{ink("frame")}"; bgcolor="{ink("panel")}"; style=rounded; margin=10;')
+            yield (
+                f'subgraph cluster_{step} {{ label="step {step}"; labelloc=t; fontcolor="{ink("soft")}"; '
+                f'color="{ink("frame")}"; bgcolor="{ink("panel")}"; style=rounded; margin=10;'
+            )
         yield from inside
         if step and inside:
             yield "}"
@@ -103,13 +115,22 @@ def _node(part: Part) -> str:
     look = LOOKS[part.kind]
     named = f'<FONT POINT-SIZE="12" COLOR="{ink("soft")}">{part.name}</FONT>' if part.name else ""
     beside, before = look.shape in ("shape=circle", "shape=diamond"), part.kind == "product"
-    label = part.label if beside or not named else f"{named} = {part.label}" if before else f"{part.label}<BR/>{named}"
+    label = (
+        part.label
+        if beside or not named
+        else f"{named} = {part.label}"
+        if before
+        else f"{part.label}<BR/>{named}"
+    )
     said = [f"label=<{label}>", look.shape]
     said += [f"xlabel=<{named}>"] if named and beside else []
     if before:
         said.append(f'margin="{MARGIN + ROOM * sum(map(_letters, INDICES.findall(label))):.3f},0.05"')
-    said.append(f'fillcolor="{ink(look.colour)}", color="{ink(look.colour + "_line")}"' if look.colour
-                else f'style="", penwidth=0, color="{ink("weight")}"')
+    said.append(
+        f'fillcolor="{ink(look.colour)}", color="{ink(look.colour + "_line")}"'
+        if look.colour
+        else f'style="", penwidth=0, color="{ink("weight")}"'
+    )
     width, height, taller = SIZES.get(look.shape, (0, 0, 0))
     if width and _letters(part.label) < 5 and (beside or _letters(part.name) < 6):
         said.append(f"fixedsize=true, width={width}, height={taller if named and not beside else height}")
@@ -129,8 +150,10 @@ def _ends(made: Diagram, steps: int) -> Iterable[str]:
         fed = [key for key in dict.fromkeys(fed) if made.parts[key].step == step]
         yield from (f'"{a}" -> "{b}" [style=invis, weight=0];' for a in last for b in fed)
     if steps == 1:
-        for rank, keys in (("min", [p.key for p in every if p.kind in ("input", "state") and not p.made]),
-                           ("max", [p.key for p in every if p.made and p.key not in read])):
+        for rank, keys in (
+            ("min", [p.key for p in every if p.kind in ("input", "state") and not p.made]),
+            ("max", [p.key for p in every if p.made and p.key not in read]),
+        ):
             yield f"{{rank={rank}; " + " ".join(f'"{key}";' for key in keys) + "}"
 
 
@@ -142,7 +165,7 @@ def _wires(made: Diagram) -> Iterable[str]:
             look.append(f"headlabel=<{wire.note}>, labeldistance=1.6")
         if source.kind == "parameter":
             look.append(f'color="{ink("weight")}", style=dashed')
-        if source.kind == "state" and source.step < target.step:           # from step to step as straight as may be
+        if source.kind == "state" and source.step < target.step:  # from step to step as straight as may be
             look.append("weight=8")
         out, into = (":e" if part.kind == "product" else "" for part in (source, target))
         yield f'"{wire.source}"{out} -> "{wire.target}"{into.replace("e", "w")} [{", ".join(look)}];'
@@ -150,10 +173,13 @@ def _wires(made: Diagram) -> Iterable[str]:
 
 def _legend(made: Diagram, steps: int) -> str:
     kinds = {part.kind for part in made.parts.values()}
-    cells = [f'<TD><TABLE BORDER="1" CELLBORDER="0" CELLSPACING="0" CELLPADDING="3" STYLE="ROUNDED" '
-             f'COLOR="{ink(look.colour + "_line")}" BGCOLOR="{ink(look.colour)}"><TR><TD>{look.sign}</TD></TR></TABLE></TD>'
-             f'<TD ALIGN="LEFT">{look.words}  </TD>'
-             for kind, look in LOOKS.items() if kind in kinds and look.sign]
+    cells = [
+        f'<TD><TABLE BORDER="1" CELLBORDER="0" CELLSPACING="0" CELLPADDING="3" STYLE="ROUNDED" '
+        f'COLOR="{ink(look.colour + "_line")}" BGCOLOR="{ink(look.colour)}"><TR><TD>{look.sign}</TD></TR></TABLE></TD>'
+        f'<TD ALIGN="LEFT">{look.words}  </TD>'
+        for kind, look in LOOKS.items()
+        if kind in kinds and look.sign
+    ]
     if any(part.weights for part in made.parts.values()):
         words = "weights, the same in every step" if steps > 1 else "weights"
         cells.append(f'<TD><FONT COLOR="{ink("weight")}"><I>W</I></FONT></TD><TD>{words}</TD>')

@@ -12,9 +12,15 @@ from .symbols import markup_name
 
 SMALL = '<FONT POINT-SIZE="10"><SUP>{}</SUP></FONT>'
 # The cell language's spelling -> a paper's.
-SPELLED = ((" @ ", " "), (r" \* ", " ⊙ "), (" - ", " − "), (r"\*\*2", "²"), (r"\.T\b", SMALL.format("⊤")),
-           (r"\[(\d+)\]", SMALL.format(r"(\1)")))
-LONG = 4            # nodes, beyond which a value inside a box's formula is shown as (…)
+SPELLED = (
+    (" @ ", " "),
+    (r" \* ", " ⊙ "),
+    (" - ", " − "),
+    (r"\*\*2", "²"),
+    (r"\.T\b", SMALL.format("⊤")),
+    (r"\[(\d+)\]", SMALL.format(r"(\1)")),
+)
+LONG = 4  # nodes, beyond which a value inside a box's formula is shown as (…)
 
 
 class Reading:
@@ -54,7 +60,9 @@ class Reading:
 
     def is_weight(self, index: int) -> bool:
         """Whether a node is a parameter, or made of parameters alone."""
-        return not self.moving[index] and any(self.nodes[i].op == "parameter" for i in needed(self.nodes, [index]))
+        return not self.moving[index] and any(
+            self.nodes[i].op == "parameter" for i in needed(self.nodes, [index])
+        )
 
     def formula_of(self, index: int) -> str:
         """A node by its name, or by how it is made."""
@@ -66,7 +74,9 @@ class Reading:
         found: list[tuple[int, str]] = []
         for k, a in enumerate(node.args):
             below = sign if k == 0 or node.op == "add" else "−" if sign == "+" else "+"
-            alone = self.uses.get(a, 0) == 1 and a not in self.names and a not in self.results and self.moving[a]
+            alone = (
+                self.uses.get(a, 0) == 1 and a not in self.names and a not in self.results and self.moving[a]
+            )
             found += self.terms(a, below) if alone and self.nodes[a].op in ("add", "sub") else [(a, below)]
         return found
 
@@ -84,7 +94,9 @@ class Reading:
         if node.op == "product":
             return True
         if node.op == "mul":
-            return any(not self.moving[a] and self.is_leaf_or_product(b) for a, b in (node.args, node.args[::-1]))
+            return any(
+                not self.moving[a] and self.is_leaf_or_product(b) for a, b in (node.args, node.args[::-1])
+            )
         return False
 
     def is_leaf_or_product(self, index: int) -> bool:
@@ -95,13 +107,19 @@ class Reading:
     def has_product(self, index: int) -> bool:
         """Whether a term is a matrix product, or one scaled."""
         node = self.nodes[index]
-        return node.op == "product" or node.op == "mul" and any(self.nodes[a].op == "product" for a in node.args)
+        return (
+            node.op == "product" or node.op == "mul" and any(self.nodes[a].op == "product" for a in node.args)
+        )
 
     def term(self, index: int) -> str:
         """Markup of one term in a box."""
         text = self.formula_of(index)
         node = self.nodes[index]
-        return f"({text})" if not self.moving[index] and node.op in ("add", "sub") and index not in self.names else text
+        return (
+            f"({text})"
+            if not self.moving[index] and node.op in ("add", "sub") and index not in self.names
+            else text
+        )
 
     def values(self, index: int) -> list[int]:
         """What a term reads: the named or drawn values below its weights."""
@@ -110,8 +128,11 @@ class Reading:
         node = self.nodes[index]
         if node.op in ("product", "mul") and self.is_affine(index) or node.op == "product":
             inner = [a for a in node.args if self.moving[a]]
-            return [v for a in inner
-                    for v in (self.values(a) if self.has_product(a) and self.is_leaf_or_product(a) else [a])]
+            return [
+                v
+                for a in inner
+                for v in (self.values(a) if self.has_product(a) and self.is_leaf_or_product(a) else [a])
+            ]
         return [index]
 
     def weights(self, index: int, own: bool = False) -> list[int]:

@@ -12,8 +12,9 @@ from .layers import LAYERS
 from .lstm import LSTM
 from .next_character import NEXT_CHARACTER
 
-EXAMPLES: dict[str, Example] = {e.name: e for e in (
-    DECK003, DECK003_GRAPH, NEXT_CHARACTER, HELLO, BPTT, LAYERS, LSTM, ACTIVATIONS_EXAMPLE)}
+EXAMPLES: dict[str, Example] = {
+    e.name: e for e in (DECK003, DECK003_GRAPH, NEXT_CHARACTER, HELLO, BPTT, LAYERS, LSTM, ACTIVATIONS_EXAMPLE)
+}
 
 
 def find_example(name: str) -> Example:

@@ -46,8 +46,16 @@ def _make(rows: tuple[int, ...] | None, every: bool) -> Shown:
     ]
     for title, which in ((Said("g(x)", "g(x)"), 0), (Said("g'(x)", "g'(x)"), 1)):
         values = [curve(name, POINTS)[which] for name in names]
-        pieces.append(Grid(title, tuple(columns), tuple(
-            (Said(f"{p:g}", f"{p:g}"), tuple(f"{v[k]:.6f}" for v in values)) for k, p in enumerate(POINTS))))
+        pieces.append(
+            Grid(
+                title,
+                tuple(columns),
+                tuple(
+                    (Said(f"{p:g}", f"{p:g}"), tuple(f"{v[k]:.6f}" for v in values))
+                    for k, p in enumerate(POINTS)
+                ),
+            )
+        )
     return Shown(None, tuple(pieces))
 
 

@@ -45,8 +45,16 @@ def neuron(a1, *, w2, b):
 
 def deck003(rows: int = 4) -> Worked:
     """The perceptron on the first rows of the table, alpha = 0.01."""
-    return worked(perceptron, {"a0": [(1.0, *row) for row in ROWS[:rows]], "one": [1.0]}, {"w1": W1, "w2": W2},
-                  target=TARGETS[:rows], loss="half-squared-error", rate=0.01, target_called="y", first=FIRST)
+    return worked(
+        perceptron,
+        {"a0": [(1.0, *row) for row in ROWS[:rows]], "one": [1.0]},
+        {"w1": W1, "w2": W2},
+        target=TARGETS[:rows],
+        loss="half-squared-error",
+        rate=0.01,
+        target_called="y",
+        first=FIRST,
+    )
 
 
 ROUNDED = "It comes from factors that were rounded before"
@@ -55,23 +63,43 @@ C1 = ((".0604", ".0332"), (".1134", ".0427"), ("-.2929", "-.1658"), (".2193", ".
 C2 = ((".3447", ".4816"), (".2929", ".4176"), (".2930", ".4191"))
 W1_AFTER = ((".4994", ".4997"), (".0989", ".1996"), (".3029", ".4017"), (".4978", ".5989"))
 W2_AFTER = ((".4966", ".0039"), (".4971", ".0038"), (".0021", ".0004"))
-WHY = {"w2*[0,2]": f"{PRODUCT}: .8 x .4816 x .01, and takes w2[1,2] for w2[0,2].",
-       "w2*[1,1]": "The spreadsheet subtracts from w2[0,2] = .5 instead of w2[1,1] = .7.",
-       "w2*[1,2]": f"{PRODUCT}: .9 x .4176 x .01, and takes w2[2,1] for w2[1,2].",
-       "w2*[2,1]": f"{PRODUCT}: .7 x .2930 x .01, and takes w2[1,1] for w2[2,1].",
-       "w2*[2,2]": f"{PRODUCT}: .1 x .4191 x .01."}
+WHY = {
+    "w2*[0,2]": f"{PRODUCT}: .8 x .4816 x .01, and takes w2[1,2] for w2[0,2].",
+    "w2*[1,1]": "The spreadsheet subtracts from w2[0,2] = .5 instead of w2[1,1] = .7.",
+    "w2*[1,2]": f"{PRODUCT}: .9 x .4176 x .01, and takes w2[2,1] for w2[1,2].",
+    "w2*[2,1]": f"{PRODUCT}: .7 x .2930 x .01, and takes w2[1,1] for w2[2,1].",
+    "w2*[2,2]": f"{PRODUCT}: .1 x .4191 x .01.",
+}
 
 
 def _printed(made: Worked) -> list[Slide]:
     row = deck003(1)
-    slides = [number_slide(name, printed, row[name].value) for name, printed in (
-        ("s1[1]", "4.3"), ("a1[1]", ".9866"), ("a1[2]", ".9950"), ("s2[1]", "2.0862"), ("a2[1]", ".8896"),
-        ("a2[2]", ".8004"), ("E", ".5932"))]
-    slides += [number_slide(f"dE/d{name}", printed, row[name].gradient, why) for name, printed, why in (
-        ("w2[0,1]", ".0775", f"{ROUNDED}: .7896 x .0982; without rounding it is .077574."),
-        ("a1[1]", ".1502", ""), ("w1[0,1]", ".0020", ""))]
-    tables = (("c1", C1, made.gradients["w1"]), ("c2", C2, made.gradients["w2"]),
-              ("w1*", W1_AFTER, made.step.after["w1"]), ("w2*", W2_AFTER, made.step.after["w2"]))
+    slides = [
+        number_slide(name, printed, row[name].value)
+        for name, printed in (
+            ("s1[1]", "4.3"),
+            ("a1[1]", ".9866"),
+            ("a1[2]", ".9950"),
+            ("s2[1]", "2.0862"),
+            ("a2[1]", ".8896"),
+            ("a2[2]", ".8004"),
+            ("E", ".5932"),
+        )
+    ]
+    slides += [
+        number_slide(f"dE/d{name}", printed, row[name].gradient, why)
+        for name, printed, why in (
+            ("w2[0,1]", ".0775", f"{ROUNDED}: .7896 x .0982; without rounding it is .077574."),
+            ("a1[1]", ".1502", ""),
+            ("w1[0,1]", ".0020", ""),
+        )
+    ]
+    tables = (
+        ("c1", C1, made.gradients["w1"]),
+        ("c2", C2, made.gradients["w2"]),
+        ("w1*", W1_AFTER, made.step.after["w1"]),
+        ("w2*", W2_AFTER, made.step.after["w2"]),
+    )
     for name, printed, right in tables:
         for i, (texts, values) in enumerate(zip(printed, right.nested())):
             for k, (text, value) in enumerate(zip(texts, values), 1):
@@ -105,7 +133,12 @@ NOTATION = (
         "half the sum of squared errors",
         "There is no mean in 1/2 sum (a2[j] - y[j])^2.",
     ),
-    Slide("derivative of the error", "{y^_j - y_k}", "{y^_j - y_j}", "An output is measured against its own target."),
+    Slide(
+        "derivative of the error",
+        "{y^_j - y_k}",
+        "{y^_j - y_j}",
+        "An output is measured against its own target.",
+    ),
     Slide("first slide of dE/dw1", "{a1[j](1 - a1[j])}", "{a1[k](1 - a1[k])}", "w1[i,k] feeds hidden unit k."),
     Slide("last factor of dE/da1", "ds2[j]/da1[k,j]", "ds2[j]/da1[k]", "a1 has one index."),
     Slide(
@@ -129,7 +162,9 @@ NOTATION = (
 )
 FIGURE = (
     Slide("figure, .8896 - .1", ".7986", ".7896", "Two digits are swapped; the next line uses .7896."),
-    Slide("figure, e^-2.0862, the second time", ".1241", ".1242", "It is .1242 the first time, which is right."),
+    Slide(
+        "figure, e^-2.0862, the second time", ".1241", ".1242", "It is .1242 the first time, which is right."
+    ),
 )
 
 
@@ -143,23 +178,31 @@ def _make_graph(rows: tuple[int, ...] | None, every: bool) -> Shown:
     whole = deck003(1)
     hidden = whole.values("a1")[1:]
     made = worked(
-        neuron, [hidden], {"w2": [row[0] for row in W2[1:]], "b": W2[0][0]}, target=[TARGETS[0][0]], target_called="y"
+        neuron,
+        [hidden],
+        {"w2": [row[0] for row in W2[1:]], "b": W2[0][0]},
+        target=[TARGETS[0][0]],
+        target_called="y",
     )
     slides = (
         number_slide("s2", "2.0862", made["s2"].value),
         number_slide("a2", ".8896", made["a2"].value),
-        number_slide("figure, -1/x^2 at 1.1242", "-.7913", -made["a2"].value ** 2),
+        number_slide("figure, -1/x^2 at 1.1242", "-.7913", -(made["a2"].value ** 2)),
         number_slide(
             "figure, slope of the sigmoid",
             ".0982",
             made["a2"].value * (1 - made["a2"].value),
             f"{ROUNDED}: .8896 x .1104.",
         ),
-        number_slide("figure, .6906 + .8955", "1.5861", made["s2"].value - W2[0][0], f"{ROUNDED}; it is 1.586159."),
+        number_slide(
+            "figure, .6906 + .8955", "1.5861", made["s2"].value - W2[0][0], f"{ROUNDED}; it is 1.586159."
+        ),
         number_slide("E of output 1 alone", ".3117", made["E"].value),
         *FIGURE,
     )
-    return Shown(made, (*page(made, rows, every), *against_slides(DECK, slides)), slides, {"opened": ("sigmoid",)})
+    return Shown(
+        made, (*page(made, rows, every), *against_slides(DECK, slides)), slides, {"opened": ("sigmoid",)}
+    )
 
 
 DECK003 = Example(

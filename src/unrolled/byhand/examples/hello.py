@@ -11,9 +11,11 @@ from ..worked import Worked, worked
 from .example import Example, Shown
 
 LETTERS = "helo"
-WEIGHTS = {"W_xh": ((0.6, 0.8, 0.4, 0.8), (0.2, 0.2, 0.8, 0.7), (0.9, 0.8, 0.1, 0.2)),
-           "W_hh": ((0.1, 0.5, 0.1), (0.5, 0.9, 0.3), (0.3, 0.2, 0.1)),
-           "W_hy": ((0.9, 0.8, 0.3), (0.2, 0.3, 0.4), (0.6, 0.9, 0.1), (0.5, 0.0, 0.3))}
+WEIGHTS = {
+    "W_xh": ((0.6, 0.8, 0.4, 0.8), (0.2, 0.2, 0.8, 0.7), (0.9, 0.8, 0.1, 0.2)),
+    "W_hh": ((0.1, 0.5, 0.1), (0.5, 0.9, 0.3), (0.3, 0.2, 0.1)),
+    "W_hy": ((0.9, 0.8, 0.3), (0.2, 0.3, 0.4), (0.6, 0.9, 0.1), (0.5, 0.0, 0.3)),
+}
 
 
 @cell(shapes={"W_hy": ("O", "H")})
@@ -35,7 +37,14 @@ def hello_worked(targets: str = "ello", rate: float | None = None) -> Worked:
     """The net on "hell"; a space among the targets is a step without one."""
     wanted = [None if c == " " else row for c, row in zip(targets, one_hot(targets))]
     return worked(
-        hello, one_hot("hell"), WEIGHTS, target=wanted, loss="cross-entropy", called="L", target_called="y", rate=rate
+        hello,
+        one_hot("hell"),
+        WEIGHTS,
+        target=wanted,
+        loss="cross-entropy",
+        called="L",
+        target_called="y",
+        rate=rate,
     )
 
 
@@ -47,7 +56,10 @@ SLIPS = (
         "y^ lacks its time index, and the sum over the letters.",
     ),
     Slide(
-        "slide for W_xh", "dL3/dW_hh, dH/dW_hx", "dL3/dW_xh, dH/dW_xh", "Left side and terms speak of other matrices."
+        "slide for W_xh",
+        "dL3/dW_hh, dH/dW_hx",
+        "dL3/dW_xh, dH/dW_xh",
+        "Left side and terms speak of other matrices.",
     ),
     Slide(
         "general formula",
@@ -62,7 +74,9 @@ SLIPS = (
         "y_1 h_1, y_1 h_2 ... y_1 h_k",
         "All of a row's weights lead to y_1.",
     ),
-    Slide("vectors s_2 and y^", "indices to k", "indices to n", "They have as many units as there are letters."),
+    Slide(
+        "vectors s_2 and y^", "indices to k", "indices to n", "They have as many units as there are letters."
+    ),
 )
 DECK000 = (
     Slide("weights of the net", "U_t, V_t", "U, V", "Parameters are the same at all times; deck 001 says so."),
@@ -82,15 +96,19 @@ def _make(rows: tuple[int, ...] | None, every: bool) -> Shown:
     words = Words(
         "Softmax and cross-entropy together: dL/dz = p - y in each step, which the lines above give factor by factor."
     )
-    return Shown(made, (*page(made, rows, every), words, *against_slides("deck 003", SLIPS)), SLIPS,
-                 {"of": "h[2][1]", "leaves": ("h",)})
+    return Shown(
+        made,
+        (*page(made, rows, every), words, *against_slides("deck 003", SLIPS)),
+        SLIPS,
+        {"of": "h[2][1]", "leaves": ("h",)},
+    )
 
 
 def _make_bptt(rows: tuple[int, ...] | None, every: bool) -> Shown:
     made = hello_worked("  l ")
     words = Words(
         'The loss of step 3 alone, as in dE3/dW = sum over k of dE3/dy3 dy3/ds3 ds3/dsk dsk/dW, on deck 003\'s "hello".'
-        ' The norm says how much a step can still change the loss: it falls with every step between.'
+        " The norm says how much a step can still change the loss: it falls with every step between."
     )
     terms: list[Piece] = [Heading(2, "The terms of dL[3]/dW_hh, as matrices")]
     for lag in made.through_time[0].lags:
@@ -109,6 +127,4 @@ HELLO = Example(
     "deck 003",
     _make,
 )
-BPTT = Example(
-    "bptt", "the gradient of the third loss, a sum over the steps before", "deck 000", _make_bptt
-)
+BPTT = Example("bptt", "the gradient of the third loss, a sum over the steps before", "deck 000", _make_bptt)

@@ -55,11 +55,13 @@ def three_nets() -> tuple[Worked, Worked, Worked]:
 def _make(rows: tuple[int, ...] | None, every: bool) -> Shown:
     recurrent, shared, own = three_nets()
     total = Array((3, 3), tuple(map(sum, zip(*(own.gradients[f"W_{k}"].cells for k in range(1, 5))))))
-    apart = max(abs(a - b) for n in WEIGHTS for a, b in zip(recurrent.gradients[n].cells, shared.gradients[n].cells))
+    apart = max(
+        abs(a - b) for n in WEIGHTS for a, b in zip(recurrent.gradients[n].cells, shared.gradients[n].cells)
+    )
     pieces: list[Piece] = [
         Words(
             'A recurrent net that reads "hell" and should say "o", and the same as a feed-forward net of four layers:'
-            ' first the layers.'
+            " first the layers."
         ),
         *page(shared, rows, every),
         Heading(2, "The recurrent net says the same"),
@@ -80,7 +82,9 @@ def _make(rows: tuple[int, ...] | None, every: bool) -> Shown:
         ),
     ]
     for k in range(1, 5):
-        pieces += grids(Said(f"dL/dW_{k}", rf"\partial L / \partial W_{{{k}}}"), "W", own.gradients[f"W_{k}"], own)
+        pieces += grids(
+            Said(f"dL/dW_{k}", rf"\partial L / \partial W_{{{k}}}"), "W", own.gradients[f"W_{k}"], own
+        )
     pieces += grids(Said("sum", r"\text{sum}"), "W", total, own)
     pieces += grids(Said("dL/dW_hh", r"\partial L / \partial W_{hh}"), "W", recurrent.gradients["W_hh"], own)
     return Shown(shared, (*pieces, *against_slides("deck 001", SLIPS)), SLIPS, {"of": "h_1[1]"})

@@ -23,13 +23,21 @@ WEIGHTS = {
     "U_o": ((0.4,),),
     "b_o": (-0.1,),
 }
-SLIPS = (Slide("deck 004, output of the recurrent net", "y_t = f(U h_T + b^u)", "y_t = f(U h_t + b^u)",
-               "An output of step t rests on the state of step t; the slide on deep nets has h_{t,L}."),)
+SLIPS = (
+    Slide(
+        "deck 004, output of the recurrent net",
+        "y_t = f(U h_T + b^u)",
+        "y_t = f(U h_t + b^u)",
+        "An output of step t rests on the state of step t; the slide on deep nets has h_{t,L}.",
+    ),
+)
 
 
 def lstm_worked() -> Worked:
     """Something at the first step, nothing after: what the cell state keeps of it, and what its gradient is then."""
-    return worked(find("lstm"), ((1.0, 0.5), (0.0, 0.0), (0.0, 0.0)), WEIGHTS, target=(None, None, (0.5,)), rate=0.1)
+    return worked(
+        find("lstm"), ((1.0, 0.5), (0.0, 0.0), (0.0, 0.0)), WEIGHTS, target=(None, None, (0.5,)), rate=0.1
+    )
 
 
 def _make(rows: tuple[int, ...] | None, every: bool) -> Shown:

@@ -15,7 +15,7 @@ from .example import Example, Shown
 from .hello import one_hot
 
 LETTERS = "helop"
-READ, NEXT = "hell", "elpo"              # "h" -> "e", "he" -> "l", "hel" -> "p", "hell" -> "o"
+READ, NEXT = "hell", "elpo"  # "h" -> "e", "he" -> "l", "hel" -> "p", "hell" -> "o"
 STEPS, RATE = 400, 0.5
 LOOKED_AT = (0, 10, 50, 100, 200, 400)
 SHAPES = {"V": ("O", "H"), "c": ("O",)}
@@ -60,8 +60,10 @@ def net(made: Cell, weights: dict) -> Worked:
 def trained() -> tuple[tuple[Worked, Descent], tuple[Worked, Descent]]:
     """(net after training, its losses) of the perceptron and of the net with a state."""
     found = []
-    for made, weights in ((next_letter, {"W": W, "b": B, "V": V, "c": C}),
-                          (next_letter_with_state, {"W": W, "U": U, "b": B, "V": V, "c": C})):
+    for made, weights in (
+        (next_letter, {"W": W, "b": B, "V": V, "c": C}),
+        (next_letter_with_state, {"W": W, "U": U, "b": B, "V": V, "c": C}),
+    ):
         descent = descend(net(made, weights), rate=RATE, steps=STEPS)
         found.append((net(made, {n: a.nested() for n, a in descent.parameters.items()}), descent))
     return tuple(found)
@@ -73,7 +75,7 @@ def _make(rows: tuple[int, ...] | None, every: bool) -> Shown:
     pieces: list[Piece] = [
         Words(
             'The letters read and what should come next: "h" -> "e", "he" -> "l", "hel" -> "p", "hell" -> "o". A'
-            ' perceptron sees the last letter only. First the perceptron before training, on the first letter.'
+            " perceptron sees the last letter only. First the perceptron before training, on the first letter."
         ),
         *page(before, rows, every),
         Heading(2, f"Trained: {STEPS} steps of gradient descent, rate {shown(RATE)}"),

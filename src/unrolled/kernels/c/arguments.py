@@ -19,15 +19,32 @@ def contiguous(call: Call) -> Call:
     def dense(tensors: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
         return tuple(t.contiguous() for t in tensors)
 
-    return Call(call.plan, call.sizes, call.schedule, call.hyper, dense(call.hoisted), dense(call.operands), dense(call.weights),
-                call.vectors.contiguous(), call.numbers.contiguous(), dense(call.inputs), dense(call.state), call.mixed)
+    return Call(
+        call.plan,
+        call.sizes,
+        call.schedule,
+        call.hyper,
+        dense(call.hoisted),
+        dense(call.operands),
+        dense(call.weights),
+        call.vectors.contiguous(),
+        call.numbers.contiguous(),
+        dense(call.inputs),
+        dense(call.state),
+        call.mixed,
+    )
 
 
 def address_call(call: Call, values: array, slots: Slots) -> array:
     """Puts the addresses of a call's tensors into an argument list. Returns what must live until the kernel returns."""
     at = slots.at
     values[at["vectors"]], values[at["numbers"]] = call.vectors.data_ptr(), call.numbers.data_ptr()
-    for name, tensors in (("weights", call.weights), ("input", call.inputs), ("state", call.state), ("w", call.hoisted)):
+    for name, tensors in (
+        ("weights", call.weights),
+        ("input", call.inputs),
+        ("state", call.state),
+        ("w", call.hoisted),
+    ):
         address(values, slots, name, tensors)
     for g, operand in enumerate(call.operands):
         values[slots.numbered["operand" if operand.is_floating_point() else "index"][g]] = operand.data_ptr()

@@ -12,8 +12,14 @@ from .products import loop_weights, operand_gradient, summed
 from .scratch import buffer
 
 
-def backward(call: Call, y: Tensor, buffers: tuple[Tensor, ...], above: Tensor | None, carries: tuple[Tensor | None, ...],
-             needed: tuple[bool, ...]) -> tuple[Tensor | None, ...]:
+def backward(
+    call: Call,
+    y: Tensor,
+    buffers: tuple[Tensor, ...],
+    above: Tensor | None,
+    carries: tuple[Tensor | None, ...],
+    needed: tuple[bool, ...],
+) -> tuple[Tensor | None, ...]:
     """Gradients of `call.tensors`, None where `needed` is false. `above`: y's gradient; `carries`: the final states'."""
     call, frame = contiguous(call), frame_of(call)
     values, slots = frame.backward[:], frame.backward_slots
@@ -25,13 +31,27 @@ def backward(call: Call, y: Tensor, buffers: tuple[Tensor, ...], above: Tensor |
     gradient = buffer(call.vectors, call.schedule.total, frame.gradient)
     found = _Found(call, frame, needed)
     # Where nothing comes from above: one row of zeros, read again and again.
-    above, stride = (call.vectors.new_zeros(frame.output), 0) if above is None else (above.contiguous(), frame.output)
-    for name, tensors in (("new", sequences), ("k", streams), ("carry", carry), ("dw", found.hoisted),
-                          ("doperand", found.operands), ("dweights", found.weights), ("dinput", found.inputs)):
+    above, stride = (
+        (call.vectors.new_zeros(frame.output), 0) if above is None else (above.contiguous(), frame.output)
+    )
+    for name, tensors in (
+        ("new", sequences),
+        ("k", streams),
+        ("carry", carry),
+        ("dw", found.hoisted),
+        ("doperand", found.operands),
+        ("dweights", found.weights),
+        ("dinput", found.inputs),
+    ):
         address(values, slots, name, tensors)
     at = slots.at
-    for name, tensor in (("kept", kept), ("above", above), ("gradient", gradient), ("dvectors", found.vectors),
-                         ("dnumbers", found.numbers)):
+    for name, tensor in (
+        ("kept", kept),
+        ("above", above),
+        ("gradient", gradient),
+        ("dvectors", found.vectors),
+        ("dnumbers", found.numbers),
+    ):
         values[at[name]] = tensor.data_ptr()
     values[at["above_stride"]] = stride
     invoke(frame.code.backward, values)
@@ -46,15 +66,23 @@ class _Found:
     def __init__(self, call: Call, frame: Frame, needed: tuple[bool, ...]):
         self.call, self.frame, self.needed = call, frame, needed
         g, w = len(call.hoisted), len(call.weights)
-        self.wanted = needed[:g], needed[g:2 * g], needed[2 * g:2 * g + w]
+        self.wanted = needed[:g], needed[g : 2 * g], needed[2 * g : 2 * g + w]
         self.tables = [not o.is_floating_point() for o in call.operands]
         self.blas = [blas and not table for blas, table in zip(frame.blas, self.tables)]
-        self.hoisted = [self._weights(*each) for each in zip(self.wanted[0], self.blas, self.tables, call.hoisted)]
-        self.operands = [o.new_empty(o.shape) if n and not b else None
-                         for n, b, o in zip(self.wanted[1], self.blas, call.operands)]
-        self.weights = [buffer(w, *w.shape) if n and not b else None
-                        for n, b, w in zip(self.wanted[2], frame.loop_blas, call.weights)]
-        self.vectors, self.numbers = [t.new_empty(t.shape) if len(t) else t for t in (call.vectors, call.numbers)]
+        self.hoisted = [
+            self._weights(*each) for each in zip(self.wanted[0], self.blas, self.tables, call.hoisted)
+        ]
+        self.operands = [
+            o.new_empty(o.shape) if n and not b else None
+            for n, b, o in zip(self.wanted[1], self.blas, call.operands)
+        ]
+        self.weights = [
+            buffer(w, *w.shape) if n and not b else None
+            for n, b, w in zip(self.wanted[2], frame.loop_blas, call.weights)
+        ]
+        self.vectors, self.numbers = [
+            t.new_empty(t.shape) if len(t) else t for t in (call.vectors, call.numbers)
+        ]
         self.inputs = [t.new_empty(t.shape) for t in call.inputs]
 
     @staticmethod
@@ -64,7 +92,9 @@ class _Found:
             return None
         return buffer(weights, *weights.shape[::-1]).zero_() if table else buffer(weights, *weights.shape)
 
-    def large(self, gradient: Tensor, sequences: list[Tensor], streams: tuple[Tensor, ...], kept: Tensor) -> None:
+    def large(
+        self, gradient: Tensor, sequences: list[Tensor], streams: tuple[Tensor, ...], kept: Tensor
+    ) -> None:
         """The products that the kernel left to BLAS."""
         call, plan = self.call, self.call.plan
         for g in [g for g, blas in enumerate(self.blas) if blas]:

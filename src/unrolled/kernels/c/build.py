@@ -1,7 +1,7 @@
 """Emitted C text to a loaded shared library: compiled once, then taken from the user's cache.
 
-    library = build(source, name="lstm")
-    library.lstm_forward(...)
+library = build(source, name="lstm")
+library.lstm_forward(...)
 """
 
 from __future__ import annotations
@@ -52,8 +52,11 @@ def build(source: str, *, name: str, optimise: str = "-O3") -> ctypes.CDLL:
     try:
         return cache.somewhere(lambda folder: cache.fetch(folder / title, make))
     except CompilerError as error:
-        raise CompilerError(f"The kernel of {name} could not be built: {error}\n"
-                            'Pass backend="reference" to go on without it.') from None
+        raise CompilerError(
+            f'The kernel of {name} could not be built: {error}\nPass backend="reference" to go on without it.'
+        ) from None
     except OSError as error:
-        raise CompilerError(f"The kernel of {name} was built nowhere: {error}. Free some space on the disk, or set "
-                            "UNROLLED_CACHE and TMPDIR to folders where programs may be written and run.") from error
+        raise CompilerError(
+            f"The kernel of {name} was built nowhere: {error}. Free some space on the disk, or set "
+            "UNROLLED_CACHE and TMPDIR to folders where programs may be written and run."
+        ) from error

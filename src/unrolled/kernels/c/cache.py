@@ -53,7 +53,9 @@ def processor() -> str:
     """The machine and the features of its processor: code built with `-march=native` runs on no lesser one."""
     try:
         with open("/proc/cpuinfo", encoding="utf-8", errors="replace") as lines:
-            for line in lines:  # stops at the first core: reading on costs a millisecond a core on large machines
+            for (
+                line
+            ) in lines:  # stops at the first core: reading on costs a millisecond a core on large machines
                 name, _, value = line.partition(":")
                 if name.strip() in ("flags", "Features", "isa"):  # x86, ARM, RISC-V
                     return " ".join([platform.machine(), *sorted(value.split())])
@@ -128,7 +130,10 @@ def somewhere(work: Callable[[Path], Result]) -> Result:
             named = f", {wanted}," if wanted else ""
             warnings.warn(
                 f"the folder for built kernels{named} cannot be used: {error}. They are built again "
-                "in every process; set UNROLLED_CACHE to another folder, yours alone.", CacheWarning, stacklevel=3)
+                "in every process; set UNROLLED_CACHE to another folder, yours alone.",
+                CacheWarning,
+                stacklevel=3,
+            )
     return work(private_folder())
 
 

@@ -74,16 +74,24 @@ def run(command: tuple[str, ...], place: Path, seconds: float) -> Finished:
     try:
         # A session of its own: a compiler is a tree of processes, and ending the driver alone leaves the pipe open.
         process = subprocess.Popen(
-            command, cwd=place, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT, start_new_session=True)
+            command,
+            cwd=place,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
     except (OSError, ValueError) as error:
         raise CompilerError(f"{spelled(command)!r} cannot be started: {error}") from error
     try:
         output, _ = process.communicate(timeout=seconds)
     except subprocess.TimeoutExpired:
         _end(process)
-        raise CompilerHangs(f"{spelled(command)!r} did not finish within {seconds:g} seconds "
-                            "(UNROLLED_CC_TIMEOUT sets the limit)") from None
+        raise CompilerHangs(
+            f"{spelled(command)!r} did not finish within {seconds:g} seconds "
+            "(UNROLLED_CC_TIMEOUT sets the limit)"
+        ) from None
     except BaseException:  # Ctrl-C, which the terminal sends to our session only
         _end(process)
         raise

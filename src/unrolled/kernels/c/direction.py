@@ -12,7 +12,14 @@ from ...plan.program import Group, Place, Product, Program
 from .segment import Rows, SegmentText, extent, extent_local, low, share
 from .slots import letters
 
-NUMBERS = ("steps", "batch", "keep", "block", "total", "above_stride")      # slots that are sizes, beside the widths
+NUMBERS = (
+    "steps",
+    "batch",
+    "keep",
+    "block",
+    "total",
+    "above_stride",
+)  # slots that are sizes, beside the widths
 
 
 class Direction:
@@ -41,29 +48,46 @@ class Direction:
 
     def share(self) -> list[str]:
         """Which rows and which units are this thread's."""
-        lines = ["const long first = split ? 0 : me, stride = split ? 1 : team;",
-                 "const walk way = {steps, batch, first, stride, offset, rows, uniform};"]
+        lines = [
+            "const long first = split ? 0 : me, stride = split ? 1 : team;",
+            "const walk way = {steps, batch, first, stride, offset, rows, uniform};",
+        ]
         for d in letters(self.plan):
-            lines.append(f"const long {d}_lo = split ? {d} * me / team : 0, {d}_hi = split ? {d} * (me + 1) / team : {d}, "
-                         f"{d}_n = {d}_hi - {d}_lo;")
+            lines.append(
+                f"const long {d}_lo = split ? {d} * me / team : 0, {d}_hi = split ? {d} * (me + 1) / team : {d}, "
+                f"{d}_n = {d}_hi - {d}_lo;"
+            )
         return lines
 
     def packed_parts(self, g: int) -> list[tuple[str, str]]:
         """(whole, this thread's part) sizes of the packed blocks of a group of the loop's weights."""
         group = self.plan.groups[g]
         if self.forward:
-            return [(f"packed_size({extent(group.widths)}, {extent(group.depth)})",
-                     f"packed_size({extent_local(group.widths)}, {extent(group.depth)})")]
-        return [(f"packed_size({extent(group.depth)}, {extent(run.widths)})",
-                 f"packed_size({extent_local((group.depth,))}, {extent(run.widths)})") for run in group.runs]
+            return [
+                (
+                    f"packed_size({extent(group.widths)}, {extent(group.depth)})",
+                    f"packed_size({extent_local(group.widths)}, {extent(group.depth)})",
+                )
+            ]
+        return [
+            (
+                f"packed_size({extent(group.depth)}, {extent(run.widths)})",
+                f"packed_size({extent_local((group.depth,))}, {extent(run.widths)})",
+            )
+            for run in group.runs
+        ]
 
     def hoisted_parts(self) -> list[tuple[str, str]]:
         """The same for the weights that multiply the input (forward only)."""
         if not self.forward:
             return []
-        return [(f"packed_size({extent(h.widths)}, {extent(h.depth)})",
-                 " + ".join(f"packed_size({extent_local((w,))}, {extent(h.depth)})" for w in h.widths))
-                for h in self.body.hoisted]
+        return [
+            (
+                f"packed_size({extent(h.widths)}, {extent(h.depth)})",
+                " + ".join(f"packed_size({extent_local((w,))}, {extent(h.depth)})" for w in h.widths),
+            )
+            for h in self.body.hoisted
+        ]
 
     def parts(self) -> list[tuple[str, str]]:
         return [part for g in self.used_groups for part in self.packed_parts(g)] + self.hoisted_parts()
@@ -72,14 +96,16 @@ class Direction:
         """This thread's working memory: packed weights if units are split, results of products, scratch, `room`."""
         z, scratch = extent_local(self.program.z), extent_local(self.program.scratch)
         local = " + ".join(part for _, part in self.parts()) or "0"
-        return [f"const long z_width = {z}, scratch_width = {scratch}, most = (batch - first + stride - 1) / stride;",
-                f"const long packed_here = split ? {local} : 0, work = most * (z_width + scratch_width), room_size = {room};",
-                "char *memory = take(&q->memory, (packed_here + (work > room_size ? work : room_size)) * (int64_t)sizeof(real));",
-                "if (!memory) __atomic_store_n(&q->failed, 1, __ATOMIC_RELAXED);",
-                "barrier_wait(&q->barrier, me, team);",
-                "if (__atomic_load_n(&q->failed, __ATOMIC_RELAXED)) { give(&q->memory, memory); return; }",
-                "real *here = (real *)(((uintptr_t)memory + 127) & ~(uintptr_t)127), *z = here + packed_here;",
-                "real *scratch = z + most * z_width, *packed = split ? here : q->packed;"]
+        return [
+            f"const long z_width = {z}, scratch_width = {scratch}, most = (batch - first + stride - 1) / stride;",
+            f"const long packed_here = split ? {local} : 0, work = most * (z_width + scratch_width), room_size = {room};",
+            "char *memory = take(&q->memory, (packed_here + (work > room_size ? work : room_size)) * (int64_t)sizeof(real));",
+            "if (!memory) __atomic_store_n(&q->failed, 1, __ATOMIC_RELAXED);",
+            "barrier_wait(&q->barrier, me, team);",
+            "if (__atomic_load_n(&q->failed, __ATOMIC_RELAXED)) { give(&q->memory, memory); return; }",
+            "real *here = (real *)(((uintptr_t)memory + 127) & ~(uintptr_t)127), *z = here + packed_here;",
+            "real *scratch = z + most * z_width, *packed = split ? here : q->packed;",
+        ]
 
     def packing(self) -> list[str]:
         """Weights into panels, once per call: by all threads together, or each its own units."""
@@ -100,11 +126,13 @@ class Direction:
         if self.forward:
             whole = f"pack_share({name}, weights{g}, {depth}, 1, {extent(group.widths)}, {depth}, me, team);"
             width, count = group.widths[0], len(group.widths)
-            mine = (f"pack({name}, weights{g} + {low(width)} * {depth}, {depth}, 1, {count} * {share(width)}, {depth}, "
-                    f"{share(width)}, {extent(width)});")
+            mine = (
+                f"pack({name}, weights{g} + {low(width)} * {depth}, {depth}, 1, {count} * {share(width)}, {depth}, "
+                f"{share(width)}, {extent(width)});"
+            )
             return [f"if (split) {mine}", f"else {whole}"] if self._even(group) else [whole]
         run = group.runs[k]
-        start = f"weights{g} + ({extent(group.widths[:run.first])}) * {depth}"
+        start = f"weights{g} + ({extent(group.widths[: run.first])}) * {depth}"
         whole = f"pack_share({name}, {start}, 1, {depth}, {depth}, {extent(run.widths)}, me, team);"
         first, count = low(group.depth), share(group.depth)
         mine = f"pack({name}, {start} + {first}, 1, {depth}, {count}, {extent(run.widths)}, {count}, 0);"
@@ -121,22 +149,36 @@ class Direction:
         mine, at = [], "0"
         for k, width in enumerate(group.widths):
             before = extent(group.widths[:k])
-            mine.append(f"pack(wide{g} + {at}, w{g} + ({before} + {low(width)}) * {depth}, {depth}, 1, {share(width)}, {depth}, "
-                        f"{share(width)}, 0);")
+            mine.append(
+                f"pack(wide{g} + {at}, w{g} + ({before} + {low(width)}) * {depth}, {depth}, 1, {share(width)}, {depth}, "
+                f"{share(width)}, 0);"
+            )
             at += f" + packed_size({share(width)}, {depth})"
-        return [f"if (operand{g} && !split) {whole}", f"if (operand{g} && split) {{", *("    " + m for m in mine), "}"]
+        return [
+            f"if (operand{g} && !split) {whole}",
+            f"if (operand{g} && split) {{",
+            *("    " + m for m in mine),
+            "}",
+        ]
 
     def steps(self) -> list[str]:
         """The loop over time."""
-        head = "for (long s = 0; s < steps; s++) {" if self.forward else "for (long s = steps - 1; s >= 0; s--) {"
+        head = (
+            "for (long s = 0; s < steps; s++) {" if self.forward else "for (long s = steps - 1; s >= 0; s--) {"
+        )
         inner = [*self._hoisting(), "const long off = offset[s], count = walk_count(&way, s);", *self._bases()]
         rows = self.row_pointers()
         for step in self.program.steps:
-            inner += self._product(step) if isinstance(step, Product) else \
-                SegmentText(self.plan, self.program, step, rows).text()
+            inner += (
+                self._product(step)
+                if isinstance(step, Product)
+                else SegmentText(self.plan, self.program, step, rows).text()
+            )
         if self.forward:
             inner += self._copies("rows[s]", "(s + 1 < steps ? rows[s + 1] : 0)", "now")
-        before = ["long low = 0;", *self._copies("batch", "(steps ? rows[0] : 0)", "state")] if self.forward else []
+        before = (
+            ["long low = 0;", *self._copies("batch", "(steps ? rows[0] : 0)", "state")] if self.forward else []
+        )
         return [*before, head, *("    " + line for line in inner), "}"]
 
     def _hoisting(self) -> list[str]:
@@ -146,12 +188,16 @@ class Direction:
         lines = ["if (s % block == 0) {", "    low = keep ? 0 : walk_low(&way, s, block);"]
         for g, group in enumerate(self.body.hoisted):
             depth, row = extent(group.depth), extent(group.widths)
-            lines.append(f"    if (operand{g} && !split) hoist(&way, s, block, operand{g}, {depth}, wide{g}, {row}, "
-                         f"x{g} - low * ({row}), {row});")
+            lines.append(
+                f"    if (operand{g} && !split) hoist(&way, s, block, operand{g}, {depth}, wide{g}, {row}, "
+                f"x{g} - low * ({row}), {row});"
+            )
             at = "0"
             for k, width in enumerate(group.widths):
-                lines.append(f"    if (operand{g} && split) hoist(&way, s, block, operand{g}, {depth}, wide{g} + {at}, {share(width)}, "
-                             f"x{g} - low * ({row}) + {extent(group.widths[:k])} + {low(width)}, {row});")
+                lines.append(
+                    f"    if (operand{g} && split) hoist(&way, s, block, operand{g}, {depth}, wide{g} + {at}, {share(width)}, "
+                    f"x{g} - low * ({row}) + {extent(group.widths[:k])} + {low(width)}, {row});"
+                )
                 at += f" + packed_size({share(width)}, {depth})"
         return [*lines, "}"]
 
@@ -161,21 +207,31 @@ class Direction:
 
     def _bases(self) -> list[str]:
         """Where each state's rows of this step and of the one before begin."""
-        lines = ["const long base = keep ? off : (s & 1) * batch;",
-                 "const long before = s == 0 ? 0 : keep ? offset[s - 1] : ((s - 1) & 1) * batch;"]
+        lines = [
+            "const long base = keep ? off : (s & 1) * batch;",
+            "const long before = s == 0 ? 0 : keep ? offset[s - 1] : ((s - 1) & 1) * batch;",
+        ]
         for k in range(len(self.body.states)):
             width, whole = extent(self.state_width(k)), k == 0 and self.body.output_is_state
             base, before = ("off", "(s ? offset[s - 1] : 0)") if whole else ("base", "before")
-            lines.append(f"real *now{k} = new{k} + {base} * ({width}), *old{k} = s ? new{k} + {before} * ({width}) : state{k};")
+            lines.append(
+                f"real *now{k} = new{k} + {base} * ({width}), *old{k} = s ? new{k} + {before} * ({width}) : state{k};"
+            )
         return lines
 
     def row_pointers(self) -> Rows:
         """Pointer expressions of row r (of the batch) or off + r (of packed sequences) in each buffer."""
         body, plan = self.body, self.plan
         low = " - low" if self.forward else ""
-        at = {"vectors": "vectors", "dvectors": "vector_sums", "z": "z + i * z_width", "scratch": "scratch + i * scratch_width",
-              "kept": f"kept + (base + r) * ({extent(plan.kept_widths)})", "above": "above + (off + r) * above_stride",
-              "gradient": f"gradient + (off + r) * ({extent(plan.gradient)})"}
+        at = {
+            "vectors": "vectors",
+            "dvectors": "vector_sums",
+            "z": "z + i * z_width",
+            "scratch": "scratch + i * scratch_width",
+            "kept": f"kept + (base + r) * ({extent(plan.kept_widths)})",
+            "above": "above + (off + r) * above_stride",
+            "gradient": f"gradient + (off + r) * ({extent(plan.gradient)})",
+        }
         shape = body.nodes[body.output].shape
         at["output"] = f"output + (off + r) * ({extent(shape) if shape else '1'})"
         for g, group in enumerate(body.hoisted):
@@ -202,13 +258,18 @@ class Direction:
         lines = ["if (split) barrier_wait(&q->barrier, me, team);"]
         if self.forward:
             source, row = self.operand_rows(product.source)
-            return [*lines, f"product(count, {extent_local(group.widths)}, {extent(group.depth)}, {source}, "
-                            f"stride * ({row}), block{g}_0, {to}, {stride_to}, {int(product.accumulate)});"]
+            return [
+                *lines,
+                f"product(count, {extent_local(group.widths)}, {extent(group.depth)}, {source}, "
+                f"stride * ({row}), block{g}_0, {to}, {stride_to}, {int(product.accumulate)});",
+            ]
         row = extent(self.plan.gradient)
         for k, run in enumerate(group.runs):
-            lines.append(f"product(count, {extent_local((group.depth,))}, {extent(run.widths)}, gradient + (off + first) * ({row})"
-                         f" + {extent(run.start)}, stride * ({row}), block{g}_{k}, {to}, {stride_to}, "
-                         f"{int(product.accumulate or k > 0)});")
+            lines.append(
+                f"product(count, {extent_local((group.depth,))}, {extent(run.widths)}, gradient + (off + first) * ({row})"
+                f" + {extent(run.start)}, stride * ({row}), block{g}_{k}, {to}, {stride_to}, "
+                f"{int(product.accumulate or k > 0)});"
+            )
         return lines
 
     def operand_rows(self, place: Place) -> tuple[str, str]:
@@ -216,8 +277,11 @@ class Direction:
         if place.buffer in ("state", "new"):
             name = "old" if place.buffer == "state" else "now"
             return f"{name}{place.number} + first * ({extent(place.width)})", extent(place.width)
-        base, row = ("base", extent(self.plan.kept_widths)) if place.buffer == "kept" else \
-            ("off - low", extent(self.body.hoisted[place.number].widths))
+        base, row = (
+            ("base", extent(self.plan.kept_widths))
+            if place.buffer == "kept"
+            else ("off - low", extent(self.body.hoisted[place.number].widths))
+        )
         return f"{place.buffer} + ({base} + first) * ({row}) + {extent(place.start)}", row
 
     def _target(self, place: Place) -> tuple[str, str]:

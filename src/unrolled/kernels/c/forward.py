@@ -31,10 +31,12 @@ def forward(call: Call, keep: bool) -> Result:
     schedule, like = call.schedule, call.vectors
     values, slots = frame.forward[:], frame.forward_slots
     hyper = address_call(call, values, slots)
-    rows = schedule.total if keep else 2 * schedule.batch       # without a backward pass two steps of a sequence are enough
+    rows = (
+        schedule.total if keep else 2 * schedule.batch
+    )  # without a backward pass two steps of a sequence are enough
     y = buffer(like, schedule.total, frame.output)
     first = [y] if call.plan.body.output_is_state else []
-    sequences = first + [buffer(like, rows, w) for w in frame.states[len(first):]]
+    sequences = first + [buffer(like, rows, w) for w in frame.states[len(first) :]]
     final = tuple([like.new_empty((schedule.batch, w)) for w in frame.states])
     kept = buffer(like, rows, frame.kept) if frame.kept else nothing(y)
     kept_streams, alive = _hoisted(call, frame, values, keep)
@@ -44,7 +46,7 @@ def forward(call: Call, keep: bool) -> Result:
     values[at["keep"]], values[at["kept"]], values[at["output"]] = int(keep), kept.data_ptr(), y.data_ptr()
     invoke(frame.code.forward, values)
     del hyper, alive
-    return Result(y, final, (*sequences[len(first):], *kept_streams, kept) if keep else ())
+    return Result(y, final, (*sequences[len(first) :], *kept_streams, kept) if keep else ())
 
 
 def _hoisted(call: Call, frame: Frame, values: array, keep: bool) -> tuple[list[Tensor], list[Tensor]]:

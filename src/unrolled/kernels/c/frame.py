@@ -15,7 +15,7 @@ from .library import Functions, functions
 from .slots import Slots, dims, letters
 from .threads import runtime, threads
 
-BYTES = {"float32": 4, "float64": 8, "mixed": 2}          # of a packed weight
+BYTES = {"float32": 4, "float64": 8, "mixed": 2}  # of a packed weight
 Sizes = tuple[tuple[Dim, int], ...]
 
 
@@ -54,7 +54,13 @@ def multiplies_pairs() -> bool:
 
 def frame_of(call: Call) -> Frame:
     """The frame of a call. Raises CompilerError where its kernel cannot be built."""
-    precision = "float64" if call.vectors.element_size() == 8 else "mixed" if call.mixed and multiplies_pairs() else "float32"
+    precision = (
+        "float64"
+        if call.vectors.element_size() == 8
+        else "mixed"
+        if call.mixed and multiplies_pairs()
+        else "float32"
+    )
     return _frame(call.plan, call.sizes, call.schedule, precision, threads())
 
 
@@ -70,25 +76,49 @@ def _frame(plan: Plan, sizes: Sizes, schedule: Schedule, precision: str, most: i
         return width(shape[0]) if shape else 1
 
     def to_blas(columns: int, depth: int) -> bool:
-        return precision != "mixed" and large(schedule.total, columns, depth)      # in bfloat16 our own products are the faster
+        return precision != "mixed" and large(
+            schedule.total, columns, depth
+        )  # in bfloat16 our own products are the faster
 
     team, split = sharing(plan, width, schedule.batch, BYTES[precision], most)
     starts, rows = row_tables(schedule)
     gomp, count, number = runtime()
     block = block_of(schedule.batch, team, split)
-    values = {"steps": schedule.steps, "batch": schedule.batch, "split": int(split), "keep": 1, "wanted": team,
-              "offset": starts.buffer_info()[0], "rows": rows.buffer_info()[0], "gomp": gomp, "gomp_size": count,
-              "gomp_me": number, "uniform": int(schedule.sizes is None), "block": block, "total": schedule.total,
-              **{letter: width(d) for letter, d in zip(letters(plan), dims(plan))}}
+    values = {
+        "steps": schedule.steps,
+        "batch": schedule.batch,
+        "split": int(split),
+        "keep": 1,
+        "wanted": team,
+        "offset": starts.buffer_info()[0],
+        "rows": rows.buffer_info()[0],
+        "gomp": gomp,
+        "gomp_size": count,
+        "gomp_me": number,
+        "uniform": int(schedule.sizes is None),
+        "block": block,
+        "total": schedule.total,
+        **{letter: width(d) for letter, d in zip(letters(plan), dims(plan))},
+    }
     code = functions(plan, precision)
     total = schedule.total
     return Frame(
-        code, *(array("q", [values.get(name, 0) for name in slots]) for slots in (code.forward_slots, code.backward_slots)),
-        Slots.of(code.forward_slots), Slots.of(code.backward_slots),
-        wide(body.output), tuple(wide(s) for s in body.states), sum(width(w) for w in plan.kept_widths),
-        sum(width(w) for w in plan.gradient), min(total, block * schedule.batch),
+        code,
+        *(
+            array("q", [values.get(name, 0) for name in slots])
+            for slots in (code.forward_slots, code.backward_slots)
+        ),
+        Slots.of(code.forward_slots),
+        Slots.of(code.backward_slots),
+        wide(body.output),
+        tuple(wide(s) for s in body.states),
+        sum(width(w) for w in plan.kept_widths),
+        sum(width(w) for w in plan.gradient),
+        min(total, block * schedule.batch),
         tuple(to_blas(sum(width(w) for w in h.widths), width(h.depth)) for h in body.hoisted),
-        tuple(to_blas(sum(width(w) for w in g.widths), width(g.depth)) for g in plan.groups), (starts, rows))
+        tuple(to_blas(sum(width(w) for w in g.widths), width(g.depth)) for g in plan.groups),
+        (starts, rows),
+    )
 
 
 @lru_cache(maxsize=256)

@@ -25,8 +25,33 @@ from .slots import dims, letters
 from .step import WORKER, Layer, step_slots, step_text
 from .threads import runtime, threads
 
-SLOTS = ("steps", "batch", "layers", "characters", "width", "wanted", "split", "odd", "packed_for", "gomp", "gomp_size", "gomp_me",
-         "calls", "packed", "work", "work_size", "head", "bias", "logits", "tokens", "out", "random", "rule", "top_k", "room")
+SLOTS = (
+    "steps",
+    "batch",
+    "layers",
+    "characters",
+    "width",
+    "wanted",
+    "split",
+    "odd",
+    "packed_for",
+    "gomp",
+    "gomp_size",
+    "gomp_me",
+    "calls",
+    "packed",
+    "work",
+    "work_size",
+    "head",
+    "bias",
+    "logits",
+    "tokens",
+    "out",
+    "random",
+    "rule",
+    "top_k",
+    "room",
+)
 HEADERS = ("unrolled.h", "team.h", "threads.h", "wholes.h", "thin.h", "draw.h")
 
 
@@ -53,17 +78,29 @@ def why_not(model: Model) -> str | None:
 @lru_cache(maxsize=64)
 def emit_generator(layers: tuple[Layer, ...], double: bool, half: bool) -> str:
     """The C of a model's generator: a step for each kind of layer, the first and those above it, and the loop."""
-    lines = [f"/* {safe(layers[0].plan.graph.name)}, generating: made by unrolled from the cell's equations. Convention {VERSION}. */",
-             f"typedef {'double' if double else 'float'} real;", f"#define REAL {64 if double else 32}", f"#define HALF {int(half)}",
-             "#include <stdlib.h>", *map(_header, HEADERS), LOOPS, "", WORKER, ""]
+    lines = [
+        f"/* {safe(layers[0].plan.graph.name)}, generating: made by unrolled from the cell's equations. Convention {VERSION}. */",
+        f"typedef {'double' if double else 'float'} real;",
+        f"#define REAL {64 if double else 32}",
+        f"#define HALF {int(half)}",
+        "#include <stdlib.h>",
+        *map(_header, HEADERS),
+        LOOPS,
+        "",
+        WORKER,
+        "",
+    ]
     for number, layer in enumerate(layers):
         lines += step_text(layer, number)
     last = len(layers) - 1
-    lines += ["#define step_layer(n, w, a, below, at) "
-              + (f"((n) ? step_{last}(w, a, below, at) : step_0(w, a, below, at))"),
-              "#define pack_layer(n, a, to, slice, slices) "
-              + (f"((n) ? pack_{last}(a, to, slice, slices) : pack_0(a, to, slice, slices))"),
-              f"enum {{ {', '.join(f'slot_{name}' for name in SLOTS)} }};", _header("generate.h")]
+    lines += [
+        "#define step_layer(n, w, a, below, at) "
+        + (f"((n) ? step_{last}(w, a, below, at) : step_0(w, a, below, at))"),
+        "#define pack_layer(n, a, to, slice, slices) "
+        + (f"((n) ? pack_{last}(a, to, slice, slices) : pack_0(a, to, slice, slices))"),
+        f"enum {{ {', '.join(f'slot_{name}' for name in SLOTS)} }};",
+        _header("generate.h"),
+    ]
     return "\n".join(lines) + "\n"
 
 
@@ -74,7 +111,9 @@ def _header(name: str) -> str:
 
 @lru_cache(maxsize=64)
 def _library(layers: tuple[Layer, ...], double: bool, half: bool):
-    library = build(emit_generator(layers, double, half), name=f"{layers[0].plan.graph.name}-text", optimise=OPTIMISE)
+    library = build(
+        emit_generator(layers, double, half), name=f"{layers[0].plan.graph.name}-text", optimise=OPTIMISE
+    )
     for function in (library.generate, library.room):
         function.argtypes = [ctypes.c_void_p]
     library.room.restype = ctypes.c_int64
@@ -84,7 +123,9 @@ def _library(layers: tuple[Layer, ...], double: bool, half: bool):
 class Generator:
     """Goes on with `batch` texts from their states (in the model's calls), last characters and seeds."""
 
-    def __init__(self, model: Model, tokens: Sequence[int], seeds: Sequence[int], rule: tuple[float, int, float]):
+    def __init__(
+        self, model: Model, tokens: Sequence[int], seeds: Sequence[int], rule: tuple[float, int, float]
+    ):
         """rule: temperature, how many of the likeliest may be drawn, the probability they must reach."""
         self._model, calls, like = model, model.calls, model.head
         batch, characters = len(tokens), len(model.head)
@@ -100,11 +141,26 @@ class Generator:
         self._work, self._logits = like.new_empty(team * work), like.new_empty(batch, characters)
         self._room = torch.empty(team * 4 * characters, dtype=torch.float64)
         self._head = (model.head.contiguous(), model.bias.contiguous())
-        values = dict(zip(("gomp", "gomp_size", "gomp_me"), runtime()), batch=batch, layers=len(calls), characters=characters,
-                      width=model.head.shape[1], wanted=team, split=int(split), calls=self._addresses.buffer_info()[0],
-                      work=self._work.data_ptr(), work_size=work, head=self._head[0].data_ptr(), bias=self._head[1].data_ptr(),
-                      logits=self._logits.data_ptr(), tokens=self._tokens.buffer_info()[0], random=self._random.buffer_info()[0],
-                      rule=self._rule.buffer_info()[0], top_k=min(top_k, characters), room=self._room.data_ptr())
+        values = dict(
+            zip(("gomp", "gomp_size", "gomp_me"), runtime()),
+            batch=batch,
+            layers=len(calls),
+            characters=characters,
+            width=model.head.shape[1],
+            wanted=team,
+            split=int(split),
+            calls=self._addresses.buffer_info()[0],
+            work=self._work.data_ptr(),
+            work_size=work,
+            head=self._head[0].data_ptr(),
+            bias=self._head[1].data_ptr(),
+            logits=self._logits.data_ptr(),
+            tokens=self._tokens.buffer_info()[0],
+            random=self._random.buffer_info()[0],
+            rule=self._rule.buffer_info()[0],
+            top_k=min(top_k, characters),
+            room=self._room.data_ptr(),
+        )
         self._values = array("q", [values.get(name, 0) for name in SLOTS])
         self._memory = pages(self._library.room(self._values.buffer_info()[0]))
         self._values[SLOTS.index("packed")] = ctypes.addressof(ctypes.c_char.from_buffer(self._memory))
@@ -123,7 +179,9 @@ def _layer(call: Call, above: bool) -> Layer:
 def _sharing(model: Model, batch: int) -> tuple[int, bool]:
     """As `sharing` in plan/cost.py, over all layers."""
     item = 2 if model.half else model.head.element_size()
-    return sharing_of_steps([(call.plan, call.width) for call in model.calls], model.head.numel(), batch, item, threads())
+    return sharing_of_steps(
+        [(call.plan, call.width) for call in model.calls], model.head.numel(), batch, item, threads()
+    )
 
 
 class _Step:
@@ -140,15 +198,23 @@ class _Step:
 
         table = {**{letter: size(d, dict(call.sizes)) for letter, d in zip(letters(plan), dims(plan))}}
         self.hyper = array("d", call.hyper)
-        made = {"vectors": call.vectors, "numbers": call.numbers, "kept": rows(plan.kept_widths), "output": rows(wide(body.output))}
-        made |= {f"weights{g}": w for g, w in enumerate(call.weights)} | {f"input{k}": x for k, x in enumerate(call.inputs)}
+        made = {
+            "vectors": call.vectors,
+            "numbers": call.numbers,
+            "kept": rows(plan.kept_widths),
+            "output": rows(wide(body.output)),
+        }
+        made |= {f"weights{g}": w for g, w in enumerate(call.weights)} | {
+            f"input{k}": x for k, x in enumerate(call.inputs)
+        }
         for k, (state, node) in enumerate(zip(call.state, body.states)):
             made |= {f"state{k}": state.clone(), f"new{k}": rows(wide(node))}
         for g, (weights, operand) in enumerate(zip(call.hoisted, call.operands)):
             x = operand @ weights.t() if operand.is_floating_point() else weights.t()[operand]
             made |= {f"x{g}": x, f"k{g}": rows(body.hoisted[g].widths)}
         self.alive = {name: tensor.contiguous() for name, tensor in made.items()}
-        table |= {name: tensor.data_ptr() for name, tensor in self.alive.items()} | {"hyper": self.hyper.buffer_info()[0]}
+        table |= {name: tensor.data_ptr() for name, tensor in self.alive.items()} | {
+            "hyper": self.hyper.buffer_info()[0]
+        }
         self.values = array("q", [table[slot] for slot in step_slots(layer)])
         self.work = sum(call.width(d) for d in (*plan.forward.z, *plan.forward.scratch))
-

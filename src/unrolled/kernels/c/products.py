@@ -18,13 +18,15 @@ def input_products(call: Call, g: int) -> Tensor:
 
 def columns_of(call: Call, gradient: Tensor, run: Run) -> Tensor:
     start = sum(call.width(w) for w in run.start)
-    return gradient[:, start:start + sum(call.width(w) for w in run.widths)]
+    return gradient[:, start : start + sum(call.width(w) for w in run.widths)]
 
 
 def summed(call: Call, gradient: Tensor, runs: tuple[Run, ...], operand: Tensor) -> Tensor:
     """Weights' gradient: the sum over all rows of gradient times operand, one product for each run of columns."""
-    parts = [torch.mm(columns.t(), operand, out=buffer(operand, columns.shape[1], operand.shape[1]))
-             for columns in (columns_of(call, gradient, run) for run in runs)]
+    parts = [
+        torch.mm(columns.t(), operand, out=buffer(operand, columns.shape[1], operand.shape[1]))
+        for columns in (columns_of(call, gradient, run) for run in runs)
+    ]
     return parts[0] if len(parts) == 1 else torch.cat(parts)
 
 
@@ -33,26 +35,29 @@ def operand_gradient(call: Call, gradient: Tensor, runs: tuple[Run, ...], weight
     result, start = None, 0
     for run in runs:
         rows = sum(call.width(w) for w in run.widths)
-        columns, part = columns_of(call, gradient, run), weights[start:start + rows]
+        columns, part = columns_of(call, gradient, run), weights[start : start + rows]
         result = torch.mm(columns, part) if result is None else result.addmm_(columns, part)
         start += rows
     return result
 
 
-def loop_weights(call: Call, gradient: Tensor, g: int, sequences: list[Tensor], streams: tuple[Tensor, ...],
-                 kept: Tensor) -> Tensor:
+def loop_weights(
+    call: Call, gradient: Tensor, g: int, sequences: list[Tensor], streams: tuple[Tensor, ...], kept: Tensor
+) -> Tensor:
     """The gradient of a group of the loop's weights: all time steps in one product."""
     group, body = call.plan.groups[g], call.plan.body
     if group.operand in body.states:
         k = body.states.index(group.operand)
-        parts = [_earlier(call, columns_of(call, gradient, run), sequences[k], call.state[k]) for run in group.runs]
+        parts = [
+            _earlier(call, columns_of(call, gradient, run), sequences[k], call.state[k]) for run in group.runs
+        ]
         return parts[0] if len(parts) == 1 else torch.cat(parts)
     if group.operand in body.new_states:
         return summed(call, gradient, group.runs, sequences[body.new_states.index(group.operand)])
     place = dict(call.plan.backward.places)[group.operand]
     source = kept if place.buffer == "kept" else streams[place.number]
     start = sum(call.width(w) for w in place.start)
-    return summed(call, gradient, group.runs, source[:, start:start + call.width(place.width)])
+    return summed(call, gradient, group.runs, source[:, start : start + call.width(place.width)])
 
 
 def _earlier(call: Call, columns: Tensor, sequence: Tensor, initial: Tensor) -> Tensor:
@@ -62,15 +67,17 @@ def _earlier(call: Call, columns: Tensor, sequence: Tensor, initial: Tensor) -> 
         return torch.mm(columns.t(), _before(schedule.sizes, sequence, initial))
     rest = schedule.total - batch
     first = slice(rest, None) if schedule.reverse else slice(0, batch)
-    others, before = (slice(0, rest), slice(batch, None)) if schedule.reverse else (slice(batch, None), slice(0, rest))
+    others, before = (
+        (slice(0, rest), slice(batch, None)) if schedule.reverse else (slice(batch, None), slice(0, rest))
+    )
     result = torch.mm(columns[first].t(), initial, out=buffer(initial, columns.shape[1], initial.shape[1]))
     return result.addmm_(columns[others].t(), sequence[before]) if rest else result
 
 
 def _before(sizes: tuple[int, ...], sequence: Tensor, initial: Tensor) -> Tensor:
     """Each packed row's state one step earlier: rows are sorted by length, so they are the first rows of that step."""
-    parts, start = [initial[:sizes[0]]], 0
+    parts, start = [initial[: sizes[0]]], 0
     for size, following in zip(sizes, sizes[1:]):
-        parts.append(sequence[start:start + following])
+        parts.append(sequence[start : start + following])
         start += size
     return torch.cat(parts)

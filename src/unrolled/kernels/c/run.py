@@ -60,6 +60,6 @@ class Loop(torch.autograd.Function):
     def backward(ctx, above, *carries):
         saved = ctx.saved_tensors
         call, count = ctx.shell.filled(saved), ctx.shell.total
-        if torch.is_grad_enabled():          # create_graph=True: gradients of gradients come from the reference
+        if torch.is_grad_enabled():  # create_graph=True: gradients of gradients come from the reference
             return None, *differentiable(call, (above, *carries), ctx.needs_input_grad[1:])
-        return None, *backward(call, saved[count], saved[count + 1:], above, carries, ctx.needs_input_grad[1:])
+        return None, *backward(call, saved[count], saved[count + 1 :], above, carries, ctx.needs_input_grad[1:])

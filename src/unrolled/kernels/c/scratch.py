@@ -17,13 +17,17 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-LEAST, MOST = 2**20, 2**27       # bytes of a buffer: smaller ones cost little anew, larger ones are not held on to
-HELD = 2**28                     # bytes of buffers that a thread holds on to, at most
-WORKING = 2**28                  # bytes of working memory that it holds on to, at most
-PAGE = 2**21                     # bytes of a large page
+LEAST, MOST = 2**20, 2**27  # bytes of a buffer: smaller ones cost little anew, larger ones are not held on to
+HELD = 2**28  # bytes of buffers that a thread holds on to, at most
+WORKING = 2**28  # bytes of working memory that it holds on to, at most
+PAGE = 2**21  # bytes of a large page
 
-NOBODY = [sys.getrefcount(memory) for memory in [torch.UntypedStorage(1)]][0]      # refers to it, but for the code that asks
-_users = getattr(torch._C, "_storage_Use_Count", None)       # not in every version of torch: without it nothing is held
+NOBODY = [sys.getrefcount(memory) for memory in [torch.UntypedStorage(1)]][
+    0
+]  # refers to it, but for the code that asks
+_users = getattr(
+    torch._C, "_storage_Use_Count", None
+)  # not in every version of torch: without it nothing is held
 
 
 def pages(count: int) -> mmap.mmap:
@@ -36,7 +40,7 @@ def pages(count: int) -> mmap.mmap:
         try:
             memory.madvise(mmap.MADV_HUGEPAGE)
         except OSError:
-            pass                                   # a kernel without them
+            pass  # a kernel without them
     return memory
 
 
@@ -71,7 +75,7 @@ arena = Arena()
 
 class _Pool(threading.local):
     def __init__(self):
-        self.memory: list[torch.UntypedStorage] = []         # the oldest first
+        self.memory: list[torch.UntypedStorage] = []  # the oldest first
 
 
 _pool = _Pool()
@@ -94,6 +98,12 @@ def buffer(like: Tensor, rows: int, width: int) -> Tensor:
 def _free(size: int) -> torch.UntypedStorage | None:
     """The smallest piece that is large enough, not more than twice as large, and used by nobody: no tensor, no user
     (`tensor.untyped_storage()` is the same object), no other process (a tensor sent to one takes its memory along)."""
-    fitting = [memory for memory in _pool.memory if size <= len(memory) <= 2 * size and sys.getrefcount(memory) == NOBODY
-               and _users(memory._cdata) == 1 and not memory.is_shared()]
+    fitting = [
+        memory
+        for memory in _pool.memory
+        if size <= len(memory) <= 2 * size
+        and sys.getrefcount(memory) == NOBODY
+        and _users(memory._cdata) == 1
+        and not memory.is_shared()
+    ]
     return min(fitting, key=len, default=None)

@@ -48,8 +48,8 @@ def safe(text: str) -> str:
 class Rows:
     """How one direction spells the address of a row in each buffer: pointer expressions without the column."""
 
-    pointers: dict[str, str]             # buffer name with number -> C expression of the row's start
-    names: dict[int, str]                # node -> author's name
+    pointers: dict[str, str]  # buffer name with number -> C expression of the row's start
+    names: dict[int, str]  # node -> author's name
 
 
 class SegmentText:
@@ -59,7 +59,7 @@ class SegmentText:
         self.nodes, self.segment, self.rows = plan.body.nodes, segment, rows
         self.places, self.inside = dict(program.places), set(segment.nodes)
         self.output_is_state = plan.body.output_is_state
-        self.pointers: dict[str, str] = {}       # C declaration of each row pointer in use
+        self.pointers: dict[str, str] = {}  # C declaration of each row pointer in use
         self.early = [(i, p) for i, p in segment.stores if self.nodes[i].op in OF_WHOLES and i in self.inside]
         self.stores = [pair for pair in segment.stores if pair not in self.early]
 
@@ -69,22 +69,33 @@ class SegmentText:
         tail = self._tail()
         early = [line for index, place in self.early for line in self._of_wholes(self.nodes[index], place)]
         inner = [*(f"{declared};" for declared in self.pointers.values()), *early, *numbers, *loops, *tail]
-        return [f"for (long i = 0; i < count; i++) {{       /* stage {self.segment.stage} */",
-                "    const long r = first + i * stride;", *("    " + line for line in inner), "}"]
+        return [
+            f"for (long i = 0; i < count; i++) {{       /* stage {self.segment.stage} */",
+            "    const long r = first + i * stride;",
+            *("    " + line for line in inner),
+            "}",
+        ]
 
     def _of_wholes(self, node: Node, place: Place) -> list[str]:
         """What is made of whole vectors, which stand in memory, before anything else of this stage."""
         to, given = self._pointer(place), [self._pointer(self.places[a]) for a in node.args]
         if node.op == "concat":
             widths = [self._width(a) for a in node.args]
-            return [f"memcpy({to} + {extent(tuple(widths[:k]))}, {source}, ({extent(w)}) * sizeof(real));"
-                    for k, (source, w) in enumerate(zip(given, widths))]
+            return [
+                f"memcpy({to} + {extent(tuple(widths[:k]))}, {source}, ({extent(w)}) * sizeof(real));"
+                for k, (source, w) in enumerate(zip(given, widths))
+            ]
         if node.op == "part":
             start = tuple(d for d in node.value[0].split("+") if d != "0")
             return [f"memcpy({to}, {given[0]} + {extent(start)}, ({extent(place.width)}) * sizeof(real));"]
-        rows, columns = {"kron": node.args, "kron_left": (node.index, node.args[1]),
-                         "kron_right": (node.args[1], node.index)}[node.op]
-        return [f"{node.op}_({to}, {given[0]}, {given[1]}, {extent(self._width(rows))}, {extent(self._width(columns))});"]
+        rows, columns = {
+            "kron": node.args,
+            "kron_left": (node.index, node.args[1]),
+            "kron_right": (node.args[1], node.index),
+        }[node.op]
+        return [
+            f"{node.op}_({to}, {given[0]}, {given[1]}, {extent(self._width(rows))}, {extent(self._width(columns))});"
+        ]
 
     def _width(self, index: int) -> Dim:
         shape = self.nodes[index].shape
@@ -92,14 +103,23 @@ class SegmentText:
 
     def _widths(self) -> list[Dim]:
         used = [self._width(i) for i in self.segment.nodes if self.nodes[i].op not in OF_WHOLES]
-        used += [self._width(self.nodes[i].args[0]) for i in self.segment.nodes if self.nodes[i].op in OVER_UNITS]
+        used += [
+            self._width(self.nodes[i].args[0]) for i in self.segment.nodes if self.nodes[i].op in OVER_UNITS
+        ]
         used += [place.width for _, place in (*self.stores, *self.segment.vectors)]
         return [w for w in dict.fromkeys(used) if w != "1"]
 
     def _loop(self, width: Dim) -> list[str]:
-        mine = [self.nodes[i] for i in self.segment.nodes if self._width(i) == width and self.nodes[i].op not in OF_WHOLES]
-        sums = [self.nodes[i] for i in self.segment.nodes
-                if self.nodes[i].op in OVER_UNITS and self._width(self.nodes[i].args[0]) == width]
+        mine = [
+            self.nodes[i]
+            for i in self.segment.nodes
+            if self._width(i) == width and self.nodes[i].op not in OF_WHOLES
+        ]
+        sums = [
+            self.nodes[i]
+            for i in self.segment.nodes
+            if self.nodes[i].op in OVER_UNITS and self._width(self.nodes[i].args[0]) == width
+        ]
         stores = [(i, p) for i, p in self.stores if p.width == width]
         adds = [(i, p) for i, p in self.segment.vectors if p.width == width]
         body: list[str] = []
@@ -114,10 +134,15 @@ class SegmentText:
         body += [f"{self._address(p)} = {self._read(i)};" for i, p in stores]
         body += [f"{self._address(p, 'd')} += {self._read(i)};" for i, p in adds]
         letter = atom(width)
-        return [*(_BEFORE_UNITS[n.op].format(n.index) for n in sums), _pragma(sums),
-                f"for (long j = {letter}_lo; j < {letter}_hi; j++) {{", *("    " + line for line in body), "}",
-                *(f"s{n.index} += n{n.index};" for n in sums if n.op == "largest"),
-                *(line for i, p in stores for line in self._along(i, p, letter))]
+        return [
+            *(_BEFORE_UNITS[n.op].format(n.index) for n in sums),
+            _pragma(sums),
+            f"for (long j = {letter}_lo; j < {letter}_hi; j++) {{",
+            *("    " + line for line in body),
+            "}",
+            *(f"s{n.index} += n{n.index};" for n in sums if n.op == "largest"),
+            *(line for i, p in stores for line in self._along(i, p, letter)),
+        ]
 
     def _along(self, index: int, place: Place, letter: str) -> list[str]:
         """Running sums are added up where their arguments have been stored."""
@@ -129,19 +154,35 @@ class SegmentText:
     def _numbers(self) -> list[str]:
         """Values that are one number per row, before the loops."""
         lines: list[str] = []
-        mine = [self.nodes[i] for i in self.segment.nodes if self._width(i) == "1" and self.nodes[i].op not in (*OVER_UNITS, *OF_WHOLES)]
-        everything = [a for i in self.segment.nodes if self.nodes[i].op not in OF_WHOLES for a in self.nodes[i].args]
+        mine = [
+            self.nodes[i]
+            for i in self.segment.nodes
+            if self._width(i) == "1" and self.nodes[i].op not in (*OVER_UNITS, *OF_WHOLES)
+        ]
+        everything = [
+            a for i in self.segment.nodes if self.nodes[i].op not in OF_WHOLES for a in self.nodes[i].args
+        ]
         everything += [i for i, _ in (*self.stores, *self.segment.vectors, *self.segment.numbers)]
         for index in dict.fromkeys(everything):
             if index not in self.inside and self._width(index) == "1":
                 lines.append(f"const real v{index} = {self._load(index)};{self._name(index)}")
-        single = [n for n in map(self.nodes.__getitem__, self.segment.nodes) if n.op in OVER_UNITS and self._width(n.args[0]) == "1"]
-        return lines + [self._compute(n) for n in mine] + [f"const real s{n.index} = v{n.args[0]};" for n in single]
+        single = [
+            n
+            for n in map(self.nodes.__getitem__, self.segment.nodes)
+            if n.op in OVER_UNITS and self._width(n.args[0]) == "1"
+        ]
+        return (
+            lines
+            + [self._compute(n) for n in mine]
+            + [f"const real s{n.index} = v{n.args[0]};" for n in single]
+        )
 
     def _tail(self) -> list[str]:
         """What happens once per row after the loops: numbers stored and added up."""
         lines = [f"{self._address(p)} = {self._read(i)};" for i, p in self.stores if p.width == "1"]
-        lines += [f"{self._address(p, 'd')} += {self._read(i)};" for i, p in self.segment.vectors if p.width == "1"]
+        lines += [
+            f"{self._address(p, 'd')} += {self._read(i)};" for i, p in self.segment.vectors if p.width == "1"
+        ]
         return lines + [f"number_sums[{p.number}] += {self._read(i)};" for i, p in self.segment.numbers]
 
     def _read(self, index: int) -> str:
@@ -176,8 +217,12 @@ class SegmentText:
 
     def _pointer(self, place: Place, prefix: str = "") -> str:
         """Where a row's units begin: declares the row's pointer on first use."""
-        key = f"{prefix}{place.buffer}" if place.buffer in ("vectors", "scratch", "kept", "gradient", "output", "above", "z") \
-            or place.buffer[0] in "xk" else f"{prefix}{place.buffer}{place.number}"
+        key = (
+            f"{prefix}{place.buffer}"
+            if place.buffer in ("vectors", "scratch", "kept", "gradient", "output", "above", "z")
+            or place.buffer[0] in "xk"
+            else f"{prefix}{place.buffer}{place.number}"
+        )
         column = extent(place.start)
         name = f"{key}_{column.replace(' * ', '').replace(' + ', '_')}" if column != "0" else f"{key}_"
         start = self.rows.pointers[key]
@@ -191,7 +236,10 @@ class SegmentText:
 
 # Primitives over the units, {0}, of a vector, {1}. A reduction by max may lose NaN between lanes: it is summed apart.
 _BEFORE_UNITS = {"sum": "real s{0} = 0;", "largest": "real s{0} = -(real)INFINITY, n{0} = 0;"}
-_ADD_UNIT = {"sum": "s{0} += v{1};", "largest": "s{0} = v{1} > s{0} ? v{1} : s{0}; n{0} += v{1} != v{1} ? v{1} : 0;"}
+_ADD_UNIT = {
+    "sum": "s{0} += v{1};",
+    "largest": "s{0} = v{1} > s{0} ? v{1} : s{0}; n{0} += v{1} != v{1} ? v{1} : 0;",
+}
 
 
 def _pragma(sums: list[Node]) -> str:

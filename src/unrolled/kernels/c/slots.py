@@ -10,8 +10,26 @@ from ...plan.plan import Plan
 from .segment import atom
 
 # memory, room: working memory that the caller brings along, and its bytes; afterwards how many were asked for.
-FIXED = ("steps", "batch", "split", "keep", "wanted", "offset", "rows", "hyper", "gomp", "gomp_size", "gomp_me",
-         "uniform", "block", "total", "vectors", "numbers", "memory", "room")
+FIXED = (
+    "steps",
+    "batch",
+    "split",
+    "keep",
+    "wanted",
+    "offset",
+    "rows",
+    "hyper",
+    "gomp",
+    "gomp_size",
+    "gomp_me",
+    "uniform",
+    "block",
+    "total",
+    "vectors",
+    "numbers",
+    "memory",
+    "room",
+)
 
 
 def letters(plan: Plan) -> tuple[str, ...]:
@@ -68,4 +86,6 @@ class Slots:
         for k, name in enumerate(names):
             if found := re.fullmatch(r"([a-z_]+)\d+", name):
                 numbered.setdefault(found[1], []).append(k)
-        return Slots({name: k for k, name in enumerate(names)}, {name: tuple(at) for name, at in numbered.items()})
+        return Slots(
+            {name: k for k, name in enumerate(names)}, {name: tuple(at) for name, at in numbered.items()}
+        )

@@ -8,17 +8,43 @@ from ...ops import OF_WHOLES, OVER_UNITS
 from ...plan.plan import Plan
 
 SPELL: dict[str, str] = {
-    "add": "{0} + {1}", "sub": "{0} - {1}", "mul": "{0} * {1}", "div": "{0} / {1}", "neg": "-{0}", "alias": "{0}",
-    "spread": "{0}", "sigmoid": "sigmoid_({0})", "tanh": "tanh_({0})", "relu": "relu_({0})", "exp": "exp_({0})",
-    "log": "log_({0})", "softplus": "softplus_({0})", "sin": "sin_({0})", "cos": "cos_({0})", "sqrt": "sqrt_({0})",
-    "abs": "abs_({0})", "floor": "floor_({0})", "step": "({0} > 0 ? (real)1 : (real)0)",
-    "less": "({0} < {1} ? (real)1 : (real)0)", "maximum": "max_({0}, {1})", "minimum": "min_({0}, {1})",
-    "where": "({0} != 0 ? {1} : {2})", "equal": "({0} == {1} ? (real)1 : (real)0)", "held": "{0}",
-    "copy": "{0}", "cumsum": "{0}", "cumsum_back": "{0}",      # added up where they are stored, behind the loop over units
+    "add": "{0} + {1}",
+    "sub": "{0} - {1}",
+    "mul": "{0} * {1}",
+    "div": "{0} / {1}",
+    "neg": "-{0}",
+    "alias": "{0}",
+    "spread": "{0}",
+    "sigmoid": "sigmoid_({0})",
+    "tanh": "tanh_({0})",
+    "relu": "relu_({0})",
+    "exp": "exp_({0})",
+    "log": "log_({0})",
+    "softplus": "softplus_({0})",
+    "sin": "sin_({0})",
+    "cos": "cos_({0})",
+    "sqrt": "sqrt_({0})",
+    "abs": "abs_({0})",
+    "floor": "floor_({0})",
+    "step": "({0} > 0 ? (real)1 : (real)0)",
+    "less": "({0} < {1} ? (real)1 : (real)0)",
+    "maximum": "max_({0}, {1})",
+    "minimum": "min_({0}, {1})",
+    "where": "({0} != 0 ? {1} : {2})",
+    "equal": "({0} == {1} ? (real)1 : (real)0)",
+    "held": "{0}",
+    "copy": "{0}",
+    "cumsum": "{0}",
+    "cumsum_back": "{0}",  # added up where they are stored, behind the loop over units
 }
 
 
-SKIPPED = ("product", "products_t", *OVER_UNITS, *OF_WHOLES)      # spelled by the program itself, not by a row of SPELL
+SKIPPED = (
+    "product",
+    "products_t",
+    *OVER_UNITS,
+    *OF_WHOLES,
+)  # spelled by the program itself, not by a row of SPELL
 
 
 @lru_cache(maxsize=512)

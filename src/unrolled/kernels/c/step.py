@@ -52,8 +52,11 @@ def step_text(layer: Layer, number: int) -> list[str]:
 
 
 def _shares(plan: Plan, split: str, me: str, team: str) -> list[str]:
-    return [f"const long {d}_lo = {split} ? {d} * {me} / {team} : 0, {d}_hi = {split} ? {d} * ({me} + 1) / {team} : {d}, "
-            f"{d}_n = {d}_hi - {d}_lo;" for d in letters(plan)]
+    return [
+        f"const long {d}_lo = {split} ? {d} * {me} / {team} : 0, {d}_hi = {split} ? {d} * ({me} + 1) / {team} : {d}, "
+        f"{d}_n = {d}_hi - {d}_lo;"
+        for d in letters(plan)
+    ]
 
 
 def _arguments(layer: Layer) -> list[str]:
@@ -74,27 +77,52 @@ def _pack(layer: Layer, write: Direction, number: int) -> list[str]:
         group, g = plan.groups[product.group], product.group
         source, depth, width = f"weights{g}", extent(group.depth), group.widths[0]
         whole = f"size += thin_pack(to ? to + size : 0, {source}, {extent(group.widths)}, {depth}, {extent(group.widths)}, 0);"
-        mine = (f"size += thin_pack(to ? to + size : 0, {source} + {low(width)} * ({depth}), {len(group.widths)} * {share(width)}, "
-                f"{depth}, {share(width)} ? {share(width)} : 1, {extent(width)});")
+        mine = (
+            f"size += thin_pack(to ? to + size : 0, {source} + {low(width)} * ({depth}), {len(group.widths)} * {share(width)}, "
+            f"{depth}, {share(width)} ? {share(width)} : 1, {extent(width)});"
+        )
         lines += [f"if (slices > 1) {mine}", f"else {whole}"] if len(set(group.widths)) == 1 else [whole]
-    inside = [*_arguments(layer), *_shares(plan, "1", "slice", "slices"), "long size = 0;", *lines, "return size;"]
-    return [f"static long pack_{number}(const int64_t *a, weight *to, int slice, int slices)", "{", *_indent(inside), "}"]
+    inside = [
+        *_arguments(layer),
+        *_shares(plan, "1", "slice", "slices"),
+        "long size = 0;",
+        *lines,
+        "return size;",
+    ]
+    return [
+        f"static long pack_{number}(const int64_t *a, weight *to, int slice, int slices)",
+        "{",
+        *_indent(inside),
+        "}",
+    ]
 
 
 def _step(layer: Layer, write: Direction, number: int) -> list[str]:
     plan, program = layer.plan, layer.plan.forward
-    lines = [*_arguments(layer), "const int split = w->split;",
-             "const long batch = w->batch, first = w->first, stride = w->stride, count = w->count, off = 0, base = 0, low = 0;",
-             *_shares(plan, "split", "w->me", "w->team"), *_states(layer),
-             *(f"const int64_t *index{g} = w->token;" for g in range(len(plan.body.hoisted))),
-             f"const long z_width = {extent_local(program.z)}, scratch_width = {extent_local(program.scratch)};",
-             "real *z = w->work, *scratch = z + count * z_width;", "const weight *from = *packed;"]
+    lines = [
+        *_arguments(layer),
+        "const int split = w->split;",
+        "const long batch = w->batch, first = w->first, stride = w->stride, count = w->count, off = 0, base = 0, low = 0;",
+        *_shares(plan, "split", "w->me", "w->team"),
+        *_states(layer),
+        *(f"const int64_t *index{g} = w->token;" for g in range(len(plan.body.hoisted))),
+        f"const long z_width = {extent_local(program.z)}, scratch_width = {extent_local(program.scratch)};",
+        "real *z = w->work, *scratch = z + count * z_width;",
+        "const weight *from = *packed;",
+    ]
     lines += _work(layer, write)
     body = plan.body
-    lines += ["(void)batch, (void)off, (void)base, (void)low, (void)scratch;", "*packed = from;",
-              f"return {'now0' if body.output_is_state else 'output'};"]
-    return [f"static const real *step_{number}(const worker *w, const int64_t *a, const real *below, const weight **packed)", "{",
-            *_indent(lines), "}"]
+    lines += [
+        "(void)batch, (void)off, (void)base, (void)low, (void)scratch;",
+        "*packed = from;",
+        f"return {'now0' if body.output_is_state else 'output'};",
+    ]
+    return [
+        f"static const real *step_{number}(const worker *w, const int64_t *a, const real *below, const weight **packed)",
+        "{",
+        *_indent(lines),
+        "}",
+    ]
 
 
 def _ordered(layer: Layer) -> list[Product | Segment]:
@@ -110,7 +138,10 @@ def _without_below(layer: Layer, step: Product | Segment) -> Product | Segment |
     if layer.below is None or isinstance(step, Product):
         return step
     new = layer.plan.body.new_states[layer.below]
-    nodes, stores = tuple(i for i in step.nodes if i != new), tuple(pair for pair in step.stores if pair[0] != new)
+    nodes, stores = (
+        tuple(i for i in step.nodes if i != new),
+        tuple(pair for pair in step.stores if pair[0] != new),
+    )
     return replace(step, nodes=nodes, stores=stores) if nodes or stores else None
 
 
@@ -128,7 +159,9 @@ def _work(layer: Layer, write: Direction) -> list[str]:
         if wait and (product or not begun) and (begun or not _known(layer, step)):
             lines.append("if (split) barrier_wait(w->barrier, w->me, w->team);")
             wait, begun = False, True
-        lines += _product(write, step) if product else SegmentText(layer.plan, layer.plan.forward, step, rows).text()
+        lines += (
+            _product(write, step) if product else SegmentText(layer.plan, layer.plan.forward, step, rows).text()
+        )
         wait = wait or not product
     return lines
 
@@ -157,8 +190,10 @@ def _product(write: Direction, product: Product) -> list[str]:
     group = write.plan.groups[product.group]
     source, row = write.operand_rows(product.source)
     columns, depth = extent_local(group.widths), extent(group.depth)
-    return [f"thin_product(count, {columns}, {depth}, {source}, stride * ({row}), from, z + {extent_local(product.to.start)}, z_width);",
-            f"from += thin_size({columns}, {depth});"]
+    return [
+        f"thin_product(count, {columns}, {depth}, {source}, stride * ({row}), from, z + {extent_local(product.to.start)}, z_width);",
+        f"from += thin_size({columns}, {depth});",
+    ]
 
 
 def _indent(lines: list[str]) -> list[str]:

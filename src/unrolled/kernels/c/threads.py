@@ -20,7 +20,7 @@ def _in_child() -> None:
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_in_child)      # a child has the runtime's memory, but none of its threads
+    os.register_at_fork(after_in_child=_in_child)  # a child has the runtime's memory, but none of its threads
 
 
 @lru_cache(maxsize=1)

@@ -79,7 +79,10 @@ def warn_no_compiler(reason: str) -> None:
     _warned.append(reason)
     warnings.warn(
         f"kernels cannot be built: {reason}. The reference backend runs instead, roughly 2 to 10 times slower. For the "
-        "fast one, install gcc or clang, or `pip install ziglang`.", SlowBackendWarning, stacklevel=3)
+        "fast one, install gcc or clang, or `pip install ziglang`.",
+        SlowBackendWarning,
+        stacklevel=3,
+    )
 
 
 @functools.lru_cache(maxsize=1)
@@ -105,7 +108,9 @@ def _candidates(reasons: list[str]) -> Iterator[tuple[tuple[str, ...], float]]:
         words = _words(text)
         program = shutil.which(words[0])
         if program is None:
-            reasons.append(f"{text!r} is no program that can be run" + (" (UNROLLED_CC names it)" if chosen else ""))
+            reasons.append(
+                f"{text!r} is no program that can be run" + (" (UNROLLED_CC names it)" if chosen else "")
+            )
         elif bad := [word for word in words if word in FORBIDDEN]:
             reasons.append(f"{text!r} asks for {bad[0]}, which kernels must not be built with; leave it out")
         elif (resolved := (os.path.realpath(program), *words[1:])) not in seen:  # cc is often gcc
@@ -140,7 +145,9 @@ def _probed(command: tuple[str, ...], seconds: float) -> Toolchain:
             pass
         with cache.staging(folder) as place:
             found = _try(command, place, seconds)
-            (place / name).write_text(json.dumps({"version": found.version, "flags": found.flags}), encoding="utf-8")
+            (place / name).write_text(
+                json.dumps({"version": found.version, "flags": found.flags}), encoding="utf-8"
+            )
             os.replace(place / name, folder / name)
         return found
 

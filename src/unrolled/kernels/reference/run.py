@@ -14,7 +14,7 @@ from ..call import Call
 from .scan import factors_of, scan
 from .spell import evaluate
 
-BLOCKED = 16         # steps from which on a linear recurrence is worked out in blocks of time
+BLOCKED = 16  # steps from which on a linear recurrence is worked out in blocks of time
 
 
 def run(call: Call) -> tuple[Tensor, tuple[Tensor, ...], dict[int, Tensor]]:
@@ -60,22 +60,34 @@ def _all_steps(call: Call, linear: Linear, watch: tuple[int, ...]):
     def wide(value: Tensor, index: int) -> Tensor:
         return _rows(value, schedule.total, call.width(_dim(body, index)))
 
-    still = loop.all_steps([torch.zeros_like(s) for s in call.state])                  # what a step adds to a state of zero
+    still = loop.all_steps([torch.zeros_like(s) for s in call.state])  # what a step adds to a state of zero
     offsets = [in_time(wide(still[i], i).view(*lead, -1)) for i in body.new_states]
     wanted = [f for row in linear.factors for f in row if f is not None]
     for index in needed(linear.nodes, wanted):
         if index not in still:
             node = linear.nodes[index]
-            still[index] = call.vectors.new_tensor(node.value) if node.op == "constant" else \
-                evaluate(node, [still[a] for a in node.args], loop.sizes)
-    by_time = {f: in_time(wide(still[f], body.new_states[i]).view(*lead, -1))
-               for i, row in enumerate(linear.factors) for f in row if f is not None}
+            still[index] = (
+                call.vectors.new_tensor(node.value)
+                if node.op == "constant"
+                else evaluate(node, [still[a] for a in node.args], loop.sizes)
+            )
+    by_time = {
+        f: in_time(wide(still[f], body.new_states[i]).view(*lead, -1))
+        for i, row in enumerate(linear.factors)
+        for f in row
+        if f is not None
+    }
     after = scan(factors_of(linear, by_time, [b.shape for b in offsets]), offsets, call.state)
-    before = [in_time(torch.cat([first.unsqueeze(0), s[:-1]])).flatten(0, 1) for first, s in zip(call.state, after)]
+    before = [
+        in_time(torch.cat([first.unsqueeze(0), s[:-1]])).flatten(0, 1) for first, s in zip(call.state, after)
+    ]
     values = loop.all_steps(before)
     new = [wide(values[i], i).view(*lead, -1) for i in body.new_states]
-    return (wide(values[body.output], body.output), tuple(in_time(n)[-1] for n in new),
-            {w: wide(values[w], w) for w in watch})
+    return (
+        wide(values[body.output], body.output),
+        tuple(in_time(n)[-1] for n in new),
+        {w: wide(values[w], w) for w in watch},
+    )
 
 
 def _dim(body, index: int) -> str:
@@ -96,11 +108,15 @@ class _Loop:
         self.packed: dict[int, Tensor] = {}
         self._parameters()
         for group, weights, operand in zip(call.plan.body.hoisted, call.hoisted, call.operands):
-            product = self._rounded(operand, weights) if operand.is_floating_point() else embedding(operand, weights.t())
+            product = (
+                self._rounded(operand, weights)
+                if operand.is_floating_point()
+                else embedding(operand, weights.t())
+            )
             for leaf, part in zip(group.streams, product.split([call.width(w) for w in group.widths], -1)):
                 self.packed[leaf] = part
         self.packed.update((leaf, tensor) for (_, leaf), tensor in zip(call.plan.body.streams, call.inputs))
-        self.todo = [n for n in self.nodes[:call.plan.body.forward_count] if n.args]
+        self.todo = [n for n in self.nodes[: call.plan.body.forward_count] if n.args]
 
     @cached_property
     def streams(self) -> dict[int, tuple[Tensor, ...]]:
@@ -144,7 +160,10 @@ class _Loop:
         values = {**self.fixed, **streams}
         values.update(zip(self.call.plan.body.states, state))
         for node in self.todo:
-            args = [values[(a, node.args[1])] if node.op == "product" and i == 0 else values[a] for i, a in enumerate(node.args)]
+            args = [
+                values[(a, node.args[1])] if node.op == "product" and i == 0 else values[a]
+                for i, a in enumerate(node.args)
+            ]
             if node.op == "product" and self.call.mixed:
                 values[node.index] = self._rounded(args[1], args[0])
             else:

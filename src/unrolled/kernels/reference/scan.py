@@ -15,7 +15,7 @@ from torch import Tensor
 
 from ...plan.linear import Linear
 
-Factors = list[list["Tensor | None"]]      # [new state][old state]
+Factors = list[list["Tensor | None"]]  # [new state][old state]
 
 
 def scan(factors: Factors, offsets: Sequence[Tensor], state: Sequence[Tensor]) -> list[Tensor]:
@@ -42,10 +42,14 @@ def scan(factors: Factors, offsets: Sequence[Tensor], state: Sequence[Tensor]) -
 
     cut_factors = [[None if f is None else cut(f) for f in row] for row in factors]
     local, products = _inside(cut_factors, [cut(b) for b in offsets], length)
-    starts = _between([values[-1] for values in local], [[None if p is None else p[-1] for p in row] for row in products], state)
+    starts = _between(
+        [values[-1] for values in local],
+        [[None if p is None else p[-1] for p in row] for row in products],
+        state,
+    )
     result = []
     for values, row in zip(local, products):
-        whole = torch.stack(values, 1)                                    # (blocks, length, B, width)
+        whole = torch.stack(values, 1)  # (blocks, length, B, width)
         for product, start in zip(row, starts):
             if product is not None:
                 whole = whole + torch.stack(product, 1) * start.unsqueeze(1)
@@ -56,16 +60,21 @@ def scan(factors: Factors, offsets: Sequence[Tensor], state: Sequence[Tensor]) -
 def _inside(factors, offsets, length: int):
     """All blocks step by step, from zero: values of each state, and products of factors so far, a list over steps each."""
     n = len(offsets)
-    values, products = [[b[0]] for b in offsets], [[None if f is None else [f[0]] for f in row] for row in factors]
+    values, products = (
+        [[b[0]] for b in offsets],
+        [[None if f is None else [f[0]] for f in row] for row in factors],
+    )
     for t in range(1, length):
         row_of = [[None if f is None else f[t] for f in row] for row in factors]
         before = [v[-1] for v in values]
-        columns = [[None if products[i][j] is None else products[i][j][t - 1] for i in range(n)] for j in range(n)]
+        columns = [
+            [None if products[i][j] is None else products[i][j][t - 1] for i in range(n)] for j in range(n)
+        ]
         for i in range(n):
             values[i].append(_applied(row_of[i], before, offsets[i][t]))
             for j in range(n):
                 made = _applied(row_of[i], columns[j], None)
-                if products[i][j] is None and made is not None:           # reached by way of another state
+                if products[i][j] is None and made is not None:  # reached by way of another state
                     products[i][j] = [torch.zeros_like(made)] * t
                 if products[i][j] is not None:
                     products[i][j].append(torch.zeros_like(before[i]) if made is None else made)
@@ -87,7 +96,10 @@ def _between(ends: Sequence[Tensor], products, state: Sequence[Tensor]) -> list[
     ends = [e.unbind(0) for e in ends]
     products = [[None if p is None else p.unbind(0) for p in row] for row in products]
     for k in range(len(ends[0]) - 1):
-        now = [_applied([None if p is None else p[k] for p in row], now, end[k]) for row, end in zip(products, ends)]
+        now = [
+            _applied([None if p is None else p[k] for p in row], now, end[k])
+            for row, end in zip(products, ends)
+        ]
         for kept, value in zip(starts, now):
             kept.append(value)
     return [torch.stack(values) for values in starts]
@@ -95,5 +107,7 @@ def _between(ends: Sequence[Tensor], products, state: Sequence[Tensor]) -> list[
 
 def factors_of(linear: Linear, evaluated: dict[int, Tensor], shapes: Sequence[torch.Size]) -> Factors:
     """The factors' values (T, B, width), from those of their nodes."""
-    return [[None if node is None else evaluated[node].expand(shapes[i]) for node in row]
-            for i, row in enumerate(linear.factors)]
+    return [
+        [None if node is None else evaluated[node].expand(shapes[i]) for node in row]
+        for i, row in enumerate(linear.factors)
+    ]

@@ -23,6 +23,7 @@ def _both(function):
     def call(a, b):
         like = _like(a, b)
         return function(_tensor(a, like), _tensor(b, like))
+
     return call
 
 
@@ -32,21 +33,46 @@ def _where(c, a, b):
 
 
 SPELL: dict[str, Callable] = {
-    "add": lambda a, b: a + b, "sub": lambda a, b: a - b, "mul": lambda a, b: a * b, "div": lambda a, b: a / b,
-    "neg": lambda a: -a, "alias": lambda a: a, "sigmoid": torch.sigmoid, "tanh": torch.tanh, "relu": torch.relu,
-    "exp": torch.exp, "log": torch.log, "softplus": lambda a: softplus(a, threshold=1e9), "sin": torch.sin,
-    "cos": torch.cos, "sqrt": torch.sqrt, "abs": torch.abs, "floor": torch.floor,
-    "step": lambda a: (a > 0).to(a.dtype), "less": _both(lambda a, b: (a < b).to(a.dtype)),
-    "equal": _both(lambda a, b: (a == b).to(a.dtype)), "held": torch.detach,
-    "largest": lambda a: a.amax(-1, keepdim=True), "cumsum": lambda a: a.cumsum(-1),
-    "cumsum_back": lambda a: a.flip(-1).cumsum(-1).flip(-1), "matrix_exp": torch.matrix_exp,
-    "kron": lambda a, b: (a.unsqueeze(-1) * b.unsqueeze(-2)).flatten(-2), "flat": lambda m: m.flatten(-2), "copy": lambda a: a,
-    "softmax_columns": lambda m: m.softmax(-2), "block_diagonal": lambda blocks: torch.block_diag(*blocks),
-    "maximum": _both(torch.maximum), "minimum": _both(torch.minimum), "where": _where,
-    "product": lambda m, v: linear(v, m), "sum": lambda a: a.sum(-1, keepdim=True),
-    "concat": lambda *parts: torch.cat(torch.broadcast_tensors(*parts) if len({p.shape for p in parts}) == 1
-                                       else _same_rows(parts), -1),
-    "transpose": lambda m: m.mT, "spread": lambda a: a,
+    "add": lambda a, b: a + b,
+    "sub": lambda a, b: a - b,
+    "mul": lambda a, b: a * b,
+    "div": lambda a, b: a / b,
+    "neg": lambda a: -a,
+    "alias": lambda a: a,
+    "sigmoid": torch.sigmoid,
+    "tanh": torch.tanh,
+    "relu": torch.relu,
+    "exp": torch.exp,
+    "log": torch.log,
+    "softplus": lambda a: softplus(a, threshold=1e9),
+    "sin": torch.sin,
+    "cos": torch.cos,
+    "sqrt": torch.sqrt,
+    "abs": torch.abs,
+    "floor": torch.floor,
+    "step": lambda a: (a > 0).to(a.dtype),
+    "less": _both(lambda a, b: (a < b).to(a.dtype)),
+    "equal": _both(lambda a, b: (a == b).to(a.dtype)),
+    "held": torch.detach,
+    "largest": lambda a: a.amax(-1, keepdim=True),
+    "cumsum": lambda a: a.cumsum(-1),
+    "cumsum_back": lambda a: a.flip(-1).cumsum(-1).flip(-1),
+    "matrix_exp": torch.matrix_exp,
+    "kron": lambda a, b: (a.unsqueeze(-1) * b.unsqueeze(-2)).flatten(-2),
+    "flat": lambda m: m.flatten(-2),
+    "copy": lambda a: a,
+    "softmax_columns": lambda m: m.softmax(-2),
+    "block_diagonal": lambda blocks: torch.block_diag(*blocks),
+    "maximum": _both(torch.maximum),
+    "minimum": _both(torch.minimum),
+    "where": _where,
+    "product": lambda m, v: linear(v, m),
+    "sum": lambda a: a.sum(-1, keepdim=True),
+    "concat": lambda *parts: torch.cat(
+        torch.broadcast_tensors(*parts) if len({p.shape for p in parts}) == 1 else _same_rows(parts), -1
+    ),
+    "transpose": lambda m: m.mT,
+    "spread": lambda a: a,
 }
 
 
