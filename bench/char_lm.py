@@ -22,7 +22,7 @@ CHARACTERS, HIDDEN, TARGET = 65, 512, 2.0
 STEPS, BATCH = 100, 32  # as in the layers' rows
 TASK = CharLM()  # for its own rows and span, and its clipping
 # (T, B, width of the peer's embedding, target): as wide as the LSTM, as narrow as the vocabulary, as `unrolled train`
-CASES = ((STEPS, BATCH, HIDDEN, TARGET), (STEPS, BATCH, 64, None), (TASK.span, TASK.batch, HIDDEN, None))
+CASES = ((STEPS, BATCH, HIDDEN, TARGET), (STEPS, BATCH, 64, None), (TASK.span, TASK.recipe.batch, HIDDEN, None))
 
 
 class TorchModel(nn.Module):
@@ -50,7 +50,7 @@ def stepper(model: nn.Module, x: Tensor, y: Tensor) -> Work:
         loss, state = model.nats(x, y, state)
         optimiser.zero_grad()
         loss.backward()
-        nn.utils.clip_grad_norm_(model.parameters(), TASK.clip)
+        nn.utils.clip_grad_norm_(model.parameters(), TASK.recipe.clip)
         optimiser.step()
 
     return work

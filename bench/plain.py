@@ -9,10 +9,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from unrolled.loop import EVALUATIONS
-from unrolled.schedule import Plan, first_factor, steps_in
-from unrolled.tasks.char_lm import CharData, CharLM
-from unrolled.training import BETAS
+from unrolled.data.streams import Streams
+from unrolled.tasks.char_lm import CharLM
+from unrolled.training.report import EVALUATIONS
+from unrolled.training.schedule import Schedule, first_factor, steps_in
+from unrolled.training.start import BETAS
 
 TIMED, RECENT = 20, 200  # steps whose times settle how many there will be: the first ones, and later the last
 CONTEXT = 64  # characters that the GPT sees
@@ -70,7 +71,7 @@ class Looped:
 
 def loop(
     model: nn.Module,
-    loss_of: Callable[[int, Plan | None], Tensor],
+    loss_of: Callable[[int, Schedule | None], Tensor],
     rate: float,
     betas: tuple[float, float],
     decay: float,
@@ -94,33 +95,35 @@ def loop(
         durations.append(time.perf_counter() - start)
         left = minutes * 60 - (time.perf_counter() - began)
         if plan is None and step == TIMED:
-            plan = Plan(step + steps_in(left, durations, 0.0), timed=step)
+            plan = Schedule(step + steps_in(left, durations, 0.0), timed=step)
         elif (
             plan is not None and step < plan.steps and plan.evaluated(step, EVALUATIONS)
         ):  # as our own training does
-            plan = plan.settled(step, steps_in(left, durations[-RECENT:], 0.0))
+            plan = plan.replanned(step, steps_in(left, durations[-RECENT:], 0.0))
     return Looped(step, time.perf_counter() - began)
 
 
-def train_lstm(task: CharLM, data: CharData, minutes: float) -> tuple[PlainLSTM, Looped]:
+def train_lstm(task: CharLM, data: Streams, minutes: float) -> tuple[PlainLSTM, Looped]:
     """The LSTM with the recipe of a CharLM: its batches, rate, decay, dropout and clipping, state carried on."""
-    model = PlainLSTM(len(data.vocabulary), task.hidden, task.layers)
+    model = PlainLSTM(len(data.encoding), task.net.hidden, task.net.layers)
+    weights = sum(weight.numel() for weight in model.parameters())
     state = None
 
-    def loss_of(step: int, plan: Plan | None) -> Tensor:
+    def loss_of(step: int, plan: Schedule | None) -> Tensor:
         nonlocal state
-        task.settle(model, len(data.training), plan and plan.steps / data.steps_per_epoch)
-        x, y = data.batch(step)
-        logits, state = model(x, None if data.starts(step) else state)
+        model.set_dropout(task.dropout(weights, data, plan and plan.steps / data.steps_per_epoch))
+        batch = data.batch(step)
+        logits, state = model(batch.inputs, state if batch.continues else None)
         state = tuple(part.detach() for part in state)
-        return nn.functional.cross_entropy(logits.reshape(-1, model.characters), y.reshape(-1))
+        return nn.functional.cross_entropy(logits.reshape(-1, model.characters), batch.targets.reshape(-1))
 
-    return model, loop(model, loss_of, task.rate, BETAS, task.decay, task.clip, minutes)
+    recipe = task.recipe
+    return model, loop(model, loss_of, recipe.rate, BETAS, recipe.decay, recipe.clip, minutes)
 
 
-def train_gpt(data: CharData, minutes: float) -> tuple[PlainGPT, Looped]:
+def train_gpt(data: Streams, minutes: float) -> tuple[PlainGPT, Looped]:
     """The GPT on windows drawn anywhere in the text."""
-    model, text = PlainGPT(len(data.vocabulary)), data.training
+    model, text = PlainGPT(len(data.encoding)), data.training
     width = min(CONTEXT, len(text) - 1)
 
     def loss_of(*_) -> Tensor:

@@ -16,12 +16,13 @@ from pathlib import Path
 
 import torch
 
-from unrolled import CharLM, train
+from unrolled import CharLM, Net, Recipe, train
+from unrolled.data.streams import Streams, pieces
 from unrolled.data.text import read_text
 from unrolled.data.vocabulary import Vocabulary
 from unrolled.errors import UsageError
-from unrolled.models.score import nats_per_character
-from unrolled.tasks.char_lm import CharData
+from unrolled.scoring import mean_loss
+from unrolled.training.start import prepared
 
 from .machine import BUSY, machine
 from .plain import CONTEXT, GPT_BATCH, gpt_nats, train_gpt, train_lstm
@@ -64,12 +65,18 @@ class Learned:
 class Cut(CharLM):
     """CharLM on a text that is cut in three: `training` takes what the last two tenths leave."""
 
-    def data(self) -> CharData:
+    def data(self) -> Streams:
         text = read_text(self.text)
         training, validation, _ = parts(text, 0.1)
         vocabulary = Vocabulary.of(text)
-        return CharData(
-            vocabulary, vocabulary.encode(training), vocabulary.encode(validation), self.batch, self.span, ""
+        return Streams(
+            vocabulary,
+            vocabulary.encode(training),
+            vocabulary.encode(validation),
+            self.recipe.batch,
+            self.span,
+            "",
+            str(self.text),
         )
 
 
@@ -110,17 +117,19 @@ def asked(options) -> Learned:
 def run(text: str, model: str, minutes: float, seed: int, options: dict, command: str) -> Learned:
     """One side's run. `options` are fields of CharLM that are not to have their defaults (the GPT has none of them)."""
     file, share = file_of(text)
-    task = (Cut if share else CharLM)(text=file, **options)
-    task.check()
+    span = {name: options[name] for name in ("span",) if name in options}
+    net = Net(**{name: options[name] for name in ("cell", "hidden", "layers", "dropout") if name in options})
+    recipe = Recipe(**{name: options[name] for name in ("rate", "batch", "precision") if name in options})
+    task = prepared((Cut if share else CharLM)(text=file, net=net, recipe=recipe, **span))
     data = task.data()
-    test = data.vocabulary.encode(parts(read_text(file), share)[2]) if share else None
+    test = data.encoding.encode(parts(read_text(file), share)[2]) if share else None
     torch.manual_seed(seed)
     sides = {"unrolled": _unrolled, "torch": _torch, "gpt": _gpt}
     nats, tested, characters, seconds = sides[model](task, data, minutes, seed, test)
     return Learned(text, model, minutes, seed, nats, tested, characters, seconds, command, machine())
 
 
-def _unrolled(task: CharLM, data: CharData, minutes: float, seed: int, test: torch.Tensor | None):
+def _unrolled(task: CharLM, data: Streams, minutes: float, seed: int, test: torch.Tensor | None):
     """`unrolled.train`, all of its evaluations but the last and its checkpoints within the minutes."""
     with tempfile.TemporaryDirectory() as folder:
         trained = train(task, minutes=minutes, seed=seed, out=Path(folder) / "run")
@@ -129,22 +138,27 @@ def _unrolled(task: CharLM, data: CharData, minutes: float, seed: int, test: tor
         return last["validation"], tested, last["characters"], last["seconds"]
 
 
-def _torch(task: CharLM, data: CharData, minutes: float, seed: int, test: torch.Tensor | None):
+def _torch(task: CharLM, data: Streams, minutes: float, seed: int, test: torch.Tensor | None):
     """The plain LSTM loop of the same size."""
     model, looped = train_lstm(task, data, minutes)
     tested = nats_per_character(model, test) if test is not None else None
     return (
         nats_per_character(model, data.validation),
         tested,
-        looped.steps * data.characters_per_step,
+        looped.steps * data.units_per_step,
         looped.seconds,
     )
 
 
-def _gpt(task: CharLM, data: CharData, minutes: float, seed: int, test: torch.Tensor | None):
+def _gpt(task: CharLM, data: Streams, minutes: float, seed: int, test: torch.Tensor | None):
     model, looped = train_gpt(data, minutes)
     tested = gpt_nats(model, test) if test is not None else None
     return gpt_nats(model, data.validation), tested, looped.steps * GPT_BATCH * CONTEXT, looped.seconds
+
+
+def nats_per_character(model: torch.nn.Module, text: torch.Tensor) -> float:
+    """Every character of a text after its first, with the state carried on."""
+    return mean_loss(CharLM(), model, pieces(text))
 
 
 def keep(learned: Learned, folder: Path = HERE) -> Path:

@@ -8,11 +8,12 @@ import subprocess
 import sys
 
 import pytest
+from char_lm import char_lm, nats_per_character, sampled
 
 from unrolled.cli import main
-from unrolled.runs import RunFolder
-from unrolled.tasks.char_lm import CharLM
-from unrolled.training import train
+from unrolled.models.sample import rounded
+from unrolled.models.writing import Writing
+from unrolled.training.start import train
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -54,7 +55,7 @@ def text(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def run(text):
-    return train(CharLM(text=text, hidden=8, batch=4, span=8), epochs=0.5, out=text.parent / "run", quiet=True)
+    return train(char_lm(text=text, hidden=8, batch=4, span=8), epochs=0.5, out=text.parent / "run", quiet=True)
 
 
 @pytest.fixture
@@ -91,7 +92,8 @@ def test_train_sample_and_evaluate_work_from_a_shell(text, tmp_path):
     first = shell("train", "char-lm", "--text", text, *SMALL)
     assert (first.returncode, first.stderr) == (0, "")
     assert "building the kernel of lstm ..." in first.stdout
-    assert "bits per character on the held-out text" in first.stdout
+    assert "bits per character, perplexity" in first.stdout and " on the held-out part" in first.stdout
+    assert "to compare with: each character by its frequency, nats " in first.stdout
     assert first.stdout.endswith(
         "the run is in runs/char-lm-1. Next:\n"
         "    unrolled sample runs/char-lm-1 --length 1000 --temperature 0.7\n"
@@ -118,18 +120,15 @@ def test_help_loads_no_torch_of_its_own_and_names_every_command():
     source = os.path.dirname(sys.modules["unrolled.cli"].__file__)
     shown = subprocess.run([sys.executable, "-c", code.format(source)], capture_output=True, text=True)
     assert (shown.returncode, shown.stderr) == (0, "")
-    for command in ("train", "sample", "evaluate", "cells", "show", "check"):
+    for command in ("train", "predict", "sample", "evaluate", "cells", "show", "check"):
         assert f"\n  {command} " in shown.stdout
 
 
 def test_evaluate_prints_the_three_figures(run, text, capsys):
-    score = run.evaluate_file(text)
+    count, (nats, bits, perplexity) = len(text.read_text()) - 1, run.evaluate(text).figures.values()
     assert said(capsys, "evaluate", run.folder, "--text", text) == (
         0,
-        (
-            f"{score.characters:,} characters: {score.nats:.4f} nats per character, {score.bits:.4f} bits per character, "
-            f"perplexity {score.perplexity:.3f}\n"
-        ),
+        f"{count:,} characters: {nats:.4f} nats, {bits:.3f} bits per character, perplexity {perplexity:.3f}\n",
         "",
     )
 
@@ -149,19 +148,20 @@ def test_several_texts_are_printed_below_each_other_each_as_alone(run, capsys):
         and alone[0] != alone[1]
     )
     assert out.replace("--- seed 3\n", "").replace("--- seed 4\n", "") == "".join(
-        f"the {text}\n" for text in run.samples(2, "the ", 20, top_p=0.9, seed=3)
+        f"the {text.text}\n" for text in run.predict("the ", Writing(None, 20, top_p=0.9, seed=3, count=2))
     )
 
 
 def test_weights_in_bfloat16_are_used_and_their_loss_is_said(run, text, capsys):
     code, out, err = said(capsys, "sample", run.folder, "--length", 20, "--weights", "bf16")
-    count, exact, coarse = run.cost_of_rounding()
-    assert (code, out) == (0, run.sample(length=20, weights="bf16") + "\n") and exact != coarse
+    assert (code, out) == (0, sampled(run, length=20, weights="bf16") + "\n")
+    held_out = run.task.data().validation
+    exact, coarse = (nats_per_character(model, held_out) for model in (run.model, rounded(run.model)))
+    assert exact != coarse
     assert err == (
-        f"weights in bfloat16: {coarse:.4f} nats per character on {count:,} held-out characters, "
+        f"weights in bfloat16: {coarse:.4f} nats per character on {len(held_out) - 1:,} held-out characters, "
         f"{exact:.4f} in float32\n"
     )
-    assert exact == pytest.approx(run.evaluate(text.read_text()[-count - 1 :]).nats)
 
 
 def test_the_loss_of_rounded_weights_is_not_known_without_the_text(run, text, capsys):
@@ -227,7 +227,7 @@ def test_a_cell_out_of_a_file_trains_and_its_run_is_read_without_the_file(text, 
     [
         (
             ["trian"],
-            "UsageError: there is no command 'trian': choose one of train, sample, evaluate, cells, show, byhand, check.",
+            "UsageError: there is no command 'trian': choose one of train, predict, sample, evaluate, cells, show, byhand, check.",
         ),
         (["train", "char"], "UsageError: there is no task 'char': choose one of char-lm."),
         (
@@ -344,7 +344,7 @@ def test_a_cells_file_that_cannot_be_run_is_named_with_its_line(text, tmp_path, 
 
 
 def test_unknown_characters_are_named_in_prime_and_text(run, tmp_path, capsys):
-    tail = "Remove or replace them; the 29 known ones are in the run's vocabulary.json.\n"
+    tail = "Remove or replace them; the 29 known ones are in the run's encoding.json.\n"
     assert said(capsys, "sample", run.folder, "--prime", "thé") == (
         2,
         "",
@@ -388,17 +388,20 @@ def test_a_folder_that_is_no_run_is_named(tmp_path, capsys):
         (
             "settings.json",
             "{",
-            "settings.json cannot be read (Expecting property name enclosed in double quotes: "
-            "line 1 column 2 (char 1))",
+            "settings.json cannot be read (Input data was truncated)",
         ),
-        ("settings.json", "[]", "settings.json cannot be read (not an object)"),
+        ("settings.json", "[]", "settings.json cannot be read (Expected `object`, got `array`)"),
         (
             "settings.json",
-            '{"task": "char-lm", "options": {"hiden": 3}}',
-            "settings.json cannot be read (its task: ",
+            '{"format": 2, "task": "char-lm", "hiden": 3}',
+            "settings.json cannot be read (Object contains unknown field `hiden`)",
         ),
-        ("vocabulary.json", '["a", "a"]', "vocabulary.json cannot be read (not a list of distinct characters)"),
-        ("vocabulary.json", '["a", "b"]', "weights.safetensors cannot be read ("),
+        (
+            "encoding.json",
+            '{"characters": ["a", "a"]}',
+            "encoding.json cannot be read (not a list of distinct characters)",
+        ),
+        ("encoding.json", '{"characters": ["a", "b"]}', "weights.safetensors cannot be read ("),
         ("weights.safetensors", "nothing", "weights.safetensors cannot be read ("),
     ],
 )
@@ -410,18 +413,30 @@ def test_a_damaged_run_names_the_file(damaged, capsys, name, content, why):
     assert err.endswith("Restore that file from a copy, or train again.\n") and err.count("\n") == 1
 
 
-@pytest.mark.parametrize(("key", "value"), [("seed", "x"), ("plan", {"steps": 3}), ("threads", None)])
-def test_damaged_settings_are_found_before_training_goes_on(damaged, capsys, key, value):
-    settings = RunFolder(damaged).settings() | {"finished": False, key: value}
+@pytest.mark.parametrize(
+    ("key", "value", "why"),
+    [
+        ("seed", "x", "Expected `int`, got `str` - at `$.seed`"),
+        ("schedule", {"steps": -3}, "Expected `int` >= 0 - at `$.schedule.steps`"),
+        ("schedule", {"steps": 3, "done": [3, 2]}, "3 / 2 of a run is not a share - at `$.schedule`"),
+        ("threads", 100000, "Expected `int` <= 512 - at `$.threads`"),
+        ("epochs", 1e300, "Expected `float` <= 10000000.0 - at `$.epochs`"),
+        ("minutes", 3.0, "minutes and epochs"),
+        ("task", "../evil", "there is no task"),
+        ("options", {"text": 3}, "its task: 3 is not a Path - at `$.text`"),
+    ],
+)
+def test_damaged_settings_are_found_before_training_goes_on(damaged, capsys, key, value, why):
+    settings = json.loads((damaged / "settings.json").read_text()) | {"finished": False, key: value}
     (damaged / "settings.json").write_text(json.dumps(settings))
     code, _, err = said(capsys, "train", "--resume", damaged)
     assert code == 2
-    why = f"settings.json cannot be read (its {key}: {value!r})"
-    assert err.startswith(f"UsageError: the run {damaged} is damaged: {why}")
+    assert err.startswith(f"UsageError: the run {damaged} is damaged: settings.json cannot be read (")
+    assert why in err
 
 
 def test_a_cell_spoilt_in_the_settings_is_a_damaged_run(damaged, capsys):
-    settings = RunFolder(damaged).settings()
+    settings = json.loads((damaged / "settings.json").read_text())
     settings["cell"]["graph"] = {}
     (damaged / "settings.json").write_text(json.dumps(settings))
     code, _, err = said(capsys, "sample", damaged)

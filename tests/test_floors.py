@@ -15,29 +15,18 @@ FILES = sorted(p.relative_to(ROOT).as_posix() for p in ROOT.rglob("*.py"))
 
 # From the ground up. A file imports from its own floor or from one below; never in a circle.
 FLOORS = (
-    ("errors", "ops"),
+    ("errors", "ops", "options", "terminal"),
     ("graph",),
     ("views",),
-    ("byhand", "cell", "cells", "latex", "noise", "references", "transform"),
+    ("byhand", "cell", "cell_file", "cells", "latex", "noise", "references", "transform"),
     ("plan",),
     ("kernels",),
     ("layers",),
-    ("models", "networks", "data"),
+    ("models", "networks"),
+    ("task", "scoring"),
+    ("data",),
     ("tasks",),
-    (
-        "schedule",
-        "profile",
-        "progress",
-        "interruption",
-        "cell_file",
-        "check",
-        "runs",
-        "snapshot",
-        "trained",
-        "loop",
-        "training",
-        "train",
-    ),
+    ("check", "runs", "training", "search", "export"),
     ("cli", "commands", "__main__", "viewer"),
 )
 FLOOR = {name: number for number, names in enumerate(FLOORS) for name in names}

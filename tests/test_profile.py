@@ -11,18 +11,18 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from char_lm import char_lm
 from instances import needs_compiler
 from rich.console import Console
 from torch import nn
 
-from unrolled import profile as profile_module
 from unrolled.cli import main
 from unrolled.models.language import LanguageModel
-from unrolled.profile import Profile, nothing, table
-from unrolled.runs import RunFolder
-from unrolled.snapshot import Training
-from unrolled.tasks.char_lm import CharLM
-from unrolled.training import resume, train
+from unrolled.runs.folder import RunFolder
+from unrolled.training import profile as profile_module
+from unrolled.training.profile import Profile, nothing, table
+from unrolled.training.start import resume, train
+from unrolled.training.state import Training
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -135,10 +135,10 @@ def test_a_slow_backward_pass_is_its_modules():
 
 
 def test_a_profiled_run_is_the_same_run_and_says_where_its_time_went(text, tmp_path, capsys):
-    plain = train(CharLM(text=text, **TASK), epochs=1, out=tmp_path / "plain", quiet=True)
+    plain = train(char_lm(text=text, **TASK), epochs=1, out=tmp_path / "plain", quiet=True)
     assert not (plain.folder / "profile.json").exists()
     began = time.perf_counter()
-    run = train(CharLM(text=text, **TASK), epochs=1, out=tmp_path / "run", profile=True)
+    run = train(char_lm(text=text, **TASK), epochs=1, out=tmp_path / "run", profile=True)
     took = time.perf_counter() - began
     assert "a step: " in capsys.readouterr().out
     for one, other in zip(plain.model.parameters(), run.model.parameters()):
@@ -152,9 +152,9 @@ def test_a_profiled_run_is_the_same_run_and_says_where_its_time_went(text, tmp_p
 
 
 def test_evaluations_and_samples_are_no_part_of_a_step(text, tmp_path, monkeypatch):
-    true_evaluation = CharLM.evaluate
-    monkeypatch.setattr(CharLM, "evaluate", lambda *a: (time.sleep(0.2), true_evaluation(*a))[1])
-    run = train(CharLM(text=text, **TASK), epochs=1, out=tmp_path / "run", profile=True, quiet=True)
+    true_figures = type(char_lm()).figures
+    monkeypatch.setattr(type(char_lm()), "figures", lambda *a: (time.sleep(0.2), true_figures(*a))[1])
+    run = train(char_lm(text=text, **TASK), epochs=1, out=tmp_path / "run", profile=True, quiet=True)
     found = json.loads((run.folder / "profile.json").read_text())
     seconds = {part["part"]: part["milliseconds"] * found["steps"] / 1e3 for part in found["parts"]}
     assert seconds.pop("evaluations, checkpoints") > 0.79 and max(seconds.values()) < 0.2
@@ -184,7 +184,9 @@ def test_the_command_prints_it_and_a_resumed_run_has_its_own(text, tmp_path, cap
     out = capsys.readouterr().out
     assert out.index("a step: ") > out.index("done in") and "rnn, backward" in out
     folder = RunFolder(tmp_path / "run")
-    folder.write_json("settings.json", folder.settings() | {"finished": False})
+    settings = folder.settings()
+    settings.finished = False
+    folder.write_settings(settings)
     for file in [*(tmp_path / "run" / "checkpoints").iterdir(), tmp_path / "run" / "profile.json"]:
         file.unlink()
     resume(tmp_path / "run", profile=True, quiet=True)

@@ -12,15 +12,15 @@ import time
 
 import pytest
 import torch
+from char_lm import char_lm, sampled
 
-import unrolled.runs
-from unrolled import loop
+import unrolled.runs.files
 from unrolled.errors import UsageError
-from unrolled.runs import RunFolder, SaveError
-from unrolled.snapshot import Diverged
-from unrolled.tasks.char_lm import CharLM
-from unrolled.trained import open_run
-from unrolled.training import resume, train
+from unrolled.runs.folder import RunFolder, SaveError
+from unrolled.runs.run import open_run
+from unrolled.training import loop
+from unrolled.training.start import resume, train
+from unrolled.training.state import Diverged
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -40,7 +40,7 @@ def text(tmp_path_factory):
 def whole(text, tmp_path_factory):
     """A run of one epoch, about 120 steps, that was never stopped."""
     return train(
-        CharLM(text=text, **OPTIONS), epochs=1, out=tmp_path_factory.mktemp("whole") / "run", quiet=True
+        char_lm(text=text, **OPTIONS), epochs=1, out=tmp_path_factory.mktemp("whole") / "run", quiet=True
     )
 
 
@@ -48,7 +48,7 @@ def whole(text, tmp_path_factory):
 def longer(text, tmp_path_factory):
     """The same of six epochs, so that a signal meets it under way."""
     return train(
-        CharLM(text=text, **OPTIONS), epochs=6, out=tmp_path_factory.mktemp("longer") / "run", quiet=True
+        char_lm(text=text, **OPTIONS), epochs=6, out=tmp_path_factory.mktemp("longer") / "run", quiet=True
     )
 
 
@@ -88,7 +88,8 @@ def checkpoints(folder):
 def assert_same_end(one, other):
     """The best weights, the last weights, the optimiser and the random state; and the figures but for the clock."""
     first, second = RunFolder(one), RunFolder(other)
-    for a, b in [(first.weights(), second.weights()), (first.last_checkpoint(), second.last_checkpoint())]:
+    lasts = [folder.last_checkpoint()[0] for folder in (first, second)]
+    for a, b in [(first.weights(), second.weights()), lasts]:
         assert a.tensors.keys() == b.tensors.keys()
         for name in a.tensors:
             assert torch.equal(a.tensors[name], b.tensors[name]), name
@@ -130,7 +131,7 @@ def test_an_interrupted_run_saves_and_says_how_to_go_on(longer, text, tmp_path, 
     process.send_signal(number)
     out, err = process.communicate(timeout=60)
     assert (process.returncode, err) == (code, "")
-    step = RunFolder(stopped).last_checkpoint().state["step"]
+    step = RunFolder(stopped).last_checkpoint()[1].step
     said = (
         f"stopped by {name} after step {step:,}, which is saved. Go on with: unrolled train --resume {stopped}"
     )
@@ -142,13 +143,13 @@ def test_an_interrupted_run_saves_and_says_how_to_go_on(longer, text, tmp_path, 
 def test_the_timed_steps_of_a_run_by_minutes_are_the_same_when_they_are_taken_again(
     text, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr(loop, "_settle_plan", lambda *_: None)
-    one = train(CharLM(text=text, **OPTIONS), minutes=0.07, out=tmp_path / "one", quiet=True)
+    monkeypatch.setattr(loop, "_replan", lambda *_: None)
+    one = train(char_lm(text=text, **OPTIONS), minutes=0.07, out=tmp_path / "one", quiet=True)
     settings = json.loads((one.folder / "settings.json").read_text())
-    assert settings["plan"]["timed"] >= 12 and settings["plan"]["steps"] > settings["plan"]["timed"]
+    assert settings["schedule"]["steps"] > settings["schedule"]["timed"] >= 12
     again = tmp_path / "again"
     again.mkdir()
-    shutil.copy(one.folder / "vocabulary.json", again)
+    shutil.copy(one.folder / "encoding.json", again)
     (again / "settings.json").write_text(json.dumps(settings | {"finished": False}))
     assert resume(again, quiet=True).finished
     assert_same_end(one.folder, again)
@@ -166,7 +167,7 @@ def test_a_run_by_minutes_goes_on_under_the_plan_that_its_clock_settled_last(tex
                 stop_after(patch, stopped, KeyboardInterrupt)
                 with pytest.raises(KeyboardInterrupt):
                     train(
-                        CharLM(text=text, **OPTIONS),
+                        char_lm(text=text, **OPTIONS),
                         minutes=9.0,
                         out=tmp_path / name,
                         save_every=1e-9,
@@ -175,11 +176,11 @@ def test_a_run_by_minutes_goes_on_under_the_plan_that_its_clock_settled_last(tex
                 patch.undo()
                 patch.setattr(loop, "steps_in", lambda *_: next(fit))
                 return resume(tmp_path / name, quiet=True)
-            return train(CharLM(text=text, **OPTIONS), minutes=9.0, out=tmp_path / name, quiet=True)
+            return train(char_lm(text=text, **OPTIONS), minutes=9.0, out=tmp_path / name, quiet=True)
 
     whole = trained("whole", None)
     evaluated = [line["step"] for line in whole.metrics() if "validation" in line]
-    plan = json.loads((whole.folder / "settings.json").read_text())["plan"]
+    plan = json.loads((whole.folder / "settings.json").read_text())["schedule"]
     assert evaluated[0] == 23 and len(evaluated) == 5 and plan["steps"] == evaluated[-1] == evaluated[-2] + 3
     for stopped in (20, 23, 40):
         assert_same_end(whole.folder, trained(f"stopped-{stopped}", stopped).folder)
@@ -187,20 +188,20 @@ def test_a_run_by_minutes_goes_on_under_the_plan_that_its_clock_settled_last(tex
 
 def stop_after(monkeypatch, steps, error):
     """Raise `error` in place of the loss from a step on."""
-    true_loss, count = CharLM.loss, iter(range(10**9))
+    true_loss, count = type(char_lm()).loss, iter(range(10**9))
 
     def loss(self, model, batch, state):
-        if next(count) >= steps:
+        if torch.is_grad_enabled() and next(count) >= steps:
             raise error
         return true_loss(self, model, batch, state)
 
-    monkeypatch.setattr(CharLM, "loss", loss)
+    monkeypatch.setattr(type(char_lm()), "loss", loss)
 
 
 def test_a_run_killed_before_its_first_checkpoint_starts_again(whole, text, tmp_path, monkeypatch):
     with monkeypatch.context() as patch, pytest.raises(ZeroDivisionError):
         stop_after(patch, 60, ZeroDivisionError())
-        train(CharLM(text=text, **OPTIONS), epochs=1, out=tmp_path / "broken", quiet=True)
+        train(char_lm(text=text, **OPTIONS), epochs=1, out=tmp_path / "broken", quiet=True)
     assert not checkpoints(tmp_path / "broken")
     resume(tmp_path / "broken", quiet=True)
     assert_same_end(whole.folder, tmp_path / "broken")
@@ -209,7 +210,7 @@ def test_a_run_killed_before_its_first_checkpoint_starts_again(whole, text, tmp_
 def test_a_damaged_last_checkpoint_falls_back_on_the_one_before(whole, text, tmp_path, monkeypatch):
     with monkeypatch.context() as patch, pytest.raises(ZeroDivisionError):
         stop_after(patch, 60, ZeroDivisionError())
-        train(CharLM(text=text, **OPTIONS), epochs=1, out=tmp_path / "broken", save_every=1e-9, quiet=True)
+        train(char_lm(text=text, **OPTIONS), epochs=1, out=tmp_path / "broken", save_every=1e-9, quiet=True)
     kept = checkpoints(tmp_path / "broken")
     assert [file.name for file in kept] == ["step-000000059.safetensors", "step-000000060.safetensors"]
     kept[-1].write_bytes(kept[-1].read_bytes()[:-100])
@@ -221,7 +222,7 @@ def test_when_all_checkpoints_are_damaged_one_sentence_says_so(text, tmp_path, m
     folder = tmp_path / "broken"
     with monkeypatch.context() as patch, pytest.raises(ZeroDivisionError):
         stop_after(patch, 60, ZeroDivisionError())
-        train(CharLM(text=text, **OPTIONS), epochs=1, out=folder, save_every=1e-9, quiet=True)
+        train(char_lm(text=text, **OPTIONS), epochs=1, out=folder, save_every=1e-9, quiet=True)
     for file in checkpoints(folder):
         file.write_bytes(b"nothing")
     with pytest.raises(UsageError) as caught:
@@ -240,8 +241,8 @@ def test_a_full_disk_leaves_the_last_checkpoint_and_one_sentence(whole, text, tm
         true_flush(handle)
 
     with monkeypatch.context() as patch, pytest.raises(SaveError) as caught:
-        patch.setattr(unrolled.runs.os, "fsync", flush)
-        train(CharLM(text=text, **OPTIONS), epochs=1, out=folder, save_every=1e-9, quiet=True)
+        patch.setattr(unrolled.runs.files.os, "fsync", flush)
+        train(char_lm(text=text, **OPTIONS), epochs=1, out=folder, save_every=1e-9, quiet=True)
     kept = checkpoints(folder)
     assert str(caught.value) == (
         f"{folder / 'checkpoints/step-000000040.safetensors'} could not be saved: the disk is full; "
@@ -254,15 +255,16 @@ def test_a_full_disk_leaves_the_last_checkpoint_and_one_sentence(whole, text, tm
 
 
 def test_a_loss_that_is_no_number_stops_and_keeps_the_last_checkpoint(text, tmp_path, monkeypatch):
-    true_loss, count, folder = CharLM.loss, iter(range(100)), tmp_path / "nan"
+    true_loss, count, folder = type(char_lm()).loss, iter(range(100)), tmp_path / "nan"
 
     def loss(self, model, batch, state):
-        value, state = true_loss(self, model, batch, state)
-        return (value * float("nan") if next(count) == 30 else value), state
+        found = true_loss(self, model, batch, state)
+        broken = torch.is_grad_enabled() and next(count) == 30
+        return found._replace(total=found.total * float("nan")) if broken else found
 
-    monkeypatch.setattr(CharLM, "loss", loss)
+    monkeypatch.setattr(type(char_lm()), "loss", loss)
     with pytest.raises(Diverged) as caught:
-        train(CharLM(text=text, **OPTIONS), epochs=1, out=folder, save_every=1e-9, quiet=True)
+        train(char_lm(text=text, **OPTIONS), epochs=1, out=folder, save_every=1e-9, quiet=True)
     assert str(caught.value) == (
         f"the loss is nan and its gradient's norm nan at step 31 of {folder}: training stopped. The checkpoint of step "
         "30 is kept. Train again with a smaller --rate (it was 0.02) or --clip (it was 1)."
@@ -270,7 +272,7 @@ def test_a_loss_that_is_no_number_stops_and_keeps_the_last_checkpoint(text, tmp_
     assert caught.value.exit_code == 1
     assert all(
         torch.isfinite(tensor).all()
-        for name, tensor in RunFolder(folder).last_checkpoint().tensors.items()
+        for name, tensor in RunFolder(folder).last_checkpoint()[0].tensors.items()
         if name.startswith("model.")
     )
 
@@ -278,37 +280,38 @@ def test_a_loss_that_is_no_number_stops_and_keeps_the_last_checkpoint(text, tmp_
 def test_a_text_that_changed_is_not_gone_on_with(text, tmp_path, monkeypatch):
     with monkeypatch.context() as patch, pytest.raises(ZeroDivisionError):
         stop_after(patch, 60, ZeroDivisionError())
-        train(CharLM(text=text, **OPTIONS), epochs=1, out=tmp_path / "run", quiet=True)
+        train(char_lm(text=text, **OPTIONS), epochs=1, out=tmp_path / "run", quiet=True)
     text.write_text(text.read_text() + "more")
     with pytest.raises(UsageError) as caught:
         resume(tmp_path / "run", quiet=True)
     assert str(caught.value) == (
-        f"the text of {tmp_path / 'run'} has changed since the run began: "
-        f"put the old {text} back, or train anew."
+        f"the data of {tmp_path / 'run'} have changed since the run began: "
+        f"put the old {text} back, or train again."
     )
 
 
 def test_a_finished_run_is_only_opened(text, tmp_path, capsys):
-    run = train(CharLM(text=text, **OPTIONS), epochs=0.5, out=tmp_path / "run", quiet=True)
+    run = train(char_lm(text=text, **OPTIONS), epochs=0.5, out=tmp_path / "run", quiet=True)
     before = {file: file.read_bytes() for file in run.folder.rglob("*") if file.is_file()}
     assert resume(run.folder).finished
     assert capsys.readouterr().out == f"{run.folder} is finished: there is nothing to go on with.\n"
     assert before == {file: file.read_bytes() for file in run.folder.rglob("*") if file.is_file()}
-    assert open_run(run.folder).sample(length=20) == run.sample(length=20)
+    assert sampled(open_run(run.folder), length=20) == sampled(run, length=20)
 
 
 def test_a_file_is_replaced_whole_or_not_at_all(tmp_path, monkeypatch):
     folder = RunFolder.create(tmp_path / "run", "x")
-    folder.write_json("settings.json", {"a": 1})
+    folder.write_json("encoding.json", {"a": 1})
 
-    def fail(*_):
+    def fail(*_, **__):
         raise OSError(errno.EIO, "Input/output error")
 
-    monkeypatch.setattr(unrolled.runs.os, "replace", fail)
+    monkeypatch.setattr(unrolled.runs.files.os, "replace", fail)
     with pytest.raises(SaveError) as caught:
-        folder.write_json("settings.json", {"a": 2})
+        folder.write_json("encoding.json", {"a": 2})
     assert str(caught.value) == (
-        f"{folder.path / 'settings.json'} could not be saved: Input/output error; no checkpoint was written yet. "
-        f"Make room, then go on with: unrolled train --resume {folder.path}"
+        f"{folder.path / 'encoding.json'} could not be saved: Input/output error; no checkpoint was written yet. "
+        f"Mend that, then go on with: unrolled train --resume {folder.path}"
     )
-    assert folder.settings() == {"a": 1} and [file.name for file in folder.path.iterdir()] == ["settings.json"]
+    assert folder.read_json("encoding.json") == {"a": 1}
+    assert [file.name for file in folder.path.iterdir()] == ["encoding.json"]

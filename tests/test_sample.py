@@ -87,7 +87,7 @@ def by_torch(model: LanguageModel, count: int, length: int = 40, **options) -> t
         backend="reference",
     )
     other.load_state_dict(model.state_dict())
-    return write_many(other, PRIME, length, count, **options)
+    return write_many(other, PRIME, length, count=count, **options)
 
 
 @pytest.fixture
@@ -115,9 +115,7 @@ def test_c_draws_what_python_draws(rule):
                 model,
                 torch.tensor([0]),
                 60,
-                temperature=rule.temperature,
-                top_k=rule.top_k,
-                top_p=rule.top_p,
+                rule,
                 seed=5,
             )
         )
@@ -176,7 +174,7 @@ def same_in_every_way(cell, monkeypatch, layers: int = 2) -> None:
     shares_units = generate.sharing_of_steps([(c.plan, c.width) for c in calls], 10**9, 3, 8, 2)[1]
     for way in WAYS if shares_units else WAYS[:2]:
         monkeypatch.setattr(generate, "sharing_of_steps", lambda *_: way)
-        assert torch.equal(write_many(model, PRIME, 40, 3), expected), way
+        assert torch.equal(write_many(model, PRIME, 40, count=3), expected), way
         monkeypatch.undo()
 
 
@@ -204,11 +202,11 @@ def test_a_cell_with_noise_writes_without_it(monkeypatch):
 def test_many_texts_are_each_alone_in_float32(hidden, characters, way, monkeypatch):
     """To the bit: a row's result depends neither on how many rows there are, nor on how they or the units are shared out."""
     model = made("lstm", 2, hidden, characters, torch.float32)
-    alone = [list(write(model, PRIME, 50, seed=4 + k, temperature=2.0)) for k in range(13)]
+    alone = [list(write(model, PRIME, 50, Rule(2.0), seed=4 + k)) for k in range(13)]
     monkeypatch.setattr(generate, "sharing_of_steps", lambda *_: way)
-    many = write_many(model, PRIME, 50, 13, seed=4, temperature=2.0)
+    many = write_many(model, PRIME, 50, Rule(2.0), count=13, seed=4)
     assert many.t().tolist() == alone
-    first = write_many(model, PRIME, 50, 1, seed=4, temperature=2.0)
+    first = write_many(model, PRIME, 50, Rule(2.0), count=1, seed=4)
     assert first.t().tolist() == alone[:1]
 
 
@@ -227,9 +225,9 @@ def test_rounded_weights_write_what_a_rounded_model_writes(way, monkeypatch):
     """Also where the last panel is half empty."""
     for hidden, characters in ((37, 65), (16, 5), (40, 33)):
         model = made("lstm", 2, hidden, characters, torch.float32)
-        expected = by_torch(rounded(model), 5, temperature=1.5)
+        expected = by_torch(rounded(model), 5, rule=Rule(1.5))
         monkeypatch.setattr(generate, "sharing_of_steps", lambda *_: way)
-        assert torch.equal(write_many(model, PRIME, 40, 5, temperature=1.5, weights="bf16"), expected)
+        assert torch.equal(write_many(model, PRIME, 40, Rule(1.5), count=5, weights="bf16"), expected)
         monkeypatch.undo()
     assert not torch.equal(model.head.weight, rounded(model).head.weight)
 
@@ -282,7 +280,7 @@ sys.path.insert(0, {tests!r})
 from test_sample import *
 generate.sharing_of_steps = lambda *_: (2, True)
 model = made("lstm", 2, 48, 40, torch.float32)
-print(write_many(model, PRIME, 60, 3, temperature=2.0).flatten().tolist())
+print(write_many(model, PRIME, 60, Rule(2.0), count=3).flatten().tolist())
 """
 
 
@@ -291,7 +289,7 @@ print(write_many(model, PRIME, 60, 3, temperature=2.0).flatten().tolist())
 )
 def test_other_processes_and_smaller_teams_write_the_same(settings):
     """Also where fewer threads come than were asked for."""
-    here = write_many(made("lstm", 2, 48, 40, torch.float32), PRIME, 60, 3, temperature=2.0).flatten().tolist()
+    here = write_many(made("lstm", 2, 48, 40, torch.float32), PRIME, 60, Rule(2.0), count=3).flatten().tolist()
     done = subprocess.run(
         [sys.executable, "-c", ALONE.format(tests=os.path.dirname(__file__))],
         capture_output=True,
@@ -304,10 +302,10 @@ def test_other_processes_and_smaller_teams_write_the_same(settings):
 
 def test_threads_of_our_own_write_the_same(monkeypatch):
     model = made("lstm", 2, 48, 40, torch.float32)
-    expected = write_many(model, PRIME, 60, 3)
+    expected = write_many(model, PRIME, 60, count=3)
     monkeypatch.setattr(generate, "runtime", lambda: (0, 0, 0))
     monkeypatch.setattr(generate, "sharing_of_steps", lambda *_: (2, True))
-    assert torch.equal(write_many(model, PRIME, 60, 3), expected)
+    assert torch.equal(write_many(model, PRIME, 60, count=3), expected)
 
 
 @pytest.mark.parametrize("half", (False, True))
@@ -347,7 +345,9 @@ def test_narrower_vectors_write_the_same(target, half, tmp_path, monkeypatch):
     generate._library.cache_clear()
     monkeypatch.setattr(generate, "build", build)
     try:
-        assert torch.equal(write_many(model, PRIME, 40, 5, weights="bf16" if half else "float32"), expected)
+        assert torch.equal(
+            write_many(model, PRIME, 40, count=5, weights="bf16" if half else "float32"), expected
+        )
     finally:
         generate._library.cache_clear()
 
@@ -369,7 +369,9 @@ def test_narrower_vectors_write_the_same(target, half, tmp_path, monkeypatch):
 )
 def test_wrong_wishes_are_refused(options, message):
     with pytest.raises(UsageError) as caught:
-        write_many(made("elman", 1), PRIME, 5, **{"count": 2, **options})
+        rule = {key: value for key, value in options.items() if key in ("temperature", "top_k", "top_p")}
+        more = {key: value for key, value in options.items() if key not in rule}
+        write_many(made("elman", 1), PRIME, 5, Rule(**rule), **{"count": 2, **more})
     assert str(caught.value) == message
 
 

@@ -2,12 +2,15 @@
 
 import pytest
 import torch
+from char_lm import char_lm
 
+from unrolled.data.streams import Streams
 from unrolled.data.text import HELD_OUT_LIMIT, read_text, split, standard_library
 from unrolled.data.vocabulary import Vocabulary
 from unrolled.errors import UsageError
 from unrolled.models.language import LanguageModel
-from unrolled.tasks.char_lm import CharData, CharLM
+from unrolled.options import check_options
+from unrolled.task import Part
 
 
 @pytest.mark.parametrize(
@@ -72,7 +75,7 @@ def test_encode_and_decode_are_inverse_beyond_the_basic_plane():
     text = "naïve 😀 text\r\n"
     vocabulary = Vocabulary.of(text)
     assert vocabulary.decode(vocabulary.encode(text)) == text
-    assert Vocabulary.from_json(vocabulary.to_json()) == vocabulary
+    assert Vocabulary.of_json(vocabulary.to_json()) == vocabulary
 
 
 def test_unknown_characters_are_named():
@@ -80,42 +83,52 @@ def test_unknown_characters_are_named():
         Vocabulary.of("abc").encode("abécé😀", "--prime")
     assert str(caught.value) == (
         "--prime has characters that the training text never had: 'é' (U+00E9), '😀' (U+1F600) (3 of 6). "
-        "Remove or replace them; the 3 known ones are in the run's vocabulary.json."
+        "Remove or replace them; the 3 known ones are in the run's encoding.json."
     )
 
 
-@pytest.mark.parametrize("wrong", ["{}", "[]", '["ab"]', '["a", "a"]', "[1]", "nonsense"])
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {},
+        {"characters": []},
+        {"characters": ["ab"]},
+        {"characters": ["a", "a"]},
+        {"characters": [1]},
+        {"letters": ["a"]},
+    ],
+)
 def test_a_damaged_vocabulary_is_a_value_error(wrong):
     with pytest.raises(ValueError):
-        Vocabulary.from_json(wrong)
+        Vocabulary.of_json(wrong)
 
 
 def test_each_epoch_reads_its_characters_once_and_predicts_the_next_one():
     text = torch.arange(1 + 3 * 4 * 5 + 7)  # a remainder of 7
-    data = CharData(Vocabulary.of("x"), text, text, rows=3, span=4, digest="")
+    data = Streams(Vocabulary.of("x"), text, text, rows=3, span=4, digest="", source="")
     assert data.steps_per_epoch == 5
     for epoch in range(3):
         batches = [data.batch(epoch * 5 + place) for place in range(5)]
-        seen = torch.cat([x for x, _ in batches])  # (T, B)
-        assert all(torch.equal(y, x + 1) for x, y in batches)  # the text counts up
+        seen = torch.cat([batch.inputs for batch in batches])  # (T, B)
+        assert all(torch.equal(batch.targets, batch.inputs + 1) for batch in batches)  # the text counts up
         assert len(seen.unique()) == seen.numel() == 60
         assert torch.equal(seen[1:], seen[:-1] + 1)  # each stream runs on from batch to batch
-    assert not torch.equal(data.batch(0)[0], data.batch(5)[0])
-    assert [data.starts(step) for step in range(7)] == [True, False, False, False, False, True, False]
+    parts = [data.batch(3, Part(rank, 2)).inputs for rank in (0, 1)]
+    assert torch.equal(torch.stack((parts[0][:, 0], parts[1][:, 0], parts[0][:, 1]), 1), data.batch(3).inputs)
+    assert not torch.equal(data.batch(0).inputs, data.batch(5).inputs)
+    assert [data.batch(step).continues for step in range(7)] == [False, True, True, True, True, False, True]
 
 
 def test_dropout_follows_from_how_often_the_text_is_read_unless_it_is_given():
-    model = LanguageModel(5, "elman", 4, 2)
-    weights = sum(weight.numel() for weight in model.parameters())
+    weights = sum(weight.numel() for weight in LanguageModel(5, "elman", 4, 2).parameters())
 
-    def settled(epochs, characters=100, **options):
-        share = CharLM(**options).settle(model, characters, epochs)
-        assert share == model.dropout.probability == model.rnn.dropout
-        return share
+    def share(epochs, characters=100, **options):
+        text = torch.zeros(characters, dtype=torch.int64)
+        return char_lm(**options).dropout(weights, Streams(None, text, text, 1, 1, "", ""), epochs)
 
-    assert [settled(epochs) for epochs in (None, 0.3, 1, 3, 11, 100)] == [0.1, 0.0, 0.0, 0.02, 0.1, 0.3]
-    assert settled(11, 10 * weights) == 0.01, "a tenth as many weights as characters"
-    assert settled(100, dropout=0.0) == settled(None, dropout=0.0) == 0.0
+    assert [share(epochs) for epochs in (None, 0.3, 1, 3, 11, 100)] == [0.1, 0.0, 0.0, 0.02, 0.1, 0.3]
+    assert share(11, 10 * weights) == 0.01, "a tenth as many weights as characters"
+    assert share(100, dropout=0.0) == share(None, dropout=0.0) == 0.0
 
 
 @pytest.mark.parametrize(
@@ -134,5 +147,5 @@ def test_dropout_follows_from_how_often_the_text_is_read_unless_it_is_given():
 )
 def test_a_number_that_no_run_can_have_is_refused(option, value, message):
     with pytest.raises(UsageError) as caught:
-        CharLM(**{option: value}).check()
+        check_options(char_lm(**{option: value}))
     assert str(caught.value) == message

@@ -8,20 +8,23 @@ from pathlib import Path
 
 import pytest
 import torch
+from char_lm import char_lm, nats_per_character, sampled
 from torch.nn import functional
 
 import unrolled
 from unrolled import find
 from unrolled.check import check_cell
+from unrolled.data.streams import UNSCORED, _pieces
 from unrolled.errors import CellError, UsageError
+from unrolled.models.draw import Rule
 from unrolled.models.language import LanguageModel
 from unrolled.models.sample import write
-from unrolled.models.score import UNSCORED, _pieces, nats_per_character
-from unrolled.runs import RunFolder
-from unrolled.schedule import Plan, first_factor, steps_in
-from unrolled.tasks.char_lm import CharLM
-from unrolled.trained import open_run
-from unrolled.training import _groups, train
+from unrolled.options import check_options
+from unrolled.runs.folder import RunFolder
+from unrolled.runs.run import open_run
+from unrolled.training.precision import with_precision
+from unrolled.training.schedule import Schedule, first_factor, steps_in
+from unrolled.training.start import groups, train
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -34,8 +37,20 @@ def run(tmp_path_factory):
     """A small model of a text that repeats one line."""
     folder = tmp_path_factory.mktemp("train")
     (folder / "verse.txt").write_text(VERSE * 60)
-    task = CharLM(text=folder / "verse.txt", hidden=32, layers=1, dropout=0.0, batch=4, span=16, rate=1e-2)
+    task = char_lm(text=folder / "verse.txt", hidden=32, layers=1, dropout=0.0, batch=4, span=16, rate=1e-2)
     return train(task, epochs=8, out=folder / "run", quiet=True)
+
+
+@pytest.fixture(scope="module")
+def verse(run):
+    """A file with the line that the run learned, three times."""
+    file = run.folder.parent / "three.txt"
+    file.write_text(VERSE * 3)
+    return file
+
+
+def with_recipe(task, precision):
+    return replace(task, recipe=replace(task.recipe, precision=precision))
 
 
 def random_text(length, characters=11):
@@ -48,7 +63,7 @@ def random_text(length, characters=11):
 def test_a_line_that_repeats_is_learned_and_written(run):
     last = run.metrics()[-1]
     assert run.finished and last["validation"] < 0.1
-    assert run.sample("the quick", 35, temperature=0) == VERSE[9:44]
+    assert sampled(run, "the quick", 35, temperature=0) == VERSE[9:44]
 
 
 def test_metrics_hold_five_evaluations_and_the_loss_falls(run):
@@ -62,7 +77,7 @@ def test_the_reported_validation_is_that_of_the_saved_weights(run):
     best = min(line["validation"] for line in run.metrics() if "validation" in line)
     assert nats_per_character(run.model, data.validation) == best
     assert nats_per_character(open_run(run.folder).model, data.validation) == best
-    assert RunFolder(run.folder).weights().state["validation"] == best
+    assert next(iter(RunFolder(run.folder).weights().state["figures"].values())) == best
 
 
 def test_an_untrained_model_finds_all_characters_about_equally_likely():
@@ -83,7 +98,12 @@ def test_the_first_layer_reads_its_one_hot_input_at_full_strength_for_every_cell
 
 def test_forget_gates_of_a_task_begin_nearly_closed_unless_their_cell_was_given_another_first_value(run):
     def gates(cell):
-        return [layer.b_f for layer in run.task.model(run.vocabulary, find(cell)).rnn.layers]
+        return [
+            layer.b_f
+            for layer in replace(run.task, net=replace(run.task.net, cell=find(cell)))
+            .model(run.encoding)
+            .rnn.layers
+        ]
 
     assert all(b.unique().item() == -1.0 for b in gates("lstm"))
     assert not any(
@@ -94,7 +114,7 @@ def test_forget_gates_of_a_task_begin_nearly_closed_unless_their_cell_was_given_
 
 def test_weight_decay_leaves_vectors_and_one_hot_columns_alone():
     model = LanguageModel(7, "lstm", 5, 2)
-    decayed, kept = _groups(model, 0.3)
+    decayed, kept = groups(model, 0.3)
     names = {id(weight): name for name, weight in model.named_parameters()}
     assert (decayed["weight_decay"], kept["weight_decay"]) == (0.3, 0.0)
     found = {names[id(weight)] for weight in decayed["params"]}
@@ -124,18 +144,16 @@ def test_the_same_seed_trains_the_same_weights_and_another_seed_others(tmp_path,
 
 def test_the_precision_is_settled_when_a_run_begins(tmp_path, run):
     """What "auto" meant is kept, so that a resumed run goes on with it; products of bfloat16 numbers learn as well."""
-    assert (
-        run.task.precision in ("float32", "bf16")
-        and CharLM(precision="float32").settled().precision == "float32"
-    )
+    assert run.task.recipe.precision in ("float32", "bf16")
+    assert with_precision(char_lm(precision="float32")).recipe.precision == "float32"
     losses = {}
     for precision in ("float32", "bf16"):
-        made = train(replace(run.task, precision=precision), epochs=8, out=tmp_path / precision, quiet=True)
-        assert open_run(tmp_path / precision).task.precision == precision
+        made = train(with_recipe(run.task, precision), epochs=8, out=tmp_path / precision, quiet=True)
+        assert open_run(tmp_path / precision).task.recipe.precision == precision
         losses[precision] = [line["validation"] for line in made.metrics() if "validation" in line]
     assert losses["float32"] != losses["bf16"] and abs(losses["float32"][-1] - losses["bf16"][-1]) < 0.01
-    with pytest.raises(UsageError, match="--precision half is none: choose one of auto, float32, bf16."):
-        CharLM(precision="half").check()
+    with pytest.raises(UsageError, match="--precision half is not there: choose one of auto, float32, bf16."):
+        check_options(char_lm(precision="half"))
 
 
 def test_training_leaves_the_callers_random_state_and_threads_alone(tmp_path, run):
@@ -146,11 +164,11 @@ def test_training_leaves_the_callers_random_state_and_threads_alone(tmp_path, ru
 
 
 @pytest.mark.parametrize("name", ["jordan", "indrnn", "mingru", "lem", "rhn", "mgu"])
-def test_every_kind_of_recurrence_trains_and_comes_back_from_its_folder(tmp_path, run, name):
-    task = CharLM(text=run.task.text, cell=name, hidden=8, layers=2, batch=4, span=8)
+def test_every_kind_of_recurrence_trains_and_comes_back_from_its_folder(tmp_path, run, verse, name):
+    task = char_lm(text=run.task.text, cell=name, hidden=8, layers=2, batch=4, span=8)
     trained = train(task, epochs=0.1, out=tmp_path / name, quiet=True)
     again = open_run(trained.folder)
-    assert again.evaluate(VERSE) == trained.evaluate(VERSE)
+    assert again.evaluate(verse) == trained.evaluate(verse)
 
 
 # --- evaluation ------------------------------------------------------------------------------------------------
@@ -188,34 +206,43 @@ def test_evaluation_in_pieces_is_that_of_the_whole():
     assert nats_per_character(model, text) == pytest.approx(whole, abs=1e-6)
 
 
-def test_the_three_figures_agree(run):
-    score = run.evaluate(VERSE * 3)
-    assert score.characters == 3 * len(VERSE) - 1
-    assert score.bits == pytest.approx(score.nats / math.log(2))
-    assert score.perplexity == pytest.approx(2**score.bits)
+def test_the_three_figures_agree(run, verse, tmp_path):
+    scored = run.evaluate(verse)
+    nats, bits, perplexity = scored.figures.values()
+    assert scored.count == 3 * len(VERSE) - 1
+    assert bits == pytest.approx(nats / math.log(2))
+    assert perplexity == pytest.approx(2**bits)
+    (tmp_path / "t.txt").write_text("t")
     with pytest.raises(UsageError):
-        run.evaluate("t")
+        run.evaluate(tmp_path / "t.txt")
+
+
+def test_a_model_is_compared_with_what_frequencies_alone_reach(run):
+    """The line's characters by their frequency: its entropy."""
+    counts = torch.tensor([VERSE.count(c) for c in set(VERSE)], dtype=torch.float64) / len(VERSE)
+    (baseline,) = RunFolder(run.folder).settings().baseline.values()
+    assert baseline == pytest.approx(-(counts * counts.log()).sum().item(), abs=0.02)
 
 
 # --- samples ---------------------------------------------------------------------------------------------------
 
 
 def test_the_same_seed_writes_the_same_text_and_another_seed_another(run):
-    one, same, other = (run.sample("the ", 200, temperature=2.0, seed=seed) for seed in (1, 1, 2))
+    one, same, other = (sampled(run, "the ", 200, temperature=2.0, seed=seed) for seed in (1, 1, 2))
     assert one == same != other and len(one) == 200
 
 
 def test_writing_leaves_the_global_random_state_and_the_mode_alone(run):
     before = torch.get_rng_state()
     run.model.train()
-    run.sample("the ", 20)
+    sampled(run, "the ", 20)
     assert torch.equal(torch.get_rng_state(), before) and run.model.training
     run.model.eval()
 
 
 def test_top_k_of_one_and_temperature_zero_take_the_likeliest(run):
-    assert run.sample("the ", 50, top_k=1) == run.sample("the ", 50, temperature=0)
-    assert run.sample("the ", 50, temperature=1e-300) == run.sample("the ", 50, temperature=0)
+    assert sampled(run, "the ", 50, top_k=1) == sampled(run, "the ", 50, temperature=0)
+    assert sampled(run, "the ", 50, temperature=1e-300) == sampled(run, "the ", 50, temperature=0)
 
 
 def test_samples_follow_the_models_probabilities():
@@ -224,7 +251,7 @@ def test_samples_follow_the_models_probabilities():
     with torch.no_grad():
         logits = model(torch.tensor([[1]]))[0][0, 0]
     drawn = torch.tensor(
-        [next(write(model, torch.tensor([1]), 1, temperature=0.7, seed=seed)) for seed in range(2000)]
+        [next(write(model, torch.tensor([1]), 1, Rule(0.7), seed=seed)) for seed in range(2000)]
     )
     counts = torch.bincount(drawn, minlength=4) / 2000
     assert torch.allclose(counts, torch.softmax(logits / 0.7, 0), atol=0.04)
@@ -243,7 +270,7 @@ def test_samples_follow_the_models_probabilities():
 )
 def test_wrong_wishes_for_a_sample_are_refused(run, options, message):
     with pytest.raises(UsageError) as caught:
-        run.sample(**options)
+        sampled(run, **options)
     assert str(caught.value) == message
 
 
@@ -251,26 +278,26 @@ def test_wrong_wishes_for_a_sample_are_refused(run, options, message):
 
 
 def test_the_rate_warms_up_then_falls_to_its_floor():
-    plan = Plan(2000)
+    plan = Schedule(2000)
     factors = [plan.factor(step) for step in range(2000)]
     assert factors[:2] == [0.01, 0.02] and max(factors) == factors[100] == 1.0
     assert factors[100:] == sorted(factors[100:], reverse=True) and factors[-1] == pytest.approx(0.02, abs=1e-5)
 
 
 def test_timed_steps_have_the_rate_they_had_before_the_plan_was_known():
-    plan = Plan(300, timed=40)
+    plan = Schedule(300, timed=40)
     assert [plan.factor(step) for step in range(40)] == [first_factor(step) for step in range(40)]
 
 
 @pytest.mark.parametrize(("at", "more"), [(40, 7), (400, 1600), (400, 900), (1200, 3), (1999, 50), (30, 0)])
 def test_a_plan_that_is_settled_anew_goes_on_where_the_rate_was(at, more):
-    old = Plan(2000, timed=20)
-    new = old.settled(at, more)
+    old = Schedule(2000, timed=20)
+    new = old.replanned(at, more)
     assert new.steps == at + more and new.share(at) == old.share(at) and new.factor(at) == old.factor(at)
     factors = [new.factor(step) for step in range(max(at, 100), new.steps)]
     assert factors == sorted(factors, reverse=True) and new.share(new.steps) == (1 if more else old.share(at))
     assert all(new.factor(step) == old.factor(step) for step in range(at, 100))
-    again = new.settled(new.steps - more // 2, 10 * more)
+    again = new.replanned(new.steps - more // 2, 10 * more)
     evaluated = [
         s for s in range(at + 1, again.steps + 1) if (again if s > again.since else new).evaluated(s, 5)
     ]
@@ -279,7 +306,7 @@ def test_a_plan_that_is_settled_anew_goes_on_where_the_rate_was(at, more):
 
 @pytest.mark.parametrize("steps", [1, 3, 9, 10, 11, 999])
 def test_a_run_is_evaluated_ten_times_and_always_at_its_end(steps):
-    evaluated = [step for step in range(1, steps + 1) if Plan(steps).evaluated(step, 10)]
+    evaluated = [step for step in range(1, steps + 1) if Schedule(steps).evaluated(step, 10)]
     assert evaluated[-1] == steps and len(evaluated) == min(steps, 10)
 
 
@@ -290,7 +317,7 @@ def test_the_number_of_steps_follows_from_the_median_of_the_timed_ones():
 
 def test_minutes_are_kept_about(tmp_path, run):
     trained = train(run.task, minutes=0.1, out=tmp_path / "run", quiet=True)
-    plan = json.loads((trained.folder / "settings.json").read_text())["plan"]
+    plan = json.loads((trained.folder / "settings.json").read_text())["schedule"]
     assert trained.finished and trained.metrics()[-1]["step"] == plan["steps"]
     assert 2 < trained.metrics()[-1]["seconds"] < 30  # 6 asked for, on a machine that others may use
 
@@ -316,17 +343,17 @@ def test_no_module_hides_a_public_name():
 # --- from Python -----------------------------------------------------------------------------------------------
 
 
-def test_a_cell_given_as_a_function_trains_and_is_read_back_without_it(tmp_path, run):
+def test_a_cell_given_as_a_function_trains_and_is_read_back_without_it(tmp_path, run, verse):
     @unrolled.cell
     def leaky(x, h, *, W, U, b):
         h = 0.5 * h + 0.5 * unrolled.tanh(W @ x + U @ h + b)
         return h
 
-    task = CharLM(text=run.task.text, cell=leaky, hidden=8, batch=4, span=8)
+    task = char_lm(text=run.task.text, cell=leaky, hidden=8, batch=4, span=8)
     trained = unrolled.train(task, epochs=0.2, out=tmp_path / "leaky", quiet=True)
     again = open_run(trained.folder)
-    assert again.task.cell == "leaky" and again.model.rnn.cell.function is None
-    assert again.evaluate(VERSE) == trained.evaluate(VERSE)
+    assert again.task.net.cell.name == "leaky" and again.model.rnn.cell.function is None
+    assert again.evaluate(verse) == trained.evaluate(verse)
 
 
 def test_a_mistake_in_the_cell_leaves_no_folder(tmp_path, run):
@@ -336,7 +363,7 @@ def test_a_mistake_in_the_cell_leaves_no_folder(tmp_path, run):
         return h
 
     with pytest.raises(CellError):
-        unrolled.train(CharLM(text=run.task.text, cell=wrong), epochs=1, out=tmp_path / "wrong", quiet=True)
+        unrolled.train(char_lm(text=run.task.text, cell=wrong), epochs=1, out=tmp_path / "wrong", quiet=True)
     assert not (tmp_path / "wrong").exists()
 
 
@@ -345,5 +372,5 @@ def test_a_mistake_in_the_cell_leaves_no_folder(tmp_path, run):
 def test_four_times_through_shakespeare_end_at_most_at_1_445_nats(tmp_path):
     """About two minutes; how much is read in a given time is for `python -m bench quality` to say."""
     torch.set_num_threads(2)
-    trained = train(CharLM(text=SHAKESPEARE), epochs=4, out=tmp_path / "run", quiet=True)
+    trained = train(char_lm(text=SHAKESPEARE), epochs=4, out=tmp_path / "run", quiet=True)
     assert min(line["validation"] for line in trained.metrics() if "validation" in line) <= 1.445

@@ -54,8 +54,12 @@ if TYPE_CHECKING:
     from .layers.torch_names import RNN as RNN
     from .layers.watch import watch as watch
     from .models.language import LanguageModel as LanguageModel
+    from .models.net import Net as Net
+    from .runs.run import open_run as open_run
+    from .task import Recipe as Recipe
     from .tasks.char_lm import CharLM as CharLM
-    from .training import train as train
+    from .training.start import resume as resume
+    from .training.start import train as train
     from .transform import activations as activations
     from .transform import initialised as initialised
     from .transform import multiplicative as multiplicative
@@ -79,7 +83,11 @@ _LATER = {
     "from_torchrecurrent": ".layers.from_torchrecurrent",
     "worked": ".byhand.worked",
     "CharLM": ".tasks.char_lm",
-    "train": ".training",
+    "Net": ".models.net",
+    "Recipe": ".task",
+    "open_run": ".runs.run",
+    "resume": ".training.start",
+    "train": ".training.start",
     "cell_from_latex": ".latex",
     "python_from_latex": ".latex",
     **dict.fromkeys(

@@ -5,18 +5,13 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
 import tyro
 
+from .commands.options import Json, Positional, parse
 from .errors import UnrolledError, UsageError
-
-Positional = tyro.conf.Positional
-Flag = Annotated[bool, tyro.conf.FlagCreatePairsOff]
-Json = Annotated[bool, tyro.conf.arg(name="json"), tyro.conf.FlagCreatePairsOff]
 
 OVERVIEW = """usage: unrolled COMMAND ...
 
@@ -24,8 +19,9 @@ Recurrent neural networks from their equations.
 
   train char-lm       train a character model: on --text FILE, or on Python's own source without one
   train --resume RUN  go on with a run that was stopped
-  sample RUN          let a trained model write
-  evaluate RUN        how well a model predicts --text FILE
+  predict RUN         what a trained model makes of inputs
+  sample RUN          let a trained character model write
+  evaluate RUN        how good a model is on --data FILE
   cells               the cells there are
   show CELL           a cell's equations, LaTeX, picture, listing, backward graph, plan or C
   byhand EXAMPLE      a small net by hand: every number, every gradient; --list names the examples
@@ -60,9 +56,14 @@ def _message(error: UnrolledError) -> str:
 
 def _dispatch(command: str, arguments: list[str]) -> int:
     if command == "train":
-        return _train(arguments)
+        from .commands.train import train_command
+
+        return train_command(arguments)
+    if command in ("predict", "sample"):
+        from .commands.predict import predict_command
+
+        return predict_command(command, arguments) or 0
     commands = {
-        "sample": sample,
         "evaluate": evaluate,
         "cells": cells,
         "show": show,
@@ -75,145 +76,30 @@ def _dispatch(command: str, arguments: list[str]) -> int:
         print(f"unrolled {version('unrolled')}")
         return 0
     if command not in commands:
-        raise UsageError(f"there is no command {command!r}: choose one of train, {', '.join(commands)}.")
-    return _parse(commands[command], f"unrolled {command}", arguments) or 0
-
-
-def _parse(function: Callable, program: str, arguments: list[str]):
-    """Call a function with the options its signature names; wrong options end with exit code 2."""
-    return tyro.cli(function, prog=program, args=arguments, config=(tyro.conf.OmitArgPrefixes,))
-
-
-# --- train -----------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Budget:
-    """How long a run goes on, and where it is kept."""
-
-    minutes: float | None = None
-    """how long to train; 3 where no --epochs are given"""
-    epochs: float | None = None
-    """how many times to go through the data, instead of --minutes"""
-    seed: int = 0
-    """of the first weights, dropout and samples"""
-    out: Path | None = None
-    """the run's folder; runs/TASK-1, -2, ... without it"""
-    save_every: float = 30.0
-    """seconds between checkpoints"""
-    profile: Flag = False
-    """say at the end where the time of a step went, part by part; kept as profile.json"""
-
-
-def _train(arguments: list[str]) -> int:
-    from . import tasks
-
-    if not arguments or arguments[0] in ("-h", "--help"):
-        print(
-            f"usage: unrolled train TASK ...      TASK is one of: {', '.join(tasks.names())}\n"
-            "       unrolled train --resume RUN\n\nunrolled train TASK --help lists a task's options."
-        )
-        return 0 if arguments else 2
-    if arguments[0].split("=")[0] == "--resume":
-        return _parse(_resume, "unrolled train", arguments)
-    if arguments[0].startswith("-"):
         raise UsageError(
-            f"train was given {arguments[0]} before a task: "
-            f"write unrolled train TASK ..., TASK being one of {', '.join(tasks.names())}."
+            f"there is no command {command!r}: choose one of train, predict, sample, {', '.join(commands)}."
         )
-    task_type = tasks.find(arguments[0])
-
-    def start(task, budget: Budget) -> int:
-        from .training import train
-
-        if getattr(task, "latex", None) is not None:
-            task.check()
-            _pasted(task.latex, sys.stdout)
-        return _exit_code(
-            train(
-                task,
-                minutes=budget.minutes,
-                epochs=budget.epochs,
-                seed=budget.seed,
-                out=budget.out,
-                save_every=budget.save_every,
-                profile=budget.profile,
-            )
-        )
-
-    about = task_type.__doc__.split(">>>")[0].strip()
-    start.__annotations__["task"] = Annotated[task_type, tyro.conf.arg(help=about)]
-    start.__doc__ = about
-    return _parse(start, f"unrolled train {arguments[0]}", arguments[1:])
-
-
-def _resume(*, resume: Path, save_every: float = 30.0, profile: Flag = False) -> int:
-    """Go on with a run that was stopped, however it was stopped.
-
-    Args:
-        resume: the run's folder
-        save_every: seconds between checkpoints
-        profile: say at the end where the time of a step went, part by part; kept as profile.json
-    """
-    from .training import resume as go_on
-
-    return _exit_code(go_on(resume, save_every=save_every, profile=profile))
-
-
-def _exit_code(run) -> int:
-    return {None: 0, "Ctrl-C": 130, "SIGTERM": 143}[run.stopped_by]
+    return parse(commands[command], f"unrolled {command}", arguments) or 0
 
 
 # --- the other commands ----------------------------------------------------------------------------------------
 
 
-def sample(
+def evaluate(
     run: Positional[Path],
-    prime: str | None = None,
-    length: int = 500,
-    temperature: float = 0.8,
-    top_k: int | None = None,
-    top_p: float | None = None,
-    seed: int = 0,
-    count: int = 1,
-    weights: str = "float32",
+    data: Annotated[Path, tyro.conf.arg(aliases=["--text"])],
+    as_json: Json = False,
 ) -> None:
-    """Let a trained model write.
+    """How good a model is on other data.
 
     Args:
         run: the run's folder
-        prime: text to go on from; without one, a line's start
-        length: how many characters
-        temperature: below 1 bolder, above 1 wilder, 0 always the likeliest
-        top_k: draw among the k likeliest characters only
-        top_p: draw among the fewest characters that together have this probability
-        seed: the same seed writes the same text
-        count: how many texts, of the seeds from --seed on
-        weights: float32, or bf16 for half the bytes; the loss of both is then said
-    """
-    from .commands.sample import Wish, texts
-
-    texts(run, Wish(prime, length, temperature, top_k, top_p, seed, count, weights))
-
-
-def evaluate(run: Positional[Path], text: Path, as_json: Json = False) -> None:
-    """How well a model predicts a text: nats and bits per character, and perplexity.
-
-    Args:
-        run: the run's folder
-        text: a file of UTF-8 text
+        data: a file of the kind that the run was trained on
         as_json: print one JSON object
     """
-    from .trained import open_run
+    from .commands.evaluate import evaluate as work
 
-    score = open_run(run).evaluate_file(text)
-    if as_json:
-        print(json.dumps(score.to_json()))
-    else:
-        print(
-            f"{score.characters:,} characters: {score.nats:.4f} nats per character, "
-            f"{score.bits:.4f} bits per character, perplexity {score.perplexity:.3f}"
-        )
+    work(run, data, as_json)
 
 
 def cells(
@@ -270,24 +156,15 @@ def show(
         widths: of a listing, such as I=28 H=64
         as_json: of gradient-flow, print one JSON object
     """
-    from .commands.show import show_all
+    from .commands.show import pasted, show_all
 
     if latex is not None:
         if cell and stage != "gradient-flow":
             raise UsageError(
                 f"--latex {latex} and {cell[0]} are two cells, and --stage {stage} shows one. Leave one out."
             )
-        cell = (*cell, _pasted(latex, to=sys.stderr if as_json or stage == "picture" else sys.stdout))
+        cell = (*cell, pasted(latex, to=sys.stderr if as_json or stage == "picture" else sys.stdout))
     _say(show_all(cell, stage, out=out, steps=steps, parts=parts, widths=widths, as_json=as_json))
-
-
-def _pasted(file: Path | str, to):
-    """The cell of a file of LaTeX equations; prints the Python function that was understood."""
-    from .latex import made_of_python, python_of_file
-
-    source, name = python_of_file(file)
-    print(source, file=to, flush=True)
-    return made_of_python(source, name)
 
 
 def byhand(
@@ -361,10 +238,12 @@ def check(what: Positional[str], as_json: Json = False) -> int:
     from .check import GRADIENT_LIMIT, check_cell
 
     if Path(what).is_dir():
-        from .trained import read_parts
+        from .runs.folder import RunFolder
+        from .runs.run import read_parts
 
-        task, cell, vocabulary = read_parts(what)
-        checked = check_cell(cell, characters=len(vocabulary), hidden=task.hidden, layers=task.layers)
+        folder = RunFolder.open(what)
+        net = read_parts(folder, folder.settings())[0].net
+        checked = check_cell(net.cell, hidden=net.hidden, layers=net.layers)
     else:
         checked = check_cell(find_cell(what))
     if as_json:

@@ -8,6 +8,7 @@ from pathlib import Path
 from ..cell import Cell
 from ..cell_file import find_cell
 from ..errors import UsageError
+from ..latex import made_of_python, python_of_file
 from ..plan.describe import describe
 from ..plan.gradients import gradients
 from ..plan.plan import plan_of
@@ -124,3 +125,10 @@ def _source(cell: Cell) -> str:
     )
 
     return emit(plan_of(cell.graph), "float32", with_header=False).rstrip("\n")
+
+
+def pasted(file: Path | str, to):
+    """The cell of a file of LaTeX equations; prints the Python function that was understood."""
+    source, name = python_of_file(file)
+    print(source, file=to, flush=True)
+    return made_of_python(source, name)

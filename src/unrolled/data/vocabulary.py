@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from dataclasses import dataclass
 from functools import cached_property
@@ -74,18 +73,18 @@ class Vocabulary:
         return (
             f"{what} has characters that the training text never had: {named}{more} "
             f"({sum(strange.values())} of {len(text)}). Remove or replace them; the {len(self)} known ones "
-            "are in the run's vocabulary.json."
+            "are in the run's encoding.json."
         )
 
-    def to_json(self) -> str:
-        """The characters as a JSON list."""
-        return json.dumps(list(self.characters), ensure_ascii=True)
+    def to_json(self) -> dict:
+        """The characters in a JSON object."""
+        return {"characters": list(self.characters)}
 
     @classmethod
-    def from_json(cls, text: str) -> Vocabulary:
-        """Read what `to_json` wrote; raises ValueError where it is anything else."""
-        characters = json.loads(text)
+    def of_json(cls, stored: dict) -> Vocabulary:
+        """Read what `to_json` made; raises ValueError where it is anything else."""
+        characters = stored.get("characters")
         good = isinstance(characters, list) and all(isinstance(c, str) and len(c) == 1 for c in characters)
-        if not good or not characters or len(set(characters)) != len(characters):
+        if not good or not characters or len(set(characters)) != len(characters) or len(stored) != 1:
             raise ValueError("not a list of distinct characters")
         return cls(tuple(characters))

@@ -30,21 +30,17 @@ def write(
     model: LanguageModel,
     prime: Tensor,
     length: int,
+    rule: Rule = Rule(),
     *,
-    temperature: float = 1.0,
-    top_k: int | None = None,
-    top_p: float | None = None,
     seed: int = 0,
     weights: str = "float32",
 ) -> Iterator[int]:
-    """Indices of `length` characters that follow `prime`, as they are drawn.
+    """Indices of `length` symbols that follow `prime`, as they are drawn.
 
-    prime        (n,) int64, n >= 1; read first
-    temperature  logits are divided by it: below 1 bolder, above 1 wilder; 0 always takes the likeliest
-    top_k        draw among the k likeliest only
-    top_p        draw among the fewest that together have this probability
-    seed         the same seed writes the same text
-    weights      "float32": as the model's are; "bf16": matrices rounded to bfloat16, which halves the bytes of a step
+    prime    (n,) int64, n >= 1; read first
+    rule     what may be drawn, and how boldly
+    seed     the same seed writes the same text
+    weights  "float32": as the model's are; "bf16": matrices rounded to bfloat16, which halves the bytes of a step
 
     The model is used in evaluation mode; the global random state is left alone. Raises UsageError for numbers out of
     range, an empty prime, and weights of another name.
@@ -53,7 +49,7 @@ def write(
     >>> len(list(write(model, torch.tensor([0]), 5)))
     5
     """
-    parts = _written(model, prime, length, Rule(temperature, top_k, top_p), [seed], weights)
+    parts = _written(model, prime, length, rule, [seed], weights)
     return (index for part in parts for index in part[:, 0].tolist())
 
 
@@ -61,11 +57,9 @@ def write_many(
     model: LanguageModel,
     prime: Tensor,
     length: int,
-    count: int,
+    rule: Rule = Rule(),
     *,
-    temperature: float = 1.0,
-    top_k: int | None = None,
-    top_p: float | None = None,
+    count: int,
     seed: int = 0,
     weights: str = "float32",
 ) -> Tensor:
@@ -78,8 +72,7 @@ def write_many(
     """
     if count < 1:
         raise UsageError(f"--count {count} is below 1: give how many texts to write.")
-    seeds = range(seed, seed + count)
-    parts = list(_written(model, prime, length, Rule(temperature, top_k, top_p), seeds, weights))
+    parts = list(_written(model, prime, length, rule, range(seed, seed + count), weights))
     return torch.cat([torch.empty(0, count, dtype=torch.int64), *parts])
 
 

@@ -1,36 +1,48 @@
-"""How many steps a run takes and how large each one is. Where minutes are given the clock settles how many: after a few timed
+"""How many steps a run takes and how large each one is. Where minutes are given the clock decides how many: after a few timed
 steps, and again after each evaluation, for machines grow warm and others come and go."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from fractions import Fraction
+from typing import Annotated
+
+from msgspec import Meta
 
 WARM_UP = 100  # steps; with fewer than 1000 in all, a tenth of them
 FLOOR = 0.02  # of the learning rate at the end
+LONGEST = 4096  # bits of a share's denominator
+
+
+Steps = Annotated[int, Meta(ge=0, le=2**60)]
 
 
 @dataclass(frozen=True)
-class Plan:
+class Schedule:
     """Steps of a run: a linear warm-up, then half a cosine down (Loshchilov and Hutter 2017, without restarts).
 
     steps  how many there are
     timed  how many were taken before `steps` was known (0 where it was known from the start)
-    since  the step at which `steps` was last settled anew
+    since  the step at which `steps` was last estimated again
     done   the share of the run that was over by then, as numerator and denominator
     first  how many steps there were to be at first; 0: as many as there are
 
-    >>> plan = Plan(steps=2000)
-    >>> plan.factor(0), plan.factor(100), round(plan.factor(1999), 4)
+    >>> schedule = Schedule(steps=2000)
+    >>> schedule.factor(0), schedule.factor(100), round(schedule.factor(1999), 4)
     (0.01, 1.0, 0.02)
     """
 
-    steps: int
-    timed: int = 0
-    since: int = 0
+    steps: Steps
+    timed: Steps = 0
+    since: Steps = 0
     done: tuple[int, int] = (0, 1)
-    first: int = 0
+    first: Steps = 0
+
+    def __post_init__(self):
+        over, of = self.done
+        if not 0 <= over <= of or of == 0 or of.bit_length() > LONGEST:
+            raise ValueError(f"{over} / {of} of a run is not a share")
 
     def factor(self, step: int) -> float:
         """What the learning rate is multiplied with at a step, counted from 0."""
@@ -54,11 +66,11 @@ class Plan:
             Fraction(1), done + (1 - done) * Fraction(step - self.since, max(1, self.steps - self.since))
         )
 
-    def settled(self, step: int, more: int) -> Plan:
-        """The plan of a run that goes on for `more` steps after this one: the rate falls on from where it is.
+    def replanned(self, step: int, more: int) -> Schedule:
+        """The schedule of a run that goes on for `more` steps after this one: the rate falls on from where it is.
 
-        >>> plan = Plan(2000).settled(1000, more=500)
-        >>> plan.steps, plan.factor(1000) == Plan(2000).factor(1000), plan.factor(1250) == Plan(2000).factor(1500)
+        >>> schedule = Schedule(2000).replanned(1000, more=500)
+        >>> schedule.steps, schedule.factor(1000) == Schedule(2000).factor(1000), schedule.factor(1250) == Schedule(2000).factor(1500)
         (1500, True, True)
         """
         share = self.share(step)
@@ -69,9 +81,6 @@ class Plan:
             done=(share.numerator, share.denominator),
             first=self.first or self.steps,
         )
-
-    def to_json(self) -> dict:
-        return asdict(self)
 
 
 def first_factor(step: int) -> float:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 import time
-import unicodedata
 
 from rich.console import Console
 from rich.status import Status
@@ -25,15 +24,6 @@ def duration(seconds: float) -> str:
     if seconds < 3600:
         return f"{seconds // 60} min {seconds % 60:02d} s"
     return f"{seconds // 3600} h {seconds % 3600 // 60:02d} min"
-
-
-def printable(text: str) -> str:
-    """Text without what would steer a terminal: control characters other than line ends and tabs show as \ufffd.
-
-    >>> printable("a" + chr(27) + "[2J") == "a" + chr(0xFFFD) + "[2J"
-    True
-    """
-    return "".join(c if c in "\n\t" or unicodedata.category(c)[0] != "C" else "\ufffd" for c in text)
 
 
 class Progress:

@@ -1,0 +1,1 @@
+"""Runs: a folder that holds what a training was started with and what came of it."""

@@ -1,0 +1,130 @@
+"""A run's records as they are read: typed, bounded, and refused in one sentence where they are anything else."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+import msgspec
+from msgspec import Meta, Struct
+
+from ..cell import Cell
+from ..errors import UnrolledError
+from ..options import Seed
+from ..task import Task
+from ..tasks import find
+from ..training.schedule import Schedule
+
+FORMAT = 2  # of the folder; it rises when what is in one changes
+MOST = 64_000_000  # bytes of a JSON file
+
+Name = Annotated[str, Meta(max_length=64)]
+Minutes = Annotated[float, Meta(gt=0, le=1e7)]
+Epochs = Annotated[float, Meta(gt=0, le=1e7)]
+Threads = Annotated[int, Meta(ge=1, le=512)]
+Loss = Annotated[float, Meta(ge=-1e30, le=1e30)]
+Steps = Annotated[int, Meta(ge=0, le=2**50)]
+Record = TypeVar("Record")
+
+
+class Settings(Struct, forbid_unknown_fields=True):
+    """What a run was started with, and the steps that it is to take."""
+
+    format: int
+    task: Name
+    options: dict[str, Any]
+    cell: dict[str, Any]
+    seed: Seed
+    threads: Threads
+    digest: Name
+    minutes: Minutes | None
+    epochs: Epochs | None
+    schedule: Schedule | None = None
+    finished: bool = False
+    baseline: dict[Name, float] = {}
+    versions: dict[Name, Name] = {}
+
+
+class Progressed(Struct, forbid_unknown_fields=True):
+    """What a checkpoint says beside its tensors."""
+
+    step: Steps
+    best: float | None
+    last: float | None
+    losses: list[Loss]
+    shown: float | None
+    seconds: Annotated[float, Meta(ge=0, le=1e12)]
+    sizes: dict[Name, Annotated[int, Meta(ge=0)]]
+    schedule: Schedule
+
+
+class EarlierVersion(ValueError):
+    """A folder of another format."""
+
+    def __init__(self, found: object):
+        super().__init__(f"its format is {found}, and this version of unrolled reads {FORMAT}")
+
+
+def read_record(content: bytes | dict, kind: type[Record]) -> Record:
+    """A record from JSON (or from what JSON says). Raises ValueError where it is anything but what is due."""
+    try:
+        if isinstance(content, dict):
+            return msgspec.convert(content, kind)
+        return msgspec.json.decode(content, type=kind)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, OverflowError) as error:
+        raise ValueError(str(error) or type(error).__name__) from None
+
+
+def read_settings(content: bytes) -> Settings:
+    """The settings of a run; raises EarlierVersion where another version wrote them, ValueError where they are damaged."""
+    try:
+        found = msgspec.json.decode(content)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise ValueError(str(error) or type(error).__name__) from None
+    if isinstance(found, dict) and found.get("format") != FORMAT and "task" in found:
+        raise EarlierVersion(found.get("format", "of an earlier version"))
+    return read_record(content, Settings)
+
+
+def task_of(settings: Settings) -> Task:
+    """The task that a run was started with, its cell in its net. Raises ValueError for what no task would have written."""
+    try:
+        kind = find(settings.task)
+        task = msgspec.convert(settings.options, kind, dec_hook=_decoded)
+        if options_of(task) != settings.options:
+            raise ValueError("its options are not those of the task")
+    except (msgspec.MsgspecError, RecursionError, OverflowError, UnrolledError, ValueError) as error:
+        raise ValueError(f"its task: {error}") from None
+    try:
+        cell = Cell.from_json(settings.cell)
+    except (
+        RecursionError,
+        UnrolledError,
+        ValueError,
+        KeyError,
+        TypeError,
+        IndexError,
+        AttributeError,
+    ) as error:
+        raise ValueError(f"its cell: {error}") from None
+    return replace(task, net=replace(task.net, cell=cell))
+
+
+def options_of(task: Task) -> dict[str, Any]:
+    """A task's options as plain JSON, its cell by name: the inverse of `task_of`, but for the cell's equations."""
+    cell = task.net.cell
+    named = replace(task, net=replace(task.net, cell=cell if isinstance(cell, str) else cell.name))
+    return msgspec.to_builtins(named, enc_hook=_encoded)
+
+
+def _decoded(kind: type, value: Any) -> Any:
+    if kind is Path and isinstance(value, str):
+        return Path(value)
+    raise ValueError(f"{value!r} is not a {kind.__name__}")
+
+
+def _encoded(value: Any) -> Any:
+    if isinstance(value, Path):
+        return str(value)
+    raise TypeError(f"{type(value).__name__} is not JSON")

@@ -1,0 +1,167 @@
+"""What a task is: what somebody wants done with sequences.
+
+The engine, a run's folder, the command line and the exports know of a task what stands here, and nothing else. A task is
+one file in tasks/: a frozen dataclass whose fields are the options of `unrolled train NAME`, with the methods of `Task`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal, NamedTuple, Protocol
+
+from torch import Tensor, nn
+
+from .models.net import Net
+from .options import Count, Nonnegative, Positive
+
+State = tuple[Tensor, ...]
+Figures = Mapping[str, float]  # by name; the first one decides which weights are the best
+
+
+class Part(NamedTuple):
+    """A process's share of every batch: each `size`-th row from `rank` on."""
+
+    rank: int = 0
+    size: int = 1
+
+
+class Batch(NamedTuple):
+    """One step's examples; what inputs and targets are, a task's data and its model agree on.
+
+    count      how many of the task's `unit` they are
+    continues  the state of the step before is carried into it
+    """
+
+    inputs: Any
+    targets: Any
+    count: int
+    continues: bool = False
+
+
+class Loss(NamedTuple):
+    """A sum and the number of its terms, so that parts of a batch add up to the whole (means would not)."""
+
+    total: Tensor
+    terms: int
+    state: State | None = None
+
+
+class Unit(NamedTuple):
+    """What data are counted in: "character", in short "char"; both take an s."""
+
+    name: str
+    short: str
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a task's weights are learned."""
+
+    rate: Positive | None = None
+    """largest learning rate"""
+    batch: Count | None = None
+    """sequences read side by side in a step"""
+    clip: Positive | None = None
+    """largest norm of the gradient"""
+    decay: Nonnegative | None = None
+    """weight decay of the matrices"""
+    precision: Literal["auto", "float32", "bf16"] = "auto"
+    """of operands of products while training: float32 or bf16; auto takes the faster one"""
+
+
+class Encoding(Protocol):
+    """What a model's numbers mean: characters, labels, scales."""
+
+    def to_json(self) -> dict: ...
+
+
+class Data(Protocol):
+    """What is learned from. Step k is the same batch in every process and in every resumed run."""
+
+    encoding: Encoding
+    digest: str  # a run is resumed on the same data only
+    source: str  # where they come from, for a message
+    training_size: int  # units to learn from
+    held_out_size: int  # units for choices
+    steps_per_epoch: int
+    units_per_step: int
+
+    def batch(self, step: int, part: Part = Part()) -> Batch: ...
+    def held_out(self) -> Iterable[Batch]: ...
+
+
+class Prediction(Protocol):
+    """What a model says of one input: text in pieces as they are made, and a JSON object."""
+
+    def pieces(self) -> Iterator[str]: ...
+    def to_json(self) -> dict: ...
+
+
+class Task(Protocol):
+    """A frozen dataclass; its fields are the options of `unrolled train NAME`.
+
+    name    as on the command line
+    Ask     a dataclass, the options of `unrolled predict RUN`: beam width, temperature, horizon
+    unit    what its data are counted in
+    better  which value of the first figure is the better one
+    next    commands to try when a run is done; {run} stands for its folder
+    """
+
+    name: ClassVar[str]
+    Ask: ClassVar[type]
+    unit: ClassVar[Unit]
+    better: ClassVar[Literal["lower", "higher"]]
+    next: ClassVar[tuple[str, ...]]
+
+    net: Net
+    recipe: Recipe
+
+    def data(self) -> Data:
+        """Read and split the data; raises UsageError with what is wrong with them."""
+        ...
+
+    def encoding(self, stored: dict) -> Encoding:
+        """The inverse of `to_json`; raises ValueError for what it would not have made."""
+        ...
+
+    def model(self, encoding: Any) -> nn.Module:
+        """An untrained model. It has `set_dropout(probability)` and `undecayed()`, matrices that decay leaves alone."""
+        ...
+
+    def dropout(self, weights: int, data: Any, epochs: float | None) -> float:
+        """The probability for a model of so many weights, whose data will be gone through `epochs` times (None: nobody
+        knows yet)."""
+        ...
+
+    def loss(self, model: Any, batch: Batch, state: State | None) -> Loss: ...
+
+    def read(self, encoding: Any, source: Any) -> Iterable[Batch]:
+        """Other examples, for `unrolled evaluate`."""
+        ...
+
+    def baseline(self, data: Any) -> Figures:
+        """What the cheapest thing that works reaches on the held-out part."""
+        ...
+
+    def figures(self, model: Any, encoding: Any, batches: Iterable[Batch], loss: float) -> Figures:
+        """How good a model is on some batches, on which its mean loss is `loss`."""
+        ...
+
+    def sentence(self, figures: Figures) -> str:
+        """The figures as a reader wants them: "1.0919 nats, 1.575 bits per character"."""
+        ...
+
+    def line(self, loss: float) -> str:
+        """A training loss in a few characters, for the live line."""
+        ...
+
+    def example(self, model: Any, encoding: Any, seed: int) -> str:
+        """What the model makes, to be read while it learns; "" where there is nothing to read."""
+        ...
+
+    def predict(self, model: Any, encoding: Any, inputs: Iterable[str], ask: Any) -> Iterator[Prediction]: ...
+
+    def remark(self, model: Any, ask: Any) -> str:
+        """What is to be said of the options asked for, such as the cost of rounded weights; "" for nothing."""
+        ...

@@ -1,0 +1,1 @@
+"""The one engine that trains every task."""

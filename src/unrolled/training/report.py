@@ -1,0 +1,136 @@
+"""What a training says and writes down: the live line, figures, evaluations with an example, and its end."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+
+from ..scoring import mean_loss
+from ..task import Figures
+from ..terminal import printable
+from .progress import duration
+from .state import Training, diverged
+
+EVALUATIONS = 5  # in a run
+REPORTS = 200  # lines in metrics.jsonl
+LINES_SHOWN = 6  # of an example
+
+
+def line(training: Training) -> str:
+    """The live line."""
+    recent = training.durations[-20:]
+    pace = sum(recent) / len(recent)
+    speed = training.data.units_per_step / pace
+    said = f"{training.task.line(training.shown)}  {speed:,.0f} {training.task.unit.short}s/s"
+    if training.schedule is None:
+        return f"timing the first steps  {said}"
+    left = (training.schedule.steps - training.step) * pace
+    return f"step {training.step:,}/{training.schedule.steps:,}  {said}  {duration(left)} left"
+
+
+def say_begin(training: Training) -> None:
+    """What is trained on what, and what the cheapest thing that works would reach."""
+    data, unit = training.data, training.task.unit.name
+    size = sum(weight.numel() for weight in training.model.parameters())
+    training.progress.say(
+        f"{training.folder.path}: {training.task.net.cell.name}, {size:,} weights, "
+        f"{data.training_size:,} {unit}s to learn, {data.held_out_size:,} held out"
+    )
+    if training.settings.baseline:
+        training.progress.say(f"to compare with: {said_baseline(training.settings.baseline)}")
+
+
+def said_baseline(figures: Mapping[str, float]) -> str:
+    """The baseline's figures in one line."""
+    return ", ".join(f"{name} {value:.4f}" for name, value in figures.items())
+
+
+def say_schedule(training: Training, dropout: float) -> None:
+    steps, data = training.schedule.steps, training.data
+    training.progress.say(
+        f"{steps:,} steps fit into the time: {steps / data.steps_per_epoch:.1f} times through the data, "
+        f"dropout {dropout:g}"
+    )
+
+
+def say_stopped(training: Training, signal: str) -> None:
+    saved = f"after step {training.step:,}, which is saved"
+    kept = saved if training.schedule else "while the first steps were timed"
+    training.progress.say(
+        f"stopped by {signal} {kept}. Go on with: unrolled train --resume {training.folder.path}"
+    )
+
+
+def report_due(training: Training, evaluated: bool) -> bool:
+    """Whether figures are written after this step. While steps are timed no report can be due, for nobody knows of how many;
+    so none is when they are taken again."""
+    step, schedule = training.step, training.schedule
+    if step < schedule.timed:
+        return False
+    return evaluated or step == schedule.timed or step % max(1, schedule.steps // REPORTS) == 0
+
+
+def write_report(training: Training, figures: Figures | None) -> None:
+    """A line of metrics.jsonl."""
+    data = training.data
+    said = {
+        "step": training.step,
+        f"{training.task.unit.name}s": training.step * data.units_per_step,
+        "seconds": round(training.elapsed(), 3),
+        "loss": sum(training.losses) / len(training.losses),
+    }
+    training.losses.clear()
+    if figures is not None:
+        said |= {"validation": training.last, "figures": dict(figures)}
+    training.folder.append("metrics.jsonl", json.dumps(said) + "\n")
+
+
+def evaluate(training: Training) -> Figures:
+    """The figures of the held-out part; the weights are kept where they are the best so far; an example is shown."""
+    task, folder, step = training.task, training.folder, training.step
+    batches = list(training.data.held_out())
+    loss = mean_loss(task, training.model, batches)
+    if not math.isfinite(loss):
+        diverged(training, f"the held-out part's loss is {loss:g}")
+    figures = task.figures(training.model, training.data.encoding, batches, loss)
+    first = next(iter(figures.values()))
+    if training.improved(first):
+        training.best = first
+        folder.save_weights(training.model.state_dict(), {"step": step, "figures": dict(figures)})
+    training.last = first
+    _say_evaluation(training, task.sentence(figures))
+    return figures
+
+
+def _say_evaluation(training: Training, sentence: str) -> None:
+    example = training.task.example(
+        training.model, training.data.encoding, training.settings.seed + training.step
+    )
+    said = f"step {training.step:,}: held out {sentence}"
+    if example:
+        training.folder.append("samples.txt", f"--- step {training.step}, {sentence}\n{example}\n\n")
+        lines = printable(example).strip("\n").splitlines()[:LINES_SHOWN]
+        said += "; for example\n" + "\n".join(f"    {line}" for line in lines)
+    training.progress.say(said)
+
+
+def finish(training: Training) -> None:
+    """The best weights, and the word that this run is done."""
+    folder = training.folder
+    best = folder.weights()
+    figures: Figures = {}
+    if best is not None:
+        training.model.load_state_dict(best.tensors)
+        figures = best.state["figures"]
+    training.settings.finished = True
+    folder.write_settings(training.settings)
+    at_best = "" if training.best == training.last else f" (the last step: {training.last:.4f})"
+    compared = ""
+    if training.settings.baseline:
+        compared = f"\nto compare with: {said_baseline(training.settings.baseline)}"
+    following = "\n".join(f"    {command.format(run=folder.path)}" for command in training.task.next)
+    training.progress.say(
+        f"done in {duration(training.elapsed())}: {training.task.sentence(figures)} on the held-out part{at_best}"
+        f"{compared}\nthe run is in {folder.path}. Next:\n{following}"
+    )

@@ -1,0 +1,161 @@
+"""A training's whole state: what the next step depends on, into a checkpoint and back."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+
+import torch
+
+from ..errors import UnrolledError
+from ..runs.checkpoint import Checkpoint, check_tensors
+from ..runs.folder import RunFolder
+from ..runs.settings import Progressed, Settings
+from ..scoring import evaluating
+from ..task import Data, State, Task
+from .profile import Profile, nothing
+from .progress import Progress
+from .schedule import Schedule
+
+MOMENTS = ("exp_avg", "exp_avg_sq")  # of AdamW, each of its weight's shape
+
+
+class Diverged(UnrolledError):
+    """The loss, its gradient or a weight is no longer a number."""
+
+    exit_code = 1
+
+
+@dataclass
+class Training:
+    """A training under way: everything that a checkpoint holds, and what is made again from the settings."""
+
+    task: Task
+    data: Data
+    model: torch.nn.Module
+    optimiser: torch.optim.Optimizer
+    folder: RunFolder
+    settings: Settings
+    progress: Progress
+    schedule: Schedule | None = None
+    step: int = 0
+    state: State | None = None
+    best: float | None = None  # of the first figure on the held-out part
+    last: float | None = None
+    losses: list[float] = field(default_factory=list)  # since the last report
+    shown: float = math.nan  # the loss of the live line, smoothed
+    seconds: float = 0.0  # trained before this process began
+    began: float = field(default_factory=time.monotonic)
+    durations: list[float] = field(default_factory=list)  # of this process's steps
+    profile: Profile | None = None  # while somebody looks where the time goes
+
+    @property
+    def done(self) -> Callable[[str], None]:
+        """Says that a part of a step is over, to whoever looks."""
+        return self.profile.done if self.profile else nothing
+
+    def elapsed(self) -> float:
+        return self.seconds + time.monotonic() - self.began
+
+    def improved(self, figure: float) -> bool:
+        """Whether a figure is better than the best so far."""
+        if self.best is None:
+            return True
+        return figure < self.best if self.task.better == "lower" else figure > self.best
+
+
+def save(training: Training) -> None:
+    """Write a checkpoint: everything that the next step depends on."""
+    if not all(torch.isfinite(tensor).all() for tensor in training.model.parameters()):
+        diverged(training, "a weight is not a finite number")
+    model = {f"model.{name}": tensor for name, tensor in training.model.state_dict().items()}
+    moments = {
+        f"optimiser.{place}.{key}": tensor
+        for place, entry in training.optimiser.state_dict()["state"].items()
+        for key, tensor in entry.items()
+    }
+    state = {f"state.{place}": tensor for place, tensor in enumerate(training.state or ())}
+    tensors = model | moments | state | {"random": torch.get_rng_state()}
+    values = {
+        "step": training.step,
+        "best": training.best,
+        "last": training.last,
+        "losses": training.losses,
+        "shown": training.shown if math.isfinite(training.shown) else None,
+        "seconds": training.elapsed(),
+        "sizes": training.folder.sizes(),
+        "schedule": asdict(training.schedule),
+    }
+    training.folder.save_checkpoint(training.step, Checkpoint(tensors, values))
+
+
+def restore(training: Training, checkpoint: Checkpoint, said: Progressed) -> None:
+    """The inverse of `save`. Every tensor must be one that this training would have written."""
+    tensors = checkpoint.tensors
+    try:
+        weights = _part(tensors, "model.")
+        check_tensors(weights, training.model.state_dict(), "the model")
+        moments = _moments(training, _part(tensors, "optimiser."))
+        state = _state(training, _part(tensors, "state."))
+        if "random" not in tensors:
+            raise ValueError("it lacks 'random'")
+        torch.set_rng_state(tensors["random"])
+        if said.schedule.steps < said.step:
+            raise ValueError(f"step {said.step} of {said.schedule.steps}")
+    except (ValueError, TypeError, RuntimeError) as error:
+        reason = str(error).splitlines()[-1].strip() if str(error) else type(error).__name__
+        raise training.folder.damaged("the last checkpoint", reason) from None
+    training.model.load_state_dict(weights)
+    described = training.optimiser.state_dict()
+    described["state"] = moments
+    training.optimiser.load_state_dict(described)
+    training.state, training.schedule = state, said.schedule
+    training.step, training.losses, training.seconds = said.step, said.losses, said.seconds
+    training.shown = math.nan if said.shown is None else said.shown
+    training.best, training.last = said.best, said.last
+    training.folder.cut(said.sizes)
+
+
+def _moments(training: Training, tensors: dict[str, torch.Tensor]) -> dict[int, dict[str, torch.Tensor]]:
+    """The optimiser's moments, each checked against its weight: torch's fused optimisers would believe any shape."""
+    weights = [weight for group in training.optimiser.param_groups for weight in group["params"]]
+    found: dict[int, dict[str, torch.Tensor]] = {}
+    for name, tensor in tensors.items():
+        place, _, key = name.partition(".")
+        if not place.isdecimal() or int(place) >= len(weights) or key not in ("step", *MOMENTS):
+            raise ValueError(f"the optimiser has no {name!r}")
+        weight = weights[int(place)]
+        due = torch.zeros(()) if key == "step" else weight
+        check_tensors({name: tensor}, {name: due}, "the optimiser")
+        found.setdefault(int(place), {})[key] = tensor
+    if any(len(entry) != 1 + len(MOMENTS) for entry in found.values()):
+        raise ValueError("the optimiser lacks a moment")
+    return found
+
+
+def _state(training: Training, tensors: dict[str, torch.Tensor]) -> State | None:
+    """The state that is carried on, checked against the one that a step would carry on."""
+    if not tensors:
+        return None
+    with torch.random.fork_rng(devices=[]), evaluating(training.model):
+        carried = training.task.loss(training.model, training.data.batch(0), None).state or ()
+    due = {str(place): part for place, part in enumerate(carried)}
+    check_tensors({k: v.to(due[k].dtype) if k in due else v for k, v in tensors.items()}, due, "a state")
+    return tuple(tensors[str(place)] for place in range(len(due)))
+
+
+def diverged(training: Training, what: str) -> None:
+    """Raise Diverged with what can be done."""
+    last = training.folder.last_checkpoint()
+    kept = f"The checkpoint of step {last[1].step:,} is kept" if last else "No checkpoint was written yet"
+    recipe = training.task.recipe
+    raise Diverged(
+        f"{what} at step {training.step + 1:,} of {training.folder.path}: training stopped. {kept}. "
+        f"Train again with a smaller --rate (it was {recipe.rate:g}) or --clip (it was {recipe.clip:g})."
+    )
+
+
+def _part(tensors: dict[str, torch.Tensor], prefix: str) -> dict[str, torch.Tensor]:
+    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
