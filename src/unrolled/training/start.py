@@ -29,7 +29,7 @@ from .progress import Progress
 from .report import say_begin
 from .schedule import Schedule
 from .signals import Interruption
-from .state import Training, restore
+from .state import Training, check_weights, restore
 
 BETAS = (0.9, 0.99)  # of AdamW; 0.99 follows the few thousand steps of a short run better than 0.999
 MINUTES = 3.0  # where neither minutes nor epochs are given
@@ -66,7 +66,8 @@ def train(
     _check_budget(minutes, epochs, seed, save_every)
     task = prepared(task)
     data = task.data()
-    _try_model(task, data)
+    with torch.random.fork_rng(devices=[]):
+        _model(task, data)  # for its complaints, before there is a folder that would be left behind
     task = with_absolute_paths(with_precision(task))  # a run is resumed from any folder
     folder = RunFolder.create(out, task.name)
     settings = Settings(
@@ -134,11 +135,10 @@ def _check_budget(minutes: float | None, epochs: float | None, seed: int, save_e
         raise UsageError(f"--seed {seed} is out of range: give a whole number from 0 up.")
 
 
-def _try_model(task: Task, data: Data) -> None:
-    """Make the model once for its complaints, before there is a folder that would be left behind."""
+def _model(task: Task, data: Data) -> torch.nn.Module:
+    """The task's model; raises UsageError where it does not fit into memory."""
     try:
-        with torch.random.fork_rng(devices=[]):
-            task.model(data.encoding)
+        return task.model(data.encoding)
     except (MemoryError, RuntimeError, OverflowError) as error:
         if isinstance(error, RuntimeError) and "allocate" not in str(error):
             raise
@@ -196,7 +196,10 @@ def _begin(task: Task, data: Data, folder: RunFolder, settings: Settings, progre
     """The training as its last checkpoint left it, or as it starts."""
     torch.manual_seed(settings.seed)
     progress.now(f"building the kernel of {task.net.cell.name} ...")
-    model = task.model(data.encoding).train()
+    found = folder.last_checkpoint()
+    if found is not None:
+        check_weights(folder, found[0], task, data.encoding)
+    model = _model(task, data).train()
     optimiser = torch.optim.AdamW(
         groups(model, task.recipe.decay), lr=task.recipe.rate, betas=BETAS, fused=True
     )
@@ -205,7 +208,6 @@ def _begin(task: Task, data: Data, folder: RunFolder, settings: Settings, progre
         training.schedule = Schedule(max(1, round(settings.epochs * data.steps_per_epoch)))
     if settings.schedule is not None:
         training.schedule = settings.schedule
-    found = folder.last_checkpoint()
     if found is None:
         folder.cut({})
     else:

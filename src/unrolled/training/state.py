@@ -12,9 +12,10 @@ import torch
 from ..errors import UnrolledError
 from ..runs.checkpoint import Checkpoint, check_tensors
 from ..runs.folder import RunFolder
+from ..runs.run import blank
 from ..runs.settings import Progressed, Settings
 from ..scoring import evaluating
-from ..task import Data, State, Task
+from ..task import Data, Encoding, State, Task
 from .profile import Profile, nothing
 from .progress import Progress
 from .schedule import Schedule
@@ -91,12 +92,19 @@ def save(training: Training) -> None:
     training.folder.save_checkpoint(training.step, Checkpoint(tensors, values))
 
 
+def check_weights(folder: RunFolder, checkpoint: Checkpoint, task: Task, encoding: Encoding) -> None:
+    """Raise UsageError unless a checkpoint's weights are those of the task's model, before there is memory for one."""
+    try:
+        check_tensors(_part(checkpoint.tensors, "model."), blank(task, encoding).state_dict(), "the model")
+    except (ValueError, TypeError, RuntimeError, UnrolledError) as error:
+        raise folder.damaged("the last checkpoint", error) from None
+
+
 def restore(training: Training, checkpoint: Checkpoint, said: Progressed) -> None:
     """The inverse of `save`. Every tensor must be one that this training would have written."""
     tensors = checkpoint.tensors
     try:
         weights = _part(tensors, "model.")
-        check_tensors(weights, training.model.state_dict(), "the model")
         moments = _moments(training, _part(tensors, "optimiser."))
         state = _state(training, _part(tensors, "state."))
         if "random" not in tensors:
@@ -142,7 +150,8 @@ def _state(training: Training, tensors: dict[str, torch.Tensor]) -> State | None
     with torch.random.fork_rng(devices=[]), evaluating(training.model):
         carried = training.task.loss(training.model, training.data.batch(0), None).state or ()
     due = {str(place): part for place, part in enumerate(carried)}
-    check_tensors({k: v.to(due[k].dtype) if k in due else v for k, v in tensors.items()}, due, "a state")
+    same = {k: v.to(due[k].dtype) if k in due and v.is_floating_point() else v for k, v in tensors.items()}
+    check_tensors(same, due, "a state")  # but for float types, for precision may be lower in training
     return tuple(tensors[str(place)] for place in range(len(due)))
 
 
