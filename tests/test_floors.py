@@ -18,7 +18,7 @@ FLOORS = (
     ("errors", "ops"),
     ("graph",),
     ("views",),
-    ("byhand", "cell", "cells", "latex", "noise", "references", "transform"),
+    ("byhand", "cell", "cells", "latex", "noise", "references", "stored", "transform"),
     ("plan",),
     ("kernels",),
     ("layers",),
