@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import string
 from dataclasses import dataclass
 
 from ...graph.node import Dim, Node
@@ -17,15 +19,28 @@ def extent(widths: tuple[Dim, ...] | Dim) -> str:
     counts: dict[str, int] = {}
     for width in widths:
         counts[width] = counts.get(width, 0) + 1
-    names = {width: width if width.isdigit() else atom(width) for width in counts}
+    names = {width: str(int(width)) if width.isdigit() else atom(width) for width in counts}
     terms = [names[width] if n == 1 else f"{n} * {names[width]}" for width, n in counts.items()]
     return " + ".join(terms) or "0"
 
 
 def atom(width: Dim) -> str:
-    """One width as a C identifier: H, n3, H_over_4, H_plus_I."""
-    name = width.replace("+", "_plus_").replace("/", "_over_").replace("*", "_times_")
+    """One width as a C identifier: H, n3, H_over_4, H_plus_I. Letters of the alphabet are called what they are; a word of
+    the author's is spelled by the codes of its letters, so that it can mean nothing in C: w_6465707468 for depth."""
+    parts = [_part(part) for part in re.split(r"([+*/])", width)]
+    name = "".join(parts)
     return f"n{name}" if name[0].isdigit() else name
+
+
+def _part(part: str) -> str:
+    if part in _JOINED:
+        return _JOINED[part]
+    if re.fullmatch("[A-Z]|[0-9]+", part):
+        return part
+    return f"w_{part.encode('utf-8', 'surrogatepass').hex()}"
+
+
+_JOINED = {"+": "_plus_", "/": "_over_", "*": "_times_"}
 
 
 def low(width: Dim) -> str:
@@ -39,9 +54,11 @@ def share(width: Dim) -> str:
 
 
 def safe(text: str) -> str:
-    """An author's words inside a C comment: no end of comment, no end of line, printable ASCII."""
-    clean = text.replace("*/", "* /").replace("/*", "/ *").replace("\\", "/").replace("??", "? ?")
-    return "".join(c if " " <= c <= "~" else "?" for c in clean)[:80]
+    """An author's words inside a C comment: letters that cannot end it, or mean anything to a compiler or an editor."""
+    return "".join(c if c in ALLOWED else "_" for c in text[:80])
+
+
+ALLOWED = frozenset(string.ascii_letters + string.digits + " _.,:=+-()[]")
 
 
 @dataclass(frozen=True)
