@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import string
+from collections import Counter
 from dataclasses import dataclass
 
 from ...graph.node import Dim, Node
@@ -16,11 +17,11 @@ from .spell import SPELL, number
 def extent(widths: tuple[Dim, ...] | Dim) -> str:
     """A sum of widths as a C expression: extent(("H", "H", "O")) == "2 * H + O"."""
     widths = (widths,) if isinstance(widths, str) else widths
-    counts: dict[str, int] = {}
-    for width in widths:
-        counts[width] = counts.get(width, 0) + 1
-    names = {width: str(int(width)) if width.isdigit() else atom(width) for width in counts}
-    terms = [names[width] if n == 1 else f"{n} * {names[width]}" for width, n in counts.items()]
+    return _sum([str(int(width)) if width.isdigit() else atom(width) for width in widths])
+
+
+def _sum(names: list[str]) -> str:
+    terms = [name if n == 1 else f"{n} * {name}" for name, n in Counter(names).items()]
     return " + ".join(terms) or "0"
 
 
@@ -270,4 +271,4 @@ def _pragma(sums: list[Node]) -> str:
 
 def extent_local(widths: tuple[Dim, ...]) -> str:
     """Like `extent`, of the part of each width that this thread works on."""
-    return extent(tuple(share(w) for w in widths))
+    return _sum([share(width) for width in widths])
