@@ -22,7 +22,7 @@ MOST_NODES, MOST_DEPTH = (
 )  # of a step; the deepest cell of the zoo is 49 deep, the largest has 329 nodes
 MOST_WRITTEN = 1000  # values in one line of equations, written out
 MOST_NAME, MOST_TEXT = 64, 200_000  # letters of a name; of a text that is only printed
-MOST_TITLE = 1000  # letters of a cell's name
+MOST_TITLE = 1000  # letters of a cell's name, of a width
 MOST_TERMS, MOST_WIDTH = 256, 2**24  # of a width such as H+H+3; of its numbers multiplied out
 MOST_RANK = 6  # stacks of stacks of matrices
 
@@ -41,8 +41,7 @@ LATER = (
 )
 LATER += ("copy", "flat", "cumsum_back")
 NAMED = ("input", "state", "parameter")
-TERM = r"(?:[^\W\d]\w{0,63}|[0-9]{1,8})(?:/[0-9]{1,8})?"
-WIDTH = re.compile(rf"{TERM}(?:\*{TERM}){{0,15}}(?:\+{TERM}(?:\*{TERM}){{0,15}}){{0,{MOST_TERMS - 1}}}")
+NUMBER = re.compile(r"[1-9][0-9]{0,7}")
 
 
 def checked(graph: Graph) -> Graph:
@@ -62,10 +61,16 @@ def checked(graph: Graph) -> Graph:
 
 def is_width(text: str) -> bool:
     """Whether a text is a width such as 3, H, H/4, H+2*O, neither nothing nor too large."""
-    if not isinstance(text, str) or not WIDTH.fullmatch(text) or not all(map(is_name, letters_of(text))):
+    if len(text) > MOST_TITLE or text.count("+") >= MOST_TERMS:
         return False
-    numbers = [int(divisor) for divisor in re.findall(r"/([0-9]+)", text)]
-    return 0 not in numbers and 1 <= size(re.sub(r"/[0-9]+", "", text), _ONES) <= MOST_WIDTH
+    factors = [factor.split("/") for term in text.split("+") for factor in term.split("*")]
+    right = all(
+        len(factor) <= 2
+        and (is_name(factor[0]) or NUMBER.fullmatch(factor[0]))
+        and all(map(NUMBER.fullmatch, factor[1:]))
+        for factor in factors
+    )
+    return right and size(re.sub(r"/[0-9]+", "", text), _ONES) <= MOST_WIDTH
 
 
 class _Ones(dict):
@@ -158,7 +163,7 @@ def _value_fits(node: Node) -> bool:
     if node.op == "constant":
         return type(node.value) is float
     if node.op == "width":
-        return is_width(node.value)
+        return isinstance(node.value, str) and is_width(node.value)
     if node.op == "index":
         return type(node.value) is int and abs(node.value) <= MOST_WIDTH
     return node.value is None
@@ -213,7 +218,7 @@ def _words(graph: Graph) -> Iterator[str]:
             yield f"a line has the number {_short(said.line)}"
     known = {"I", "H", *(letter for n in graph.nodes for dim in n.shape for letter in letters_of(dim))}
     for clash in graph.clashes:
-        if not is_width(clash.left) or not is_width(clash.right):
+        if not (is_width(clash.left) and is_width(clash.right)):
             yield f"{_short(clash.left)} and {_short(clash.right)} are said to clash, and are no widths"
         if not 0 <= (clash.column or 0) <= MOST_TITLE:
             yield f"a line has the column {_short(clash.column)}"
