@@ -18,7 +18,7 @@ FLOORS = (
     ("errors", "ops", "options", "terminal"),
     ("graph",),
     ("views",),
-    ("byhand", "cell", "cell_file", "cells", "latex", "noise", "references", "transform"),
+    ("byhand", "cell", "cell_file", "cells", "latex", "noise", "references", "stored", "transform"),
     ("plan",),
     ("kernels",),
     ("layers",),

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import xml.etree.ElementTree as ElementTree
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -258,9 +259,9 @@ def test_files_by_their_ending(tmp_path):
 
 
 def test_names_cannot_break_a_picture():
-    data = REGISTRY["mgu"].to_json()
-    text = repr(data).replace("'W_f'", repr('W"]; <b> & <script>x</script>'))
-    odd = Cell.from_json({**eval(text), "name": 'mgu"<b>&'})
+    graph, name = REGISTRY["mgu"].graph, 'W"]; <b> & <script>x</script>'
+    nodes = tuple(replace(n, value=name) if n.value == "W_f" else n for n in graph.nodes)
+    odd = Cell('mgu"<b>&', stored=replace(graph, nodes=nodes))
     picture = odd.picture(parts=True)
     ElementTree.fromstring(picture)
     assert "<script" not in picture and "&lt;script&gt;" in picture

@@ -9,12 +9,13 @@ from pathlib import Path
 
 from .errors import CellError, UsageError
 from .graph.interpret import interpret
-from .graph.json import graph_from_json, graph_to_json
+from .graph.json import graph_to_json
 from .graph.node import Dim, Graph, Shape
 from .graph.replay import Draft
 from .graph.trace import signature_of, trace
 from .noise import Noise
 from .references import bibtex, citations
+from .stored import stored_cell
 from .views.account import account
 from .views.equations import card
 from .views.latex import latex
@@ -221,23 +222,12 @@ class Cell:
 
     @staticmethod
     def from_json(data: dict) -> Cell:
-        """A cell from the data of `to_json`. Raises UsageError where the data is none."""
+        """A cell from the data of `to_json`, which may be a stranger's: it is what `@cell` and the changes of cells could
+        have made, and nothing of it runs. Raises UsageError, saying what is wrong and where, for any other data."""
         try:
-            return Cell(
-                name=data["name"],
-                start=data["start"],
-                fixed=tuple(data["fixed"]),
-                init=data["init"],
-                cite=tuple(data["cite"]),
-                doc=data["doc"],
-                family=data["family"],
-                year=data["year"],
-                widths=data["widths"],
-                stored=graph_from_json(data["graph"]),
-                noise={name: Noise(*noise) for name, noise in data.get("noise", {}).items()},
-            )
-        except (AttributeError, KeyError, TypeError, ValueError, IndexError) as error:
-            raise UsageError(f"this is no stored cell: {error!r}") from None
+            return stored_cell(Cell, data)
+        except UsageError as error:
+            raise UsageError(f"this is no stored cell: {error}") from None
 
     def __deepcopy__(self, memo) -> Cell:
         return self  # nothing in it changes

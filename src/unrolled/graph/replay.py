@@ -13,6 +13,7 @@ from dataclasses import replace
 
 from ..errors import CellError
 from ..ops import OPS, Symbol, on_numbers
+from .check import excess
 from .node import Builder, Graph, Node, Shape, Statement, needed
 from .simplify import Simplifying
 from .widths import infer
@@ -170,7 +171,7 @@ class Draft:
         unique: list[int] = []
         for symbol in ([] if follows and 0 in kept else [output]) + [states[k] for k in kept]:
             unique.append(self._own(symbol, unique))
-        draft = Graph(
+        made = Graph(
             name,
             tuple(self.builder.nodes),
             tuple(self.inputs),
@@ -181,7 +182,9 @@ class Draft:
             tuple(unique[len(unique) - len(kept) :]),
             tuple(self.statements),
         )
-        return self._inferred(draft)
+        if message := excess(made):
+            raise CellError(f"CellError in {name}: {message}. Change less of the cell")
+        return self._inferred(made)
 
     def _own(self, symbol: Symbol, taken: list[int]) -> int:
         """A state handed on untouched, or the same value twice, needs a node of its own."""

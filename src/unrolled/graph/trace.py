@@ -18,6 +18,7 @@ from types import FrameType
 
 from ..errors import CellError, Never, UnrolledError, quote
 from ..ops import Symbol
+from .check import excess
 from .node import Builder, Graph, Statement
 from .widths import Declared, infer
 
@@ -189,6 +190,8 @@ def trace(function: Callable, declared: Declared, values: dict[str, object] | No
         tuple(statements),
     )
     _all_used(draft, function)
+    if message := excess(draft):
+        raise CellError(quote(draft.name, None, None, None, f"{message}. Write a smaller step"))
     return infer(draft, declared, lambda index: _place(function, watch, index))
 
 

@@ -196,11 +196,18 @@ def _as_values(inputs: Sequence[Tensor], body, sizes, like: Tensor) -> tuple[Ten
 
 
 def check_sizes(graph: Graph, sizes: Mapping[Dim, int]) -> None:
-    """CellError, quoting the author's line, where two widths that an equation needs equal are not."""
+    """CellError where two widths that an equation needs equal are not, or a stack of weights has no such layer."""
     for clash in graph.clashes:
         left, right = size(clash.left, dict(sizes)), size(clash.right, dict(sizes))
         if left != right:
             raise CellError(quote_clash(graph, clash, left, right))
+    for node in graph.nodes:
+        if node.op == "index":
+            deep = size(graph.nodes[node.args[0]].shape[0], dict(sizes))
+            if not -deep <= node.value < deep:
+                raise CellError(
+                    f"CellError in {graph.name}: [{node.value}] picks a layer of a stack of {deep}. Count from 0"
+                )
 
 
 class _Outer:

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from ..cell import Cell, find
 from ..errors import Never, NotYet, ShapeError, UsageError
-from ..graph.node import Dim, size
+from ..graph.node import Dim, letters_of, size
 from ..kernels import BACKENDS
 from ..kernels.call import check_sizes as check_widths
 from .check import check_extra, check_indices, check_input, check_sizes, check_state, of_type
@@ -120,7 +120,7 @@ class Recurrent(nn.Module):
         """Binds every width of the cell's equations to a number, layer by layer."""
         graph, extra = self.cell.graph, self.cell.widths
         self._directions = 2 if self.bidirectional else 1
-        clashing = "+".join(f"{c.left}+{c.right}" for c in graph.clashes).split("+")
+        clashing = [d for c in graph.clashes for d in letters_of(f"{c.left}+{c.right}")]
         letters = {d: extra.get(d, self.hidden_size) for d in (*graph.dims, *clashing) if d.isidentifier()}
         sizes, width = [], self.input_size
         for _ in range(self.num_layers):

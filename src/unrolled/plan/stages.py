@@ -53,6 +53,10 @@ class Scheduler:
         self.nodes, self.found, self.given = nodes, dict(found), frozenset(found)
         self.wanted = reachable(nodes, roots, found)
         self.stage = stages(nodes, self.wanted, found)
+        self.users: dict[int, list[int]] = {}
+        for user in self.wanted:
+            for index in dict.fromkeys(nodes[user].args):
+                self.users.setdefault(index, []).append(user)
         self.stores: dict[int, list[tuple[int, Place]]] = {}  # stage -> [(node, place)]
         self.sums: dict[int, list[tuple[int, Place]]] = {}
         self.numbers: dict[int, list[tuple[int, Place]]] = {}
@@ -70,18 +74,34 @@ class Scheduler:
         Nodes in `fixed` are stored at their own stage and not put off. Products read their operands from memory, and
         `ends` are results whose storing is arranged apart: neither is counted.
         """
-        latest = self.put_off.get(index, -1)
-        for user in self.wanted:
-            if (
-                index not in self.nodes[user].args
-                or user in self.given
-                or user in ends
-                or self.nodes[user].op in PRODUCTS
-            ):
-                continue
-            moves = user not in fixed and self.nodes[user].op not in WHOLE
-            latest = max(latest, self.stage[user], self.last_read(user, fixed, ends) if moves else -1)
-        return latest
+        known: dict[int, int] = {}
+        for user in (*self._behind(index, fixed, ends), index):
+            known[user] = self.put_off.get(user, -1)
+            for reader in self._readers(user, ends):
+                known[user] = max(
+                    known[user], self.stage[reader], known[reader] if self._moves(reader, fixed) else -1
+                )
+        return known[index]
+
+    def _behind(self, index: int, fixed: frozenset[int], ends: frozenset[int]) -> list[int]:
+        """Values that rest on this one by way of arithmetic that can be put off, the last first."""
+        found, todo = set(), [index]
+        while todo:
+            for reader in self._readers(todo.pop(), ends):
+                if reader not in found and self._moves(reader, fixed):
+                    found.add(reader)
+                    todo.append(reader)
+        return sorted(found, reverse=True)
+
+    def _moves(self, index: int, fixed: frozenset[int]) -> bool:
+        return index not in fixed and self.nodes[index].op not in WHOLE
+
+    def _readers(self, index: int, ends: frozenset[int]) -> list[int]:
+        return [
+            user
+            for user in self.users.get(index, ())
+            if user not in self.given and user not in ends and self.nodes[user].op not in PRODUCTS
+        ]
 
     def store(self, index: int, place: Place, not_before: int = 0, readable: bool = False) -> None:
         """Stores a node at the end of its stage (or of stage `not_before`); `readable`: later stages may read it there.
@@ -146,7 +166,7 @@ class Scheduler:
             if index in nodes or self._in_memory(index, stage):
                 continue
             movable = index not in before and self.nodes[index].op not in WHOLE
-            if self.stage[index] == stage or movable or self._little(index, stage) <= LITTLE:
+            if self.stage[index] == stage or movable or self._little(index, stage, LITTLE) <= LITTLE:
                 nodes.add(index)
                 if self.nodes[index].op not in OF_WHOLES:
                     todo.extend(self.nodes[index].args)
@@ -169,14 +189,18 @@ class Scheduler:
             return True
         return index in self.found and self.stage[index] < stage
 
-    def _little(self, index: int, stage: int) -> float:
-        """How many operations it takes to compute a value again from memory; infinite for costly ones."""
+    def _little(self, index: int, stage: int, most: float) -> float:
+        """How many operations it takes to compute a value again from memory; infinite for costly ones, and for more than
+        `most`."""
         node = self.nodes[index]
         if self._in_memory(index, stage):
             return 0
-        if node.is_leaf or node.op in WHOLE or OPS[node.op].costly:
+        if node.is_leaf or node.op in WHOLE or OPS[node.op].costly or most < 1:
             return float("inf")
-        return 1 + sum(self._little(a, stage) for a in node.args)
+        total = 1.0
+        for a in node.args:
+            total += self._little(a, stage, most - total)
+        return total
 
 
 LITTLE = 4  # operations; a store and a load of a scratch column cost about as much

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+import string
+from collections import Counter
 from dataclasses import dataclass
 
 from ...graph.node import Dim, Node
@@ -14,18 +17,31 @@ from .spell import SPELL, number
 def extent(widths: tuple[Dim, ...] | Dim) -> str:
     """A sum of widths as a C expression: extent(("H", "H", "O")) == "2 * H + O"."""
     widths = (widths,) if isinstance(widths, str) else widths
-    counts: dict[str, int] = {}
-    for width in widths:
-        counts[width] = counts.get(width, 0) + 1
-    names = {width: width if width.isdigit() else atom(width) for width in counts}
-    terms = [names[width] if n == 1 else f"{n} * {names[width]}" for width, n in counts.items()]
+    return _sum([str(int(width)) if width.isdigit() else atom(width) for width in widths])
+
+
+def _sum(names: list[str]) -> str:
+    terms = [name if n == 1 else f"{n} * {name}" for name, n in Counter(names).items()]
     return " + ".join(terms) or "0"
 
 
 def atom(width: Dim) -> str:
-    """One width as a C identifier: H, n3, H_over_4, H_plus_I."""
-    name = width.replace("+", "_plus_").replace("/", "_over_").replace("*", "_times_")
+    """One width as a C identifier: H, n3, H_over_4, H_plus_I. Letters of the alphabet are called what they are; a word of
+    the author's is spelled by the codes of its letters, so that it can mean nothing in C: w_6465707468 for depth."""
+    parts = [_part(part) for part in re.split(r"([+*/])", width)]
+    name = "".join(parts)
     return f"n{name}" if name[0].isdigit() else name
+
+
+def _part(part: str) -> str:
+    if part in _JOINED:
+        return _JOINED[part]
+    if re.fullmatch("[A-Z]|[0-9]+", part):
+        return part
+    return f"w_{part.encode('utf-8', 'surrogatepass').hex()}"
+
+
+_JOINED = {"+": "_plus_", "/": "_over_", "*": "_times_"}
 
 
 def low(width: Dim) -> str:
@@ -39,9 +55,11 @@ def share(width: Dim) -> str:
 
 
 def safe(text: str) -> str:
-    """An author's words inside a C comment: no end of comment, no end of line, printable ASCII."""
-    clean = text.replace("*/", "* /").replace("/*", "/ *").replace("\\", "/").replace("??", "? ?")
-    return "".join(c if " " <= c <= "~" else "?" for c in clean)[:80]
+    """An author's words inside a C comment: letters that cannot end it, or mean anything to a compiler or an editor."""
+    return "".join(c if c in ALLOWED else "_" for c in text[:80])
+
+
+ALLOWED = frozenset(string.ascii_letters + string.digits + " _.,:=+-()[]")
 
 
 @dataclass(frozen=True)
@@ -253,4 +271,4 @@ def _pragma(sums: list[Node]) -> str:
 
 def extent_local(widths: tuple[Dim, ...]) -> str:
     """Like `extent`, of the part of each width that this thread works on."""
-    return extent(tuple(share(w) for w in widths))
+    return _sum([share(width) for width in widths])

@@ -40,6 +40,7 @@ def letters(plan: Plan) -> tuple[str, ...]:
 def dims(plan: Plan) -> tuple[Dim, ...]:
     """The widths of the cell besides 1, in the same order."""
     found = [d for node in plan.body.nodes for d in node.shape or ()] + [h.depth for h in plan.body.hoisted]
+    found += [node.value for node in plan.body.nodes if node.op == "width"]
     return tuple(dict.fromkeys(part for d in found for part in (d, *d.split("+")) if part != "1"))
 
 

@@ -55,6 +55,7 @@ def unspelled(plan: Plan) -> str | None:
 
 def number(value: float) -> str:
     """A constant, exact to the bit: hexadecimal, in the precision the file is built for."""
+    value = float(value)
     if value != value:
         return "((real)NAN)"
     if value in (float("inf"), float("-inf")):
