@@ -11,7 +11,7 @@ from msgspec import Meta, Struct
 
 from ..cell import Cell
 from ..errors import UnrolledError
-from ..options import Seed
+from ..options import Seed, check_options, completed
 from ..task import Task
 from ..tasks import find
 from ..training.schedule import Schedule
@@ -92,8 +92,9 @@ def task_of(settings: Settings) -> Task:
     try:
         kind = find(settings.task)
         task = msgspec.convert(settings.options, kind, dec_hook=_decoded)
-        if options_of(task) != settings.options:
+        if options_of(task) != settings.options or completed(task, kind()) != task:
             raise ValueError("its options are not those of the task")
+        check_options(task)
     except (msgspec.MsgspecError, RecursionError, OverflowError, UnrolledError, ValueError) as error:
         raise ValueError(f"its task: {error}") from None
     try:
