@@ -27,7 +27,7 @@ def char_lm(
     batch: int | None = None,
     clip: float | None = None,
     decay: float | None = None,
-    precision: str = "auto",
+    precision: str = "float32",
 ) -> CharLM:
     """The options of `unrolled train char-lm` as they are said there."""
     net = Net(cell, latex, hidden, layers, dropout)

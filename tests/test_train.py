@@ -145,7 +145,7 @@ def test_the_same_seed_trains_the_same_weights_and_another_seed_others(tmp_path,
 def test_the_precision_is_settled_when_a_run_begins(tmp_path, run):
     """What "auto" meant is kept, so that a resumed run goes on with it; products of bfloat16 numbers learn as well."""
     assert run.task.recipe.precision in ("float32", "bf16")
-    assert with_precision(char_lm(precision="float32")).recipe.precision == "float32"
+    assert with_precision(char_lm(precision="float32"), None)[0].recipe.precision == "float32"
     losses = {}
     for precision in ("float32", "bf16"):
         made = train(with_recipe(run.task, precision), epochs=8, out=tmp_path / precision, quiet=True)

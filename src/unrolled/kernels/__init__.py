@@ -5,7 +5,7 @@ While torch.compile traces a model, `run_compiled` stands for `run`.
 """
 
 from .call import Call, Parameters, Schedule, prepare
-from .choose import BACKENDS, generator, multiplies_pairs
+from .choose import BACKENDS, fastest, generator, multiplies_pairs
 from .compiled import known, run_compiled
 from .eager import run
 
@@ -16,6 +16,7 @@ __all__ = [
     "Schedule",
     "generator",
     "known",
+    "fastest",
     "multiplies_pairs",
     "prepare",
     "run",

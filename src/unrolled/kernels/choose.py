@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 
 from torch import Tensor
@@ -37,6 +37,13 @@ def multiplies_pairs() -> bool:
     from .c.toolchain import toolchain
 
     return multiplies_pairs() and toolchain() is not None
+
+
+def fastest(ways: Mapping[str, Callable[[], object]], *key: object):
+    """The fastest of some ways to do the same thing, timed once on this machine; kernels/c/timed.py."""
+    from .c.timed import fastest
+
+    return fastest(ways, *key)
 
 
 def generator(calls: tuple[Call, ...], head: Tensor, bias: Tensor, half: bool) -> Callable | None:

@@ -43,6 +43,7 @@ class Settings(Struct, forbid_unknown_fields=True):
     schedule: Schedule | None = None
     finished: bool = False
     baseline: dict[Name, float] = {}
+    chosen: dict[Name, Annotated[str, Meta(max_length=200)]] = {}  # on this machine, and why
     versions: dict[Name, Name] = {}
 
 

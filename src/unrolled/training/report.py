@@ -37,6 +37,8 @@ def say_begin(training: Training) -> None:
         f"{training.folder.path}: {training.task.net.cell.name}, {size:,} weights, "
         f"{data.training_size:,} {unit}s to learn, {data.held_out_size:,} held out"
     )
+    for what, why in training.settings.chosen.items():
+        training.progress.say(f"{what} {why}")
     if training.settings.baseline:
         training.progress.say(f"to compare with: {said_baseline(training.settings.baseline)}")
 

@@ -68,7 +68,8 @@ def train(
     data = task.data()
     with torch.random.fork_rng(devices=[]):
         _model(task, data)  # for its complaints, before there is a folder that would be left behind
-    task = with_absolute_paths(with_precision(task))  # a run is resumed from any folder
+    task, precision = with_precision(task, data)
+    task = with_absolute_paths(task)  # a run is resumed from any folder
     folder = RunFolder.create(out, task.name)
     settings = Settings(
         format=FORMAT,
@@ -81,6 +82,7 @@ def train(
         minutes=(MINUTES if minutes is None else minutes) if epochs is None else None,
         epochs=epochs,
         baseline=dict(task.baseline(data)),
+        chosen={"precision": precision},
         versions={"torch": str(torch.__version__), "python": platform.python_version()},
     )
     # The encoding first: a folder with settings.json is a run, and a run has both.
