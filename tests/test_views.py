@@ -25,10 +25,10 @@ from unrolled.commands.show import STAGES, show
 from unrolled.errors import UsageError
 from unrolled.graph.node import size
 from unrolled.plan.cost import elementwise_flops, hoisted_flops, loop_flops
-from unrolled.plan.describe import stage_count
 from unrolled.plan.plan import plan_of
 from unrolled.views.count import count, widths_at
 from unrolled.views.equations import equations
+from unrolled.views.plans.describe import stage_count
 
 GOLDEN = Path(__file__).parent / "golden"
 STORED = {

@@ -23,7 +23,7 @@ LOSS_LIMIT = 0.3  # nats above log V
 
 @dataclass(frozen=True)
 class Checked:
-    """What `check_cell` or `check_model` found.
+    """What `check_cell` found.
 
     gradients  for each tensor the largest error of its gradient, relative to the gradient's largest entry
     nats       the loss of an untrained model on random characters, None where the cell takes more than characters

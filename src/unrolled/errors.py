@@ -1,7 +1,7 @@
 """What goes wrong, in the user's words.
 
-Three kinds. `CellError`: the equations are wrong, and the message quotes the line. `NotYet`: it could be
-built and is not. `Never`: it cannot work. `UsageError`: something asked for does not exist or does not fit.
+`CellError`: the equations are wrong, and the message quotes the line. `NotYet`: it could be built and is not.
+`Never`: it cannot work. `UsageError`: something asked for does not exist or does not fit; `ShapeError` is one for tensors.
 All are `UnrolledError`, which the command line prints as one message and exit code 2.
 """
 

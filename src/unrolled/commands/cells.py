@@ -12,11 +12,11 @@ from ..cells import FAMILIES, REGISTRY
 from ..errors import UsageError
 from ..kernels.c.spell import unspelled
 from ..kernels.c.toolchain import toolchain, why_unusable
-from ..plan.describe import stage_count
 from ..plan.plan import Plan, plan_of
 from ..references import Reference, citations, references
 from ..views.columns import paragraphs
 from ..views.count import USUAL, count, widths_at
+from ..views.plans.describe import stage_count
 
 BACKENDS = ("c", "reference")
 

@@ -9,10 +9,10 @@ from ..cell import Cell
 from ..cell_file import find_cell
 from ..errors import UsageError
 from ..latex import made_of_python, python_of_file
-from ..plan.describe import describe
-from ..plan.gradients import gradients
 from ..plan.plan import plan_of
 from ..views.listing import listing
+from ..views.plans.describe import describe
+from ..views.plans.gradients import gradients
 
 STAGES = ("equations", "latex", "picture", "listing", "graph", "backward", "plan", "c", "gradient-flow")
 

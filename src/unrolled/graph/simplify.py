@@ -60,11 +60,11 @@ class Simplifying:
         return Symbol(self, self.builder.part(whole, parts, k).index)
 
 
-def split_concatenations(graph: Graph) -> list[Node]:
+def split_concatenations(graph: Graph) -> tuple[list[Node], list[int]]:
     """The graph's nodes with `W @ concat(a, b)` written as `W[:, a] @ a + W[:, b] @ b`, numbered anew.
 
     So each part can go its own way: the input's product leaves the loop, the state's stays. A bilinear form becomes a
-    product. Returns the nodes; the last field of the result maps old numbers to new ones.
+    product. Returns the nodes, and for each old number the new one.
     """
     builder = Builder()
     moved: list[int] = []

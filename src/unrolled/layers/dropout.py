@@ -16,7 +16,9 @@ def dropped(x: Tensor, probability: float) -> Tensor:
 
     x  any shape, floating point. The mask comes from torch's generator, so `torch.manual_seed` repeats it.
 
-    >>> torch.manual_seed(0); kept = dropped(torch.ones(100_000), 0.25); round(kept.mean().item(), 1)
+    >>> _ = torch.manual_seed(0)
+    >>> kept = dropped(torch.ones(100_000), 0.25)
+    >>> round(kept.mean().item(), 1)
     1.0
     """
     keep = round((1 - probability) * LEVELS)

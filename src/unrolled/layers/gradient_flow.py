@@ -101,6 +101,7 @@ def gradient_flow(
     Raises UsageError where a model has no recurrent layer, none with a state ran, a step is out of range, or both target
     and loss are given; ShapeError where target or losses do not fit. Source: Bengio et al. 1994; Pascanu et al. 2013.
 
+    >>> from unrolled import Recurrent
     >>> flow = gradient_flow(Recurrent("lstm", 3, 5), torch.randn(7, 2, 3))
     >>> flow["c"].shape, flow["h"][6, :, 0].count_nonzero()
     (torch.Size([7, 7, 2]), tensor(7))

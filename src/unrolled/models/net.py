@@ -22,8 +22,8 @@ else:
 class Net:
     """The recurrent layers of a model.
 
-    >>> Net("gru", hidden=8, layers=1).found().layer(3)
-    Recurrent(gru, 3, 8)
+    >>> Net("gru", hidden=8, layers=2).found().layer(3).output_size
+    8
     """
 
     cell: CellOption = "lstm"

@@ -5,14 +5,14 @@ from __future__ import annotations
 import re
 from textwrap import wrap
 
-from ..graph.node import Dim, size
-from ..views.columns import columns, printable
-from ..views.count import USUAL, widths_at
-from ..views.expression import expression
-from .cost import elementwise_flops, hoisted_flops, loop_flops
+from ...graph.node import Dim, size
+from ...plan.cost import elementwise_flops, hoisted_flops, loop_flops
+from ...plan.plan import Plan
+from ...plan.program import Group, Product, Program, Segment
+from ..columns import columns, printable
+from ..count import USUAL, widths_at
+from ..expression import expression
 from .names import all_names, bracketed, gradient_of, outer_text
-from .plan import Plan
-from .program import Group, Product, Program, Segment
 
 Row = tuple[str, str, str]
 WIDTH = 68  # of the middle column

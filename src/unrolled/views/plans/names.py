@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import re
 
-from ..graph.gradient import differentiate
-from ..graph.node import Builder, needed
-from ..ops import OPS
-from ..views.expression import ATOM, expression, precedence_of
-from ..views.names import BEFORE, NOW, names_of, results_of
-from .body import Body
-from .keep import kept_values
+from ...graph.gradient import differentiate
+from ...graph.node import Builder, needed
+from ...ops import OPS
+from ...plan.body import Body
+from ...plan.keep import kept_values
+from ..expression import ATOM, expression, precedence_of
+from ..names import BEFORE, NOW, names_of, results_of
 
 Names = dict[int, str]
 

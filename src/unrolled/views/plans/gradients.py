@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from ..graph.node import needed
-from ..views.columns import printable, shape_text
-from ..views.expression import constant, expression
-from .body import Body
+from ...graph.node import needed
+from ...plan.body import Body
+from ...plan.plan import Plan
+from ..columns import printable, shape_text
+from ..expression import constant, expression
 from .names import all_names, bracketed, forward_names, gradient_of, outer_text, unnamed_kept
-from .plan import Plan
 
 
 def gradients(plan: Plan) -> str:
