@@ -423,7 +423,7 @@ def test_a_damaged_run_names_the_file(damaged, capsys, name, content, why):
         ("epochs", 1e300, "Expected `float` <= 10000000.0 - at `$.epochs`"),
         ("minutes", 3.0, "minutes and epochs"),
         ("task", "../evil", "there is no task"),
-        ("options", {"text": 3}, "its task: 3 is not a Path - at `$.text`"),
+        ("options", {"text": 3}, "its task: '3' is not a path - at `$.text`"),
     ],
 )
 def test_damaged_settings_are_found_before_training_goes_on(damaged, capsys, key, value, why):

@@ -24,7 +24,7 @@ from unrolled.training.state import Diverged
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
-OPTIONS = {"hidden": 12, "layers": 2, "batch": 4, "span": 8, "dropout": 0.2}
+OPTIONS = {"hidden": 12, "layers": 2, "batch": 4, "span": 8, "dropout": 0.2, "precision": "float32"}
 ONE_THREAD = os.environ | {"OMP_NUM_THREADS": "1"}
 
 

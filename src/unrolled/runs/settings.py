@@ -18,6 +18,7 @@ from ..training.schedule import Schedule
 
 FORMAT = 2  # of the folder; it rises when what is in one changes
 MOST = 64_000_000  # bytes of a JSON file
+LONGEST_PATH = 4000  # characters
 
 Name = Annotated[str, Meta(max_length=64)]
 Minutes = Annotated[float, Meta(gt=0, le=1e7)]
@@ -121,9 +122,9 @@ def options_of(task: Task) -> dict[str, Any]:
 
 
 def _decoded(kind: type, value: Any) -> Any:
-    if kind is Path and isinstance(value, str):
+    if kind is Path and isinstance(value, str) and 0 < len(value) <= LONGEST_PATH and "\0" not in value:
         return Path(value)
-    raise ValueError(f"{value!r} is not a {kind.__name__}")
+    raise ValueError(f"{str(value)[:60]!r} is not a {kind.__name__.lower()}")
 
 
 def _encoded(value: Any) -> Any:

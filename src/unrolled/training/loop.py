@@ -26,16 +26,19 @@ def run_steps(training: Training, interruption: Interruption, save_every: float)
     saved = time.monotonic()
     while training.schedule is None or training.step < training.schedule.steps:
         take_step(training)
-        if training.schedule is None and _timed_enough(training):
+        if training.schedule is None and training.team.told(_timed_enough(training)):
             _fix_schedule(training)
+        # In whichever process the signal came, and by the leader's clock: all stop and save after the same step.
+        stops, due = training.team.sums(bool(interruption.name), time.monotonic() - saved >= save_every)
         if training.schedule is not None:
             _report(training)
-            if interruption.name or time.monotonic() - saved >= save_every:
+            if stops or due:
                 save(training)
                 saved = time.monotonic()
         training.progress.tick(lambda: line(training))
         training.done(BESIDE)
-        if interruption.name and (training.schedule is None or training.step < training.schedule.steps):
+        if stops and (training.schedule is None or training.step < training.schedule.steps):
+            interruption.name = interruption.name or "a signal to another process"
             say_stopped(training, interruption.name)
             return
     save(training)
@@ -70,7 +73,7 @@ def _prepare(training: Training) -> None:
 
 
 def _forward(training: Training) -> Loss:
-    batch = training.data.batch(training.step)
+    batch = training.data.batch(training.step, training.team.part)
     training.done("batch")
     with torch.autocast("cpu", torch.bfloat16, enabled=training.task.recipe.precision == "bf16"):
         loss = training.task.loss(training.model, batch, training.state if batch.continues else None)
@@ -83,10 +86,12 @@ def _backward(training: Training, loss: Loss) -> float:
     """Gradients of the mean loss, which is returned."""
     training.optimiser.zero_grad()
     training.done("old gradients dropped")
-    mean: Tensor = loss.total / loss.terms
+    total, terms = training.team.sums(loss.total.item(), loss.terms)
+    mean: Tensor = loss.total / terms
     mean.backward()
+    training.team.sum_gradients(training.model)
     training.done(training.profile.last_back() if training.profile else "")
-    return mean.item()
+    return total / terms
 
 
 def _clip(training: Training) -> float:
@@ -129,7 +134,7 @@ def _fix_schedule(training: Training) -> None:
     data = training.data
     evaluation = EVALUATIONS * EVALUATION_COST * data.held_out_size / data.units_per_step
     left = training.settings.minutes * 60 - training.elapsed()
-    more = steps_in(left, training.durations, evaluation)
+    more = training.team.told(steps_in(left, training.durations, evaluation))
     _keep_schedule(training, Schedule(training.step + more, timed=training.step))
     say_schedule(training, set_dropout(training))
 
@@ -140,14 +145,15 @@ def _replan(training: Training, evaluation: float) -> None:
     left = training.settings.minutes * 60 - training.elapsed()
     still = EVALUATIONS - round(training.schedule.share(training.step) * EVALUATIONS)
     pace = statistics.median(training.durations)
-    more = steps_in(left, training.durations, still * evaluation / pace)
+    more = training.team.told(steps_in(left, training.durations, still * evaluation / pace))
     _keep_schedule(training, training.schedule.replanned(training.step, more))
 
 
 def _keep_schedule(training: Training, schedule: Schedule) -> None:
     """From here on the run goes by this schedule, also where it is resumed."""
     training.schedule = training.settings.schedule = schedule
-    training.folder.write_settings(training.settings)
+    if training.team.leads:
+        training.folder.write_settings(training.settings)
     save(training)
 
 
@@ -158,6 +164,10 @@ def _report(training: Training) -> None:
     if not report_due(training, evaluated):
         return
     began = time.monotonic()
-    write_report(training, evaluate(training) if evaluated else None)
+    figures = evaluate(training) if evaluated and training.team.leads else None
+    training.best, training.last = training.team.told((training.best, training.last))
+    if training.team.leads:
+        write_report(training, figures)
+    training.losses.clear()
     if evaluated and schedule.timed and step < schedule.steps:
         _replan(training, time.monotonic() - began)

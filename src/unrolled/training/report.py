@@ -82,7 +82,6 @@ def write_report(training: Training, figures: Figures | None) -> None:
         "seconds": round(training.elapsed(), 3),
         "loss": sum(training.losses) / len(training.losses),
     }
-    training.losses.clear()
     if figures is not None:
         said |= {"validation": training.last, "figures": dict(figures)}
     training.folder.append("metrics.jsonl", json.dumps(said) + "\n")
@@ -120,13 +119,15 @@ def _say_evaluation(training: Training, sentence: str) -> None:
 def finish(training: Training) -> None:
     """The best weights, and the word that this run is done."""
     folder = training.folder
+    training.team.told(None)  # the leader has written what is read now
     best = folder.weights()
     figures: Figures = {}
     if best is not None:
         training.model.load_state_dict(best.tensors)
         figures = best.state["figures"]
     training.settings.finished = True
-    folder.write_settings(training.settings)
+    if training.team.leads:
+        folder.write_settings(training.settings)
     at_best = "" if training.best == training.last else f" (the last step: {training.last:.4f})"
     compared = ""
     if training.settings.baseline:

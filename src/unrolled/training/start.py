@@ -13,6 +13,7 @@ import platform
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 
@@ -23,13 +24,14 @@ from ..runs.run import Run, open_run, read_parts
 from ..runs.settings import FORMAT, Settings, options_of
 from ..task import Data, Task
 from .loop import run_steps
+from .parallel import Team, check_rows, joined
 from .precision import with_precision
 from .profile import Profile, table
 from .progress import Progress
 from .report import say_begin
 from .schedule import Schedule
 from .signals import Interruption
-from .state import Training, check_weights, restore
+from .state import Training, begin_random, check_weights, restore
 
 BETAS = (0.9, 0.99)  # of AdamW; 0.99 follows the few thousand steps of a short run better than 0.999
 MINUTES = 3.0  # where neither minutes nor epochs are given
@@ -64,31 +66,47 @@ def train(
         print(*run.predict("ROMEO:"))
     """
     _check_budget(minutes, epochs, seed, save_every)
-    task = prepared(task)
-    data = task.data()
-    with torch.random.fork_rng(devices=[]):
-        _model(task, data)  # for its complaints, before there is a folder that would be left behind
-    task, precision = with_precision(task, data)
-    task = with_absolute_paths(task)  # a run is resumed from any folder
+    with joined() as team:
+        task = prepared(task)
+        check_rows(team, task.recipe.batch)
+        data = task.data()
+        with torch.random.fork_rng(devices=[]):
+            _model(task, data)  # for its complaints, before there is a folder that would be left behind
+        task, precision = team.told(with_precision(task, data) if team.leads else (task, ""))
+        settings = Settings(
+            format=FORMAT,
+            task=task.name,
+            options=options_of(with_absolute_paths(task)),  # a run is resumed from any folder
+            cell=task.net.cell.to_json(),
+            seed=seed,
+            threads=torch.get_num_threads(),
+            digest=data.digest,
+            minutes=(MINUTES if minutes is None else minutes) if epochs is None else None,
+            epochs=epochs,
+            baseline=dict(task.baseline(data)),
+            chosen={"precision": precision},
+            versions={"torch": str(torch.__version__), "python": platform.python_version()},
+        )
+        folder = team.told(_new_folder(out, task, data, settings) if team.leads else None)
+        return _run(Work(task, data, folder, settings, team), save_every, quiet, profile)
+
+
+class Work(NamedTuple):
+    """What is trained, where it is kept, and with whom."""
+
+    task: Task
+    data: Data
+    folder: RunFolder
+    settings: Settings
+    team: Team
+
+
+def _new_folder(out: str | Path | None, task: Task, data: Data, settings: Settings) -> RunFolder:
+    """The run's folder. The encoding first: a folder with settings.json is a run, and a run has both."""
     folder = RunFolder.create(out, task.name)
-    settings = Settings(
-        format=FORMAT,
-        task=task.name,
-        options=options_of(task),
-        cell=task.net.cell.to_json(),
-        seed=seed,
-        threads=torch.get_num_threads(),
-        digest=data.digest,
-        minutes=(MINUTES if minutes is None else minutes) if epochs is None else None,
-        epochs=epochs,
-        baseline=dict(task.baseline(data)),
-        chosen={"precision": precision},
-        versions={"torch": str(torch.__version__), "python": platform.python_version()},
-    )
-    # The encoding first: a folder with settings.json is a run, and a run has both.
     folder.write_json("encoding.json", data.encoding.to_json())
     folder.write_settings(settings)
-    return _run(task, data, folder, settings, save_every, quiet, profile)
+    return folder
 
 
 def prepared(task: Task) -> Task:
@@ -116,13 +134,15 @@ def resume(folder: str | Path, *, save_every: float = 30.0, quiet: bool = False,
         return open_run(folder)
     if (settings.minutes is None) == (settings.epochs is None):
         raise opened.damaged("settings.json", "minutes and epochs")
-    data = task.data()
-    if data.digest != settings.digest or data.encoding.to_json() != encoding.to_json():
-        raise UsageError(
-            f"the data of {opened.path} have changed since the run began: put the old {data.source} back, "
-            "or train again."
-        )
-    return _run(task, data, opened, settings, save_every, quiet, profile)
+    with joined() as team:
+        check_rows(team, task.recipe.batch)
+        data = task.data()
+        if data.digest != settings.digest or data.encoding.to_json() != encoding.to_json():
+            raise UsageError(
+                f"the data of {opened.path} have changed since the run began: put the old {data.source} back, "
+                "or train again."
+            )
+        return _run(Work(task, data, opened, settings, team), save_every, quiet, profile)
 
 
 def _check_budget(minutes: float | None, epochs: float | None, seed: int, save_every: float) -> None:
@@ -151,32 +171,21 @@ def _model(task: Task, data: Data) -> torch.nn.Module:
         ) from None
 
 
-def _run(
-    task: Task,
-    data: Data,
-    folder: RunFolder,
-    settings: Settings,
-    save_every: float,
-    quiet: bool,
-    profile: bool,
-) -> Run:
+def _run(work: Work, save_every: float, quiet: bool, profile: bool) -> Run:
     threads = torch.get_num_threads()
-    torch.set_num_threads(settings.threads)  # another split of the work rounds differently
+    torch.set_num_threads(work.settings.threads)  # another split of the work rounds differently
+    quiet = quiet or not work.team.leads
     try:
         with torch.random.fork_rng(devices=[]), Progress(quiet) as progress, Interruption() as interruption:
-            training = _begin(task, data, folder, settings, progress)
-            with _profiled(training) if profile else nullcontext():
+            training = _begin(work, progress)
+            with _profiled(training) if profile and work.team.leads else nullcontext():
                 run_steps(training, interruption, save_every)
     finally:
         torch.set_num_threads(threads)
-    return Run(
-        folder.path,
-        task,
-        training.model.eval(),
-        data.encoding,
-        settings.finished,
-        stopped_by=None if settings.finished else interruption.name,
-    )
+    finished = work.settings.finished
+    stopped_by = None if finished else interruption.name
+    model = training.model.eval()
+    return Run(work.folder.path, work.task, model, work.data.encoding, finished, stopped_by)
 
 
 @contextmanager
@@ -194,8 +203,9 @@ def _profiled(training: Training):
         training.progress.show(table(found))
 
 
-def _begin(task: Task, data: Data, folder: RunFolder, settings: Settings, progress: Progress) -> Training:
+def _begin(work: Work, progress: Progress) -> Training:
     """The training as its last checkpoint left it, or as it starts."""
+    task, data, folder, settings, team = work
     torch.manual_seed(settings.seed)
     progress.now(f"building the kernel of {task.net.cell.name} ...")
     found = folder.last_checkpoint()
@@ -205,16 +215,19 @@ def _begin(task: Task, data: Data, folder: RunFolder, settings: Settings, progre
     optimiser = torch.optim.AdamW(
         groups(model, task.recipe.decay), lr=task.recipe.rate, betas=BETAS, fused=True
     )
-    training = Training(task, data, model, optimiser, folder, settings, progress)
+    training = Training(task, data, model, optimiser, folder, settings, progress, team=team)
     if settings.epochs is not None:
         training.schedule = Schedule(max(1, round(settings.epochs * data.steps_per_epoch)))
     if settings.schedule is not None:
         training.schedule = settings.schedule
-    if found is None:
-        folder.cut({})
-    else:
+    if found is not None:
         restore(training, *found)
         progress.say(f"going on at step {training.step:,} of {training.schedule.steps:,}")
+    else:
+        begin_random(training)
+        if team.leads:
+            folder.cut({})
+    team.told(None)  # nobody writes before all have read
     say_begin(training)
     return training
 

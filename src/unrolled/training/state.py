@@ -16,6 +16,7 @@ from ..runs.run import blank
 from ..runs.settings import Progressed, Settings
 from ..scoring import evaluating
 from ..task import Data, Encoding, State, Task
+from .parallel import Team
 from .profile import Profile, nothing
 from .progress import Progress
 from .schedule import Schedule
@@ -51,6 +52,7 @@ class Training:
     began: float = field(default_factory=time.monotonic)
     durations: list[float] = field(default_factory=list)  # of this process's steps
     profile: Profile | None = None  # while somebody looks where the time goes
+    team: Team = Team()
 
     @property
     def done(self) -> Callable[[str], None]:
@@ -68,7 +70,7 @@ class Training:
 
 
 def save(training: Training) -> None:
-    """Write a checkpoint: everything that the next step depends on."""
+    """Write a checkpoint: everything that the next step depends on, in all processes."""
     if not all(torch.isfinite(tensor).all() for tensor in training.model.parameters()):
         diverged(training, "a weight is not a finite number")
     model = {f"model.{name}": tensor for name, tensor in training.model.state_dict().items()}
@@ -77,8 +79,12 @@ def save(training: Training) -> None:
         for place, entry in training.optimiser.state_dict()["state"].items()
         for key, tensor in entry.items()
     }
-    state = {f"state.{place}": tensor for place, tensor in enumerate(training.state or ())}
-    tensors = model | moments | state | {"random": torch.get_rng_state()}
+    whole = training.team.whole_state(training.state)
+    state = {f"state.{place}": tensor for place, tensor in enumerate(whole or ())}
+    random = {_random(rank): drawn for rank, drawn in enumerate(training.team.gathered(torch.get_rng_state()))}
+    if not training.team.leads:
+        return
+    tensors = model | moments | state | random
     values = {
         "step": training.step,
         "best": training.best,
@@ -109,7 +115,7 @@ def restore(training: Training, checkpoint: Checkpoint, said: Progressed) -> Non
         state = _state(training, _part(tensors, "state."))
         if "random" not in tensors:
             raise ValueError("it lacks 'random'")
-        torch.set_rng_state(tensors["random"])
+        _restore_random(training, tensors)
         if said.schedule.steps < said.step:
             raise ValueError(f"step {said.step} of {said.schedule.steps}")
     except (ValueError, TypeError, RuntimeError) as error:
@@ -119,11 +125,32 @@ def restore(training: Training, checkpoint: Checkpoint, said: Progressed) -> Non
     described = training.optimiser.state_dict()
     described["state"] = moments
     training.optimiser.load_state_dict(described)
-    training.state, training.schedule = state, said.schedule
+    training.state, training.schedule = training.team.own_state(state), said.schedule
     training.step, training.losses, training.seconds = said.step, said.losses, said.seconds
     training.shown = math.nan if said.shown is None else said.shown
     training.best, training.last = said.best, said.last
-    training.folder.cut(said.sizes)
+    if training.team.leads:
+        training.folder.cut(said.sizes)
+
+
+def begin_random(training: Training) -> None:
+    """Other processes than the leader draw numbers of their own, once all have made the same model."""
+    rank = training.team.part.rank
+    if rank:
+        torch.manual_seed(hash((training.settings.seed, training.step, rank)) % 2**63)
+
+
+def _restore_random(training: Training, tensors: dict[str, torch.Tensor]) -> None:
+    """The random state of this process; a process that was not there when the checkpoint was written begins one."""
+    kept = tensors.get(_random(training.team.part.rank))
+    if kept is not None:
+        torch.set_rng_state(kept)
+    else:
+        begin_random(training)
+
+
+def _random(rank: int) -> str:
+    return f"random.{rank}" if rank else "random"
 
 
 def _moments(training: Training, tensors: dict[str, torch.Tensor]) -> dict[int, dict[str, torch.Tensor]]:
