@@ -135,6 +135,8 @@ def reads(module: nn.Module) -> list[tuple[str, int]]:
     if isinstance(module, (Recurrent, nn.RNNBase)):
         layers = layers_of(module)
         return [(name, layers.width("input", name)) for name in layers.cell.inputs]
+    if isinstance(module, nn.Sequential):
+        return reads(module[0])
     width = getattr(module, "num_embeddings", None) or getattr(module, "in_features", None)
     if width is None:
         raise UsageError(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import torch
 from torch import nn
 
 from ..cell import Cell, find
@@ -81,7 +82,7 @@ def write_layers(writing: Writing, layers: Layers, given: Sequence[Wire], path: 
     state, last = _state_inputs(writing, layers, prefix), {name: [] for name in cell.states}
     for layer, sizes in enumerate(layers.sizes):
         at = slice(layer * layers.directions, (layer + 1) * layers.directions)
-        standard = None if writing.generic or not _is_float32(net) else standard_of(cell.graph)
+        standard = _standard(writing, cell, given[0], sizes["H"])
         if standard is not None:
             mine = [_rows(net, s, at, len(layers.weights)) for s in state]
             y, new = write_standard(
@@ -100,9 +101,14 @@ def write_layers(writing: Writing, layers: Layers, given: Sequence[Wire], path: 
     return _time_first(writing, y, layers.batch_first)
 
 
-def _is_float32(net) -> bool:
-    """onnxruntime's LSTM, GRU and RNN are of float32 only."""
-    return net.dtype.itemsize == 4
+def _standard(writing: Writing, cell: Cell, x: Wire, hidden: int):
+    """ONNX's own operator for the cell, where one is wanted and would do: onnxruntime's are of float32 only, and multiply
+    with one-hot rows where a loop looks products up. Measured on one core, at H 256 and 100 steps, LSTM against Scan: 0.9
+    and 1.7 ms with 65 characters, 1.8 and 1.7 with 1,024, 18 and 1.7 with 16,384."""
+    if writing.generic or writing.net.dtype is not torch.float32:
+        return None
+    found = standard_of(cell.graph)
+    return None if found and x.indices and x.width > len(found[0].inner) * hidden else found
 
 
 def _time_first(writing: Writing, wire: Wire, batch_first: bool) -> Wire:

@@ -123,7 +123,8 @@ def write_standard(
     y, *last = net.ops(
         row.kind, inputs, 1 + len(state), {**attributes, **row.attributes, **activations}, f"{path}{row.kind}"
     )
-    y = net.op("Reshape", net.op("Transpose", y, attributes={"perm": [0, 2, 1, 3]}), net.whole(0, 0, -1))
+    y = net.op("Transpose", y, attributes={"perm": [0, 2, 1, 3]})
+    y = net.op("Reshape", y, net.whole(0, 0, hidden * len(named)))
     return y, [_or_first(writing, new, old) for new, old in zip(last, state)]
 
 

@@ -83,7 +83,7 @@ def export(
     weights   "int8": matrices of weights in int8 with a scale for each row, about a quarter of the size
     metadata  texts to keep in the file, by name, or what JSON can say: vocabulary, names, licence
 
-    In the file, T and B are any numbers:
+    In the file, T and B are any numbers from 1 on:
 
         x         (T, B, I) float, or (T, B) int64; further inputs of a cell under their names, (T, B) where they are numbers
         h_in      each state of the cell by its name, (layers x directions, B, width); zeros to begin with, or what
