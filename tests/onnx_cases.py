@@ -10,7 +10,7 @@ import torch
 onnxruntime = pytest.importorskip(
     "onnxruntime", reason="export is checked with onnxruntime: pip install -e '.[bench]'"
 )
-pytest.importorskip("onnx", reason="export writes with onnx: pip install -e '.[export]'")
+onnx = pytest.importorskip("onnx", reason="export writes with onnx: pip install -e '.[export]'")
 
 CLOSE = {torch.float32: 1e-5, torch.float64: 1e-9}
 

@@ -11,12 +11,13 @@ from generated import programs
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from layer_cases import CELLS, make_input, make_layer, make_state, part, plain
-from onnx_cases import compare, ran, session, tensors
+from onnx_cases import compare, onnx, ran, session, tensors
 
 import unrolled
 from unrolled import GRU, LSTM, RNN, LanguageModel, Recurrent, Stacked, cell, export, resettable, zoneout
 from unrolled.errors import NotYet, UnrolledError, UsageError
 from unrolled.export.matrices import rows_in_int8
+from unrolled.export.modules import CHAINS, Chain
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 SHAPES = {"whole": (5, 3), "a batch of one": (4, 1), "one step": (1, 2), "longer": (9, 2)}
@@ -40,7 +41,9 @@ EVERY_WAY = pytest.mark.parametrize(
 def made(layer, tmp_path, **options):
     """The layer's file, in a session."""
     exact = layer_type(layer) is torch.float64
-    return session(export(layer, tmp_path / "m.onnx", **options).path, exact)
+    path = export(layer, tmp_path / "m.onnx", **options).path
+    onnx.checker.check_model(str(path), full_check=True)  # shapes that are declared are those that follow
+    return session(path, exact)
 
 
 def layer_type(layer) -> torch.dtype:
@@ -201,6 +204,55 @@ def test_a_stack_of_unlike_layers(skip, tmp_path):
         file = made(layer, tmp_path)
         compare(ran(file, x, state, [6, 4]), layer(x, state, [6, 4]), "stacked")
     assert [i.name for i in file.get_inputs()] == ["x", "t", "0.h_in", "0.c_in", "1.h_in", "1.c_in", "2.h_in"]
+
+
+def test_a_stack_batch_first(tmp_path):
+    torch.manual_seed(0)
+    layers = [Recurrent("slstm", 3, 8, batch_first=True), Recurrent("gru", 11, 5, 2, True, batch_first=True)]
+    layer, x = Stacked(layers, skip=True), torch.tensor([[0, 2, 1], [1, 1, 0]])
+    with torch.no_grad():
+        state = layer(x)[1]
+        compare(ran(made(layer, tmp_path, indices=True), x, state, [2, 3]), layer(x, state, [2, 3]), "stacked")
+    told = session(tmp_path / "m.onnx").get_modelmeta().custom_metadata_map
+    assert json.loads(told["first_states"]) == {"0.m_in": "-inf"} and json.loads(told["cells"]) == [
+        "slstm",
+        "gru",
+    ]
+
+
+class Tagger(torch.nn.Module):
+    """A model that is not among ours: an embedding, two recurrent layers, a linear one."""
+
+    def __init__(self):
+        super().__init__()
+        self.words = torch.nn.Embedding(30, 6)
+        self.below, self.above = Recurrent("mgu", 6, 8, bidirectional=True), Recurrent("lstm", 16, 4)
+        self.head = torch.nn.Linear(4, 3)
+
+    def forward(self, x):
+        y, first = self.below(self.words(x))
+        y, second = self.above(y)
+        return self.head(y), first, second
+
+
+@pytest.mark.parametrize("weights", ["", "int8"])
+def test_a_new_model_is_one_row(weights, tmp_path, monkeypatch):
+    monkeypatch.setitem(
+        CHAINS,
+        Tagger,
+        lambda m: Chain((m.words, m.below, m.above, m.head), "scores", indices=True, reads="words"),
+    )
+    torch.manual_seed(0)
+    model, x = Tagger(), torch.randint(30, (5, 2))
+    written = export(model, tmp_path / "m.onnx", weights=weights)
+    assert written.inputs == ("words", "below.h_in", "above.h_in", "above.c_in", "[lengths]")
+    assert written.outputs[0] == "scores" and list(written.layers) == ["below.layers.0", "above.layers.0"]
+    first, second = model.below.first_state(2), model.above.first_state(2)
+    with torch.no_grad():
+        found, expected = ran(session(written.path), x, (first, second)), tensors(model(x))
+    if not weights:
+        return compare(found, expected, "tagger")
+    assert 0 < (found[0] - expected[0]).abs().max() < 3 * written.difference[0] < 0.1
 
 
 @pytest.mark.parametrize("hidden, kind", [(16, "LSTM"), (8, "Scan")])

@@ -17,11 +17,11 @@ STEPS, ROWS = 50, 4
 def with_rounded(model: nn.Module, kept: Sequence[Tensor]) -> nn.Module:
     """A copy of the model in which the tensors of `kept`, parameters of the model, are what int8 leaves of them."""
     names = {id(t): name for name, t in (*model.named_parameters(), *model.named_buffers())}
-    other = copy.deepcopy(model)
+    other = copy.deepcopy(model).cpu()
     places = dict((*other.named_parameters(), *other.named_buffers()))
     with torch.no_grad():
         for tensor in kept:
-            places[names[id(tensor)]].copy_(rounded(tensor.detach()))
+            places[names[id(tensor)]].copy_(rounded(tensor.detach().cpu()))
     return other
 
 
@@ -42,7 +42,7 @@ def random_inputs(chain: Chain, dtype: torch.dtype) -> tuple[Tensor, ...]:
 def difference(model: nn.Module, other: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[float, float]:
     """The largest difference of the two models' outputs, and the largest output of the first."""
     found = []
-    for each in (copy.deepcopy(model), other):  # the caller's own keeps its mode
+    for each in (copy.deepcopy(model).cpu(), other):  # the caller's own keeps its mode
         y = each.eval()(inputs if len(inputs) > 1 else inputs[0])
         found.append(y[0] if isinstance(y, tuple) else y)
     return (found[0] - found[1]).abs().max().item(), found[0].abs().max().item()

@@ -33,6 +33,7 @@ class Equations:
     net: Net
     nodes: Sequence[Node]
     sizes: Mapping[Dim, int]
+    hyper: Mapping[str, float]
     stack: Callable[[Sequence[Tensor], Sequence[str | None]], Matrix]
     like: str
     axes: int
@@ -67,8 +68,9 @@ class Equations:
                 self.give(index, made, self._width(node))
 
     def _now(self, node: Node) -> Tensor:
-        if node.op == "constant":
-            return torch.tensor(node.value, dtype=self.net.dtype)
+        if node.op in ("constant", "hyper"):
+            value = node.value if node.op == "constant" else self.hyper[node.value]
+            return torch.tensor(value, dtype=self.net.dtype)
         if node.op == "width":
             return torch.tensor(float(size(node.value, dict(self.sizes))), dtype=self.net.dtype)
         return evaluate(node, [self.known[a] for a in node.args], dict(self.sizes))

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import torch
 
-from ..graph.node import Dim, Graph, Node, size
+from ..graph.node import Dim, Graph, size
 from ..layers.weights import Named
 from ..plan.body import Body, width_of
 from ..plan.plan import plan_of
@@ -35,14 +35,16 @@ def write_direction(
     def stack(tensors, names):
         return writing.matrices.stack(tensors, names, sources, path)
 
-    before = Equations(net, body.outer, sizes, stack, given[0].name, 2, _parameters_by_name(body.outer, path))
+    hyper = dict(graph.hyper)
+    called = {n.index: path + n.value for n in body.outer if n.op in ("parameter", "hyper")}
+    before = Equations(net, body.outer, sizes, hyper, stack, given[0].name, 2, called)
     _give_outer(before, graph, weights, given)
     streams = {leaf: body.nodes[leaf].value for h in body.hoisted for leaf in h.streams}
     before.write([*streams.values(), *(body.nodes[w].value for w in body.weights)])
     inner = net.inside(path) if body.states else net
     named = {at: graph.name_of(i) for i, at in body.made if graph.name_of(i) and body.nodes[at].args}
-    loop = Equations(inner, body.nodes, sizes, stack, "", 1 if body.states else 2, named)
-    _give_fixed(loop, graph, body, before)
+    loop = Equations(inner, body.nodes, sizes, hyper, stack, "", 1 if body.states else 2, named)
+    _give_weights(loop, body, before)
     in_time = {leaf: before.wires[node] for leaf, node in streams.items()}
     places = {n.value: n.index for n in body.outer if n.op == "input"}
     in_time.update({leaf: before.wire(places[name]) for name, leaf in body.streams})
@@ -51,22 +53,17 @@ def write_direction(
     return _scanned(writing, loop, body, in_time, state, reverse)
 
 
-def _parameters_by_name(nodes: Sequence[Node], path: str) -> dict[int, str]:
-    return {n.index: path + n.value for n in nodes if n.op in ("parameter", "hyper")}
-
-
 def _give_outer(before: Equations, graph: Graph, weights: Named, given: Sequence[Wire]) -> None:
-    """Parameters, hyper-parameters and inputs."""
+    """Parameters and inputs."""
     values = {}
     for names, tensor in weights.items():
+        tensor = tensor.detach().cpu()
         leaves = [next(n for n in before.nodes if n.op == "parameter" and n.value == name) for name in names]
         rows = [size(leaf.shape[0], dict(before.sizes)) for leaf in leaves] if len(names) > 1 else []
-        values.update(zip(names, tensor.detach().split(rows) if rows else [tensor.detach()]))
+        values.update(zip(names, tensor.split(rows) if rows else [tensor]))
     for node in before.nodes:
         if node.op == "parameter":
             before.known[node.index], before.parameters[node.index] = values[node.value], node.value
-        elif node.op == "hyper":
-            before.known[node.index] = torch.tensor(dict(graph.hyper)[node.value], dtype=before.net.dtype)
         elif node.op == "input":
             wire = given[graph.inputs.index(node.value)]
             if wire.indices:
@@ -75,16 +72,13 @@ def _give_outer(before: Equations, graph: Graph, weights: Named, given: Sequence
                 before.give(node.index, wire.name, wire.width)
 
 
-def _give_fixed(loop: Equations, graph: Graph, body: Body, before: Equations) -> None:
-    """What the loop reads and no step changes."""
-    for node in body.nodes[: body.forward_count]:
-        if node.op == "weight":
-            loop.known[node.index] = before.known[node.value]
-            if node.value in before.named:
-                loop.named[node.index] = before.named[node.value]
-                loop.parameters[node.index] = before.parameters[node.value]
-        elif node.op == "hyper":
-            loop.known[node.index] = torch.tensor(dict(graph.hyper)[node.value], dtype=loop.net.dtype)
+def _give_weights(loop: Equations, body: Body, before: Equations) -> None:
+    """What the loop reads of parameters."""
+    for leaf in body.weights:
+        node = body.nodes[leaf].value
+        loop.known[leaf] = before.known[node]
+        if node in before.parameters:
+            loop.named[leaf], loop.parameters[leaf] = before.named[node], before.parameters[node]
 
 
 def _at_once(writing: Writing, loop: Equations, body: Body, in_time: Mapping[int, str], x: str) -> str:

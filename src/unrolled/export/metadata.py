@@ -29,7 +29,7 @@ def metadata_of(
     """Texts by name, as ONNX keeps them; what is no text is JSON.
 
     cells   one for each recurrent module, the lowest first
-    starts  states whose first value is not zero
+    starts  each state's first value; those that are not zero are told
     more    the caller's: vocabulary, names, licence, ...
 
     Raises UsageError where a name is one of those written here, or a value is neither a text nor JSON.
@@ -41,7 +41,7 @@ def metadata_of(
         "equations": "\n\n".join(f"{c.name}\n" + "\n".join(equations(c.graph)) for c in unlike),
         "latex": "\n\n".join(cell.latex() for cell in unlike),
         "cell_json": json.dumps([cell.to_json() for cell in unlike]),
-        "first_states": json.dumps({name: f"{value:g}" for name, value in starts.items()}),
+        "first_states": json.dumps({name: f"{value:g}" for name, value in starts.items() if value}),
         "licence": LICENCE,
     }
     for name, value in more.items():

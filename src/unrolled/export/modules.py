@@ -91,7 +91,7 @@ def _stacked(writing: Writing, module: Stacked, given: Sequence[Wire], path: str
 
 def _linear(writing: Writing, module: nn.Linear, given: Sequence[Wire], path: str, prefix: str) -> Wire:
     net, (x,) = writing.net, given
-    matrix = writing.matrices.stack([module.weight.detach()], ["weight"], {"weight": module.weight}, path)
+    matrix = writing.matrices.stack([module.weight.detach().cpu()], ["weight"], {"weight": module.weight}, path)
     y = matrix.looked_up(x.name) if x.indices else net.op("MatMul", x.name, matrix.whole())
     if module.bias is not None:
         y = net.op("Add", y, net.constant(module.bias, f"{path}bias"))
@@ -100,7 +100,7 @@ def _linear(writing: Writing, module: nn.Linear, given: Sequence[Wire], path: st
 
 def _embedding(writing: Writing, module: nn.Embedding, given: Sequence[Wire], path: str, prefix: str) -> Wire:
     """Rows of a table: the product of its transpose with one-hot vectors."""
-    table = writing.matrices.stack([module.weight.detach()], ["weight"], {"weight": module.weight}, path)
+    table = writing.matrices.stack([module.weight.detach().cpu()], ["weight"], {"weight": module.weight}, path)
     return Wire(table.picked(given[0].name), module.embedding_dim)
 
 

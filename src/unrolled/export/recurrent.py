@@ -37,13 +37,12 @@ class Layers:
     def width(self, kind: str, name: str) -> int:
         return self._wide(self.cell.graph.shape(kind, name))
 
-    @property
-    def output(self) -> int:
-        """How wide the output is, in one direction."""
-        return self._wide(self.cell.graph.nodes[self.cell.graph.output].shape)
+    def output(self, layer: int) -> int:
+        """How wide a layer's output is, in one direction."""
+        return self._wide(self.cell.graph.nodes[self.cell.graph.output].shape, layer)
 
-    def _wide(self, shape: Sequence[Dim]) -> int:
-        return size(shape[0], dict(self.sizes[0])) if shape else 1
+    def _wide(self, shape: Sequence[Dim], layer: int = 0) -> int:
+        return size(shape[0], dict(self.sizes[layer])) if shape else 1
 
 
 def layers_of(module: nn.Module) -> Layers:
@@ -78,6 +77,7 @@ def write_layers(writing: Writing, layers: Layers, given: Sequence[Wire], path: 
     prefix  before the names of states
     """
     net, cell = writing.net, layers.cell
+    writing.cells.append(cell)
     given = [_time_first(writing, wire, layers.batch_first) for wire in given]
     state, last = _state_inputs(writing, layers, prefix), {name: [] for name in cell.states}
     for layer, sizes in enumerate(layers.sizes):
@@ -93,12 +93,11 @@ def write_layers(writing: Writing, layers: Layers, given: Sequence[Wire], path: 
         writing.made[f"{path}layers.{layer}"] = standard[0].kind if standard else "Scan" if new else "equations"
         for name, value in zip(cell.states, new):
             last[name].append(value)
-        given = [Wire(y, layers.output * layers.directions), *given[1:]]
+        given = [Wire(y, layers.output(layer) * layers.directions), *given[1:]]
     for name, values in last.items():
         shape = (len(layers.weights), "batch", layers.width("state", name))
         net.output(f"{prefix}{name}_out", net.joined(values, 0), net.dtype, shape)
-    y = given[0]
-    return _time_first(writing, y, layers.batch_first)
+    return _time_first(writing, given[0], layers.batch_first)
 
 
 def _standard(writing: Writing, cell: Cell, x: Wire, hidden: int):
@@ -122,11 +121,12 @@ def _time_first(writing: Writing, wire: Wire, batch_first: bool) -> Wire:
 
 def _state_inputs(writing: Writing, layers: Layers, prefix: str) -> list[str]:
     """(layers x directions, B, width) each."""
-    net = writing.net
-    return [
-        net.input(f"{prefix}{name}_in", net.dtype, (len(layers.weights), "batch", layers.width("state", name)))
-        for name in layers.cell.states
-    ]
+    made = []
+    for name in layers.cell.states:
+        shape = (len(layers.weights), "batch", layers.width("state", name))
+        made.append(writing.net.input(f"{prefix}{name}_in", writing.net.dtype, shape))
+        writing.starts[made[-1]] = layers.cell.start.get(name, 0.0)
+    return made
 
 
 def _rows(net, state: str, at: slice, count: int) -> str:

@@ -14,8 +14,8 @@ from torch import Tensor
 
 from ..cell import find
 from ..graph.node import Graph
+from ..layers.weights import Named
 from .equations import one_hot
-from .loop import Named
 from .writing import Wire, Writing
 
 
@@ -132,7 +132,7 @@ def _each(weights: Named, names: Mapping[str, str]) -> dict[str, tuple[Tensor, T
     """The operator's names -> values, and the tensors that they are cut from."""
     found = {}
     for together, tensor in weights.items():
-        for name, part in zip(together, tensor.detach().chunk(len(together))):
+        for name, part in zip(together, tensor.detach().cpu().chunk(len(together))):
             found[name] = (part, tensor)
     return {known: found[here] for known, here in names.items()}
 

@@ -10,7 +10,6 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from ..cell import Cell
 from ..errors import UsageError
 from ..layers.recurrent import Recurrent
 from ..layers.stacked import Stacked
@@ -20,7 +19,6 @@ from .metadata import metadata_of, package_version
 from .modules import Chain, chain_of, reads, write
 from .net import Net
 from .proto import model_of
-from .recurrent import layers_of
 from .writing import LENGTHS, Wire, Writing, steps_of
 
 
@@ -77,10 +75,11 @@ def export(
     path      the file, "m.onnx"
     generic   every cell as a loop over its equations. Otherwise layers whose equations are those of ONNX's LSTM, GRU and
               RNN become these, which are faster
-    lengths   "optional": an input that may be left out; "required", for runtimes that cannot leave one out but cannot
-              give an optional one either (onnxruntime in JavaScript); "none": the fastest, all rows have all steps
+    lengths   "optional": an input that may be left out; "required": for onnxruntime in JavaScript, which cannot give one
+              that may be left out; "none": no such input, all rows have all steps, the fastest
     indices   a layer reads whole numbers, which stand for one-hot rows; a model that reads characters always does
-    weights   "int8": matrices of weights in int8 with a scale for each row, about a quarter of the size
+    weights   "int8": matrices of weights in int8 with a scale for each row: about a quarter of the size, as fast; what
+              is returned says what it costs
     metadata  texts to keep in the file, by name, or what JSON can say: vocabulary, names, licence
 
     In the file, T and B are any numbers from 1 on:
@@ -117,7 +116,7 @@ def export(
         other = with_rounded(model, kept)
         cost = difference(model, other, random_inputs(chain_of(model, indices), dtype))
         net, writing = _written(other, generic, lengths, indices, int8=True)
-    told = metadata_of(*_cells(model), metadata or {})
+    told = metadata_of(writing.cells, writing.starts, metadata or {})
     data = model_of(net, type(model).__name__, told, ("unrolled", package_version()))
     _put(path, data)
     return Exported(
@@ -155,26 +154,12 @@ def _inputs(net: Net, chain: Chain, batch_first: bool) -> list[Wire]:
     axes = ("batch", "time") if batch_first else ("time", "batch")
     (name, width), *more = reads(chain.modules[0])
     name = chain.reads if len(chain.modules) > 1 else name
-    made = [
-        Wire(
-            net.input(
-                name, torch.int64 if chain.indices else net.dtype, axes if chain.indices else (*axes, width)
-            ),
-            width,
-            chain.indices,
-        )
-    ]
+    first = (torch.int64, axes) if chain.indices else (net.dtype, (*axes, width))
+    made = [Wire(net.input(name, *first), width, chain.indices)]
     for name, width in more:
         shape = axes if width == 1 else (*axes, width)
         made.append(Wire(net.input(name, net.dtype, shape), width, number=width == 1))
     return made
-
-
-def _cells(model: nn.Module) -> tuple[list[Cell], dict[str, float]]:
-    """The cells in a model, and the first values of states that do not begin with zero."""
-    found = [m for m in model.modules() if isinstance(m, (Recurrent, nn.RNNBase))]
-    cells = [layers_of(m).cell for m in found]
-    return cells, {f"{name}_in": value for cell in cells for name, value in cell.start.items() if value}
 
 
 def _dtype_of(model: nn.Module) -> torch.dtype:

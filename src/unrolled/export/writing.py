@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 import torch
 
+from ..cell import Cell
 from .matrices import Matrices
 from .net import Net
 
@@ -72,6 +73,8 @@ class Writing:
 
     generic  every cell as a loop over its equations, the standard ones too
     made     which operator each layer became, by its path
+    cells    of every recurrent module, the lowest first
+    starts   each state's first value, by the input's name
     """
 
     net: Net
@@ -79,3 +82,5 @@ class Writing:
     matrices: Matrices
     generic: bool
     made: dict[str, str] = field(default_factory=dict)
+    cells: list[Cell] = field(default_factory=list)
+    starts: dict[str, float] = field(default_factory=dict)
