@@ -37,7 +37,7 @@ class Net:
 
     >>> net = Net(torch.float32)
     >>> x = net.input("x", torch.float32, ("batch", 3))
-    >>> net.output("y", net.op("Mul", x, net.number(2.0)), torch.float32, ("batch", 3))
+    >>> y = net.output("y", net.op("Mul", x, net.number(2.0)), torch.float32, ("batch", 3))
     >>> [operator.kind for operator in net.operators]
     ['Mul', 'Identity']
     """
