@@ -18,6 +18,8 @@ from unrolled import GRU, LSTM, RNN, LanguageModel, Recurrent, Stacked, cell, ex
 from unrolled.errors import NotYet, UnrolledError, UsageError
 from unrolled.export.matrices import rows_in_int8
 from unrolled.export.modules import CHAINS, Chain
+from unrolled.export.spell import SPELL
+from unrolled.ops import OPS
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 SHAPES = {"whole": (5, 3), "a batch of one": (4, 1), "one step": (1, 2), "longer": (9, 2)}
@@ -426,6 +428,19 @@ def test_the_function_has_the_folders_name():
     with pytest.raises(UsageError, match="got a str"):
         folder("lstm", "m.onnx")
     assert folder.export is unrolled.export.export if unrolled.export is folder else unrolled.export
+
+
+def test_every_primitive_is_spelled_or_needs_no_spelling():
+    products = {"product", "concat"}  # written by equations.py
+    of_parameters = {name for name, op in OPS.items() if op.once} | {
+        "transpose",
+        "index",
+        "columns",
+        "bilinear",
+        "size",
+    }
+    of_gradients = {"product_t", "products_t", "outer", "part", "kron_left", "kron_right"}
+    assert set(OPS) == set(SPELL) | products | of_parameters | of_gradients
 
 
 # Random cells

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import json
 import os
 import re
 import shutil
@@ -11,7 +12,11 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from onnx_cases import onnxruntime
+import torch
+from layer_cases import CELLS, make_input, make_layer, make_state
+from onnx_cases import compare, onnxruntime, tensors
+
+from unrolled import export
 
 PAGE = Path(__file__).parent.parent / "docs" / "export.md"
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```\n", re.S | re.M)
@@ -84,6 +89,45 @@ def test_javascript_prints_what_python_prints(folder, web):
     (place / "node_modules").symlink_to(modules / "node_modules")
     done = subprocess.run([node, "m.mjs"], cwd=place, capture_output=True, text=True, timeout=60)
     assert done.stdout == text, done.stderr
+
+
+EVERY = """
+import * as ort from "onnxruntime-web";
+import { readFileSync } from "node:fs";
+ort.env.wasm.numThreads = 1;
+const made = {};
+for (const [name, given] of Object.entries(JSON.parse(readFileSync("given.json", "utf8")))) {
+  const session = await ort.InferenceSession.create(name + ".onnx");
+  const tensor = ([dims, data]) => new ort.Tensor("float32", Float32Array.from(data), dims);
+  const results = await session.run(Object.fromEntries(Object.entries(given).map(([k, v]) => [k, tensor(v)])));
+  made[name] = session.outputNames.map((k) => [results[k].dims, Array.from(results[k].data)]);
+  await session.release();
+}
+console.log(JSON.stringify(made));
+"""
+
+
+@pytest.mark.slow
+def test_every_cell_in_javascript(tmp_path, web):
+    """Two layers both ways of every cell, in WebAssembly."""
+    given, wanted = {}, {}
+    for name in CELLS:
+        layer = make_layer(name, dtype=torch.float32, hidden_size=8, num_layers=2, bidirectional=True)
+        inputs = export(layer, tmp_path / f"{name}.onnx", lengths="none").inputs
+        x, state = make_input(layer, 7, 3), make_state(layer, 3)
+        given[name] = {
+            k: (list(v.shape), v.flatten().tolist()) for k, v in zip(inputs, (*tensors(x), *state), strict=True)
+        }
+        with torch.no_grad():
+            wanted[name] = layer(x, state)
+    (tmp_path / "given.json").write_text(json.dumps(given))
+    (tmp_path / "every.mjs").write_text(EVERY)
+    node, modules = web
+    (tmp_path / "node_modules").symlink_to(modules / "node_modules")
+    done = subprocess.run([node, "every.mjs"], cwd=tmp_path, capture_output=True, text=True, timeout=300)
+    assert not done.returncode, done.stderr
+    for name, found in json.loads(done.stdout).items():
+        compare([torch.tensor(data).view(dims) for dims, data in found], wanted[name], name)
 
 
 def test_cpp_prints_what_python_prints(folder):
