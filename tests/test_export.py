@@ -14,7 +14,20 @@ from layer_cases import CELLS, make_input, make_layer, make_state, part, plain
 from onnx_cases import compare, onnx, ran, session, tensors
 
 import unrolled
-from unrolled import GRU, LSTM, RNN, LanguageModel, Recurrent, Stacked, cell, export, resettable, zoneout
+from unrolled import (
+    GRU,
+    LSTM,
+    RNN,
+    LanguageModel,
+    Recurrent,
+    Stacked,
+    cell,
+    export,
+    recurrent_dropout,
+    resettable,
+    weight_drop,
+    zoneout,
+)
 from unrolled.errors import NotYet, UnrolledError, UsageError
 from unrolled.export.matrices import rows_in_int8
 from unrolled.export.modules import CHAINS, Chain
@@ -295,8 +308,10 @@ def test_resets(both, lengths, tmp_path):
     check(layer, made(layer, tmp_path), 6, 3, lengths, x)
 
 
-def test_noise_leaves(tmp_path):
-    layer = Recurrent(zoneout("lstm", 0.4), 3, 5, num_layers=2, dropout=0.5, backend="reference")
+@pytest.mark.parametrize("change", [zoneout, recurrent_dropout, weight_drop])
+@pytest.mark.parametrize("name", ["lstm", "mgu"])
+def test_noise_leaves(change, name, tmp_path):
+    layer = Recurrent(change(name, 0.4), 3, 5, num_layers=2, dropout=0.5, backend="reference")
     file = made(layer, tmp_path)
     assert layer.training
     check(layer.eval(), file, 5, 3)

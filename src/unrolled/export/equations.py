@@ -111,7 +111,8 @@ class Equations:
     def width(self, index: int) -> int:
         """How wide a value is."""
         if index in self.lookups:
-            return size(self.nodes[index].shape[0], dict(self.sizes))
+            shape = self.nodes[index].shape
+            return size(shape[0], dict(self.sizes)) if shape else 1
         if index in self.known:
             return self.known[index].shape[-1] if self.known[index].dim() else 1
         return self.last[index]
