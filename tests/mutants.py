@@ -22,6 +22,7 @@ RANDOM, FOUND = (
 )
 VALUES, GRADIENT = "test_cells.py::test_values_and_gradients", "test_ops.py::test_the_gradient_is_autograds"
 LENGTHS = "test_layers.py::test_rows_of_different_lengths_equal_each_row_alone"
+EXPORTED = "test_export.py::test_a_cell_in_onnxruntime_is_the_cell"
 WHOLES = "test_wholes.py::test_a_function_of_a_vector_is_torchs"
 PLAIN = "test_wholes.py::test_cells_of_these_functions_are_the_plain_function"
 
@@ -385,5 +386,48 @@ MUTANTS = (
         "x = (outputs[0] if len(outputs) == 1 else torch.cat(outputs, -1), *x[1:])",
         "x = (outputs[0] if len(outputs) == 1 else torch.cat(outputs[::-1], -1), *x[1:])",
         "test_layers.py::test_two_layers_both_ways_equal_four_single_layers[reference-lstm]",
+    ),
+    # Export.
+    Mutant(
+        "export/loop.py",
+        '"scan_input_directions": [int(reverse)] * len(read),',
+        '"scan_input_directions": [0] * len(read),',
+        "test_export.py::test_both_directions[mgu]",
+    ),
+    Mutant(
+        "export/loop.py",
+        '[inner.op("Where", active, n, loop.wires[old]) for n, old in zip(new, body.states)]',
+        "new",
+        f"{EXPORTED}[mgu-torch.float32-False-False]",
+    ),
+    Mutant(
+        "export/standard.py",
+        'return net.op("Where", runs, new, old)',
+        "return new",
+        f"{EXPORTED}[lstm-torch.float32-False-False]",
+    ),
+    Mutant(
+        "export/standard.py",
+        'gates = "iofg"',
+        'gates = "ifog"',
+        f"{EXPORTED}[lstm-torch.float32-False-False]",
+    ),
+    Mutant(
+        "export/standard.py",
+        '_gru("gru", ("b_z", "b_r", "b_n", "", "", "c_n"), 1)',
+        '_gru("gru", ("b_z", "b_r", "b_n", "", "", "c_n"), 0)',
+        f"{EXPORTED}[gru-torch.float32-False-False]",
+    ),
+    Mutant(
+        "export/loop.py",
+        'moved = net.op("Where", steps.runs(1), moved, net.number(0.0))',
+        "pass",
+        "test_export.py::test_resets[lengths1-True]",
+    ),
+    Mutant(
+        "export/matrices.py",
+        "return (numbers.to(weights.dtype) * scales[:, None]).view_as(weights)",
+        "return weights",
+        "test_export.py::test_int8_costs_what_is_said[False]",
     ),
 )

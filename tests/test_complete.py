@@ -16,6 +16,7 @@ import test_plan
 import test_random_cells
 import test_wholes
 import together
+import torch
 from mutants import MUTANTS
 
 import unrolled
@@ -109,6 +110,21 @@ def test_every_cell_runs_in_both_precisions(test):
     assert len(instances.DTYPES) == 2
     assert set(runs_over(test, "backend", "dtype", "name")) == {
         (b, d, n) for b, n in ALL for d in instances.DTYPES
+    }
+
+
+def test_every_cell_is_exported():
+    pytest.importorskip("onnxruntime")
+    import test_export
+
+    found = parametrised(test_export.test_a_cell_in_onnxruntime_is_the_cell)
+    assert found["name"] == sorted(REGISTRY)
+    ways = {way[:3] for way in found["dtype, both, generic"]}
+    assert {(both, generic) for dtype, both, generic in ways if dtype is torch.float32} == {
+        (False, False),
+        (False, True),
+        (True, False),
+        (True, True),
     }
 
 

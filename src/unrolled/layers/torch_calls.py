@@ -76,7 +76,7 @@ def run_as_torch(layer: nn.RNNBase, x, hx: Sequence[Tensor] | None, states: int)
         rows = all_rows(data.shape[0], data.shape[1])
         data = rows.pack(data)
     state = _start(layer, states, rows, kind) if hx is None else _given(layer, hx, rows, kind, alone)
-    stack, weights = layer._stack, _weights(layer)
+    stack, weights = layer._stack, named_as_cells(layer)
     watcher = watcher_of(layer.watchers)
     note = watcher and watcher.call(stack.graph, lambda v: v if packed else _as_given(layer, v, rows, alone))
     between = (
@@ -112,14 +112,19 @@ def _given(layer: nn.RNNBase, hx: Sequence[Tensor], rows: Rows, kind: torch.dtyp
     return [tuple(rows.sort(s) for s in one) for one in zip(*parts)]
 
 
-def _weights(layer: nn.RNNBase) -> list[Named]:
-    """torch's stacked tensors under the cells' names, in the plan's order, so that a kernel takes them as they are."""
+def named_as_cells(layer: nn.RNNBase) -> list[Named]:
+    """torch's stacked tensors under the cells' names, in the plan's order, so that a kernel takes them as they are.
+
+    One for each layer and direction; with proj_size the projection is P, as in the cell lstm_projected.
+    """
     result = []
     name = {"LSTM": _lstm_names, "GRU": _gru_names}.get(layer.mode, _rnn_names)
     for names in layer._all_weights:
-        w, u, *biases = (getattr(layer, n) for n in names)
-        b, c = biases if layer.bias else (None, None)
+        w, u, *rest = (getattr(layer, n) for n in names)
+        b, c = rest[:2] if layer.bias else (None, None)
         result.append(name(w, u, b, c))
+        if layer.proj_size:
+            result[-1]["P",] = rest[-1]
     return result
 
 

@@ -1,0 +1,48 @@
+"""What int8 weights cost: the model as it is against the model whose weights were rounded, on random input."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from .matrices import rounded
+from .modules import Chain, reads
+
+STEPS, ROWS = 50, 4
+
+
+def with_rounded(model: nn.Module, kept: Sequence[Tensor]) -> nn.Module:
+    """A copy of the model in which the tensors of `kept`, parameters of the model, are what int8 leaves of them."""
+    names = {id(t): name for name, t in (*model.named_parameters(), *model.named_buffers())}
+    other = copy.deepcopy(model).cpu()
+    places = dict((*other.named_parameters(), *other.named_buffers()))
+    with torch.no_grad():
+        for tensor in kept:
+            places[names[id(tensor)]].copy_(rounded(tensor.detach().cpu()))
+    return other
+
+
+def random_inputs(chain: Chain, dtype: torch.dtype) -> tuple[Tensor, ...]:
+    """Inputs for a model, drawn with a generator of their own: indices, or from N(0, 1); further ones from U(0, 1)."""
+    made, first = torch.Generator().manual_seed(0), chain.modules[0]
+    lead = (ROWS, STEPS) if getattr(first, "batch_first", False) else (STEPS, ROWS)
+    (_, width), *more = reads(first)
+    x = (
+        torch.randint(width, lead, generator=made)
+        if chain.indices
+        else torch.randn(*lead, width, generator=made, dtype=dtype)
+    )
+    return x, *(torch.rand(*lead, w, generator=made, dtype=dtype) for _, w in more)
+
+
+@torch.no_grad()
+def difference(model: nn.Module, other: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[float, float]:
+    """The largest difference of the two models' outputs, and the largest output of the first."""
+    found = []
+    for each in (copy.deepcopy(model).cpu(), other):  # the caller's own keeps its mode
+        y = each.eval()(inputs if len(inputs) > 1 else inputs[0])
+        found.append(y[0] if isinstance(y, tuple) else y)
+    return (found[0] - found[1]).abs().max().item(), found[0].abs().max().item()

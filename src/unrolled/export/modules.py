@@ -1,0 +1,146 @@
+"""How each kind of module is written: the one table that a new model or layer adds a row to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from torch import nn
+
+from ..errors import NotYet, UsageError
+from ..layers.dropout import Dropout
+from ..layers.recurrent import Recurrent
+from ..layers.stacked import Stacked
+from ..models.language import LanguageModel
+from .equations import one_hot
+from .recurrent import layers_of, write_layers
+from .writing import Wire, Writing
+
+Writer = Callable[[Writing, nn.Module, Sequence[Wire], str, str], Wire]
+
+
+@dataclass(frozen=True)
+class Chain:
+    """A model: what it reads, the modules that this goes through one after the other, and what it calls the result.
+
+    indices  whether it reads int64 (T, B), which stand for one-hot rows or for rows of an embedding
+    reads    the input's name
+    """
+
+    modules: tuple[nn.Module, ...]
+    gives: str
+    indices: bool
+    reads: str = "x"
+
+
+CHAINS: dict[type, Callable[[nn.Module], Chain]] = {
+    LanguageModel: lambda model: Chain((model.rnn, model.head), "logits", indices=True),
+}
+
+
+def write(writing: Writing, module: nn.Module, given: Sequence[Wire], path: str, prefix: str) -> Wire:
+    """A module applied to what is given: its output.
+
+    path    before the names of its weights, "" or with a dot at its end; prefix likewise, before the names of states
+
+    Raises NotYet for a kind of module that no row of WRITERS is for.
+    """
+    return writer_of(module)(writing, module, given, path, prefix)
+
+
+def chain_of(model: nn.Module, indices: bool) -> Chain:
+    """How the model is written: by its row in CHAINS, or as one module that gives y."""
+    for kind, row in CHAINS.items():
+        if isinstance(model, kind):
+            return row(model)
+    return Chain((model,), "y", indices)
+
+
+def writer_of(module: nn.Module) -> Writer:
+    for kind, writer in WRITERS.items():
+        if isinstance(module, kind):
+            return writer
+    known = ", ".join(sorted(kind.__name__ for kind in (*CHAINS, *WRITERS)))
+    raise NotYet(
+        f"export does not know how to write a {type(module).__name__}. It writes {known}; "
+        "another model is a row in unrolled/export/modules.py."
+    )
+
+
+def _recurrent(writing: Writing, module, given: Sequence[Wire], path: str, prefix: str) -> Wire:
+    return write_layers(writing, layers_of(module), given, path, prefix)
+
+
+def _stacked(writing: Writing, module: Stacked, given: Sequence[Wire], path: str, prefix: str) -> Wire:
+    """Each layer's states under its number: 0.h_in, 1.h_in."""
+    net, values = writing.net, dict(zip(module.inputs, given))
+    current = x = values[module.inputs[0]]
+    outputs = []
+    for number, layer in enumerate(module.layers):
+        if number and module.skip:
+            wide = one_hot(net, x.name, x.width) if x.indices else x.name
+            below = outputs[-1]
+            current = Wire(net.joined([wide, below.name], -1), x.width + below.width)
+        reads = [current, *(values[name] for name in layer.cell.inputs[1:])]
+        current = write(writing, layer, reads, f"{path}layers.{number}.", f"{prefix}{number}.")
+        outputs.append(current)
+    if not module.skip:
+        return current
+    return Wire(net.joined([y.name for y in outputs], -1), sum(y.width for y in outputs))
+
+
+def _linear(writing: Writing, module: nn.Linear, given: Sequence[Wire], path: str, prefix: str) -> Wire:
+    net, (x,) = writing.net, given
+    matrix = writing.matrices.stack([module.weight.detach().cpu()], ["weight"], {"weight": module.weight}, path)
+    y = matrix.looked_up(x.name) if x.indices else net.op("MatMul", x.name, matrix.whole())
+    if module.bias is not None:
+        y = net.op("Add", y, net.constant(module.bias, f"{path}bias"))
+    return Wire(y, module.out_features)
+
+
+def _embedding(writing: Writing, module: nn.Embedding, given: Sequence[Wire], path: str, prefix: str) -> Wire:
+    """Rows of a table: the product of its transpose with one-hot vectors."""
+    table = writing.matrices.stack([module.weight.detach().cpu()], ["weight"], {"weight": module.weight}, path)
+    return Wire(table.picked(given[0].name), module.embedding_dim)
+
+
+def _nothing(writing: Writing, module, given: Sequence[Wire], path: str, prefix: str) -> Wire:
+    """Dropout: nothing, in evaluation."""
+    return given[0]
+
+
+def _sequential(writing: Writing, module, given: Sequence[Wire], path: str, prefix: str) -> Wire:
+    for name, part in module.named_children():
+        given = [write(writing, part, given, f"{path}{name}.", prefix)]
+    return given[0]
+
+
+WRITERS: dict[type, Writer] = {
+    Recurrent: _recurrent,
+    Stacked: _stacked,
+    nn.RNNBase: _recurrent,
+    nn.Linear: _linear,
+    nn.Embedding: _embedding,
+    nn.Dropout: _nothing,
+    Dropout: _nothing,
+    nn.Sequential: _sequential,
+}
+
+
+def reads(module: nn.Module) -> list[tuple[str, int]]:
+    """What a module reads, by name, and how wide it is."""
+    if isinstance(module, Stacked):
+        widths = dict(pair for layer in reversed(module.layers) for pair in reads(layer)[1:])
+        return [(module.inputs[0], module.input_size), *((name, widths[name]) for name in module.inputs[1:])]
+    if isinstance(module, (Recurrent, nn.RNNBase)):
+        layers = layers_of(module)
+        return [(name, layers.width("input", name)) for name in layers.cell.inputs]
+    if isinstance(module, nn.Sequential):
+        return reads(module[0])
+    width = getattr(module, "num_embeddings", None) or getattr(module, "in_features", None)
+    if width is None:
+        raise UsageError(
+            f"export: a {type(module).__name__} does not say how wide its input is. Put a recurrent layer, "
+            "an Embedding or a Linear first."
+        )
+    return [("x", width)]
