@@ -7,7 +7,9 @@ import shutil
 import subprocess
 import sys
 
+import numpy
 import pytest
+import torch
 from char_lm import char_lm, nats_per_character, sampled
 
 from unrolled.cli import main
@@ -227,7 +229,7 @@ def test_a_cell_out_of_a_file_trains_and_its_run_is_read_without_the_file(text, 
     [
         (
             ["trian"],
-            "UsageError: there is no command 'trian': choose one of train, predict, sample, evaluate, cells, show, byhand, check.",
+            "UsageError: there is no command 'trian': choose one of train, predict, sample, evaluate, export, cells, show, byhand, check.",
         ),
         (["train", "char"], "UsageError: there is no task 'char': choose one of char-lm."),
         (
@@ -510,3 +512,26 @@ def test_on_a_terminal_one_live_line_shows_loss_bits_speed_and_time_left(text, t
         and "chars/s" in shown
         and " left" in shown
     )
+
+
+def test_a_run_is_exported_and_onnxruntime_goes_on_where_it_stops(run, tmp_path, capsys):
+    onnxruntime = pytest.importorskip("onnxruntime")
+    out = tmp_path / "model.onnx"
+    code, said_out, err = said(capsys, "export", run.folder, "--out", out, "--lengths", "none")
+    assert (code, err) == (0, "") and str(out) in said_out and "LSTM" in said_out
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    session = onnxruntime.InferenceSession(out, options)
+    stored = session.get_modelmeta().custom_metadata_map
+    assert json.loads(stored["characters"]) == list(run.encoding.characters) and stored["task"] == "char-lm"
+    text = run.encoding.encode("the lazy dog")[:, None]
+    with torch.no_grad():
+        expected = run.model(text)[0]
+    begin = {name: numpy.zeros((1, 1, 8), numpy.float32) for name in ("h_in", "c_in")}
+    found = session.run(None, {"x": text.numpy(), **begin})
+    assert abs(expected.numpy() - found[0]).max() < 1e-5
+
+
+def test_an_export_into_no_folder_is_one_sentence(run, tmp_path, capsys):
+    code, _, err = said(capsys, "export", run.folder, "--out", tmp_path / "none" / "m.onnx")
+    assert (code, err.count("\n")) == (2, 1) and "does not exist" in err

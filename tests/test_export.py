@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 
 import pytest
 import torch
@@ -29,9 +28,9 @@ from unrolled import (
     zoneout,
 )
 from unrolled.errors import NotYet, UnrolledError, UsageError
-from unrolled.export.matrices import rows_in_int8
-from unrolled.export.modules import CHAINS, Chain
-from unrolled.export.spell import SPELL
+from unrolled.exports.matrices import rows_in_int8
+from unrolled.exports.modules import CHAINS, Chain
+from unrolled.exports.spell import SPELL
 from unrolled.ops import OPS
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -435,14 +434,6 @@ def test_errors_leave_the_older_file(which, tmp_path):
         export(given.pop("model"), tmp_path / given.pop("path"), **given)
     assert said in str(error.value)
     assert [p.name for p in tmp_path.iterdir()] == ["m.onnx"] and (tmp_path / "m.onnx").read_bytes() == b"older"
-
-
-def test_the_function_has_the_folders_name():
-    """Python puts a folder in its name's place as soon as a part of it is imported: then the folder is called."""
-    folder = sys.modules["unrolled.export"]
-    with pytest.raises(UsageError, match="got a str"):
-        folder("lstm", "m.onnx")
-    assert folder.export is unrolled.export.export if unrolled.export is folder else unrolled.export
 
 
 def test_every_primitive_is_spelled_or_needs_no_spelling():

@@ -26,7 +26,7 @@ FLOORS = (
     ("task", "scoring"),
     ("data",),
     ("tasks",),
-    ("check", "runs", "training", "search", "export"),
+    ("check", "runs", "training", "search", "exports"),
     ("cli", "commands", "__main__", "viewer"),
 )
 FLOOR = {name: number for number, names in enumerate(FLOORS) for name in names}

@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from . import cells as cells
     from . import transform as transform
     from .byhand.worked import worked as worked
-    from .export.write import export as export
+    from .exports.write import export as export
     from .latex import cell_from_latex as cell_from_latex
     from .latex import python_from_latex as python_from_latex
     from .layers.from_torchrecurrent import from_torchrecurrent as from_torchrecurrent
@@ -83,7 +83,7 @@ _LATER = {
     "Stacked": ".layers.stacked",
     "from_torchrecurrent": ".layers.from_torchrecurrent",
     "worked": ".byhand.worked",
-    "export": ".export",
+    "export": ".exports.write",
     "CharLM": ".tasks.char_lm",
     "Net": ".models.net",
     "Recipe": ".task",

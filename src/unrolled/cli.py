@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from importlib import import_module
 from pathlib import Path
 from typing import Annotated
 
@@ -22,12 +23,23 @@ Recurrent neural networks from their equations.
   predict RUN         what a trained model makes of inputs
   sample RUN          let a trained character model write
   evaluate RUN        how good a model is on --data FILE
+  export RUN          a trained model as ONNX
   cells               the cells there are
   show CELL           a cell's equations, LaTeX, picture, listing, backward graph, plan or C
   byhand EXAMPLE      a small net by hand: every number, every gradient; --list names the examples
   check CELL|RUN      gradients against finite differences; an untrained model's loss against log V
 
 unrolled COMMAND --help says more. Start with: unrolled train char-lm"""
+
+
+# Commands that every task shares; each file is loaded when it is asked for, and has a function `command`.
+OF_TASKS = {
+    "train": "train",
+    "predict": "predict",
+    "sample": "predict",
+    "evaluate": "evaluate",
+    "export": "export",
+}
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -55,16 +67,10 @@ def _message(error: UnrolledError) -> str:
 
 
 def _dispatch(command: str, arguments: list[str]) -> int:
-    if command == "train":
-        from .commands.train import train_command
-
-        return train_command(arguments)
-    if command in ("predict", "sample"):
-        from .commands.predict import predict_command
-
-        return predict_command(command, arguments) or 0
+    if command in OF_TASKS:
+        module = import_module(f".commands.{OF_TASKS[command]}", __package__)
+        return module.command(command, arguments) or 0
     commands = {
-        "evaluate": evaluate,
         "cells": cells,
         "show": show,
         "byhand": byhand,
@@ -76,30 +82,11 @@ def _dispatch(command: str, arguments: list[str]) -> int:
         print(f"unrolled {version('unrolled')}")
         return 0
     if command not in commands:
-        raise UsageError(
-            f"there is no command {command!r}: choose one of train, predict, sample, {', '.join(commands)}."
-        )
+        raise UsageError(f"there is no command {command!r}: choose one of {', '.join((*OF_TASKS, *commands))}.")
     return parse(commands[command], f"unrolled {command}", arguments) or 0
 
 
 # --- the other commands ----------------------------------------------------------------------------------------
-
-
-def evaluate(
-    run: Positional[Path],
-    data: Annotated[Path, tyro.conf.arg(aliases=["--text"])],
-    as_json: Json = False,
-) -> None:
-    """How good a model is on other data.
-
-    Args:
-        run: the run's folder
-        data: a file of the kind that the run was trained on
-        as_json: print one JSON object
-    """
-    from .commands.evaluate import evaluate as work
-
-    work(run, data, as_json)
 
 
 def cells(

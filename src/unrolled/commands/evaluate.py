@@ -4,16 +4,34 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Annotated
+
+import tyro
 
 from ..runs.run import open_run
+from .options import Json, Positional, parse
 
 
-def evaluate(folder: Path, data: Path, as_json: bool = False) -> None:
-    """Prints the figures, in a sentence or as one JSON object."""
-    run = open_run(folder)
-    scored = run.evaluate(data)
-    unit = f"{run.task.unit.name}s"
+def command(name: str, arguments: list[str]) -> None:
+    return parse(evaluate, f"unrolled {name}", arguments)
+
+
+def evaluate(
+    run: Positional[Path],
+    data: Annotated[Path, tyro.conf.arg(aliases=["--text"])],
+    as_json: Json = False,
+) -> None:
+    """How good a model is on other data.
+
+    Args:
+        run: the run's folder
+        data: a file of the kind that the run was trained on
+        as_json: print one JSON object
+    """
+    trained = open_run(run)
+    scored = trained.evaluate(data)
+    unit = f"{trained.task.unit.name}s"
     if as_json:
         print(json.dumps({unit: scored.count} | dict(scored.figures)))
     else:
-        print(f"{scored.count:,} {unit}: {run.task.sentence(scored.figures)}")
+        print(f"{scored.count:,} {unit}: {trained.task.sentence(scored.figures)}")

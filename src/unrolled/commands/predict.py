@@ -54,9 +54,9 @@ def _show(pieces: Iterator[str]) -> None:
     sys.stdout.write("\n")
 
 
-def predict_command(command: str, arguments: list[str]) -> int | None:
+def command(name: str, arguments: list[str]) -> int | None:
     """What a trained model makes of inputs. The options are those of the run's task."""
-    kind = _asked(command, arguments)
+    kind = _asked(name, arguments)
     if kind is None:
         print(PREDICT)
         return 0 if arguments else 2
@@ -66,7 +66,7 @@ def predict_command(command: str, arguments: list[str]) -> int | None:
 
     asked.__annotations__["ask"] = kind.Ask
     asked.__doc__ = f"What a trained model says: {about(kind.Ask)}"
-    return parse(asked, f"unrolled {command}", arguments)
+    return parse(asked, f"unrolled {name}", arguments)
 
 
 def _asked(command: str, arguments: list[str]) -> type | None:

@@ -33,7 +33,7 @@ class Budget:
     """say at the end where the time of a step went, part by part; kept as profile.json"""
 
 
-def train_command(arguments: list[str]) -> int:
+def command(_: str, arguments: list[str]) -> int:
     if not arguments or arguments[0] in ("-h", "--help"):
         print(
             f"usage: unrolled train TASK ...      TASK is one of: {', '.join(tasks.names())}\n"

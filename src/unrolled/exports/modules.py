@@ -63,7 +63,7 @@ def writer_of(module: nn.Module) -> Writer:
     known = ", ".join(sorted(kind.__name__ for kind in (*CHAINS, *WRITERS)))
     raise NotYet(
         f"export does not know how to write a {type(module).__name__}. It writes {known}; "
-        "another model is a row in unrolled/export/modules.py."
+        "another model is a row in unrolled/exports/modules.py."
     )
 
 

@@ -1,0 +1,1 @@
+"""A trained net leaves Python as ONNX, whatever its cell: `unrolled.export(model, "m.onnx")`."""
