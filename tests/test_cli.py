@@ -527,7 +527,7 @@ def test_a_run_is_exported_and_onnxruntime_goes_on_where_it_stops(run, tmp_path,
     text = run.encoding.encode("the lazy dog")[:, None]
     with torch.no_grad():
         expected = run.model(text)[0]
-    begin = {name: numpy.zeros((1, 1, 8), numpy.float32) for name in ("h_in", "c_in")}
+    begin = {name: numpy.zeros((2, 1, 8), numpy.float32) for name in ("h_in", "c_in")}
     found = session.run(None, {"x": text.numpy(), **begin})
     assert abs(expected.numpy() - found[0]).max() < 1e-5
 

@@ -77,15 +77,28 @@ class Encoding(Protocol):
 
 
 class Data(Protocol):
-    """What is learned from. Step k is the same batch in every process and in every resumed run."""
+    """What is learned from. Step k is the same batch in every process and in every resumed run.
 
-    encoding: Encoding
-    digest: str  # a run is resumed on the same data only
-    source: str  # where they come from, for a message
-    training_size: int  # units to learn from
-    held_out_size: int  # units for choices
-    steps_per_epoch: int
-    units_per_step: int
+    digest         a run is resumed on the same data only
+    source         where they come from, for a message
+    training_size  units to learn from
+    held_out_size  units for choices
+    """
+
+    @property
+    def encoding(self) -> Any: ...
+    @property
+    def digest(self) -> str: ...
+    @property
+    def source(self) -> str: ...
+    @property
+    def training_size(self) -> int: ...
+    @property
+    def held_out_size(self) -> int: ...
+    @property
+    def steps_per_epoch(self) -> int: ...
+    @property
+    def units_per_step(self) -> int: ...
 
     def batch(self, step: int, part: Part = Part()) -> Batch: ...
     def held_out(self) -> Iterable[Batch]: ...
@@ -114,8 +127,10 @@ class Task(Protocol):
     better: ClassVar[Literal["lower", "higher"]]
     next: ClassVar[tuple[str, ...]]
 
-    net: Net
-    recipe: Recipe
+    @property
+    def net(self) -> Net: ...
+    @property
+    def recipe(self) -> Recipe: ...
 
     def data(self) -> Data:
         """Read and split the data; raises UsageError with what is wrong with them."""

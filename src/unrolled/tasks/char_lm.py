@@ -42,7 +42,7 @@ class CharLM:
 
     name: ClassVar[str] = "char-lm"
     Ask: ClassVar[type] = Writing
-    better: ClassVar[Literal["lower"]] = "lower"
+    better: ClassVar[Literal["lower", "higher"]] = "lower"
     unit: ClassVar[Unit] = Unit("character", "char")
     next: ClassVar[tuple[str, ...]] = (
         "unrolled sample {run} --length 1000 --temperature 0.7",
