@@ -6,6 +6,7 @@ import pty
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy
 import pytest
@@ -229,7 +230,7 @@ def test_a_cell_out_of_a_file_trains_and_its_run_is_read_without_the_file(text, 
     [
         (
             ["trian"],
-            "UsageError: there is no command 'trian': choose one of train, predict, sample, evaluate, export, cells, show, byhand, check.",
+            "UsageError: there is no command 'trian': choose one of train, predict, sample, evaluate, export, runs, plot, cells, show, byhand, check.",
         ),
         (["train", "char"], "UsageError: there is no task 'char': choose one of char-lm."),
         (
@@ -535,3 +536,37 @@ def test_a_run_is_exported_and_onnxruntime_goes_on_where_it_stops(run, tmp_path,
 def test_an_export_into_no_folder_is_one_sentence(run, tmp_path, capsys):
     code, _, err = said(capsys, "export", run.folder, "--out", tmp_path / "none" / "m.onnx")
     assert (code, err.count("\n")) == (2, 1) and "does not exist" in err
+
+
+def test_runs_are_listed_with_what_differs_and_drawn(run, text, tmp_path, capsys):
+    shutil.copytree(run.folder, tmp_path / "first")
+    other = char_lm(text=text, cell="gru", hidden=6, batch=4, span=8)
+    train(other, epochs=0.3, out=tmp_path / "second", quiet=True)
+    (tmp_path / "third").mkdir()
+    (tmp_path / "third" / "settings.json").write_text("{")
+    code, out, err = said(capsys, "runs", tmp_path, "--json")
+    lines = json.loads(out)
+    assert (code, err) == (0, "") and [Path(line["run"]).name for line in lines] == ["first", "second"]
+    assert [line["cell"] for line in lines] == ["lstm", "gru"] and all(line["finished"] for line in lines)
+    assert lines[0]["figures"].keys() == {"nats_per_character", "bits_per_character", "perplexity"}
+    code, out, err = said(capsys, "runs", tmp_path, "--sort", "nats_per_character")
+    flat = " ".join(out.split())
+    assert (code, err) == (0, "") and "hidden=8" in flat and "hidden=6" in flat and "batch" not in flat
+    assert "is damaged: settings.json cannot be read" in flat
+    code, out, _ = said(capsys, "plot", tmp_path / "first", tmp_path / "second", "--out", tmp_path / "p.svg")
+    assert (code, out) == (0, f"written: {tmp_path / 'p.svg'}\n")
+    assert "training loss" in (tmp_path / "p.svg").read_text() or (tmp_path / "p.svg").stat().st_size > 5_000
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["runs", "nowhere"], "nowhere is not a folder: give the one that holds the runs."),
+        (["runs", "."], ". holds no run: begin one with unrolled train TASK, or give another folder."),
+        (["plot", "--out", "x.svg"], "plot takes at least one run: unrolled plot RUN ..."),
+        (["plot", "x", "--out", "x.txt"], "--out x.txt is not a picture's name: end it in .svg, .png or .pdf."),
+    ],
+)
+def test_runs_and_plots_that_cannot_be(tmp_path, monkeypatch, capsys, arguments, message):
+    monkeypatch.chdir(tmp_path)
+    assert said(capsys, *arguments) == (2, "", f"UsageError: {message}\n")

@@ -24,6 +24,8 @@ Recurrent neural networks from their equations.
   sample RUN          let a trained character model write
   evaluate RUN        how good a model is on --data FILE
   export RUN          a trained model as ONNX
+  runs                the runs there are, with what differs between them
+  plot RUN ...        loss and figures of runs as a picture
   cells               the cells there are
   show CELL           a cell's equations, LaTeX, picture, listing, backward graph, plan or C
   byhand EXAMPLE      a small net by hand: every number, every gradient; --list names the examples
@@ -39,6 +41,8 @@ OF_TASKS = {
     "sample": "predict",
     "evaluate": "evaluate",
     "export": "export",
+    "runs": "runs",
+    "plot": "plot",
 }
 
 
