@@ -6,7 +6,8 @@ import torch
 from torch import Tensor
 
 from ..call import Call
-from ..shell import Shell, differentiable, transformed
+from ..gate import why_closed
+from ..shell import Shell, differentiable
 from .backward import backward
 from .forward import forward
 from .spell import unspelled
@@ -28,8 +29,9 @@ def obstacle(call: Call) -> str | None:
     missing = unspelled(call.plan)
     if missing:
         return f"op `{missing}` is not spelled in kernels/c/spell.py"
-    if transformed(tensors):
-        return "torch.func transforms and forward-mode derivatives go through the reference backend"
+    closed = why_closed(tensors)
+    if closed:
+        return closed
     if toolchain() is None:
         warn_no_compiler(why_unusable())
         return f"no compiler works: {why_unusable()}"
@@ -60,6 +62,7 @@ class Loop(torch.autograd.Function):
     def backward(ctx, above, *carries):
         saved = ctx.saved_tensors
         call, count = ctx.shell.filled(saved), ctx.shell.total
-        if torch.is_grad_enabled():  # create_graph=True: gradients of gradients come from the reference
+        given = [g for g in (above, *carries) if g is not None]
+        if torch.is_grad_enabled() or why_closed([*given, *saved]):  # create_graph=True, a batch of gradients
             return None, *differentiable(call, (above, *carries), ctx.needs_input_grad[1:])
         return None, *backward(call, saved[count], saved[count + 1 :], above, carries, ctx.needs_input_grad[1:])
