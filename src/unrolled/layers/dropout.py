@@ -24,7 +24,7 @@ def dropped(x: Tensor, probability: float) -> Tensor:
     keep = round((1 - probability) * LEVELS)
     if keep == LEVELS:
         return x
-    drawn = torch.empty((x.numel() + 7) // 8, dtype=torch.int64, device=x.device).random_(-(2**63), None)
+    drawn = torch.randint(-(2**63), 2**63 - 1, ((x.numel() + 7) // 8,), device=x.device)
     mask = (drawn.view(torch.uint8)[: x.numel()] < keep).view(x.shape)
     return x * mask.to(x.dtype).mul_(LEVELS / max(keep, 1))
 
