@@ -43,8 +43,12 @@ def fits(layer: nn.RNNBase, x: object, state: Sequence[Tensor] | None, states: i
         return False
     if data.dim() != (2 if packed else 3) and (packed or data.dim() != 2):
         return False
-    if not data.numel() or data.shape[-1] != layer.input_size:
+    if data.shape[-1] != layer.input_size:
         return False
+    if not data.numel():
+        return (
+            torch.compiler.is_compiling()
+        )  # an empty batch is torch's, but what it compiles of one divides by zero
     return state is None or _state_fits(layer, x, state, states, mixed)
 
 
@@ -68,6 +72,8 @@ def run_as_torch(layer: nn.RNNBase, x, hx: Sequence[Tensor] | None, states: int)
     kind = layer.weight_ih_l0.dtype
     packed = isinstance(x, PackedSequence)
     mixed = _mixes(kind)
+    if not packed and not x.shape[1 if layer.batch_first and x.dim() == 3 else 0]:
+        raise RuntimeError("Expected sequence length to be larger than 0 in RNN")  # torch.nn's words
     data, alone = x.data if packed else x, not packed and x.dim() == 2
     if packed:
         rows = packed_rows(x.batch_sizes, x.sorted_indices, x.unsorted_indices, data.device)
