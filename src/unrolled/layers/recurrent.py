@@ -19,6 +19,7 @@ from .initial import check_initial
 from .lengths import Rows, all_rows, rows_of
 from .masks import drawn
 from .stack import Stack, State, mixes, run_stack, stack_of
+from .tracers import seen_by_tracers
 from .watch import Watcher, watcher_of
 from .weights import Named, Weights
 
@@ -211,6 +212,7 @@ class Recurrent(nn.Module):
         y, state = self._forward(x, state, None, False)
         return y.squeeze(0), state
 
+    @seen_by_tracers
     def _forward(self, x: Input, state, lengths, batch_first: bool) -> tuple[Tensor, State]:
         weights = [w.named() for w in self._weights()]
         like = next(iter(weights[0].values()), None)
