@@ -77,7 +77,7 @@ def rows_of(lengths: Tensor | Sequence[int], steps: int, batch: int, device: tor
             f"{who} got lengths of shape {tuple(given.shape)} for a batch of {batch}. "
             "Give one length for each row."
         )
-    if torch.compiler.is_compiling():
+    if torch.compiler.is_compiling() and not torch.onnx.is_in_onnx_export():
         return Rows(Schedule(steps, batch), steps, lengths=given)
     row = next((k for k, n in enumerate(given.tolist()) if not 0 <= n <= steps), None)
     if row is not None:

@@ -305,6 +305,12 @@ class Recurrent(nn.Module):
         )
         return tuple(s.squeeze(1) if alone else s for s in stacked)
 
+    def __prepare_scriptable__(self):
+        raise NotYet(
+            f"torch.jit.script compiles torch's language, and {self._who} has a kernel of its own. Use "
+            "torch.export.export(model, (x,)), torch.compile(model) or torch.jit.trace(model, x)."
+        )
+
     def extra_repr(self) -> str:
         shown = f"{self.cell.name}, {self.input_size}, {self.hidden_size}"
         defaults = {

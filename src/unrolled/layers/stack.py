@@ -13,6 +13,7 @@ from .direction import run_direction
 from .lengths import Rows
 from .operator import run_traced, text_of
 from .probe import with_held
+from .tracers import exports_onnx
 from .weights import Named
 
 State = tuple[Tensor, ...]
@@ -112,7 +113,7 @@ def _run_one(
     if not rows.schedule.total:  # nothing to run: the state stays as it is
         return next(iter((*state, *weights.values(), *x))).new_zeros(0, stack.output), state
     like = next(iter((*state, *weights.values(), *x)))
-    if torch.compiler.is_compiling():  # what is watched is seen in eager calls only
+    if torch.compiler.is_compiling() and not exports_onnx():  # what is watched is seen in eager calls only
         return run_traced(
             stack.key, sizes, x, state, weights, rows, reverse, stack.backend, stack.recompute, mixes(like)
         )

@@ -1,6 +1,7 @@
 """What a layer is to those who write a model down by running it: one node to torch.fx, its equations to torch.jit.trace.
 
-(torch.compile and torch.export see one operator, operator.py; modes such as make_fx see the reference backend.)
+(torch.compile and torch.export see one operator, operator.py; modes such as make_fx see the reference backend. ONNX files
+are made by either of two of these ways, and get the equations.)
 """
 
 from __future__ import annotations
@@ -49,6 +50,11 @@ def as_node(layer: nn.Module, *arguments):
             "Trace a module that holds it, or torch.export.export(layer, (x,))."
         )
     return tracer.create_proxy("call_module", path, arguments, {})
+
+
+def exports_onnx() -> bool:
+    """Whether torch.export runs for torch.onnx.export, which knows no operator of ours."""
+    return torch.compiler.is_exporting() and torch.onnx.is_in_onnx_export()
 
 
 def _written_down(run: Callable, layer: nn.Module, x, state, lengths, batch_first: bool):
