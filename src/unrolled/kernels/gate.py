@@ -38,20 +38,13 @@ def why_observed(tensors: Sequence[Tensor]) -> str | None:
 def why_unreadable(tensors: Sequence[Tensor]) -> str | None:
     """Which tensor has no memory of its own to read."""
     try:
-        wrong = [
-            t
-            for t in tensors
-            if type(t) not in PLAIN
-            or not t.untyped_storage().nbytes()  # given up, as FSDP does between uses
-            and t.numel()
-            or t._is_zerotensor()
-        ]
-    except NotImplementedError:  # sparse layouts, batches of a vmap: torch has no storage to show
+        wrong = [t for t in tensors if type(t) not in PLAIN or not t.untyped_storage().data_ptr() and t.numel()]
+    except RuntimeError:  # sparse layouts, batches of a vmap, zeros without memory: torch has nothing to show
         return "one of its tensors has no storage"
     if not wrong:
         return None
-    what = f"a {type(wrong[0]).__name__}" if type(wrong[0]) not in PLAIN else "without memory of its own"
-    return f"it reads plain tensors, and one is {what}"
+    kind = f"a {type(wrong[0]).__name__}" if type(wrong[0]) not in PLAIN else "without storage"
+    return f"it reads plain tensors, and one is {kind}"
 
 
 def dense(tensor: Tensor) -> Tensor:

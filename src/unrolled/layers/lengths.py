@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..errors import ShapeError, UsageError
+from ..errors import NotYet, ShapeError, UsageError
 from ..kernels import Schedule
 
 
@@ -77,7 +77,11 @@ def rows_of(lengths: Tensor | Sequence[int], steps: int, batch: int, device: tor
             f"{who} got lengths of shape {tuple(given.shape)} for a batch of {batch}. "
             "Give one length for each row."
         )
-    if torch.compiler.is_compiling() and not torch.onnx.is_in_onnx_export():
+    if torch.compiler.is_compiling():
+        if torch.onnx.is_in_onnx_export():
+            raise NotYet(
+                f"{who} got lengths, and torch.onnx.export cannot follow them. Export without lengths."
+            )
         return Rows(Schedule(steps, batch), steps, lengths=given)
     row = next((k for k, n in enumerate(given.tolist()) if not 0 <= n <= steps), None)
     if row is not None:

@@ -58,8 +58,8 @@ def fits(
     weight = current[0]
     if not isinstance(data, Tensor) or data.device.type != "cpu" or weight.device.type != "cpu":
         return False
-    if not torch.compiler.is_compiling() and not _are_plain((data, *current, *(state or ()))):
-        return False
+    if (type(weight) not in PLAIN or type(data) not in PLAIN) and not torch.compiler.is_compiling():
+        return False  # ExpandedWeight and others have ways of their own, which torch.nn knows
     kind = weight.dtype
     if kind is not torch.float32 and kind is not torch.float64:
         return False
@@ -73,15 +73,9 @@ def fits(
     if data.shape[-1] != layer.input_size:
         return False
     if not data.numel():
-        return (
-            torch.compiler.is_compiling()
-        )  # an empty batch is torch's, but what it compiles of one divides by zero
+        # An empty batch is torch's; but what torch compiles of one divides by zero.
+        return torch.compiler.is_compiling()
     return state is None or _state_fits(layer, x, state, states, mixed)
-
-
-def _are_plain(tensors: Sequence[object]) -> bool:
-    """A subclass of Tensor has ways of its own, which torch.nn's operations know: ExpandedWeight, fake tensors."""
-    return all([type(t) in PLAIN for t in tensors])
 
 
 def _state_fits(layer: nn.RNNBase, x, state: Sequence[Tensor], states: int, mixed: bool) -> bool:

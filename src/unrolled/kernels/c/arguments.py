@@ -14,7 +14,7 @@ from .slots import Slots
 
 def contiguous(call: Call) -> Call:
     """The call with dense tensors, as C reads them."""
-    if all([t.is_contiguous() and not t.is_neg() for t in call.tensors]):
+    if not [t for t in call.tensors if t.is_neg() or not t.is_contiguous()]:
         return call
 
     def each(tensors: tuple[Tensor, ...]) -> tuple[Tensor, ...]:

@@ -18,12 +18,14 @@ def obstacle(call: Call) -> str | None:
     """Why C cannot run this call; None if it can."""
     tensors = call.tensors
     dtype = call.dtype
-    if not all([t.is_cpu for t in tensors]):
-        return f"it runs on the CPU, and there is a tensor on {next(t.device for t in tensors if t.device.type != 'cpu')}"
+    elsewhere = [t.device for t in tensors if not t.is_cpu]
+    if elsewhere:
+        return f"it runs on the CPU, and there is a tensor on {elsewhere[0]}"
     if dtype not in (torch.float32, torch.float64):
         return f"it computes in float32 or float64, and this is {dtype}"
-    if any([t.dtype is not dtype and t.is_floating_point() for t in tensors]):
-        return f"its tensors are {dtype}, and one is {next(t.dtype for t in tensors if t.is_floating_point() and t.dtype != dtype)}"
+    other = [t.dtype for t in tensors if t.dtype is not dtype and t.is_floating_point()]
+    if other:
+        return f"its tensors are {dtype}, and one is {other[0]}"
     if call.schedule.total == 0:
         return "there is no step to run"
     missing = unspelled(call.plan)
