@@ -7,7 +7,6 @@ from functools import partial
 
 import torch
 from torch import Tensor, nn
-from torch.fx import Proxy
 from torch.nn.functional import dropout
 from torch.nn.utils.rnn import PackedSequence
 
@@ -15,7 +14,7 @@ from ..cell import Cell
 from ..kernels.gate import PLAIN
 from .lengths import Rows, all_rows, packed_rows
 from .stack import Stack, State, run_stack, stack_of
-from .tracers import as_node, exports_onnx
+from .tracers import as_node, exports_onnx, is_proxy
 from .watch import watcher_of
 from .weights import Named
 
@@ -37,7 +36,7 @@ def refuse_projection(proj_size: object) -> None:
 
 def call_as_torch(layer: nn.RNNBase, x, hx, states: int):
     """The layer's forward pass: on our kernels, or by torch.nn's own where they do not fit."""
-    if isinstance(x, Proxy):
+    if is_proxy(x):
         return as_node(layer, x, hx)
     given = hx if hx is None or states > 1 and isinstance(hx, (tuple, list)) else (hx,)
     if layer.proj_size or torch.jit.is_tracing() or exports_onnx():

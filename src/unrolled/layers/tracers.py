@@ -30,13 +30,18 @@ def seen_by_tracers(run: Callable) -> Callable:
 
     @wraps(run)
     def call(layer: nn.Module, x, state, lengths, batch_first: bool):
-        if isinstance(x[0] if type(x) is tuple and x else x, Proxy):
+        if is_proxy(x):
             return as_node(layer, x, state, lengths)
         if torch.jit.is_tracing():
             return _written_down(run, layer, x, state, lengths, batch_first)
         return run(layer, x, state, lengths, batch_first)
 
     return call
+
+
+def is_proxy(x: object) -> bool:
+    """Whether torch.fx traces, so that there is no tensor yet."""
+    return isinstance(x[0] if type(x) is tuple and x else x, Proxy)
 
 
 def as_node(layer: nn.Module, *arguments):
