@@ -26,8 +26,9 @@ class LSTM(nn.RNNBase):
         hx      (h, c), each (layers x directions, B, H), or (layers x directions, H) for one sequence
         y       like x, H x directions wide; then (h, c) after the last step
 
-    With proj_size, or away from the CPU, torch's own kernels run. Source: Hochreiter and Schmidhuber 1997, Gers et
-    al. 2000, as written in `unrolled.find("lstm")`.
+    With proj_size, or away from the CPU, torch's own kernels run. `isinstance(rnn, torch.nn.LSTM)` is False, with
+    torch.nn.RNNBase it is True; `as_torch` makes a torch.nn.LSTM of it. Source: Hochreiter and Schmidhuber 1997, Gers
+    et al. 2000, as written in `unrolled.find("lstm")`.
 
     >>> rnn = LSTM(3, 5, bidirectional=True)
     >>> y, (h, c) = rnn(torch.randn(7, 2, 3))
@@ -36,7 +37,7 @@ class LSTM(nn.RNNBase):
     """
 
     watchers: tuple[Watcher, ...] = ()
-    qconfig, __prepare_scriptable__ = qconfig, scriptable
+    qconfig, __prepare_scriptable__ = qconfig, scriptable  # for torch.ao.quantization, torch.jit.script
 
     def __init__(
         self,
@@ -83,7 +84,9 @@ class GRU(nn.RNNBase):
         hx      (layers x directions, B, H), or (layers x directions, H) for one sequence
         y       like x, H x directions wide; then the state after the last step
 
-    Away from the CPU torch's own kernels run. Source: Cho et al. 2014, as written in `unrolled.find("gru")`.
+    Away from the CPU torch's own kernels run. `isinstance(rnn, torch.nn.GRU)` is False, with torch.nn.RNNBase it is
+    True; `as_torch` makes a torch.nn.GRU of it. Raises torch.nn's ValueError for `proj_size`. Source: Cho et al. 2014,
+    as written in `unrolled.find("gru")`.
 
     >>> rnn = GRU(3, 5)
     >>> y, h = rnn(torch.randn(7, 2, 3))
@@ -92,7 +95,7 @@ class GRU(nn.RNNBase):
     """
 
     watchers: tuple[Watcher, ...] = ()
-    qconfig, __prepare_scriptable__ = qconfig, scriptable
+    qconfig, __prepare_scriptable__ = qconfig, scriptable  # for torch.ao.quantization, torch.jit.script
 
     def __init__(
         self,
@@ -136,8 +139,9 @@ class RNN(nn.RNNBase):
         hx      (layers x directions, B, H), or (layers x directions, H) for one sequence
         y       like x, H x directions wide; then the state after the last step
 
-    Away from the CPU torch's own kernels run. Raises UsageError (a ValueError) where nonlinearity is not "tanh" or
-    "relu". Source: Elman 1990, as written in `unrolled.find("elman")`.
+    Away from the CPU torch's own kernels run. `isinstance(rnn, torch.nn.RNN)` is False, with torch.nn.RNNBase it is
+    True; `as_torch` makes a torch.nn.RNN of it. Raises UsageError (a ValueError) where nonlinearity is not "tanh" or
+    "relu", and torch.nn's ValueError for `proj_size`. Source: Elman 1990, as written in `unrolled.find("elman")`.
 
     >>> rnn = RNN(3, 5, nonlinearity="relu")
     >>> y, h = rnn(torch.randn(7, 2, 3))
@@ -146,7 +150,7 @@ class RNN(nn.RNNBase):
     """
 
     watchers: tuple[Watcher, ...] = ()
-    qconfig, __prepare_scriptable__ = qconfig, scriptable
+    qconfig, __prepare_scriptable__ = qconfig, scriptable  # for torch.ao.quantization, torch.jit.script
 
     def __init__(
         self,
