@@ -157,6 +157,14 @@ def test_an_exported_program_carries_its_equations(nonlinearity, strict, tmp_pat
     assert not done.returncode, done.stderr
 
 
+@pytest.mark.parametrize("make", [lambda: unrolled.find("slstm"), lambda: unrolled.zoneout("lstm", 0.5)])
+def test_equations_are_read_from_a_program_as_they_were(make):
+    graph = make().graph
+    text = operator.text_of(graph)
+    assert operator.graph_of(text) is graph
+    assert operator._read(text) == graph
+
+
 def run_operator(**changed):
     """The operator as a program calls it, with one thing changed."""
     layer = make_layer("lstm", "auto")
@@ -190,8 +198,8 @@ def run_operator(**changed):
         ({"widths": [3, 6]}, r"h of shape \(2, 5\) .* \(2, 6\) expected"),
         ({"steps": 5}, r"x of shape \(8, 3\) .* \(10, 3\) expected"),
         ({"parameters": [torch.zeros(5, 2, dtype=torch.float64)] * 12}, r"W_i of shape \(5, 2\)"),
-        ({"cell": "{}"}, "the program holds a cell that cannot be read: KeyError"),
-        ({"cell": "nothing"}, "the program holds a cell that cannot be read: JSONDecodeError"),
+        ({"cell": "{}"}, "the program holds no cell that can be read: its graph has no name"),
+        ({"cell": "nothing"}, "the program holds no cell that can be read: Expecting value"),
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
 )

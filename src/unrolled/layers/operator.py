@@ -44,9 +44,9 @@ def graph_of(text: str) -> Graph:
 def _read(text: str) -> Graph:
     try:
         return graph_from_json(json.loads(text))
-    except (AttributeError, KeyError, TypeError, ValueError, IndexError) as error:
+    except (ValueError, RecursionError) as error:  # UsageError is a ValueError
         raise UsageError(
-            f"the program holds a cell that cannot be read: {error!r}. Export the model again."
+            f"the program holds no cell that can be read: {error}. Export the model again."
         ) from None
 
 
