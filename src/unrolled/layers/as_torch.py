@@ -21,7 +21,7 @@ def as_torch(module: nn.Module) -> nn.Module:
     of its own whose parameters and buffers are the same tensors as those of `module`: who trains one trains both. Of a
     drop-in alone it makes torch's layer; other layers stay what they are. Raises UsageError where a drop-in is parametrized.
 
-    >>> import unrolled
+    >>> import torch, unrolled
     >>> model = torch.nn.Sequential(unrolled.LSTM(3, 5))
     >>> type(as_torch(model)[0])
     <class 'torch.nn.modules.rnn.LSTM'>
