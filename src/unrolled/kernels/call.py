@@ -143,7 +143,7 @@ def prepare(
 
 
 with torch.inference_mode(False):  # one made in inference mode could not be kept for a backward pass
-    NOTHING = {dtype: torch.empty(0, dtype=dtype) for dtype in (torch.float32, torch.float64)}
+    NOTHING = {dtype: torch.empty(0, dtype=dtype, device="cpu") for dtype in (torch.float32, torch.float64)}
 
 
 def nothing(like: Tensor) -> Tensor:

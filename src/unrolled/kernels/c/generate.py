@@ -140,7 +140,7 @@ class Generator:
         temperature, top_k, top_p = rule
         self._rule = array("d", [temperature, top_p])
         self._work, self._logits = like.new_empty(team * work), like.new_empty(batch, characters)
-        self._room = torch.empty(team * 4 * characters, dtype=torch.float64)
+        self._room = torch.empty(team * 4 * characters, dtype=torch.float64, device="cpu")
         self._head = (dense(model.head), dense(model.bias))
         values = dict(
             zip(("gomp", "gomp_size", "gomp_me"), runtime()),
@@ -168,7 +168,7 @@ class Generator:
 
     def draw(self, count: int) -> Tensor | None:
         """The next `count` characters of every text, (count, batch) int64; None where the model's bets are no numbers."""
-        out = torch.empty(count, len(self._tokens), dtype=torch.int64)
+        out = torch.empty(count, len(self._tokens), dtype=torch.int64, device="cpu")
         self._values[SLOTS.index("steps")], self._values[SLOTS.index("out")] = count, out.data_ptr()
         return None if self._library.generate(self._values.buffer_info()[0]) else out
 
