@@ -265,8 +265,8 @@ MUTANTS = (
     ),
     Mutant(
         "kernels/c/backward.py",
-        "else c.clone()",
-        "else c.contiguous()",
+        "else c.resolve_neg().clone()",
+        "else c.resolve_neg().contiguous()",
         "test_cells.py::test_what_the_caller_gives_is_left_alone[c-lstm]",
     ),
     Mutant(
@@ -349,6 +349,56 @@ MUTANTS = (
         "if self.steps == -1:",
         "if False:",
         "test_profile.py::test_what_a_step_copies_is_counted_in_one_that_does_not_count_for_its_time",
+    ),
+    # Torch's tools.
+    Mutant(
+        "kernels/gate.py",
+        "if torch._C._len_torch_dispatch_stack():",
+        "if False:",
+        "test_gate.py::test_a_flop_counter_sees_the_products",
+    ),
+    Mutant(
+        "kernels/gate.py",
+        "(tensor.resolve_neg() if tensor.is_neg() else tensor)",
+        "tensor",
+        "test_gate.py::test_every_tensor_of_a_call_may_be_lazily_negated",
+    ),
+    Mutant(
+        "kernels/gate.py",
+        "if type(t) not in PLAIN or",
+        "if",
+        "test_gate.py::test_subclasses_come_back_as_such[lstm]",
+        quick=True,
+    ),
+    Mutant(
+        "layers/operator.py",
+        "check_indices(tensor, graph.name, first)",
+        "check_indices(tensor, graph.name, first + 1)",
+        "test_compiled.py::test_compiled_layers_refuse_indices_that_stand_for_nothing[False-7]",
+    ),
+    Mutant(
+        "layers/operator.py",
+        "[rows.unsort(s) for s in final]",
+        "final",
+        "test_compiled.py::test_compiled_layers_take_lengths[both ways]",
+    ),
+    Mutant(
+        "layers/operator.py",
+        "if tensor.shape != wanted:",
+        "if tensor.dim() != len(wanted):",
+        "test_compiled.py::test_the_operator_checks_shapes_itself",
+    ),
+    Mutant(
+        "layers/tracers.py",
+        "range(min(2, value.dim()))",
+        "range(0)",
+        "test_tracers.py::test_a_trace_is_the_equations[lstm-4]",
+    ),
+    Mutant(
+        "layers/torch_calls.py",
+        "else layer._flat_weights",
+        "else named",
+        "test_tracers.py::test_assigned_flat_weights_are_read_as_torch_reads_them[LSTM]",
     ),
     # Cells and layers.
     Mutant(

@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from .exports.write import export as export
     from .latex import cell_from_latex as cell_from_latex
     from .latex import python_from_latex as python_from_latex
+    from .layers.as_torch import as_torch as as_torch
     from .layers.from_torchrecurrent import from_torchrecurrent as from_torchrecurrent
     from .layers.gradient_flow import gradient_flow as gradient_flow
     from .layers.recurrent import Recurrent as Recurrent
@@ -77,6 +78,7 @@ _LATER = {
     "LSTM": ".layers.torch_names",
     "GRU": ".layers.torch_names",
     "RNN": ".layers.torch_names",
+    "as_torch": ".layers.as_torch",
     "watch": ".layers.watch",
     "LanguageModel": ".models.language",
     "gradient_flow": ".layers.gradient_flow",

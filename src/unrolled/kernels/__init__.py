@@ -1,12 +1,10 @@
 """Floor 4: kernels run a plan. `run` prepares a call, chooses a backend, and hands it over.
 
 A backend is one folder with a spelling of each primitive, `obstacle(call)` (why it cannot run, or None) and `run(call)`.
-While torch.compile traces a model, `run_compiled` stands for `run`.
 """
 
 from .call import Call, Parameters, Schedule, prepare
 from .choose import BACKENDS, fastest, generator, multiplies_pairs
-from .compiled import known, run_compiled
 from .eager import run
 
 __all__ = [
@@ -15,10 +13,8 @@ __all__ = [
     "Parameters",
     "Schedule",
     "generator",
-    "known",
     "fastest",
     "multiplies_pairs",
     "prepare",
     "run",
-    "run_compiled",
 ]

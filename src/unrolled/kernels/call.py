@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from dataclasses import dataclass, field
+from functools import lru_cache
 
 import torch
 from torch import Tensor
@@ -51,6 +51,7 @@ class Call:
     inputs    inputs used as they are: (N, width)
     state     initial states: (B, width) each
     mixed     operands of products in bfloat16, sums and everything else in float32
+    tensors   all of them, in this order
     """
 
     plan: Plan
@@ -65,13 +66,13 @@ class Call:
     inputs: tuple[Tensor, ...]
     state: tuple[Tensor, ...]
     mixed: bool = False
+    tensors: tuple[Tensor, ...] = field(init=False)
 
     def width(self, dim: Dim) -> int:
         return 1 if dim == "1" else size(dim, dict(self.sizes))
 
-    @cached_property
-    def tensors(self) -> tuple[Tensor, ...]:
-        return (
+    def __post_init__(self):
+        everything = (
             *self.hoisted,
             *self.operands,
             *self.weights,
@@ -80,6 +81,7 @@ class Call:
             *self.inputs,
             *self.state,
         )
+        object.__setattr__(self, "tensors", everything)
 
     @property
     def dtype(self) -> torch.dtype:
@@ -141,7 +143,7 @@ def prepare(
 
 
 with torch.inference_mode(False):  # one made in inference mode could not be kept for a backward pass
-    NOTHING = {dtype: torch.empty(0, dtype=dtype) for dtype in (torch.float32, torch.float64)}
+    NOTHING = {dtype: torch.empty(0, dtype=dtype, device="cpu") for dtype in (torch.float32, torch.float64)}
 
 
 def nothing(like: Tensor) -> Tensor:
@@ -281,8 +283,9 @@ class _Outer:
         """The values of several nodes below each other."""
         if stack.names in self.parameters:
             return self.parameters[stack.names]
-        if stack.names and all(k in self.parameters for k in stack.keys):
-            values = [self.parameters[k] for k in stack.keys]
-        else:
-            values = [self.value(i) for i in stack.nodes]
+        try:
+            values = [self.parameters[key] for key in stack.keys]
+        except KeyError:
+            values = []
+        values = values or [self.value(i) for i in stack.nodes]
         return values[0] if len(values) == 1 else torch.cat(values)

@@ -15,7 +15,8 @@ import torch
 from torch import Tensor
 
 from .call import Call, Schedule
-from .shell import Shell, differentiable, transformed
+from .gate import why_closed
+from .shell import Shell, differentiable
 
 Run = Callable[[Call], tuple[Tensor, tuple[Tensor, ...]]]
 State = tuple[Tensor, ...]
@@ -47,11 +48,9 @@ def blocks_of(schedule: Schedule) -> list[Block]:
 
 
 def recomputed(call: Call, run: Run) -> tuple[Tensor, State]:
-    """What `run(call)` gives: output and final states. Without gradients nothing is kept anyway; torch.func and
-    forward-mode derivatives have their own ways of keeping."""
-    if not (torch.is_grad_enabled() and any(t.requires_grad for t in call.tensors)) or transformed(
-        call.tensors
-    ):
+    """What `run(call)` gives: output and final states. Without gradients nothing is kept anyway; torch.func,
+    forward-mode derivatives and tracers have their own ways of keeping."""
+    if not (torch.is_grad_enabled() and any(t.requires_grad for t in call.tensors)) or why_closed(call.tensors):
         return run(call)
     blocks = blocks_of(call.schedule)
     if len(blocks) < 2:
@@ -80,7 +79,8 @@ class Recomputed(torch.autograd.Function):
     def backward(ctx, above, *carries):
         saved, needed = ctx.saved_tensors, ctx.needs_input_grad[3:]
         call = ctx.shell.filled(saved)
-        if torch.is_grad_enabled():  # create_graph=True: gradients of gradients come from the reference
+        given = [g for g in (above, *carries) if g is not None]
+        if torch.is_grad_enabled() or why_closed([*given, *saved]):  # create_graph=True, a batch of gradients
             return None, None, None, *differentiable(call, (above, *carries), needed)
         flat, width = saved[ctx.shell.total :], len(call.state)
         states = [call.state, *(flat[k : k + width] for k in range(0, len(flat), width))]

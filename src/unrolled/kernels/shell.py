@@ -7,7 +7,6 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
-from torch.autograd import forward_ad
 
 from ..plan.plan import Plan
 from .call import Call, Schedule
@@ -46,15 +45,6 @@ class Shell(NamedTuple):
         )
 
 
-def transformed(tensors: Sequence[Tensor]) -> bool:
-    """Whether torch.func or forward-mode differentiation is at work on these tensors."""
-    if torch._C._functorch.peek_interpreter_stack() is not None:
-        return True
-    return forward_ad._current_level >= 0 and any(
-        forward_ad.unpack_dual(t).tangent is not None for t in tensors
-    )
-
-
 def differentiable(
     call: Call, gradients: Sequence[Tensor | None], needed: Sequence[bool]
 ) -> tuple[Tensor | None, ...]:
@@ -62,6 +52,7 @@ def differentiable(
 
     `gradients`: those of the output and of the final states.
     """
+    again = torch.is_grad_enabled()  # somebody wants gradients of these gradients
     with torch.enable_grad():
         call = Shell.of(call).filled(
             [t.view_as(t) for t in call.tensors]
@@ -71,7 +62,7 @@ def differentiable(
         wanted = [t for t, n in zip(call.tensors, needed) if n]
         found = iter(
             torch.autograd.grad(
-                [o for o, _ in pairs], wanted, [g for _, g in pairs], create_graph=True, allow_unused=True
+                [o for o, _ in pairs], wanted, [g for _, g in pairs], create_graph=again, allow_unused=True
             )
             if pairs
             else [None] * len(wanted)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import dropout
 
 LEVELS = 256  # a byte an element: the probability is rounded to a 256th
 
@@ -24,7 +25,9 @@ def dropped(x: Tensor, probability: float) -> Tensor:
     keep = round((1 - probability) * LEVELS)
     if keep == LEVELS:
         return x
-    drawn = torch.empty((x.numel() + 7) // 8, dtype=torch.int64, device=x.device).random_(-(2**63), None)
+    if torch.jit.is_tracing():  # knows no other way of looking at bytes
+        return dropout(x, 1 - keep / LEVELS)
+    drawn = torch.randint(-(2**63), 2**63 - 1, ((x.numel() + 7) // 8,), device=x.device)
     mask = (drawn.view(torch.uint8)[: x.numel()] < keep).view(x.shape)
     return x * mask.to(x.dtype).mul_(LEVELS / max(keep, 1))
 

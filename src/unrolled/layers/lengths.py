@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..errors import ShapeError, UsageError
+from ..errors import NotYet, ShapeError, UsageError
 from ..kernels import Schedule
 
 
@@ -26,6 +26,8 @@ class Rows:
     backward  (N,) packed places with every row's time reversed; None where all rows have all steps
     order     (B,) the caller's rows in sorted order; None where they are sorted
     restore   (B,) the other way round
+    lengths   (B,) while a compiler traces: their values are looked at when the program runs (operator.py), so that
+              until then all rows have all steps
     """
 
     schedule: Schedule
@@ -34,6 +36,7 @@ class Rows:
     backward: Tensor | None = None
     order: Tensor | None = None
     restore: Tensor | None = None
+    lengths: Tensor | None = None
 
     def pack(self, padded: Tensor) -> Tensor:
         """(T, B, ...) to (N, ...)."""
@@ -74,6 +77,12 @@ def rows_of(lengths: Tensor | Sequence[int], steps: int, batch: int, device: tor
             f"{who} got lengths of shape {tuple(given.shape)} for a batch of {batch}. "
             "Give one length for each row."
         )
+    if torch.compiler.is_compiling():
+        if torch.onnx.is_in_onnx_export():
+            raise NotYet(
+                f"{who} got lengths, and torch.onnx.export cannot follow them. Export without lengths."
+            )
+        return Rows(Schedule(steps, batch), steps, lengths=given)
     row = next((k for k, n in enumerate(given.tolist()) if not 0 <= n <= steps), None)
     if row is not None:
         raise ShapeError(

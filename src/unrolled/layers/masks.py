@@ -50,11 +50,14 @@ def mask(shape: Sequence[int], noise: Noise, like: Tensor) -> Tensor:
     """One mask: ones and zeros, or zeros and 1 / (1 - rate). Four elements of it come from each number that torch draws,
     which is several times as fast as a number each."""
     count = prod(shape)
-    bits = torch.empty((count + 3) // 4, dtype=torch.int64, device=like.device).random_(-(2**63), None)
     levels = round(
         LEVELS * (noise.rate if noise.kind == "keep" else 1 - noise.rate)
     )  # of the 65536 that become a one
-    chosen = bits.view(torch.int16)[:count] <= max(levels - LEVELS // 2 - 1, -LEVELS // 2)
+    if torch.jit.is_tracing():  # knows no other way of looking at bytes
+        chosen = torch.rand(count, device=like.device) < levels / LEVELS
+    else:
+        bits = torch.randint(-(2**63), 2**63 - 1, ((count + 3) // 4,), device=like.device)
+        chosen = bits.view(torch.int16)[:count] <= max(levels - LEVELS // 2 - 1, -LEVELS // 2)
     made = (
         chosen.view(*shape).to(like.dtype)
         if levels

@@ -19,6 +19,7 @@ from .initial import check_initial
 from .lengths import Rows, all_rows, rows_of
 from .masks import drawn
 from .stack import Stack, State, mixes, run_stack, stack_of
+from .tracers import seen_by_tracers
 from .watch import Watcher, watcher_of
 from .weights import Named, Weights
 
@@ -211,6 +212,7 @@ class Recurrent(nn.Module):
         y, state = self._forward(x, state, None, False)
         return y.squeeze(0), state
 
+    @seen_by_tracers
     def _forward(self, x: Input, state, lengths, batch_first: bool) -> tuple[Tensor, State]:
         weights = [w.named() for w in self._weights()]
         like = next(iter(weights[0].values()), None)
@@ -302,6 +304,12 @@ class Recurrent(nn.Module):
             for parts in zip(*([rows.unsort(s) for s in state] for state in last))
         )
         return tuple(s.squeeze(1) if alone else s for s in stacked)
+
+    def __prepare_scriptable__(self):
+        raise NotYet(
+            f"torch.jit.script compiles torch's language, and {self._who} has a kernel of its own. Use "
+            "torch.export.export(model, (x,)), torch.compile(model) or torch.jit.trace(model, x)."
+        )
 
     def extra_repr(self) -> str:
         shown = f"{self.cell.name}, {self.input_size}, {self.hidden_size}"

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from ..graph.node import Dim, Graph
-from ..kernels import Schedule, known, run, run_compiled
+from .direction import run_direction
 from .lengths import Rows
+from .operator import run_traced, text_of
 from .probe import with_held
-from .resets import seen_backwards
+from .tracers import exports_onnx
 from .weights import Named
 
 State = tuple[Tensor, ...]
@@ -28,7 +28,7 @@ class Stack:
     output     width of the last layer's output in one direction
     backend    name of a kernel backend, or "auto"
     recompute  keep only the states between blocks of steps for the backward pass, and run each block again
-    key        under which the compiler's operator finds the graph in this process
+    key        the graph as text, which a compiler's operator takes along
     """
 
     key: str
@@ -55,8 +55,8 @@ def stack_of(
     backend: str,
     recompute: bool = False,
 ) -> Stack:
-    """A stack whose graph this process knows."""
-    return Stack(known(graph), graph, sizes, output, bidirectional, backend, recompute)
+    """A stack of these equations."""
+    return Stack(text_of(graph), graph, sizes, output, bidirectional, backend, recompute)
 
 
 def run_stack(
@@ -110,40 +110,27 @@ def _run_one(
     seen,
 ) -> tuple[Tensor, State]:
     """One layer in one direction."""
-    schedule = rows.schedule
-    if not schedule.total:  # nothing to run: the state stays as it is
+    if not rows.schedule.total:  # nothing to run: the state stays as it is
         return next(iter((*state, *weights.values(), *x))).new_zeros(0, stack.output), state
-    turned = rows.backward if reverse else None
-    if reverse:
-        x = seen_backwards(stack.graph, x, rows)
-    if turned is not None:  # rows of different lengths each start at their own end
-        x = [v.index_select(0, turned) for v in x]
-    elif reverse:
-        schedule = Schedule(schedule.steps, schedule.batch, None, True)
     like = next(iter((*state, *weights.values(), *x)))
-    mixed = mixes(like)
-    if torch.compiler.is_compiling():  # what is watched is seen in eager calls only
-        y, last = run_compiled(
-            stack.key, stack.graph, sizes, x, state, weights, schedule, stack.backend, stack.recompute, mixed
+    if torch.compiler.is_compiling() and not exports_onnx():  # what is watched is seen in eager calls only
+        return run_traced(
+            stack.key, sizes, x, state, weights, rows, reverse, stack.backend, stack.recompute, mixes(like)
         )
-        return (y if turned is None else y.index_select(0, turned)), last
     nodes, note = seen or ((), None)
-    with _full_precision(like.device.type):
-        y, last, values = run(
-            stack.graph,
-            sizes,
-            x,
-            state,
-            weights,
-            schedule,
-            backend=stack.backend,
-            watch=nodes,
-            recompute=stack.recompute,
-            mixed=mixed,
-        )
-    if turned is not None:
-        y = y.index_select(0, turned)
-        values = {node: v.index_select(0, turned) for node, v in values.items()}
+    y, last, values = run_direction(
+        stack.graph,
+        sizes,
+        x,
+        state,
+        weights,
+        rows,
+        reverse,
+        backend=stack.backend,
+        recompute=stack.recompute,
+        mixed=mixes(like),
+        watch=nodes,
+    )
     if note:
         note(values)
     return y, last
@@ -157,9 +144,3 @@ def mixes(like: Tensor) -> bool:
         and torch.is_autocast_enabled(device)
         and torch.get_autocast_dtype(device) is torch.bfloat16
     )
-
-
-def _full_precision(device: str):
-    """Under autocast a loop still computes in its parameters' type, but for the operands of products: its states must not
-    lose digits at every step."""
-    return torch.autocast(device, enabled=False) if torch.is_autocast_enabled(device) else nullcontext()

@@ -12,6 +12,7 @@ from ..errors import Never, ShapeError, UsageError
 from .check import type_name
 from .dropout import dropped
 from .recurrent import Input, Recurrent
+from .tracers import as_node, is_proxy
 
 State = tuple[Tensor, ...]
 
@@ -78,6 +79,8 @@ class Stacked(nn.Module):
         lengths: Tensor | Sequence[int] | None = None,
     ) -> tuple[Tensor, tuple[State, ...]]:
         """Runs whole sequences: y (T, B, output_size) and each layer's state after each row's last step."""
+        if is_proxy(x):
+            return as_node(self, x, state, lengths)
         return self._through(x, state, lambda layer, given, first: layer(given, first, lengths))
 
     def step(self, x_t: Input, state: Sequence[State | None] | None = None) -> tuple[Tensor, tuple[State, ...]]:

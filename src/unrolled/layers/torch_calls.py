@@ -11,8 +11,10 @@ from torch.nn.functional import dropout
 from torch.nn.utils.rnn import PackedSequence
 
 from ..cell import Cell
+from ..kernels.gate import PLAIN
 from .lengths import Rows, all_rows, packed_rows
 from .stack import Stack, State, run_stack, stack_of
+from .tracers import as_node, exports_onnx, is_proxy
 from .watch import watcher_of
 from .weights import Named
 
@@ -26,13 +28,37 @@ def stack_like(layer: nn.RNNBase, cell: Cell) -> Stack:
     return stack_of(cell.graph, sizes, layer.hidden_size, layer.bidirectional, "auto")
 
 
-def fits(layer: nn.RNNBase, x: object, state: Sequence[Tensor] | None, states: int) -> bool:
+def refuse_projection(proj_size: object) -> None:
+    """torch.nn's answer to an argument that only its LSTM has."""
+    if proj_size is not None:
+        raise ValueError("proj_size argument is only supported for LSTM, not RNN or GRU")
+
+
+def call_as_torch(layer: nn.RNNBase, x, hx, states: int):
+    """The layer's forward pass: on our kernels, or by torch.nn's own where they do not fit."""
+    if is_proxy(x):
+        return as_node(layer, x, hx)
+    given = hx if hx is None or states > 1 and isinstance(hx, (tuple, list)) else (hx,)
+    if layer.proj_size or torch.jit.is_tracing() or exports_onnx():
+        return layer.torch_forward(x, hx)
+    current = _current(layer)
+    if not fits(layer, current, x, given, states):
+        return layer.torch_forward(x, hx)
+    y, state = run_as_torch(layer, current, x, given, states)
+    return y, (tuple(state) if states > 1 else state[0])
+
+
+def fits(
+    layer: nn.RNNBase, current: list[Tensor], x: object, state: Sequence[Tensor] | None, states: int
+) -> bool:
     """Whether the call is one that our kernels run; torch.nn answers the others, with its errors for wrong ones."""
     packed = isinstance(x, PackedSequence)
     data = x.data if packed else x
-    weight = layer.weight_ih_l0
+    weight = current[0]
     if not isinstance(data, Tensor) or data.device.type != "cpu" or weight.device.type != "cpu":
         return False
+    if (type(weight) not in PLAIN or type(data) not in PLAIN) and not torch.compiler.is_compiling():
+        return False  # ExpandedWeight and others have ways of their own, which torch.nn knows
     kind = weight.dtype
     if kind is not torch.float32 and kind is not torch.float64:
         return False
@@ -43,8 +69,11 @@ def fits(layer: nn.RNNBase, x: object, state: Sequence[Tensor] | None, states: i
         return False
     if data.dim() != (2 if packed else 3) and (packed or data.dim() != 2):
         return False
-    if not data.numel() or data.shape[-1] != layer.input_size:
+    if data.shape[-1] != layer.input_size:
         return False
+    if not data.numel():
+        # An empty batch is torch's; but what torch compiles of one divides by zero.
+        return torch.compiler.is_compiling()
     return state is None or _state_fits(layer, x, state, states, mixed)
 
 
@@ -63,11 +92,13 @@ def _state_fits(layer: nn.RNNBase, x, state: Sequence[Tensor], states: int, mixe
     )
 
 
-def run_as_torch(layer: nn.RNNBase, x, hx: Sequence[Tensor] | None, states: int):
+def run_as_torch(layer: nn.RNNBase, current: list[Tensor], x, hx: Sequence[Tensor] | None, states: int):
     """The call on our kernels: the output as torch.nn returns it, and the final states."""
-    kind = layer.weight_ih_l0.dtype
+    kind = current[0].dtype
     packed = isinstance(x, PackedSequence)
     mixed = _mixes(kind)
+    if not packed and not x.shape[1 if layer.batch_first and x.dim() == 3 else 0]:
+        raise RuntimeError("Expected sequence length to be larger than 0 in RNN")  # torch.nn's words
     data, alone = x.data if packed else x, not packed and x.dim() == 2
     if packed:
         rows = packed_rows(x.batch_sizes, x.sorted_indices, x.unsorted_indices, data.device)
@@ -76,7 +107,7 @@ def run_as_torch(layer: nn.RNNBase, x, hx: Sequence[Tensor] | None, states: int)
         rows = all_rows(data.shape[0], data.shape[1])
         data = rows.pack(data)
     state = _start(layer, states, rows, kind) if hx is None else _given(layer, hx, rows, kind, alone)
-    stack, weights = layer._stack, named_as_cells(layer)
+    stack, weights = layer._stack, named_as_cells(layer, current)
     watcher = watcher_of(layer.watchers)
     note = watcher and watcher.call(stack.graph, lambda v: v if packed else _as_given(layer, v, rows, alone))
     between = (
@@ -112,20 +143,34 @@ def _given(layer: nn.RNNBase, hx: Sequence[Tensor], rows: Rows, kind: torch.dtyp
     return [tuple(rows.sort(s) for s in one) for one in zip(*parts)]
 
 
-def named_as_cells(layer: nn.RNNBase) -> list[Named]:
+def named_as_cells(layer: nn.RNNBase, current: list[Tensor] | None = None) -> list[Named]:
     """torch's stacked tensors under the cells' names, in the plan's order, so that a kernel takes them as they are.
 
-    One for each layer and direction; with proj_size the projection is P, as in the cell lstm_projected.
+    One for each layer and direction; with proj_size the projection is P, as in the cell lstm_projected. `current`: the
+    layer's tensors, where they are at hand.
     """
-    result = []
+    result, current = [], _current(layer) if current is None else current
     name = {"LSTM": _lstm_names, "GRU": _gru_names}.get(layer.mode, _rnn_names)
-    for names in layer._all_weights:
-        w, u, *rest = (getattr(layer, n) for n in names)
+    count = len(layer._all_weights[0])
+    for at in range(0, len(current), count):
+        w, u, *rest = current[at : at + count]
         b, c = rest[:2] if layer.bias else (None, None)
         result.append(name(w, u, b, c))
         if layer.proj_size:
             result[-1]["P",] = rest[-1]
     return result
+
+
+def _current(layer: nn.RNNBase) -> list[Tensor]:
+    """The tensors that torch.nn would use: those under their names, if one was exchanged since the last time (by
+    functional_call, a parametrization), otherwise the list `_flat_weights`, which somebody may have assigned."""
+    names, found = layer._flat_weights_names, layer._parameters
+    whole = len(found) == len(names)  # `getattr` on a module costs ten times as much
+    named = [found[name] if whole else getattr(layer, name) for name in names]
+    if torch.compiler.is_compiling():
+        return named
+    pairs = zip(layer._flat_weight_refs, named)
+    return named if any([ref is not None and ref() is not w for ref, w in pairs]) else layer._flat_weights
 
 
 def _lstm_names(w: Tensor, u: Tensor, b: Tensor | None, c: Tensor | None) -> Named:

@@ -2,8 +2,9 @@
 
 Each stands on torch's RNNBase, so that everything that is not arithmetic (construction, random order of first values,
 state_dict, checks, messages) is torch's own. Not on nn.LSTM itself: torch.compile refuses that class and all made from
-it. What a kernel here does not do (other devices than the CPU, projections, half precision parameters, empty batches,
-arguments that torch.nn refuses) goes to torch's.
+it, so `isinstance(layer, torch.nn.LSTM)` is False and `isinstance(layer, torch.nn.RNNBase)` True; `as_torch` gives a
+model with torch's classes to tools that insist. What a kernel here does not do (other devices than the CPU, projections,
+half precision parameters, empty batches, arguments that torch.nn refuses, exports) goes to torch's.
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ from torch import nn
 
 from ..cell import find
 from ..errors import UsageError
-from .torch_calls import fits, run_as_torch, stack_like
+from .as_torch import qconfig, scriptable
+from .torch_calls import call_as_torch, refuse_projection, stack_like
 from .watch import Watcher
 
 
@@ -24,8 +26,9 @@ class LSTM(nn.RNNBase):
         hx      (h, c), each (layers x directions, B, H), or (layers x directions, H) for one sequence
         y       like x, H x directions wide; then (h, c) after the last step
 
-    With proj_size, or away from the CPU, torch's own kernels run. Source: Hochreiter and Schmidhuber 1997, Gers et
-    al. 2000, as written in `unrolled.find("lstm")`.
+    With proj_size, or away from the CPU, torch's own kernels run. `isinstance(rnn, torch.nn.LSTM)` is False, with
+    torch.nn.RNNBase it is True; `as_torch` makes a torch.nn.LSTM of it. Source: Hochreiter and Schmidhuber 1997, Gers
+    et al. 2000, as written in `unrolled.find("lstm")`.
 
     >>> rnn = LSTM(3, 5, bidirectional=True)
     >>> y, (h, c) = rnn(torch.randn(7, 2, 3))
@@ -34,6 +37,7 @@ class LSTM(nn.RNNBase):
     """
 
     watchers: tuple[Watcher, ...] = ()
+    qconfig, __prepare_scriptable__ = qconfig, scriptable  # for torch.ao.quantization, torch.jit.script
 
     def __init__(
         self,
@@ -70,20 +74,7 @@ class LSTM(nn.RNNBase):
     permute_hidden = nn.LSTM.permute_hidden
 
     def forward(self, input, hx=None):
-        given = hx if hx is None or isinstance(hx, (tuple, list)) else (hx,)
-        if self.proj_size or not fits(self, input, given, states=2):
-            return self.torch_forward(input, hx)
-        y, state = run_as_torch(self, input, given, states=2)
-        return y, tuple(state)
-
-
-def _one_state(layer: nn.RNNBase, input, hx):
-    """The forward of a layer whose state is one tensor."""
-    given = None if hx is None else (hx,)
-    if not fits(layer, input, given, states=1):
-        return layer.torch_forward(input, hx)
-    y, state = run_as_torch(layer, input, given, states=1)
-    return y, state[0]
+        return call_as_torch(self, input, hx, states=2)
 
 
 class GRU(nn.RNNBase):
@@ -93,7 +84,9 @@ class GRU(nn.RNNBase):
         hx      (layers x directions, B, H), or (layers x directions, H) for one sequence
         y       like x, H x directions wide; then the state after the last step
 
-    Away from the CPU torch's own kernels run. Source: Cho et al. 2014, as written in `unrolled.find("gru")`.
+    Away from the CPU torch's own kernels run. `isinstance(rnn, torch.nn.GRU)` is False, with torch.nn.RNNBase it is
+    True; `as_torch` makes a torch.nn.GRU of it. Raises torch.nn's ValueError for `proj_size`. Source: Cho et al. 2014,
+    as written in `unrolled.find("gru")`.
 
     >>> rnn = GRU(3, 5)
     >>> y, h = rnn(torch.randn(7, 2, 3))
@@ -102,6 +95,7 @@ class GRU(nn.RNNBase):
     """
 
     watchers: tuple[Watcher, ...] = ()
+    qconfig, __prepare_scriptable__ = qconfig, scriptable  # for torch.ao.quantization, torch.jit.script
 
     def __init__(
         self,
@@ -114,7 +108,9 @@ class GRU(nn.RNNBase):
         bidirectional: bool = False,
         device=None,
         dtype: torch.dtype | None = None,
+        proj_size: None = None,
     ):
+        refuse_projection(proj_size)
         super().__init__(
             "GRU",
             input_size,
@@ -133,7 +129,7 @@ class GRU(nn.RNNBase):
     torch_forward = nn.GRU.forward
 
     def forward(self, input, hx=None):
-        return _one_state(self, input, hx)
+        return call_as_torch(self, input, hx, states=1)
 
 
 class RNN(nn.RNNBase):
@@ -143,8 +139,9 @@ class RNN(nn.RNNBase):
         hx      (layers x directions, B, H), or (layers x directions, H) for one sequence
         y       like x, H x directions wide; then the state after the last step
 
-    Away from the CPU torch's own kernels run. Raises UsageError (a ValueError) where nonlinearity is not "tanh" or
-    "relu". Source: Elman 1990, as written in `unrolled.find("elman")`.
+    Away from the CPU torch's own kernels run. `isinstance(rnn, torch.nn.RNN)` is False, with torch.nn.RNNBase it is
+    True; `as_torch` makes a torch.nn.RNN of it. Raises UsageError (a ValueError) where nonlinearity is not "tanh" or
+    "relu", and torch.nn's ValueError for `proj_size`. Source: Elman 1990, as written in `unrolled.find("elman")`.
 
     >>> rnn = RNN(3, 5, nonlinearity="relu")
     >>> y, h = rnn(torch.randn(7, 2, 3))
@@ -153,6 +150,7 @@ class RNN(nn.RNNBase):
     """
 
     watchers: tuple[Watcher, ...] = ()
+    qconfig, __prepare_scriptable__ = qconfig, scriptable  # for torch.ao.quantization, torch.jit.script
 
     def __init__(
         self,
@@ -166,7 +164,9 @@ class RNN(nn.RNNBase):
         bidirectional: bool = False,
         device=None,
         dtype: torch.dtype | None = None,
+        proj_size: None = None,
     ):
+        refuse_projection(proj_size)
         if nonlinearity not in ("tanh", "relu"):
             raise UsageError(
                 f"RNN({input_size}, {hidden_size}): nonlinearity={nonlinearity!r} is not torch.nn.RNN's. "
@@ -191,4 +191,4 @@ class RNN(nn.RNNBase):
     torch_forward = nn.RNN.forward
 
     def forward(self, input, hx=None):
-        return _one_state(self, input, hx)
+        return call_as_torch(self, input, hx, states=1)

@@ -8,29 +8,30 @@ from collections.abc import Iterable
 from torch import Tensor
 
 from ..call import Call
+from ..gate import dense
 from .slots import Slots
 
 
 def contiguous(call: Call) -> Call:
     """The call with dense tensors, as C reads them."""
-    if all([t.is_contiguous() for t in call.tensors]):
+    if not [t for t in call.tensors if t.is_neg() or not t.is_contiguous()]:
         return call
 
-    def dense(tensors: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-        return tuple(t.contiguous() for t in tensors)
+    def each(tensors: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        return tuple(dense(t) for t in tensors)
 
     return Call(
         call.plan,
         call.sizes,
         call.schedule,
         call.hyper,
-        dense(call.hoisted),
-        dense(call.operands),
-        dense(call.weights),
-        call.vectors.contiguous(),
-        call.numbers.contiguous(),
-        dense(call.inputs),
-        dense(call.state),
+        each(call.hoisted),
+        each(call.operands),
+        each(call.weights),
+        dense(call.vectors),
+        dense(call.numbers),
+        each(call.inputs),
+        each(call.state),
         call.mixed,
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from ..call import Call
+from ..gate import dense
 from .arguments import address, address_call, contiguous
 from .frame import Frame, frame_of
 from .library import invoke
@@ -27,13 +28,13 @@ def backward(
     first = [y] if call.plan.body.output_is_state else []
     count = len(frame.states) - len(first)
     sequences, streams, kept = [*first, *buffers[:count]], buffers[count:-1], buffers[-1]
-    carry = [s.new_zeros(s.shape) if c is None else c.clone() for c, s in zip(carries, call.state)]
+    carry = [
+        s.new_zeros(s.shape) if c is None else c.resolve_neg().clone() for c, s in zip(carries, call.state)
+    ]
     gradient = buffer(call.vectors, call.schedule.total, frame.gradient)
     found = _Found(call, frame, needed)
     # Where nothing comes from above: one row of zeros, read again and again.
-    above, stride = (
-        (call.vectors.new_zeros(frame.output), 0) if above is None else (above.contiguous(), frame.output)
-    )
+    above, stride = (call.vectors.new_zeros(frame.output), 0) if above is None else (dense(above), frame.output)
     for name, tensors in (
         ("new", sequences),
         ("k", streams),

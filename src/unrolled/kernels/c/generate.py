@@ -15,6 +15,7 @@ from torch import Tensor
 from ...graph.node import Dim, size
 from ...plan.cost import sharing_of_steps
 from ..call import Call
+from ..gate import dense, why_closed
 from .build import build
 from .emit import LOOPS, VERSION
 from .library import OPTIMISE
@@ -72,7 +73,7 @@ class Model:
 
 def why_not(model: Model) -> str | None:
     """Why C cannot generate with this model; None if it can."""
-    return next(filter(None, map(obstacle, model.calls)), None)
+    return next(filter(None, map(obstacle, model.calls)), None) or why_closed((model.head, model.bias))
 
 
 @lru_cache(maxsize=64)
@@ -139,8 +140,8 @@ class Generator:
         temperature, top_k, top_p = rule
         self._rule = array("d", [temperature, top_p])
         self._work, self._logits = like.new_empty(team * work), like.new_empty(batch, characters)
-        self._room = torch.empty(team * 4 * characters, dtype=torch.float64)
-        self._head = (model.head.contiguous(), model.bias.contiguous())
+        self._room = torch.empty(team * 4 * characters, dtype=torch.float64, device="cpu")
+        self._head = (dense(model.head), dense(model.bias))
         values = dict(
             zip(("gomp", "gomp_size", "gomp_me"), runtime()),
             batch=batch,
@@ -167,7 +168,7 @@ class Generator:
 
     def draw(self, count: int) -> Tensor | None:
         """The next `count` characters of every text, (count, batch) int64; None where the model's bets are no numbers."""
-        out = torch.empty(count, len(self._tokens), dtype=torch.int64)
+        out = torch.empty(count, len(self._tokens), dtype=torch.int64, device="cpu")
         self._values[SLOTS.index("steps")], self._values[SLOTS.index("out")] = count, out.data_ptr()
         return None if self._library.generate(self._values.buffer_info()[0]) else out
 
@@ -212,7 +213,7 @@ class _Step:
         for g, (weights, operand) in enumerate(zip(call.hoisted, call.operands)):
             x = operand @ weights.t() if operand.is_floating_point() else weights.t()[operand]
             made |= {f"x{g}": x, f"k{g}": rows(body.hoisted[g].widths)}
-        self.alive = {name: tensor.contiguous() for name, tensor in made.items()}
+        self.alive = {name: dense(tensor) for name, tensor in made.items()}
         table |= {name: tensor.data_ptr() for name, tensor in self.alive.items()} | {
             "hyper": self.hyper.buffer_info()[0]
         }

@@ -6,7 +6,8 @@ import torch
 from torch import Tensor
 
 from ..call import Call
-from ..shell import Shell, differentiable, transformed
+from ..gate import why_closed
+from ..shell import Shell, differentiable
 from .backward import backward
 from .forward import forward
 from .spell import unspelled
@@ -17,19 +18,22 @@ def obstacle(call: Call) -> str | None:
     """Why C cannot run this call; None if it can."""
     tensors = call.tensors
     dtype = call.dtype
-    if not all([t.is_cpu for t in tensors]):
-        return f"it runs on the CPU, and there is a tensor on {next(t.device for t in tensors if t.device.type != 'cpu')}"
+    elsewhere = [t.device for t in tensors if not t.is_cpu]
+    if elsewhere:
+        return f"it runs on the CPU, and there is a tensor on {elsewhere[0]}"
     if dtype not in (torch.float32, torch.float64):
         return f"it computes in float32 or float64, and this is {dtype}"
-    if any([t.dtype is not dtype and t.is_floating_point() for t in tensors]):
-        return f"its tensors are {dtype}, and one is {next(t.dtype for t in tensors if t.is_floating_point() and t.dtype != dtype)}"
+    other = [t.dtype for t in tensors if t.dtype is not dtype and t.is_floating_point()]
+    if other:
+        return f"its tensors are {dtype}, and one is {other[0]}"
     if call.schedule.total == 0:
         return "there is no step to run"
     missing = unspelled(call.plan)
     if missing:
         return f"op `{missing}` is not spelled in kernels/c/spell.py"
-    if transformed(tensors):
-        return "torch.func transforms and forward-mode derivatives go through the reference backend"
+    closed = why_closed(tensors)
+    if closed:
+        return closed
     if toolchain() is None:
         warn_no_compiler(why_unusable())
         return f"no compiler works: {why_unusable()}"
@@ -60,6 +64,7 @@ class Loop(torch.autograd.Function):
     def backward(ctx, above, *carries):
         saved = ctx.saved_tensors
         call, count = ctx.shell.filled(saved), ctx.shell.total
-        if torch.is_grad_enabled():  # create_graph=True: gradients of gradients come from the reference
+        given = [g for g in (above, *carries) if g is not None]
+        if torch.is_grad_enabled() or why_closed([*given, *saved]):  # create_graph=True, a batch of gradients
             return None, *differentiable(call, (above, *carries), ctx.needs_input_grad[1:])
         return None, *backward(call, saved[count], saved[count + 1 :], above, carries, ctx.needs_input_grad[1:])

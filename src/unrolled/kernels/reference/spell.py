@@ -62,7 +62,7 @@ SPELL: dict[str, Callable] = {
     "flat": lambda m: m.flatten(-2),
     "copy": lambda a: a,
     "softmax_columns": lambda m: m.softmax(-2),
-    "block_diagonal": lambda blocks: torch.block_diag(*blocks),
+    "block_diagonal": lambda blocks: torch.block_diag(*blocks.unbind(0)),
     "maximum": _both(torch.maximum),
     "minimum": _both(torch.minimum),
     "where": _where,
