@@ -27,17 +27,33 @@ PLAIN = "test_wholes.py::test_cells_of_these_functions_are_the_plain_function"
 
 MUTANTS = (
     # Gradients of primitives, and the sweep that joins them.
-    Mutant("ops.py", "(g * (1 - y * y),)", "(g * (1 - y),)", f"{GRADIENT}[tanh]", quick=True),
-    Mutant("ops.py", "(g / b, -(g * y / b))", "(g / b, g * y / b)", f"{GRADIENT}[div]"),
+    Mutant("ops/table.py", "(g * (1 - y * y),)", "(g * (1 - y),)", f"{GRADIENT}[float64-tanh]", quick=True),
+    Mutant("ops/table.py", "(g / b, -(g * (y / b)))", "(g / b, g * (y / b))", f"{GRADIENT}[float64-div]"),
     Mutant(
-        "ops.py",
-        "return 0.5 + 0.5 * ((low < high) - (high < low))",
-        "return low < high",
-        f"{GRADIENT}[maximum]",
+        "ops/table.py",
+        "where(a == b, g / 2, g)",
+        "g",
+        f"{GRADIENT}[float64-maximum]",
     ),
-    Mutant("ops.py", "(where(0 < y, g, 0),)", "(where(0 < a + 1, g, 0),)", f"{GRADIENT}[relu]"),
+    Mutant("ops/table.py", "(where(y <= 0, 0, g),)", "(where(0 < y, g, 0),)", f"{GRADIENT}[float32-relu]"),
     Mutant(
-        "ops.py", "(g * (y * (1 - y)),)", "(g * y,)", "test_ops.py::test_the_gradient_is_the_slope[sigmoid]"
+        "ops/table.py",
+        "where(p == 0, 0, g * (p * a ** (p - 1)))",
+        "g * (p * a ** (p - 1))",
+        f"{GRADIENT}[float64-power]",
+    ),
+    Mutant("ops/table.py", "(low <= v) & (v <= high)", "(low < v) & (v < high)", f"{GRADIENT}[float64-clip]"),
+    Mutant(
+        "kernels/c/elementary.h",
+        "t * q * exp_(-(z * z))",
+        "t * q * exp_(-z)",
+        "test_ops.py::test_c_is_the_reference_in_float32[gelu]",
+    ),
+    Mutant(
+        "ops/table.py",
+        "(g * (y * (1 - y)),)",
+        "(g * y,)",
+        "test_ops.py::test_the_gradient_is_the_slope[sigmoid]",
     ),
     Mutant(
         "graph/gradient.py",
@@ -58,16 +74,18 @@ MUTANTS = (
         "return symbols[1 - numbers.index(0.0)]",
         "test_gradient.py::test_simplification[0 * v]",
     ),
-    Mutant("ops.py", "return g / total(chosen) * chosen", "return g * chosen", f"{WHOLES}[c-largest-ties]"),
     Mutant(
-        "ops.py",
+        "ops/table.py", "return g / total(chosen) * chosen", "return g * chosen", f"{WHOLES}[c-largest-ties]"
+    ),
+    Mutant(
+        "ops/functions.py",
         "return sqrt(squares + nothing) - nothing",
         "return sqrt(squares)",
         "test_wholes.py::test_the_length_of_nothing_has_no_slope_and_no_nan",
     ),
-    Mutant("ops.py", '(apply_op("cumsum_back", g),)', "(cumsum(g),)", f"{WHOLES}[c-cumsum-random]"),
+    Mutant("ops/table.py", '(apply_op("cumsum_back", g),)', "(cumsum(g),)", f"{WHOLES}[c-cumsum-random]"),
     Mutant(
-        "ops.py",
+        "ops/table.py",
         'whole = apply_op("copy", g)\n    return tuple',
         "whole = g\n    return tuple",
         f"{PLAIN}[c-pieces]",

@@ -9,13 +9,14 @@ from unittest import mock
 import torch
 
 from unrolled import ops
+from unrolled.ops import functions
 
 NAME = re.compile(r"\b([A-Za-z_]\w*?)(?:\((\d+)\))?('*)\[(t|t-1)\]")
 FIXED = re.compile(r"\b([A-Za-z_]\w*)\((\d+)\)(?![\w\[])")
 FUNCTIONS = {
     name: value
-    for name, value in vars(ops).items()
-    if inspect.isfunction(value) and value.__module__ == ops.__name__
+    for name, value in vars(functions).items()
+    if inspect.isfunction(value) and value.__module__ == functions.__name__
 }
 FUNCTIONS |= {
     "kron": torch.kron,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from textwrap import wrap
 
-from .. import ops
+from ..ops import functions
 from .kinds import MATRIX, NUMBER, VECTOR, Kinds, kinds_of
 from .roles import Roles
 from .tree import BEFORE, Name, Tree
@@ -19,7 +19,7 @@ BINARY = {
     "product": (" @ ", PRODUCT),
     "less": (" < ", 1),
 }
-LANGUAGE = sorted(name for name in vars(ops) if callable(getattr(ops, name)) and name[0] != "_")
+LANGUAGE = sorted(name for name in vars(functions) if callable(getattr(functions, name)) and name[0] != "_")
 TAKEN = {*LANGUAGE, "cell"}
 
 
