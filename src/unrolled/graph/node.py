@@ -185,11 +185,11 @@ class Builder:
         return Symbol(self, index)
 
     def _add(self, op, args, value, shape) -> Symbol:
-        key = (op, args, repr(value))
+        shape = shape if shape is not None else self._shape(op, args)
+        key = same_value(op, args, value, shape)
         if op not in SINGLE and key in self.seen:
             return Symbol(self, self.seen[key])
         index = len(self.nodes)
-        shape = shape if shape is not None else self._shape(op, args)
         self.nodes.append(Node(index, op, args, value, shape))
         self.seen[key] = index
         if self.on_new:
@@ -228,6 +228,11 @@ def result_shape(rule: str, shapes: list[Shape]) -> Shape:
     if rule == "blocks":
         return times(*shapes[0][:2]), times(shapes[0][0], shapes[0][2])
     return max(shapes, key=len, default=())
+
+
+def same_value(op: str, args: tuple[int, ...], value: object, shape: Shape | None) -> tuple:
+    """What two nodes agree in that are one: a leaf is its name; the same number spread over two widths is two vectors."""
+    return op, args, repr(value), None if op in LEAVES else shape
 
 
 SINGLE = ("alias", "products_t")  # never merged: an equation of its own; a product that is added to one place

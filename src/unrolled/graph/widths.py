@@ -25,6 +25,7 @@ class Widths:
     letters: list[str | None] = field(default_factory=list)
     sums: dict[int, tuple[int, ...]] = field(default_factory=dict)
     clashes: list[tuple[str, str, int, int, int]] = field(default_factory=list)
+    later: list[tuple[tuple[int, ...], tuple[int, ...], int, int, int]] = field(default_factory=list)
 
     def new(self, letter: str | None = None) -> int:
         self.up.append(len(self.up))
@@ -45,10 +46,29 @@ class Widths:
         left, right = self.letter(a), self.letter(b)
         if left and right and left != right:
             self.clashes.append((left, right, *where))
+        elif a in self.sums or b in self.sums:  # of parts that may not be known yet
+            self.later.append((self.parts(a), self.parts(b), *where))
+        if self.within(a, b) or self.within(b, a):
+            return
         keep, drop = (b, a) if right == "H" or not left else (a, b)
         self.up[drop] = keep
         if drop in self.sums:
             self.sums.setdefault(keep, self.sums[drop])
+
+    def parts(self, d: int) -> tuple[int, ...]:
+        """The widths that a width is the sum of; itself where it is none."""
+        return self.sums.get(d, (d,)) if self.letters[d] is None else (d,)
+
+    def within(self, d: int, whole: int) -> bool:
+        """Whether `whole` is a sum that d is part of, so that they cannot be one."""
+        return any(self.find(p) == d or self.within(d, self.find(p)) for p in self.sums.get(whole, ()))
+
+    def settled(self) -> None:
+        """The clashes of sums that were met before all of their parts were known."""
+        for left, right, *where in self.later:
+            pair = tuple("+".join(self.resolved(p) for p in side) for side in (left, right))
+            if pair[0] != pair[1]:
+                self.clashes.append((*pair, *where))
 
     def letter(self, d: int) -> str | None:
         d = self.find(d)
@@ -75,19 +95,36 @@ def infer(graph: Graph, declared: Declared, place: Place) -> Graph:
             if node.is_leaf
             else _shape(node, shapes, widths, graph, place)
         )
-    for state, new in zip(graph.states, graph.new_states):
-        leaf = graph.leaf("state", state)
-        if len(shapes[new]) == len(shapes[leaf.index]) == 1:
-            widths.same(shapes[leaf.index][0], shapes[new][0], (new, leaf.index, new))
-        elif shapes[new] and not shapes[leaf.index]:
-            raise CellError(
-                quote(
-                    graph.name, *place(new), f"the state {state} is declared a number and returned as a vector"
-                )
-            )
+    _fit_states(graph, shapes, widths, declared, place)
+    widths.settled()
     nodes = tuple(_known(n, s, shapes, widths) for n, s in zip(graph.nodes, shapes))
     clashes = tuple(_clash(graph, nodes, c, place) for c in widths.clashes)
     return replace(graph, nodes=nodes, clashes=clashes)
+
+
+def _fit_states(graph: Graph, shapes: list, widths: Widths, declared: Declared, place: Place) -> None:
+    """A state's new value has its shape, and what comes out is a number or a vector."""
+    for state, new in zip(graph.states, graph.new_states):
+        leaf = graph.leaf("state", state).index
+        if len(shapes[new]) == len(shapes[leaf]) == 1:
+            widths.same(shapes[leaf][0], shapes[new][0], (new, leaf, new))
+        elif len(shapes[new]) != len(shapes[leaf]) or len(shapes[new]) > 1:
+            said = "is declared" if state in declared else "is, for nothing is declared,"
+            remedy = {
+                0: f"Declare it a number: @cell(shapes={{{state!r}: ()}}), or return a vector",
+                1: f"Take that out of shapes, so that {state} is a vector, or return a number",
+            }.get(len(shapes[new]), "Multiply it with a vector by @")
+            message = (
+                f"the state {state} {said} a {_kind(shapes[leaf])}, and its new value {_called(graph, new)} is a "
+                f"{_kind(shapes[new])}. {remedy}"
+            )
+            raise CellError(quote(graph.name, *place(new), message))
+    if len(shapes[graph.output]) > 1:
+        message = (
+            f"the output {_called(graph, graph.output)} is a {_kind(shapes[graph.output])}, and a cell puts out a "
+            "vector. Multiply it with a vector by @"
+        )
+        raise CellError(quote(graph.name, *place(graph.output), message))
 
 
 def _known(node: Node, shape: tuple[int, ...], shapes: list, widths: Widths) -> Node:
