@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
 from .errors import CellError, UsageError
+from .graph.declared import check_names, check_start, signature_of
 from .graph.interpret import interpret
 from .graph.json import graph_to_json
 from .graph.node import Dim, Graph, Shape
 from .graph.replay import Draft
-from .graph.trace import signature_of, trace
+from .graph.trace import trace
 from .noise import Noise
 from .references import bibtex, citations
 from .stored import stored_cell
@@ -61,8 +62,12 @@ class Cell:
         if self.stored is not None:
             return self.stored
         numbers = {k: v for k, v in self.hyper.items() if isinstance(v, int)}
-        declared = {name: tuple(str(numbers.get(d, d)) for d in shape) for name, shape in self.shapes.items()}
-        return replace(trace(self.function, declared, dict(self.values)), name=self.name)
+        declared = {name: tuple(str(numbers.get(d, d)) for d in _listed(s)) for name, s in self.shapes.items()}
+        graph = replace(trace(self.function, declared, dict(self.values)), name=self.name)
+        check_start(self.name, self.start, graph.states)
+        check_names(self.name, "fixed", self.fixed, graph.parameters, "parameter")
+        check_names(self.name, "init", self.init, graph.parameters, "parameter")
+        return graph
 
     @property
     def inputs(self) -> tuple[str, ...]:
@@ -255,6 +260,11 @@ class Cell:
         return f"<cell {self.name}{f' using {given}' if given else ''}: {self.doc.splitlines()[0] if self.doc else ''}>"
 
 
+def _listed(names: str | Sequence) -> tuple:
+    """One name, or several."""
+    return (names,) if isinstance(names, str) else tuple(names)
+
+
 def _like(cell_name: str, name: str, default: object, value: object) -> object:
     """The value, if it is of the default's kind: a whole number or a text shapes the graph, another number does not."""
     accepted, called = {
@@ -276,7 +286,7 @@ def cell(
     cite: str | tuple[str, ...] = (),
     shapes: Mapping[str, Shape] | None = None,
     start: Mapping[str, float] | None = None,
-    fixed: tuple[str, ...] = (),
+    fixed: str | tuple[str, ...] = (),
     init: Mapping[str, Initial] | None = None,
     family: str = "",
     year: int | None = None,
@@ -300,9 +310,9 @@ def cell(
             function,
             shapes or {},
             start or {},
-            fixed,
+            _listed(fixed),
             init or {},
-            (cite,) if isinstance(cite, str) else tuple(cite),
+            _listed(cite),
             doc,
             family,
             year,

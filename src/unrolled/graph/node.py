@@ -10,9 +10,11 @@ import math
 import re
 from collections.abc import Callable, Container, Iterable, Sequence
 from dataclasses import dataclass, field
+from numbers import Real
 
-from ..errors import ShapeError, quote
+from ..errors import Never, ShapeError, quote
 from ..ops import LEAVES, OPS, Symbol
+from .chance import TENSOR
 
 Dim = str  # "H", "I", "3", "H+I", "H/4", "A*B"
 Shape = tuple[Dim, ...]  # () a number, (H,) a vector, (H, I) a matrix
@@ -168,8 +170,14 @@ class Builder:
         return self.add(op, [self.symbol(a).index for a in args])
 
     def symbol(self, value) -> Symbol:
+        """A value as a node: a plain number becomes a constant."""
         if isinstance(value, Symbol):
             return value
+        if not isinstance(value, Real):
+            what = f"a {type(value).__name__} stands in an equation"
+            if hasattr(value, "__float__"):
+                raise Never(f"{what}, {TENSOR}")
+            raise Never(f"{what}, {value!r}, where a value or a number is due")
         return self.leaf("constant", float(value), ())
 
     def part(self, whole: Symbol, parts: tuple[Symbol, ...], k: int) -> Symbol:

@@ -10,10 +10,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from ..errors import CellError, quote
-from ..ops import OPS
-from .node import Clash, Graph, Node, Shape, needed, times
+from ..ops import CONDITIONS, OPS
+from .declared import Declared
+from .node import Clash, Graph, Node, needed, times
 
-Declared = dict[str, Shape]
 Place = Callable[[int], tuple]  # node -> (line, text, column)
 
 
@@ -93,7 +93,7 @@ def infer(graph: Graph, declared: Declared, place: Place) -> Graph:
         shapes.append(
             _leaf_shape(node, widths, ranks, declared, graph)
             if node.is_leaf
-            else _shape(node, shapes, widths, graph, place)
+            else _shape(node, shapes, widths, graph, place, declared)
         )
     _fit_states(graph, shapes, widths, declared, place)
     widths.settled()
@@ -165,7 +165,9 @@ def _leaf_shape(node: Node, widths: Widths, ranks, declared: Declared, graph: Gr
     return tuple(widths.new() for _ in range(ranks.get(node.index, 1)))
 
 
-def _shape(node: Node, shapes: list, widths: Widths, graph: Graph, place: Place) -> tuple[int, ...]:
+def _shape(
+    node: Node, shapes: list, widths: Widths, graph: Graph, place: Place, declared: Declared
+) -> tuple[int, ...]:
     given = [shapes[a] for a in node.args]
     rule = OPS[node.op].shape
 
@@ -176,12 +178,9 @@ def _shape(node: Node, shapes: list, widths: Widths, graph: Graph, place: Place)
         matrix, vector = given if rule == "product" else (given[0][::-1], given[1])
         if len(matrix) != 2:
             left, right = (_called(graph, a) for a in node.args)
-            remedy = (
-                f"Python reads a @ b @ v from the left: write {left.replace(' @ ', ' @ (', 1)} @ {right})"
-                if graph.nodes[node.args[0]].op == "product"
-                else f"Write the weight first: {right if len(vector) == 2 else 'W'} @ {left}"
+            wrong(
+                f"{left} stands left of @ and is no matrix. {_product_remedy(graph, node, left, right, declared)}"
             )
-            wrong(f"{left} stands left of @ and is no matrix. {remedy}")
         if len(vector) != 1:
             wrong(
                 f"{_called(graph, node.args[1])} stands right of @ and is no vector. `@` is matrix times vector"
@@ -199,9 +198,13 @@ def _shape(node: Node, shapes: list, widths: Widths, graph: Graph, place: Place)
     if rule == "index":
         if len(given[0]) < 2:
             name = _called(graph, node.args[0])
+            remedy = (
+                f"If {name} is a stack, say so: @cell(shapes={{{name!r}: ('2', 'H', 'H')}})"
+                if graph.nodes[node.args[0]].op == "parameter"
+                else f"For one unit multiply with a fixed vector that is 1 there and 0 elsewhere: total(e * {name})"
+            )
             wrong(
-                f"{name} is a {_kind(given[0])} and [{node.value}] picks one layer of a stack of weights. If {name} is a stack, say so: "
-                f"@cell(shapes={{{name!r}: ('depth', 'H', 'H')}})"
+                f"{name} is a {_kind(given[0])} and [{node.value}] picks one layer of a stack of weights. {remedy}"
             )
         return given[0][1:]
     if rule in ("scalar", "along"):
@@ -216,6 +219,16 @@ def _shape(node: Node, shapes: list, widths: Widths, graph: Graph, place: Place)
     if OPS[node.op].once:
         return _of_parameters(node, given[0], widths, wrong, graph)
     return _elementwise(node, given, widths, wrong, graph)
+
+
+def _product_remedy(graph: Graph, node: Node, left: str, right: str, declared: Declared) -> str:
+    """What to write for `left @ right` where left is no matrix."""
+    weight = graph.nodes[node.args[1]]
+    if graph.nodes[node.args[0]].op == "product":
+        return f"Python reads a @ b @ v from the left: write {left.replace(' @ ', ' @ (', 1)} @ {right})"
+    if weight.op == "parameter" and len(declared.get(weight.value, "WU")) == 2:
+        return f"Write the weight first: {right} @ {left}"
+    return f"The product of two vectors is total({left} * {right})"
 
 
 def _bilinear(node: Node, given: list, widths: Widths, wrong, graph: Graph) -> tuple[int, ...]:
@@ -260,6 +273,14 @@ def _of_parameters(node: Node, given: tuple[int, ...], widths: Widths, wrong, gr
 
 
 def _elementwise(node, given, widths: Widths, wrong, graph: Graph) -> tuple[int, ...]:
+    if node.op in ("both", "either"):
+        odd = next((a for a in node.args if not _is_condition(graph, a)), None)
+        if odd is not None:
+            sign = OPS[node.op].text[4]
+            wrong(
+                f"{_called(graph, odd)} stands beside {sign} and is no condition. {sign} binds tighter than a comparison: "
+                f"write (a < b) {sign} (c < d)"
+            )
     wide = [(s, a) for s, a in zip(given, node.args) if s]
     for (left, a), (right, b) in zip(wide, wide[1:]):
         if len(left) != len(right):
@@ -270,6 +291,12 @@ def _elementwise(node, given, widths: Widths, wrong, graph: Graph) -> tuple[int,
         for d, e in zip(left, right):
             widths.same(d, e, (node.index, a, b))
     return wide[0][0] if wide else ()
+
+
+def _is_condition(graph: Graph, index: int) -> bool:
+    """Whether a node is a comparison or made of such, so that & and | mean on tensors what they mean here."""
+    node = graph.nodes[index]
+    return _is_condition(graph, node.args[0]) if node.op == "alias" else node.op in (*CONDITIONS, "constant")
 
 
 OF_A_VECTOR = {

@@ -52,31 +52,27 @@ INSTEAD = {
 }
 # What tensors have and the language has not: why, and the way round.
 NOTHING = {
-    "outer": "a cell has no matrices that change; bilinear(W, u, v), with W a stack of matrices, is a vector of two vectors",
-    "inverse": "a cell has no matrix inverse; give the inverse a parameter of its own, or a parametrization of torch's",
-    "inv": "a cell has no matrix inverse; give the inverse a parameter of its own, or a parametrization of torch's",
-    "shape": "a cell does not know its widths while it is traced; mean(v) divides by the width of v",
-    "size": "a cell does not know its widths while it is traced; mean(v) divides by the width of v",
+    "outer": "no matrices change; bilinear(W, u, v), with W a stack of matrices, makes a vector of two vectors",
+    "inverse": "matrices have no inverse; give it a parameter of its own",
+    "inv": "matrices have no inverse; give it a parameter of its own",
+    "shape": "widths are not known yet; mean(v) is total(v) by the width of v",
+    "size": "widths are not known yet; mean(v) is total(v) by the width of v",
 }
 
 
 def instead_of(name: str) -> str:
-    """What to write for the tensor's method or attribute `name`."""
+    """What to write for the tensor's method or torch's function `name`."""
     if name in NOTHING:
         return NOTHING[name]
     if name in INSTEAD:
         return f"write {INSTEAD[name]}"
-    if name in FUNCTIONS:
-        return f"use the functions of unrolled, e.g. {name}(v)"
-    return "use the functions of unrolled, e.g. sigmoid(v)"
+    return f"use the functions of unrolled, e.g. {name if name in FUNCTIONS else 'sigmoid'}(v)"
 
 
 def instead_of_name(name: str) -> str:
     """What to do about a name that means nothing in a cell."""
-    if name in NOTHING:
-        return f"There is no {name} in a cell: {NOTHING[name]}."
     if name in FUNCTIONS:
         return f"Import it: from unrolled import {name}."
-    if name in INSTEAD:
-        return f"Write {INSTEAD[name]}."
+    if name in NOTHING or name in INSTEAD:
+        return f"In a cell {instead_of(name)}."
     return "Parameters stand after `*` in the signature; functions are imported from unrolled."

@@ -125,12 +125,13 @@ class Symbol:
         raise Never(
             "an `if` or `and` on a value: a cell is the same graph for every value. "
             "Use where(condition, a, b), and maximum and minimum for Python's max and min; an `if` on a "
-            "whole-number or text hyper-parameter is fine"
+            "whole-number or text hyper-parameter is fine. Conditions are joined by & and |: (a < b) & (b < c)"
         )
 
     def __iter__(self):
         raise Never(
-            "a value cannot be unpacked or looped over; loop over range(n) with a whole-number hyper-parameter"
+            "a value cannot be unpacked or looped over; loop over range(n) with a whole-number hyper-parameter, and sum a "
+            "value's units by total(v)"
         )
 
     def __float__(self):

@@ -210,7 +210,9 @@ def _condition(nodes, index: int, names, within: bool = False) -> str:
     if index in names or node.op not in RELATIONS:
         return rf"{_bracketed(*_text(nodes, index, names), SUM)} \neq 0"
     if node.op in JOINED:
-        sides = [_condition(nodes, a, names, nodes[a].op in JOINED and nodes[a].op != node.op) for a in node.args]
+        sides = [
+            _condition(nodes, a, names, nodes[a].op in JOINED and nodes[a].op != node.op) for a in node.args
+        ]
     else:
         sides = [_bracketed(*_text(nodes, a, names), SUM) for a in node.args]
     said = f" {RELATIONS[node.op]} ".join(sides)
