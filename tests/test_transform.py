@@ -416,7 +416,8 @@ def test_documented():
         ),
         (
             lambda: initialised("mgu", b_f=None),
-            "initialised(mgu, b_f=None): b_f=None is neither a number nor the name of an initialisation.",
+            "initialised(mgu, b_f=None): b_f=None is neither a number, nor the name of an initialisation, nor a "
+            "function that fills a tensor.",
         ),
     ),
 )

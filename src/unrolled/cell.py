@@ -22,7 +22,7 @@ from .views.equations import card
 from .views.latex import latex
 from .views.picture import picture
 
-Initial = float | str  # a constant, or the name of an initialisation
+Initial = float | str | Callable  # a constant, the name of an initialisation, or a function that fills a tensor
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,7 +33,7 @@ class Cell:
     shapes      widths that use cannot tell, e.g. {"beta": (), "W_h": ("depth", "H", "H"), "y": ("O",)}
     start       a state's first value where it is not zero
     fixed       parameters that are not trained
-    init        initial values: a number, or the name of an initialisation
+    init        initial values: a number, the name of an initialisation, or a function that fills a tensor
     cite        keys of the papers
     values      hyper-parameters that differ from the function's defaults
     widths      widths besides I and H, e.g. {"O": 10}
@@ -210,13 +210,14 @@ class Cell:
         )
 
     def to_json(self) -> dict:
-        """The cell as plain data; `Cell.from_json` needs nothing else and runs no code."""
+        """The cell as plain data; `Cell.from_json` needs nothing else and runs no code. First values that are functions are
+        left out: whoever stores a cell stores its weights."""
         return {
             "name": self.name,
             "graph": graph_to_json(self.graph),
             "start": dict(self.start),
             "fixed": list(self.fixed),
-            "init": dict(self.init),
+            "init": {name: value for name, value in self.init.items() if not callable(value)},
             "cite": list(self.cite),
             "doc": self.doc,
             "family": self.family,
@@ -238,7 +239,8 @@ class Cell:
         return self  # nothing in it changes
 
     def __reduce__(self):
-        return Cell.from_json, (self.to_json(),)
+        functions = {name: value for name, value in self.init.items() if callable(value)}
+        return _unpickled, (self.to_json(), functions)
 
     def __str__(self) -> str:
         """The equations, parameters, counts and papers, on one page."""
@@ -258,6 +260,11 @@ class Cell:
     def __repr__(self) -> str:
         given = ", ".join(f"{k}={v}" for k, v in {**self.values, **self.widths}.items())
         return f"<cell {self.name}{f' using {given}' if given else ''}: {self.doc.splitlines()[0] if self.doc else ''}>"
+
+
+def _unpickled(data: dict, functions: dict[str, Callable]) -> Cell:
+    made = Cell.from_json(data)
+    return replace(made, init={**made.init, **functions}) if functions else made
 
 
 def _listed(names: str | Sequence) -> tuple:

@@ -49,7 +49,6 @@ def fastest(ways: Mapping[str, Callable[[], object]], *key: object):
 def generator(calls: tuple[Call, ...], head: Tensor, bias: Tensor, half: bool) -> Callable | None:
     """Makes a generator of text, kernels/c/generate.py, from (tokens, seeds, rule); None where no backend has one."""
     from .c import generate as c
-
     from .c.run import unbuildable
 
     model = c.Model(calls, head, bias, half)

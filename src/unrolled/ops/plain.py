@@ -75,8 +75,9 @@ def _silu(v):
 
 
 def _gelu(v):
-    """v Phi(v), by what is left of the bell where v is negative."""
-    return 0.5 * v * math.erfc(-v / math.sqrt(2))
+    """v Phi(v), by what lies beyond -v: torch's own loses the tail, and in float32 makes NaN of infinity."""
+    beyond = _torch().special.erfc if hasattr(v, "dtype") else math.erfc
+    return 0.5 * v * beyond(v * -math.sqrt(0.5))
 
 
 def _where(condition, a, b):
@@ -99,7 +100,7 @@ PLAIN = {
     "add": lambda a, b: a + b, "sub": lambda a, b: a - b, "mul": lambda a, b: a * b, "div": lambda a, b: a / b,
     "neg": lambda a: -a, "product": lambda m, v: m @ v, "product_t": lambda m, v: m.T @ v, "transpose": lambda m: m.T,
     "outer": lambda g, v: _torch().outer(g, v), "alias": lambda a: a, "softplus": _softplus,
-    "power": _on_tensors("pow", pow),
+    "power": _on_tensors("pow", math.pow),
     "less": lambda a, b: a < b, "greater": lambda a, b: a > b, "at_most": lambda a, b: a <= b,
     "at_least": lambda a, b: a >= b, "equal": _number(lambda a, b: a == b), "unequal": _number(lambda a, b: a != b),
     "both": lambda a, b: _holds(a) & _holds(b), "either": lambda a, b: _holds(a) | _holds(b),
@@ -113,7 +114,7 @@ PLAIN = {
     "block_diagonal": lambda blocks: _torch().block_diag(*blocks), "bilinear": lambda w, a, b: w @ b @ a,
     "copy": lambda a: a,
     "elu": _of_layers("elu", lambda v: v if v > 0 else math.expm1(v)), "silu": _of_layers("silu", _silu),
-    "gelu": _of_layers("gelu", _gelu),
+    "gelu": _gelu,
 }
 SCALAR = {"sigmoid": _sigmoid, "tanh": math.tanh, "relu": lambda v: max(v, 0.0), "exp": math.exp, "log": math.log,
           "sin": math.sin, "cos": math.cos, "sqrt": math.sqrt, "abs": abs, "floor": math.floor, "erf": math.erf,

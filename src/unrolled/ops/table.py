@@ -64,7 +64,7 @@ _ROWS = (
     _unary("sigmoid", lambda g, y, a: (g * (y * (1 - y)),), r"\sigma\left({0}\right)", flops=12, costly=True),
     _unary("tanh", lambda g, y, a: (g * (1 - y * y),), flops=14, costly=True),
     _unary("relu", lambda g, y, a: (where(y <= 0, 0, g),), r"\mathrm{{relu}}\left({0}\right)"),
-    _unary("elu", lambda g, y, a: (where(a <= 0, g * exp(a), g),), r"\mathrm{{elu}}\left({0}\right)", flops=12, costly=True),
+    _unary("elu", lambda g, y, a: (g * exp(where(a <= 0, a, 0)),), r"\mathrm{{elu}}\left({0}\right)", flops=12, costly=True),
     _unary("silu", lambda g, y, a: (g * _silu_slope(a),), r"\mathrm{{silu}}\left({0}\right)", flops=13, costly=True),
     _unary("gelu", lambda g, y, a: (g * _gelu_slope(a),), r"\mathrm{{gelu}}\left({0}\right)", flops=30, costly=True),
     _unary("erf", lambda g, y, a: (g * (2 / math.sqrt(math.pi) * exp(-(a * a))),), r"\mathrm{{erf}}\left({0}\right)",
