@@ -142,6 +142,7 @@ class Program:
     hyper: list[str] = field(default_factory=list)
     shapes: dict[str, tuple[str, ...]] = field(default_factory=dict)
     returned: list[str] = field(default_factory=list)
+    declared: bool = True  # whether every parameter's shape is said
 
     def shape_of(self, value: str) -> tuple[str, ...]:
         return dict(self.values)[value]
@@ -158,12 +159,13 @@ class Program:
     def cell(self) -> Cell:
         space = dict(LANGUAGE)
         exec(self.source, space)
-        return cell(
-            shapes={**self.shapes, **{k: v for k, v in self.parameters.items() if k not in self.shapes}}
-        )(space["made"])
+        shapes = {**self.parameters, **self.shapes} if self.declared else self.shapes
+        return cell(shapes=shapes)(space["made"])
 
     def _repr_pretty_(self, printer, cycle) -> None:  # how hypothesis shows a failing cell: as its source
-        printer.text(f"\n{self.source}shapes={self.shapes | self.parameters}\n")
+        printer.text(
+            f"\n{self.source}shapes={self.parameters | self.shapes if self.declared else self.shapes}\n"
+        )
 
 
 @st.composite
