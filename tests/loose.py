@@ -22,6 +22,10 @@ SHAPES = ((), ("H",), ("H",), ("I",), ("O",), ("1",), ("Z",), ("H", "H"), ("H", 
 WILD = (
     "{0} + {1}",
     "{0} * {1}",
+    "{0} * (total({1}) + total({2}))",
+    "total({0}) + total({1}) + total({2})",
+    "(total({0}) - total({1})) * {2}",
+    "tanh(total({0}) + total({1})) * {0} + {2}",
     "{0} + total({1}) + total({2})",
     "{0} + mean({1}) * largest({2})",
     "sigmoid(total({1})) * {0} + total({1}) * {2}",
@@ -53,7 +57,7 @@ def loose_programs(draw) -> Program:
     made = draw(programs())
     for k in range(draw(st.integers(0, 3))):
         names = [name for name, _ in made.values]
-        values = [draw(st.sampled_from(names[::-1])) for _ in range(3)]
+        values = [draw(st.sampled_from((*names[:-4:-1], *names))) for _ in range(3)]
         new = {key: _parameter(draw, made, key) for key in ("p", "p2")}
         text = draw(st.sampled_from(WILD))
         made.lines.append(f"w{k} = {text.format(*values, **new)}")
@@ -61,15 +65,16 @@ def loose_programs(draw) -> Program:
         made.values.append((f"w{k}", ()))
     made.shapes.update({name: shape for name, shape in made.parameters.items() if not name.startswith("q")})
     for name in list(made.shapes):
-        what = draw(st.sampled_from(("kept", "kept", "left out", "left out", "other")))
+        what = draw(st.sampled_from(("kept",) * 4 + ("left out",) * 4 + ("other",)))
         if what != "kept" and name != "past":
             del made.shapes[name]
         if what == "other" and name != "past":
             made.shapes[name] = draw(st.sampled_from(SHAPES))
     for k, text in enumerate(made.returned):
-        if draw(st.integers(0, 3)) == 0:
-            value = draw(st.sampled_from([n for n, _ in made.values][::-1]))
-            made.returned[k] = draw(st.sampled_from((value, f"tanh({value})", f"{text} + {value}", "0.5")))
+        value = draw(st.sampled_from([n for n, _ in made.values][:-5:-1]))
+        made.returned[k] = draw(
+            st.sampled_from((text, text, value, f"{text} + {value}", f"tanh({value}) + {text}", "0.5"))
+        )
     made.declared = False
     return made
 

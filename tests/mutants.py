@@ -93,6 +93,36 @@ MUTANTS = (
     # Tracing, widths, files.
     Mutant(
         "graph/node.py",
+        "None if op in LEAVES else shape",
+        "None",
+        "test_loose_cells.py::test_what_was_found_stays_found[a number spread to two widths-c]",
+    ),
+    Mutant(
+        "graph/widths.py",
+        "    widths.settled()\n",
+        "",
+        "test_loose_cells.py::test_what_was_found_stays_found[a sum whose part is known later-reference]",
+    ),
+    Mutant(
+        "graph/trace.py",
+        "if states(function) != before:",
+        "if False:",
+        "test_advice.py::test_random_numbers_in_a_cell_are_noticed[numpy]",
+    ),
+    Mutant(
+        "plan/carry.py",
+        "if counts[index] > 1:",
+        "if counts[index] > 9:",
+        f"{FOUND}[a bias whose gradient is that of a state, which ends in a product-c]",
+    ),
+    Mutant(
+        "kernels/choose.py",
+        'backend == "c" or not c.unbuildable(call)',
+        'backend == "c" or True',
+        "test_fallback.py::test_auto_takes_the_reference_and_says_so_once",
+    ),
+    Mutant(
+        "graph/node.py",
         'SINGLE = ("alias", "products_t")',
         'SINGLE = ("alias",)',
         f"{FOUND}[one matrix, two states, one gradient-c]",

@@ -16,7 +16,9 @@ from loose import accepted, built_together, loose_programs
 
 from unrolled.cell import cell
 from unrolled.errors import CellError, UnrolledError
+from unrolled.kernels.c.spell import unspelled
 from unrolled.kernels.call import check_sizes
+from unrolled.plan.plan import plan_of
 
 SCHEDULES = (Schedule(3, 3), Schedule(4, 2, None, True), Schedule(3, 4, (4, 2, 1)))
 SIZES = (
@@ -39,7 +41,9 @@ def check_all(cases, backend: str) -> None:
             if backend == "reference":
                 check(made, backend, 1e-8)
                 continue
-            expected, mine = made.run("reference"), made.run("auto")
+            if unspelled(plan_of(made.cell.graph)):
+                continue
+            expected, mine = made.run("reference"), made.run("c")
             names = ["y", *made.cell.states]
             compare(mine, expected, names, 1e-8)
             compare(gradients(mine, made.leaves), gradients(expected, made.leaves), made.named, 1e-8)
