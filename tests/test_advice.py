@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import re
+from pathlib import Path
 
 import numpy
 import pytest
@@ -52,6 +53,14 @@ def test_the_names_of_the_language_are_all_there():
         n for n, f in vars(functions).items() if getattr(f, "__module__", "") == functions.__name__
     }
     assert set(advice.FUNCTIONS) <= set(unrolled.__all__)
+
+
+def test_everything_that_the_package_offers_is_brought_by_a_star():
+    written = Path(unrolled.__file__).read_text(encoding="utf-8")
+    assert sorted(unrolled.__all__) == sorted(set(re.findall(r"import (\w+) as \1$", written, re.M)))
+    space: dict = {}
+    exec("from unrolled import *", space)
+    assert {"Recurrent", "watch", "cell", "LSTM", "clip"} <= set(unrolled.__all__) <= set(space)
 
 
 @pytest.mark.parametrize("name", advice.INSTEAD)
