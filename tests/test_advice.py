@@ -113,6 +113,14 @@ def two_vectors_advised(x, h, u, *, W):
     return tanh(W @ x + total(u * h)), u
 
 
+def number_first(x, h, *, W):
+    return tanh(W @ x + 2.5 @ h)
+
+
+def number_times(x, h, *, W):
+    return tanh(W @ x + 2.5 * h)
+
+
 def weight_second(x, h, *, W):
     return tanh(x @ W + h)
 
@@ -205,6 +213,7 @@ def a_number(x, h, *, W):
 ADVICE = (
     (sum_of_units, "sum a value's units by total(v)", sum_advised, {}),
     (two_vectors, "The product of two vectors is total(u * h)", two_vectors_advised, {}),
+    (number_first, "A number multiplies by *: 2.5 * h", number_times, {}),
     (weight_second, "Write the weight first: W @ x", weight_first, {}),
     (without_brackets, "write W @ (U @ x)", with_brackets, {}),
     (one_unit, "multiply with a fixed vector that is 1 there and 0 elsewhere: total(e * h)", one_unit_advised, {"fixed": "e"}),

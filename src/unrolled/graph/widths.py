@@ -177,10 +177,8 @@ def _shape(
     if rule in ("product", "product_t"):
         matrix, vector = given if rule == "product" else (given[0][::-1], given[1])
         if len(matrix) != 2:
-            left, right = (_called(graph, a) for a in node.args)
-            wrong(
-                f"{left} stands left of @ and is no matrix. {_product_remedy(graph, node, left, right, declared)}"
-            )
+            left, remedy = _called(graph, node.args[0]), _product_remedy(graph, node, given, declared)
+            wrong(f"{left} stands left of @ and is no matrix. {remedy}")
         if len(vector) != 1:
             wrong(
                 f"{_called(graph, node.args[1])} stands right of @ and is no vector. `@` is matrix times vector"
@@ -221,9 +219,14 @@ def _shape(
     return _elementwise(node, given, widths, wrong, graph)
 
 
-def _product_remedy(graph: Graph, node: Node, left: str, right: str, declared: Declared) -> str:
+def _product_remedy(graph: Graph, node: Node, given: list, declared: Declared) -> str:
     """What to write for `left @ right` where left is no matrix."""
-    weight = graph.nodes[node.args[1]]
+    weight, rank = graph.nodes[node.args[1]], len(given[0])
+    left, right = (_called(graph, a) for a in node.args)
+    if rank == 0:
+        return f"A number multiplies by *: {left} * {right}"
+    if rank > 2:
+        return f"Pick one matrix of the stack: {left}[0] @ {right}"
     if graph.nodes[node.args[0]].op == "product":
         return f"Python reads a @ b @ v from the left: write {left.replace(' @ ', ' @ (', 1)} @ {right})"
     if weight.op == "parameter" and len(declared.get(weight.value, "WU")) == 2:

@@ -60,6 +60,9 @@ class Symbol:
     def __matmul__(self, other):
         return apply_op("product", self, other)
 
+    def __rmatmul__(self, other):
+        return apply_op("product", other, self)
+
     def __lt__(self, other):
         return apply_op("less", self, other)
 
