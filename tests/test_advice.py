@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 import re
 from pathlib import Path
@@ -14,6 +15,7 @@ from instances import BACKENDS, Schedule, check, instance
 import unrolled
 from unrolled import cell, maximum, round, tanh, total, where
 from unrolled.errors import CellError, NotYet
+from unrolled.kernels.call import check_sizes
 from unrolled.ops import advice, functions
 
 LANGUAGE = {name: getattr(unrolled, name) for name in advice.FUNCTIONS} | {"tanh": tanh}
@@ -111,6 +113,73 @@ def two_vectors(x, h, u, *, W):
 
 def two_vectors_advised(x, h, u, *, W):
     return tanh(W @ x + total(u * h)), u
+
+
+def one_bias(x, h, *, W, U, b):
+    return tanh(W @ (x + b) + U @ (h + b))
+
+
+def two_biases(x, h, *, W, U, b, b_2):
+    return tanh(W @ (x + b) + U @ (h + b_2))
+
+
+def without_weight(x, h, *, W):
+    return tanh(W @ h + x)
+
+
+def with_weight(x, h, *, W, V):
+    return tanh(W @ h + V @ x)
+
+
+def unused(x, h, *, W, b):
+    return tanh(W @ x + h)
+
+
+def used(x, h, *, W, b):
+    return tanh(W @ x + h + b)
+
+
+def nothing_returned(x, h, *, W):
+    h = tanh(W @ x + h)  # noqa: F841
+
+
+def something_returned(x, h, *, W):
+    h = tanh(W @ x + h)
+    return h
+
+
+def part_returned(x, h, c, *, W):
+    c = tanh(W @ x + h) * c
+    return c
+
+
+def all_returned(x, h, c, *, W):
+    c = tanh(W @ x + h) * c
+    return tanh(c), c
+
+
+def matrix_added(x, h, *, W, U):
+    return tanh((W @ x + U) * (U @ h))
+
+
+def matrix_multiplied(x, h, *, W, U):
+    return tanh((W @ x + U @ h) * (U @ h))
+
+
+def float_rounds(x, h, *, W, depth=3.0):
+    for _ in range(depth):
+        h = tanh(W @ x + h)
+    return h
+
+
+def whole_rounds(x, h, *, W, depth=3):
+    for _ in range(depth):
+        h = tanh(W @ x + h)
+    return h
+
+
+def pythons_math(x, h, *, W):
+    return math.tanh(W @ x + h)
 
 
 def number_first(x, h, *, W):
@@ -213,6 +282,16 @@ def a_number(x, h, *, W):
 ADVICE = (
     (sum_of_units, "sum a value's units by total(v)", sum_advised, {}),
     (two_vectors, "The product of two vectors is total(u * h)", two_vectors_advised, {}),
+    (one_bias, "Give each its own, e.g. b_2", two_biases, {}),
+    (without_weight, "or bring one to the other's width with a weight, W @ ", with_weight, {}),
+    (without_weight, "Choose H = I", without_weight, {}),
+    (unused, "Use it or take it out of the signature", used, {}),
+    (unused, "Use it or take it out of the signature", weight_first, {}),
+    (nothing_returned, "End it with `return h`", something_returned, {}),
+    (part_returned, "Return the 2 new states in order", all_returned, {}),
+    (matrix_added, "multiply a matrix with a vector by @", matrix_multiplied, {}),
+    (float_rounds, "depth=3, not depth=3.0", whole_rounds, {}),
+    (pythons_math, "Use the functions of unrolled: tanh, exp, ...", weight_first, {}),
     (number_first, "A number multiplies by *: 2.5 * h", number_times, {}),
     (weight_second, "Write the weight first: W @ x", weight_first, {}),
     (without_brackets, "write W @ (U @ x)", with_brackets, {}),
@@ -232,7 +311,7 @@ ADVICE = (
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_what_a_message_says_to_do_works(wrong, said, right, declared, backend, built_quickly):
     with pytest.raises(CellError, match=re.escape(said)):
-        cell(wrong).graph
+        check_sizes(cell(wrong).graph, {"I": 128, "H": 64})
     check(instance(cell(**declared)(right), {"I": 3, "H": 3}, Schedule(3, 2)), backend)
 
 

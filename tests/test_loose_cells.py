@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from instances import BACKENDS, Schedule, check, compare, gradients, instance, meaning, needs_compiler, ways
 from loose import accepted, built_together, loose_programs
 
-from unrolled.cell import cell
+from unrolled.cell import Cell, cell
 from unrolled.errors import CellError, UnrolledError
 from unrolled.kernels.c.spell import unspelled
 from unrolled.kernels.call import check_sizes
@@ -40,6 +40,7 @@ def check_all(cases, backend: str) -> None:
         for made in found:
             if backend == "reference":
                 check(made, backend, 1e-8)
+                assert Cell.from_json(made.cell.to_json()).graph == made.cell.graph
                 continue
             if unspelled(plan_of(made.cell.graph)):
                 continue
