@@ -23,8 +23,19 @@ SPELL = {
     "neg": "(-{})",
     "alias": "{}",
     "spread": "{}",
-    "softplus": "F.softplus({}, threshold=1e9)",
+    "softplus": "F.softplus({}, threshold=40.0)",
     "less": "({} < {}).to(dtype)",
+    "greater": "({} > {}).to(dtype)",
+    "at_most": "({} <= {}).to(dtype)",
+    "at_least": "({} >= {}).to(dtype)",
+    "unequal": "({} != {}).to(dtype)",
+    "both": "torch.logical_and({}, {}).to(dtype)",
+    "either": "torch.logical_or({}, {}).to(dtype)",
+    "power": "torch.pow({}, {})",
+    "clip": "torch.clamp({}, {}, {})",
+    "elu": "F.elu({})",
+    "silu": "F.silu({})",
+    "gelu": "F.gelu({})",
     "where": "torch.where({}, {}, {})",
     "maximum": "torch.maximum({}, {})",
     "minimum": "torch.minimum({}, {})",
@@ -39,7 +50,20 @@ SPELL = {
     "equal": "({} == {}).to(dtype)",
     **{
         name: f"torch.{name}({{}})"
-        for name in ("sigmoid", "tanh", "relu", "exp", "log", "sin", "cos", "sqrt", "floor")
+        for name in (
+            "sigmoid",
+            "tanh",
+            "relu",
+            "exp",
+            "log",
+            "sin",
+            "cos",
+            "sqrt",
+            "floor",
+            "sign",
+            "round",
+            "erf",
+        )
     },
 }
 

@@ -27,7 +27,14 @@ LANGUAGE = {
         "sin",
         "cos",
         "sqrt",
+        "elu",
+        "silu",
+        "gelu",
+        "erf",
         "absolute",
+        "sign",
+        "round",
+        "clip",
         "floor",
         "step",
         "maximum",
@@ -57,6 +64,18 @@ UNARY = (
     "sin({})",
     "cos({})",
     "absolute({})",
+    "abs({})",
+    "elu({})",
+    "silu({})",
+    "gelu({})",
+    "erf({})",
+    "sign({})",
+    "round(3 * {})",
+    "clip({}, -0.5, 0.75)",
+    "(1.5 + absolute({})) ** 1.5",
+    "(1.5 + absolute({})) ** -0.7",
+    "{} ** 0",
+    "2 ** {}",
     "step({})",
     "floor({})",
     "-{}",
@@ -92,6 +111,11 @@ BINARY = (
     "where({0} < {1}, {0}, {1} * {0})",
     "where({1}, {0}, 0.25)",
     "where(0.1 < {1}, 2, {0} * {1})",
+    "where(({0} >= {1}) & ({1} != 0.5), {0}, 0.5)",
+    "where(({0} <= {1}) | ({1} == {0}), {1}, 2 * {0})",
+    "({0} > {1}) * {0}",
+    "clip({0}, {1}, 1)",
+    "(1.5 + absolute({0})) ** {1}",
 )
 MATRICES = ("softmax_columns({})", "matrix_exp(0.3 * {})", "block_diagonal({})", "bilinear({}, {}, {})")
 # A hyper-parameter is a plain number when the function runs on tensors, so it stands beside something that is none.
@@ -118,6 +142,7 @@ class Program:
     hyper: list[str] = field(default_factory=list)
     shapes: dict[str, tuple[str, ...]] = field(default_factory=dict)
     returned: list[str] = field(default_factory=list)
+    declared: bool = True  # whether every parameter's shape is said
 
     def shape_of(self, value: str) -> tuple[str, ...]:
         return dict(self.values)[value]
@@ -134,12 +159,13 @@ class Program:
     def cell(self) -> Cell:
         space = dict(LANGUAGE)
         exec(self.source, space)
-        return cell(
-            shapes={**self.shapes, **{k: v for k, v in self.parameters.items() if k not in self.shapes}}
-        )(space["made"])
+        shapes = {**self.parameters, **self.shapes} if self.declared else self.shapes
+        return cell(shapes=shapes)(space["made"])
 
     def _repr_pretty_(self, printer, cycle) -> None:  # how hypothesis shows a failing cell: as its source
-        printer.text(f"\n{self.source}shapes={self.shapes | self.parameters}\n")
+        printer.text(
+            f"\n{self.source}shapes={self.parameters | self.shapes if self.declared else self.shapes}\n"
+        )
 
 
 @st.composite

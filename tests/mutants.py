@@ -28,17 +28,33 @@ PLAIN = "test_wholes.py::test_cells_of_these_functions_are_the_plain_function"
 
 MUTANTS = (
     # Gradients of primitives, and the sweep that joins them.
-    Mutant("ops.py", "(g * (1 - y * y),)", "(g * (1 - y),)", f"{GRADIENT}[tanh]", quick=True),
-    Mutant("ops.py", "(g / b, -(g * y / b))", "(g / b, g * y / b)", f"{GRADIENT}[div]"),
+    Mutant("ops/table.py", "(g * (1 - y * y),)", "(g * (1 - y),)", f"{GRADIENT}[float64-tanh]", quick=True),
+    Mutant("ops/table.py", "(g / b, -(g * (y / b)))", "(g / b, g * (y / b))", f"{GRADIENT}[float64-div]"),
     Mutant(
-        "ops.py",
-        "return 0.5 + 0.5 * ((low < high) - (high < low))",
-        "return low < high",
-        f"{GRADIENT}[maximum]",
+        "ops/table.py",
+        "where(a == b, g / 2, g)",
+        "g",
+        f"{GRADIENT}[float64-maximum]",
     ),
-    Mutant("ops.py", "(where(0 < y, g, 0),)", "(where(0 < a + 1, g, 0),)", f"{GRADIENT}[relu]"),
+    Mutant("ops/table.py", "(where(y <= 0, 0, g),)", "(where(0 < y, g, 0),)", f"{GRADIENT}[float32-relu]"),
     Mutant(
-        "ops.py", "(g * (y * (1 - y)),)", "(g * y,)", "test_ops.py::test_the_gradient_is_the_slope[sigmoid]"
+        "ops/table.py",
+        "where(p == 0, 0, g * (p * a ** (p - 1)))",
+        "g * (p * a ** (p - 1))",
+        f"{GRADIENT}[float64-power]",
+    ),
+    Mutant("ops/table.py", "(low <= v) & (v <= high)", "(low < v) & (v < high)", f"{GRADIENT}[float64-clip]"),
+    Mutant(
+        "kernels/c/elementary.h",
+        "t * q * exp_(-(z * z))",
+        "t * q * exp_(-z)",
+        "test_ops.py::test_c_is_the_reference_in_float32[gelu]",
+    ),
+    Mutant(
+        "ops/table.py",
+        "(g * (y * (1 - y)),)",
+        "(g * y,)",
+        "test_ops.py::test_the_gradient_is_the_slope[sigmoid]",
     ),
     Mutant(
         "graph/gradient.py",
@@ -59,21 +75,53 @@ MUTANTS = (
         "return symbols[1 - numbers.index(0.0)]",
         "test_gradient.py::test_simplification[0 * v]",
     ),
-    Mutant("ops.py", "return g / total(chosen) * chosen", "return g * chosen", f"{WHOLES}[c-largest-ties]"),
     Mutant(
-        "ops.py",
+        "ops/table.py", "return g / total(chosen) * chosen", "return g * chosen", f"{WHOLES}[c-largest-ties]"
+    ),
+    Mutant(
+        "ops/functions.py",
         "return sqrt(squares + nothing) - nothing",
         "return sqrt(squares)",
         "test_wholes.py::test_the_length_of_nothing_has_no_slope_and_no_nan",
     ),
-    Mutant("ops.py", '(apply_op("cumsum_back", g),)', "(cumsum(g),)", f"{WHOLES}[c-cumsum-random]"),
+    Mutant("ops/table.py", '(apply_op("cumsum_back", g),)', "(cumsum(g),)", f"{WHOLES}[c-cumsum-random]"),
     Mutant(
-        "ops.py",
+        "ops/table.py",
         'whole = apply_op("copy", g)\n    return tuple',
         "whole = g\n    return tuple",
         f"{PLAIN}[c-pieces]",
     ),
     # Tracing, widths, files.
+    Mutant(
+        "graph/node.py",
+        "None if op in LEAVES else shape",
+        "None",
+        "test_loose_cells.py::test_what_was_found_stays_found[a number spread to two widths-c]",
+    ),
+    Mutant(
+        "graph/widths.py",
+        "    widths.settled()\n",
+        "",
+        "test_loose_cells.py::test_what_was_found_stays_found[a sum whose part is known later-reference]",
+    ),
+    Mutant(
+        "graph/trace.py",
+        "if states(function) != before:",
+        "if False:",
+        "test_advice.py::test_random_numbers_in_a_cell_are_noticed[numpy]",
+    ),
+    Mutant(
+        "plan/carry.py",
+        "if counts[index] > 1:",
+        "if counts[index] > 9:",
+        f"{FOUND}[a bias whose gradient is that of a state, which ends in a product-c]",
+    ),
+    Mutant(
+        "kernels/choose.py",
+        'backend == "c" or not c.unbuildable(call)',
+        'backend == "c" or True',
+        "test_fallback.py::test_auto_takes_the_reference_and_says_so_once",
+    ),
     Mutant(
         "graph/node.py",
         'SINGLE = ("alias", "products_t")',

@@ -9,13 +9,14 @@ from unittest import mock
 import torch
 
 from unrolled import ops
+from unrolled.ops import functions
 
 NAME = re.compile(r"\b([A-Za-z_]\w*?)(?:\((\d+)\))?('*)\[(t|t-1)\]")
 FIXED = re.compile(r"\b([A-Za-z_]\w*)\((\d+)\)(?![\w\[])")
 FUNCTIONS = {
     name: value
-    for name, value in vars(ops).items()
-    if inspect.isfunction(value) and value.__module__ == ops.__name__
+    for name, value in vars(functions).items()
+    if inspect.isfunction(value) and value.__module__ == functions.__name__
 }
 FUNCTIONS |= {
     "kron": torch.kron,
@@ -65,19 +66,25 @@ def _through(line: str, found: dict[str, object]) -> None:
             found[f"d{name}"] = found[f"d{name}"] + part
 
 
-def _less(a, b):
-    """A comparison that is printed as a number, 1 or 0."""
-    return torch.lt(torch.as_tensor(a), torch.as_tensor(b)).double()
+def _number(test):
+    return lambda a, b: test(torch.as_tensor(a), torch.as_tensor(b)).double()
 
 
-def _equal(a, b):
-    return torch.eq(torch.as_tensor(a), torch.as_tensor(b)).double()
+# A comparison is printed as a number, 1 or 0.
+COMPARED = {
+    f"__{name}__": _number(getattr(torch, test))
+    for name, test in (
+        *((n, n) for n in ("lt", "gt", "le", "ge", "eq", "ne")),
+        ("and", "logical_and"),
+        ("or", "logical_or"),
+    )
+}
 
 
 def evaluate(lines: list[str], values: dict[str, torch.Tensor | float]) -> dict[str, torch.Tensor]:
     """Every name that the printed lines bind, and those of `values`, which holds printed names too (h[t-1])."""
     found: dict[str, object] = {python(name): value for name, value in values.items()}
-    with mock.patch.multiple(torch.Tensor, __lt__=_less, __gt__=lambda a, b: _less(b, a), __eq__=_equal):
+    with mock.patch.multiple(torch.Tensor, **COMPARED):
         for line in lines:
             if line.startswith("d("):
                 _through(line, found)

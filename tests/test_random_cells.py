@@ -108,6 +108,10 @@ FOUND = {
         "def made(x, /, s0, s1, *, p0): return relu(p0 @ s1 + p0 @ s0), s1",
         {"s0": H, "s1": H},
     ),
+    "a bias whose gradient is that of a state, which ends in a product": (
+        "def made(x, /, s0, s1, *, p0, p1):\n v = p0 + s0\n return v, tanh(p1 @ v + s1)",
+        {"s0": ("O",), "s1": H},
+    ),
     "a function of a hyper-parameter before a product with the input": (
         "def made(x, /, s0, *, p0, a=0.75): return tanh(p0 @ (relu(a) * x) + s0)",
         {},

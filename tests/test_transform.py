@@ -408,7 +408,7 @@ def test_documented():
         (
             lambda: activations("lstm", tanh="rely"),
             "activations(lstm, tanh=rely): 'rely' is no activation. Give a function of the cell "
-            "language, or one of tanh, relu, sigmoid, softplus, sin, exp, identity.",
+            "language, or one of tanh, relu, sigmoid, softplus, sin, exp, elu, silu, gelu, identity.",
         ),
         (
             lambda: initialised("mgu", b_g=1),
@@ -416,7 +416,8 @@ def test_documented():
         ),
         (
             lambda: initialised("mgu", b_f=None),
-            "initialised(mgu, b_f=None): b_f=None is neither a number nor the name of an initialisation.",
+            "initialised(mgu, b_f=None): b_f=None is neither a number, nor the name of an initialisation, nor a "
+            "function that fills a tensor.",
         ),
     ),
 )

@@ -12,12 +12,16 @@ from .ops import absolute as absolute
 from .ops import activation as activation
 from .ops import bilinear as bilinear
 from .ops import block_diagonal as block_diagonal
+from .ops import clip as clip
 from .ops import concat as concat
 from .ops import cos as cos
 from .ops import cumax as cumax
 from .ops import cumsum as cumsum
+from .ops import elu as elu
+from .ops import erf as erf
 from .ops import exp as exp
 from .ops import floor as floor
+from .ops import gelu as gelu
 from .ops import held as held
 from .ops import largest as largest
 from .ops import layer_norm as layer_norm
@@ -28,7 +32,10 @@ from .ops import mean as mean
 from .ops import minimum as minimum
 from .ops import norm as norm
 from .ops import relu as relu
+from .ops import round as round
 from .ops import sigmoid as sigmoid
+from .ops import sign as sign
+from .ops import silu as silu
 from .ops import sin as sin
 from .ops import softmax as softmax
 from .ops import softmax_columns as softmax_columns
@@ -110,6 +117,80 @@ _LATER = {
     ),
 }
 _FLOORS = ("cells", "transform")
+
+
+# What `from unrolled import *` brings.
+__all__ = [
+    "absolute",
+    "activation",
+    "activations",
+    "bilinear",
+    "block_diagonal",
+    "Cell",
+    "cell",
+    "cell_from_latex",
+    "cells",
+    "CharLM",
+    "clip",
+    "concat",
+    "cos",
+    "cumax",
+    "cumsum",
+    "elu",
+    "erf",
+    "exp",
+    "find",
+    "floor",
+    "from_torchrecurrent",
+    "gelu",
+    "gradient_flow",
+    "GRU",
+    "held",
+    "initialised",
+    "LanguageModel",
+    "largest",
+    "layer_norm",
+    "log",
+    "LSTM",
+    "matrix_exp",
+    "maximum",
+    "mean",
+    "minimum",
+    "multiplicative",
+    "Net",
+    "norm",
+    "open_run",
+    "python_from_latex",
+    "Recipe",
+    "Recurrent",
+    "recurrent_dropout",
+    "relu",
+    "replace",
+    "resettable",
+    "residual",
+    "resume",
+    "RNN",
+    "round",
+    "sigmoid",
+    "sign",
+    "silu",
+    "sin",
+    "softmax",
+    "softmax_columns",
+    "softplus",
+    "sqrt",
+    "Stacked",
+    "step",
+    "tanh",
+    "total",
+    "train",
+    "transform",
+    "watch",
+    "weight_drop",
+    "where",
+    "worked",
+    "zoneout",
+]
 
 
 def __getattr__(name: str):

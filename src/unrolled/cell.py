@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
 from .errors import CellError, UsageError
+from .graph.declared import check_names, check_start, signature_of
 from .graph.interpret import interpret
 from .graph.json import graph_to_json
 from .graph.node import Dim, Graph, Shape
 from .graph.replay import Draft
-from .graph.trace import signature_of, trace
+from .graph.trace import trace
 from .noise import Noise
 from .references import bibtex, citations
 from .stored import stored_cell
@@ -21,7 +22,7 @@ from .views.equations import card
 from .views.latex import latex
 from .views.picture import picture
 
-Initial = float | str  # a constant, or the name of an initialisation
+Initial = float | str | Callable  # a constant, the name of an initialisation, or a function that fills a tensor
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,7 +33,7 @@ class Cell:
     shapes      widths that use cannot tell, e.g. {"beta": (), "W_h": ("depth", "H", "H"), "y": ("O",)}
     start       a state's first value where it is not zero
     fixed       parameters that are not trained
-    init        initial values: a number, or the name of an initialisation
+    init        initial values: a number, the name of an initialisation, or a function that fills a tensor
     cite        keys of the papers
     values      hyper-parameters that differ from the function's defaults
     widths      widths besides I and H, e.g. {"O": 10}
@@ -61,8 +62,12 @@ class Cell:
         if self.stored is not None:
             return self.stored
         numbers = {k: v for k, v in self.hyper.items() if isinstance(v, int)}
-        declared = {name: tuple(str(numbers.get(d, d)) for d in shape) for name, shape in self.shapes.items()}
-        return replace(trace(self.function, declared, dict(self.values)), name=self.name)
+        declared = {name: tuple(str(numbers.get(d, d)) for d in _listed(s)) for name, s in self.shapes.items()}
+        graph = replace(trace(self.function, declared, dict(self.values)), name=self.name)
+        check_start(self.name, self.start, graph.states)
+        check_names(self.name, "fixed", self.fixed, graph.parameters, "parameter")
+        check_names(self.name, "init", self.init, graph.parameters, "parameter")
+        return graph
 
     @property
     def inputs(self) -> tuple[str, ...]:
@@ -205,13 +210,14 @@ class Cell:
         )
 
     def to_json(self) -> dict:
-        """The cell as plain data; `Cell.from_json` needs nothing else and runs no code."""
+        """The cell as plain data; `Cell.from_json` needs nothing else and runs no code. First values that are functions are
+        left out: whoever stores a cell stores its weights."""
         return {
             "name": self.name,
             "graph": graph_to_json(self.graph),
             "start": dict(self.start),
             "fixed": list(self.fixed),
-            "init": dict(self.init),
+            "init": {name: value for name, value in self.init.items() if not callable(value)},
             "cite": list(self.cite),
             "doc": self.doc,
             "family": self.family,
@@ -233,7 +239,8 @@ class Cell:
         return self  # nothing in it changes
 
     def __reduce__(self):
-        return Cell.from_json, (self.to_json(),)
+        functions = {name: value for name, value in self.init.items() if callable(value)}
+        return _unpickled, (self.to_json(), functions)
 
     def __str__(self) -> str:
         """The equations, parameters, counts and papers, on one page."""
@@ -253,6 +260,16 @@ class Cell:
     def __repr__(self) -> str:
         given = ", ".join(f"{k}={v}" for k, v in {**self.values, **self.widths}.items())
         return f"<cell {self.name}{f' using {given}' if given else ''}: {self.doc.splitlines()[0] if self.doc else ''}>"
+
+
+def _unpickled(data: dict, functions: dict[str, Callable]) -> Cell:
+    made = Cell.from_json(data)
+    return replace(made, init={**made.init, **functions}) if functions else made
+
+
+def _listed(names: str | Sequence) -> tuple:
+    """One name, or several."""
+    return (names,) if isinstance(names, str) else tuple(names)
 
 
 def _like(cell_name: str, name: str, default: object, value: object) -> object:
@@ -276,7 +293,7 @@ def cell(
     cite: str | tuple[str, ...] = (),
     shapes: Mapping[str, Shape] | None = None,
     start: Mapping[str, float] | None = None,
-    fixed: tuple[str, ...] = (),
+    fixed: str | tuple[str, ...] = (),
     init: Mapping[str, Initial] | None = None,
     family: str = "",
     year: int | None = None,
@@ -300,9 +317,9 @@ def cell(
             function,
             shapes or {},
             start or {},
-            fixed,
+            _listed(fixed),
             init or {},
-            (cite,) if isinstance(cite, str) else tuple(cite),
+            _listed(cite),
             doc,
             family,
             year,

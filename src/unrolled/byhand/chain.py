@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
+from ..errors import UsageError
 from .numbers import Array
 from .program import Edge, Program
 
@@ -34,7 +35,7 @@ class Chains:
         self.program = program
         self.values = program.values()
         self.formulas, edges = program.formulas()
-        self.edges = [replace(e, value=e.slope.value(self.values)) for e in edges]
+        self.edges = [replace(e, value=self._slope(e)) for e in edges]
         self.users: dict[int, list[Edge]] = {}
         self.parts: dict[int, list[Edge]] = {}
         for edge in self.edges:
@@ -42,6 +43,16 @@ class Chains:
             self.parts.setdefault(edge.user, []).append(edge)
         self.moved = self._moved()
         self.whole = {} if program.loss is None else self.gradients({program.loss: 1.0})
+
+    def _slope(self, edge: Edge) -> float:
+        try:
+            return edge.slope.value(self.values)
+        except (ArithmeticError, ValueError):
+            user, of = (self.program.labels[i] for i in (edge.user, edge.of))
+            raise UsageError(
+                f"the slope of {user} by {of} has no finite value where {of} is {self.values[edge.of]:g}: "
+                f"{edge.slope.numbers(self.values)}. Give it other numbers."
+            ) from None
 
     def _moved(self) -> set[int]:
         """Numbers that rest on a parameter or on a first state: who has nothing to learn needs no gradient."""

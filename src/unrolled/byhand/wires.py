@@ -109,7 +109,7 @@ def _backward(nodes: list[Node], root: int, given: Mapping[int, float], labels, 
     """Every edge's share, by the primitives' own rules."""
     values: list[float] = []
     for node in nodes:
-        values.append(given[node.index] if node.index in given else result(node, values))
+        values.append(given[node.index] if node.index in given else _worked(node, values))
     gradients, back = {root: 1.0}, {}
     for index in reversed(needed(nodes, [root])):
         node = nodes[index]
@@ -122,6 +122,18 @@ def _backward(nodes: list[Node], root: int, given: Mapping[int, float], labels, 
     return Wires(nodes, values, labels, kinds, root, gradients, back)
 
 
+def _worked(node: Node, values) -> float:
+    """A number of the picture. Raises UsageError where it has no finite value, as e^765 has none in an opened sigmoid."""
+    try:
+        return result(node, values)
+    except (ArithmeticError, ValueError):
+        arguments = ", ".join(f"{values[a]:g}" for a in node.args)
+        raise UsageError(
+            f"{node.op}({arguments}) has no finite value, so that this picture cannot be drawn. Leave what it is part of "
+            "closed, or give it other numbers."
+        ) from None
+
+
 def _local(node: Node, values: Sequence[float]) -> list[float]:
     """d node / d argument, for each argument by itself."""
     builder = Builder()
@@ -131,5 +143,5 @@ def _local(node: Node, values: Sequence[float]) -> list[float]:
     known: dict[int, float] = {a.index: values[i] for a, i in zip(args, node.args)}
     for inner in builder.nodes:
         if inner.index not in known:
-            known[inner.index] = result(inner, known)
+            known[inner.index] = _worked(inner, known)
     return [known[found.of[a.index]] if a.index in found.of else 0.0 for a in args]

@@ -10,9 +10,11 @@ import math
 import re
 from collections.abc import Callable, Container, Iterable, Sequence
 from dataclasses import dataclass, field
+from numbers import Real
 
-from ..errors import ShapeError, quote
+from ..errors import Never, ShapeError, quote
 from ..ops import LEAVES, OPS, Symbol
+from .chance import TENSOR
 
 Dim = str  # "H", "I", "3", "H+I", "H/4", "A*B"
 Shape = tuple[Dim, ...]  # () a number, (H,) a vector, (H, I) a matrix
@@ -168,8 +170,14 @@ class Builder:
         return self.add(op, [self.symbol(a).index for a in args])
 
     def symbol(self, value) -> Symbol:
+        """A value as a node: a plain number becomes a constant."""
         if isinstance(value, Symbol):
             return value
+        if not isinstance(value, Real):
+            what = f"a {type(value).__name__} stands in an equation"
+            if hasattr(value, "__float__"):
+                raise Never(f"{what}, {TENSOR}")
+            raise Never(f"{what}, {value!r}, where a value or a number is due")
         return self.leaf("constant", float(value), ())
 
     def part(self, whole: Symbol, parts: tuple[Symbol, ...], k: int) -> Symbol:
@@ -185,11 +193,11 @@ class Builder:
         return Symbol(self, index)
 
     def _add(self, op, args, value, shape) -> Symbol:
-        key = (op, args, repr(value))
+        shape = shape if shape is not None else self._shape(op, args)
+        key = same_value(op, args, value, shape)
         if op not in SINGLE and key in self.seen:
             return Symbol(self, self.seen[key])
         index = len(self.nodes)
-        shape = shape if shape is not None else self._shape(op, args)
         self.nodes.append(Node(index, op, args, value, shape))
         self.seen[key] = index
         if self.on_new:
@@ -228,6 +236,11 @@ def result_shape(rule: str, shapes: list[Shape]) -> Shape:
     if rule == "blocks":
         return times(*shapes[0][:2]), times(shapes[0][0], shapes[0][2])
     return max(shapes, key=len, default=())
+
+
+def same_value(op: str, args: tuple[int, ...], value: object, shape: Shape | None) -> tuple:
+    """What two nodes agree in that are one: a leaf is its name; the same number spread over two widths is two vectors."""
+    return op, args, repr(value), None if op in LEAVES else shape
 
 
 SINGLE = ("alias", "products_t")  # never merged: an equation of its own; a product that is added to one place

@@ -7,15 +7,14 @@ follow from use as they do for an author's function.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from ..errors import CellError
-from ..ops import OPS, Symbol, on_numbers
+from ..ops import Symbol
 from .check import excess
 from .node import Builder, Graph, Node, Shape, Statement, needed
-from .simplify import Simplifying
+from .simplify import Simplifying, folded
 from .widths import infer
 
 Change = Callable[[Node], "Symbol | None"]
@@ -115,7 +114,7 @@ class Draft:
         if node.value is not None:
             return self.builder.add(node.op, [a.index for a in args], node.value)
         numbers = [self.constant(a) for a in args]
-        result = 0.0 if node.op in ("product", "bilinear") and 0.0 in numbers else _folded(node.op, numbers)
+        result = 0.0 if node.op in ("product", "bilinear") and 0.0 in numbers else folded(node.op, numbers)
         return self.builder.apply(node.op, tuple(args)) if result is None else self.symbol(result)
 
     def constant(self, symbol: Symbol) -> float | None:
@@ -239,20 +238,6 @@ class Draft:
 
 
 NAMED = ("input", "state", "parameter")
-FOLDED = tuple(
-    name for name, op in OPS.items() if op.shape == "same" and name not in ("alias", "where", "held")
-)
-
-
-def _folded(op: str, numbers: list[float | None]) -> float | None:
-    """The primitive's value on plain numbers, where all are, and it is finite."""
-    if op not in FOLDED or None in numbers:
-        return None
-    try:
-        result = float(on_numbers(op, tuple(numbers)))
-    except (ArithmeticError, ValueError):  # 1 / 0, the logarithm of a negative number
-        return None
-    return result if math.isfinite(result) else None
 
 
 def _behind(nodes: Sequence[Node], output: int, new_states: dict[str, int], also: Sequence[str]) -> set[str]:

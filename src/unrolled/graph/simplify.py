@@ -2,8 +2,25 @@
 
 from __future__ import annotations
 
-from ..ops import OPS, Symbol
+import math
+
+from ..ops import OPS, Symbol, on_numbers
 from .node import Builder, Graph, Node
+
+FOLDED = tuple(
+    name for name, op in OPS.items() if op.shape == "same" and name not in ("alias", "where", "held")
+)
+
+
+def folded(op: str, numbers: list[float | None]) -> float | None:
+    """The primitive's value on plain numbers, where all are, and it is finite."""
+    if op not in FOLDED or None in numbers:
+        return None
+    try:
+        result = float(on_numbers(op, tuple(numbers)))
+    except (ArithmeticError, ValueError):  # 1 / 0, the logarithm of a negative number
+        return None
+    return result if math.isfinite(result) else None
 
 
 def simple(builder: Builder, op: str, args: tuple) -> Symbol:
@@ -13,6 +30,10 @@ def simple(builder: Builder, op: str, args: tuple) -> Symbol:
     """
     symbols = [builder.symbol(a) for a in args]
     numbers = [_number(builder, s) for s in symbols]
+    if symbols and (value := folded(op, numbers)) is not None:
+        return builder.symbol(value)
+    if op == "where" and numbers[0] is not None:
+        return symbols[1 if numbers[0] else 2]
     if op == "mul" and 1.0 in numbers[:2]:
         return symbols[1 - numbers.index(1.0)]
     if op == "mul" and 0.0 in numbers[:2]:
@@ -107,4 +128,4 @@ def _split(builder: Builder, matrix: int, joined: Node) -> Symbol:
     return result
 
 
-__all__ = ["OPS", "Simplifying", "simple", "split_concatenations"]
+__all__ = ["OPS", "Simplifying", "folded", "simple", "split_concatenations"]

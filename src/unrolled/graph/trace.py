@@ -10,31 +10,21 @@ from __future__ import annotations
 import inspect
 import io
 import linecache
+import re
 import sys
 import tokenize
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from types import FrameType
 
 from ..errors import CellError, Never, UnrolledError, quote
 from ..ops import Symbol
+from ..ops.advice import instead_of, instead_of_name
+from .chance import DRAWN, states
 from .check import excess
+from .declared import Declared, Signature, signature_of, with_shapes
 from .node import Builder, Graph, Statement
-from .widths import Declared, infer
-
-
-@dataclass(frozen=True)
-class Signature:
-    """What a cell function's arguments are: inputs / states, *, parameters, hyper-parameters with their values.
-
-    `past` is the name behind a star, `*past`, that stands for more states; `trace` adds them to `states`.
-    """
-
-    inputs: tuple[str, ...]
-    states: tuple[str, ...]
-    parameters: tuple[str, ...]
-    hyper: dict[str, object]
-    past: str | None = None
+from .widths import infer
 
 
 @dataclass
@@ -87,94 +77,20 @@ class Watch:
         return self.builder.nodes[index].is_leaf or any(s.index == index for s in self.statements)
 
 
-def signature_of(function: Callable, values: dict[str, object]) -> Signature:
-    """Inputs stand before `/` (else the first argument is the input), then states; keywords are parameters, and those
-    with a default hyper-parameters, overridden by `values`."""
-    inputs, states, parameters, hyper, past = [], [], [], {}, None
-    listed = inspect.signature(function).parameters.values()
-    slash = any(p.kind is p.POSITIONAL_ONLY for p in listed)
-    for p in listed:
-        if p.kind is p.VAR_KEYWORD:
-            raise CellError(
-                f"CellError in {function.__name__}: **{p.name} is not possible in a cell; name each parameter "
-                "after a single `*`"
-            )
-        if p.kind is p.VAR_POSITIONAL:
-            past = p.name
-        elif p.kind is p.KEYWORD_ONLY:
-            if p.default is p.empty:
-                parameters.append(p.name)
-            else:
-                hyper[p.name] = values.get(p.name, p.default)
-        elif p.kind is p.POSITIONAL_ONLY or (not slash and not inputs):
-            inputs.append(p.name)
-        else:
-            states.append(p.name)
-    if not inputs:
-        raise CellError(
-            f"CellError in {function.__name__}: the first argument is the input, e.g. "
-            f"def {function.__name__}(x, h, *, W, U, b)"
-        )
-    return Signature(tuple(inputs), tuple(states), tuple(parameters), hyper, past)
-
-
-def _divided(signature: Signature, declared: Declared, function: Callable) -> Declared:
-    """The declared shapes with numbers for the settings that divide a width: "H/heads" becomes "H/4"."""
-
-    def number(dim: str) -> str:
-        whole, slash, divisor = dim.partition("/")
-        value = signature.hyper.get(divisor, int(divisor) if divisor.isdigit() else None)
-        if slash and (not isinstance(value, int) or value < 1):
-            raise CellError(
-                f"CellError in {function.__name__}: shapes has a width {dim}, and {divisor} is "
-                f"{'no setting' if value is None else value}. What divides a width is a keyword with a whole "
-                f"number, at least 1, such as {divisor if divisor.isidentifier() else 'heads'}=4"
-            )
-        return f"{whole}/{value}" if slash and value != 1 else whole
-
-    return {name: tuple(number(dim) for dim in shape) for name, shape in declared.items()}
-
-
-def _with_past(signature: Signature, declared: Declared, function: Callable) -> tuple[Signature, Declared]:
-    """`*past` as the states past_1, past_2, ...: their number and their shape are declared, {"past": ("5", "H")}."""
-    past = signature.past
-    if past is None:
-        return signature, declared
-
-    def wrong(message: str):
-        raise CellError(f"CellError in {function.__name__}: {message}")
-
-    count, *shape = declared.get(past) or (None,)
-    if count is None:
-        wrong(
-            f"*{past} stands for as many states as a whole number says, and none is named. Write @cell(shapes={{{past!r}: "
-            f"('delay', 'H')}}) and delay=5 among the keywords; parameters are named one by one after a single `*`"
-        )
-    if not count.isdigit() or int(count) < 1:
-        wrong(
-            f"shapes says that *{past} is {count} states. Their number is at least 1 and comes from a keyword with a whole "
-            f"number, such as delay=5: shapes={{{past!r}: ('delay', 'H')}}"
-        )
-    names = tuple(f"{past}_{k}" for k in range(1, int(count) + 1))
-    others = {name: s for name, s in declared.items() if name != past}
-    return replace(signature, states=(*signature.states, *names)), {
-        **dict.fromkeys(names, tuple(shape)),
-        **others,
-    }
-
-
 def trace(function: Callable, declared: Declared, values: dict[str, object] | None = None) -> Graph:
     """The graph of `function`. `declared` holds the shapes that use cannot tell, `values` overrides hyper-parameters.
 
     Raises CellError, quoting the author's line, where the equations are wrong.
     """
-    signature = signature_of(function, values or {})
-    signature, declared = _with_past(signature, _divided(signature, declared, function), function)
+    signature, declared = with_shapes(signature_of(function, values or {}), declared, function.__name__)
     builder = Builder()
     watch = Watch(function, builder)
     given = _leaves(builder, signature, declared)
     builder.on_new = watch.note_place
-    result = _run(function, signature, given, watch)
+    before = states(function)
+    result = _run(function, given, watch)
+    if states(function) != before:
+        raise CellError(quote(function.__name__, None, None, None, DRAWN))
     output, new_states = _results(function, signature, result, watch)
     statements = _with_comments(function, watch.statements)
     hyper = tuple((k, float(v)) for k, v in signature.hyper.items() if isinstance(v, float))
@@ -206,7 +122,7 @@ def _leaves(builder: Builder, signature: Signature, declared: Declared) -> tuple
     return positional, keywords
 
 
-def _run(function, signature, given, watch: Watch):
+def _run(function, given, watch: Watch):
     positional, keywords = given
     before = sys.gettrace()
     sys.settrace(watch)
@@ -237,9 +153,12 @@ def _complaint(function: Callable, error: Exception) -> str:
         place = place.tb_next
     message = str(error)
     if isinstance(error, NameError):
-        message += ". Parameters stand after `*` in the signature; functions are imported from unrolled."
+        message += f". {instead_of_name(error.name or '')}"
     if isinstance(error, TypeError) and "Symbol" in message:
-        message += ". Inside a cell use the functions of unrolled, e.g. tanh(v) for torch.tanh(v)"
+        called = re.search(
+            r"^(\w+)\(\)|callable (\w+) method", message
+        )  # tanh(): argument 'input' must be Tensor, ...
+        message += f". Inside a cell {instead_of(called[1] or called[2] if called else '')}"
     if found is None:
         return quote(function.__name__, None, None, None, message)
     positions = list(found.tb_frame.f_code.co_positions())[found.tb_lasti // 2]

@@ -10,10 +10,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from ..errors import CellError, quote
-from ..ops import OPS
-from .node import Clash, Graph, Node, Shape, needed, times
+from ..ops import CONDITIONS, OPS
+from .declared import Declared
+from .node import Clash, Graph, Node, needed, times
 
-Declared = dict[str, Shape]
 Place = Callable[[int], tuple]  # node -> (line, text, column)
 
 
@@ -25,6 +25,7 @@ class Widths:
     letters: list[str | None] = field(default_factory=list)
     sums: dict[int, tuple[int, ...]] = field(default_factory=dict)
     clashes: list[tuple[str, str, int, int, int]] = field(default_factory=list)
+    later: list[tuple[tuple[int, ...], tuple[int, ...], int, int, int]] = field(default_factory=list)
 
     def new(self, letter: str | None = None) -> int:
         self.up.append(len(self.up))
@@ -45,10 +46,29 @@ class Widths:
         left, right = self.letter(a), self.letter(b)
         if left and right and left != right:
             self.clashes.append((left, right, *where))
+        elif a in self.sums or b in self.sums:  # of parts that may not be known yet
+            self.later.append((self.parts(a), self.parts(b), *where))
+        if self.within(a, b) or self.within(b, a):
+            return
         keep, drop = (b, a) if right == "H" or not left else (a, b)
         self.up[drop] = keep
         if drop in self.sums:
             self.sums.setdefault(keep, self.sums[drop])
+
+    def parts(self, d: int) -> tuple[int, ...]:
+        """The widths that a width is the sum of; itself where it is none."""
+        return self.sums.get(d, (d,)) if self.letters[d] is None else (d,)
+
+    def within(self, d: int, whole: int) -> bool:
+        """Whether `whole` is a sum that d is part of, so that they cannot be one."""
+        return any(self.find(p) == d or self.within(d, self.find(p)) for p in self.sums.get(whole, ()))
+
+    def settled(self) -> None:
+        """The clashes of sums that were met before all of their parts were known."""
+        for left, right, *where in self.later:
+            pair = tuple("+".join(self.resolved(p) for p in side) for side in (left, right))
+            if pair[0] != pair[1]:
+                self.clashes.append((*pair, *where))
 
     def letter(self, d: int) -> str | None:
         d = self.find(d)
@@ -73,21 +93,38 @@ def infer(graph: Graph, declared: Declared, place: Place) -> Graph:
         shapes.append(
             _leaf_shape(node, widths, ranks, declared, graph)
             if node.is_leaf
-            else _shape(node, shapes, widths, graph, place)
+            else _shape(node, shapes, widths, graph, place, declared)
         )
-    for state, new in zip(graph.states, graph.new_states):
-        leaf = graph.leaf("state", state)
-        if len(shapes[new]) == len(shapes[leaf.index]) == 1:
-            widths.same(shapes[leaf.index][0], shapes[new][0], (new, leaf.index, new))
-        elif shapes[new] and not shapes[leaf.index]:
-            raise CellError(
-                quote(
-                    graph.name, *place(new), f"the state {state} is declared a number and returned as a vector"
-                )
-            )
+    _fit_states(graph, shapes, widths, declared, place)
+    widths.settled()
     nodes = tuple(_known(n, s, shapes, widths) for n, s in zip(graph.nodes, shapes))
     clashes = tuple(_clash(graph, nodes, c, place) for c in widths.clashes)
     return replace(graph, nodes=nodes, clashes=clashes)
+
+
+def _fit_states(graph: Graph, shapes: list, widths: Widths, declared: Declared, place: Place) -> None:
+    """A state's new value has its shape, and what comes out is a number or a vector."""
+    for state, new in zip(graph.states, graph.new_states):
+        leaf = graph.leaf("state", state).index
+        if len(shapes[new]) == len(shapes[leaf]) == 1:
+            widths.same(shapes[leaf][0], shapes[new][0], (new, leaf, new))
+        elif len(shapes[new]) != len(shapes[leaf]) or len(shapes[new]) > 1:
+            said = "is declared" if state in declared else "is, for nothing is declared,"
+            remedy = {
+                0: f"Declare it a number: @cell(shapes={{{state!r}: ()}}), or return a vector",
+                1: f"Take that out of shapes, so that {state} is a vector, or return a number",
+            }.get(len(shapes[new]), "Multiply it with a vector by @")
+            message = (
+                f"the state {state} {said} a {_kind(shapes[leaf])}, and its new value {_called(graph, new)} is a "
+                f"{_kind(shapes[new])}. {remedy}"
+            )
+            raise CellError(quote(graph.name, *place(new), message))
+    if len(shapes[graph.output]) > 1:
+        message = (
+            f"the output {_called(graph, graph.output)} is a {_kind(shapes[graph.output])}, and a cell puts out a "
+            "vector. Multiply it with a vector by @"
+        )
+        raise CellError(quote(graph.name, *place(graph.output), message))
 
 
 def _known(node: Node, shape: tuple[int, ...], shapes: list, widths: Widths) -> Node:
@@ -128,7 +165,9 @@ def _leaf_shape(node: Node, widths: Widths, ranks, declared: Declared, graph: Gr
     return tuple(widths.new() for _ in range(ranks.get(node.index, 1)))
 
 
-def _shape(node: Node, shapes: list, widths: Widths, graph: Graph, place: Place) -> tuple[int, ...]:
+def _shape(
+    node: Node, shapes: list, widths: Widths, graph: Graph, place: Place, declared: Declared
+) -> tuple[int, ...]:
     given = [shapes[a] for a in node.args]
     rule = OPS[node.op].shape
 
@@ -138,12 +177,7 @@ def _shape(node: Node, shapes: list, widths: Widths, graph: Graph, place: Place)
     if rule in ("product", "product_t"):
         matrix, vector = given if rule == "product" else (given[0][::-1], given[1])
         if len(matrix) != 2:
-            left, right = (_called(graph, a) for a in node.args)
-            remedy = (
-                f"Python reads a @ b @ v from the left: write {left.replace(' @ ', ' @ (', 1)} @ {right})"
-                if graph.nodes[node.args[0]].op == "product"
-                else f"Write the weight first: {right if len(vector) == 2 else 'W'} @ {left}"
-            )
+            left, remedy = _called(graph, node.args[0]), _product_remedy(graph, node, given, declared)
             wrong(f"{left} stands left of @ and is no matrix. {remedy}")
         if len(vector) != 1:
             wrong(
@@ -162,9 +196,13 @@ def _shape(node: Node, shapes: list, widths: Widths, graph: Graph, place: Place)
     if rule == "index":
         if len(given[0]) < 2:
             name = _called(graph, node.args[0])
+            remedy = (
+                f"If {name} is a stack, say so: @cell(shapes={{{name!r}: ('2', 'H', 'H')}})"
+                if graph.nodes[node.args[0]].op == "parameter"
+                else f"For one unit multiply with a fixed vector that is 1 there and 0 elsewhere: total(e * {name})"
+            )
             wrong(
-                f"{name} is a {_kind(given[0])} and [{node.value}] picks one layer of a stack of weights. If {name} is a stack, say so: "
-                f"@cell(shapes={{{name!r}: ('depth', 'H', 'H')}})"
+                f"{name} is a {_kind(given[0])} and [{node.value}] picks one layer of a stack of weights. {remedy}"
             )
         return given[0][1:]
     if rule in ("scalar", "along"):
@@ -179,6 +217,21 @@ def _shape(node: Node, shapes: list, widths: Widths, graph: Graph, place: Place)
     if OPS[node.op].once:
         return _of_parameters(node, given[0], widths, wrong, graph)
     return _elementwise(node, given, widths, wrong, graph)
+
+
+def _product_remedy(graph: Graph, node: Node, given: list, declared: Declared) -> str:
+    """What to write for `left @ right` where left is no matrix."""
+    weight, rank = graph.nodes[node.args[1]], len(given[0])
+    left, right = (_called(graph, a) for a in node.args)
+    if rank == 0:
+        return f"A number multiplies by *: {left} * {right}"
+    if rank > 2:
+        return f"Pick one matrix of the stack: {left}[0] @ {right}"
+    if graph.nodes[node.args[0]].op == "product":
+        return f"Python reads a @ b @ v from the left: write {left.replace(' @ ', ' @ (', 1)} @ {right})"
+    if weight.op == "parameter" and len(declared.get(weight.value, "WU")) == 2:
+        return f"Write the weight first: {right} @ {left}"
+    return f"The product of two vectors is total({left} * {right})"
 
 
 def _bilinear(node: Node, given: list, widths: Widths, wrong, graph: Graph) -> tuple[int, ...]:
@@ -223,6 +276,14 @@ def _of_parameters(node: Node, given: tuple[int, ...], widths: Widths, wrong, gr
 
 
 def _elementwise(node, given, widths: Widths, wrong, graph: Graph) -> tuple[int, ...]:
+    if node.op in ("both", "either"):
+        odd = next((a for a in node.args if not _is_condition(graph, a)), None)
+        if odd is not None:
+            sign = OPS[node.op].text[4]
+            wrong(
+                f"{_called(graph, odd)} stands beside {sign} and is no condition. {sign} binds tighter than a comparison: "
+                f"write (a < b) {sign} (c < d)"
+            )
     wide = [(s, a) for s, a in zip(given, node.args) if s]
     for (left, a), (right, b) in zip(wide, wide[1:]):
         if len(left) != len(right):
@@ -233,6 +294,12 @@ def _elementwise(node, given, widths: Widths, wrong, graph: Graph) -> tuple[int,
         for d, e in zip(left, right):
             widths.same(d, e, (node.index, a, b))
     return wide[0][0] if wide else ()
+
+
+def _is_condition(graph: Graph, index: int) -> bool:
+    """Whether a node is a comparison or made of such, so that & and | mean on tensors what they mean here."""
+    node = graph.nodes[index]
+    return _is_condition(graph, node.args[0]) if node.op == "alias" else node.op in (*CONDITIONS, "constant")
 
 
 OF_A_VECTOR = {

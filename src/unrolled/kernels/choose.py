@@ -22,7 +22,7 @@ def chosen(call: Call, backend: str) -> Callable:
 
     obstacle = c.obstacle(call)
     if obstacle is None:
-        return c.run
+        return c.run if backend == "c" or not c.unbuildable(call) else run_reference
     if backend == "c":
         raise NotYet(
             f"the c backend cannot run {call.plan.graph.name} here: {obstacle}. "
@@ -49,9 +49,10 @@ def fastest(ways: Mapping[str, Callable[[], object]], *key: object):
 def generator(calls: tuple[Call, ...], head: Tensor, bias: Tensor, half: bool) -> Callable | None:
     """Makes a generator of text, kernels/c/generate.py, from (tokens, seeds, rule); None where no backend has one."""
     from .c import generate as c
+    from .c.run import unbuildable
 
     model = c.Model(calls, head, bias, half)
-    return None if c.why_not(model) else partial(c.Generator, model)
+    return None if c.why_not(model) or any(map(unbuildable, calls)) else partial(c.Generator, model)
 
 
 def run_reference(call: Call):

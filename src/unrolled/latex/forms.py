@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from .lines import separated
 from .tokens import Token
-from .tree import Tree
+from .tree import CONDITIONS, Tree
 
 SPECIAL = (
     "\\frac",
@@ -94,14 +94,13 @@ class Forms:
         if [t.text for t in self.parser.group()] != ["1"]:
             raise self.wrong(token.at, "\\mathbb writes \\mathbb{1}[a > b] only: 1 where it holds, else 0.")
         tree = self.parser.factor(None)
-        if tree.op != "less":
+        if tree.op not in CONDITIONS:
             raise self.wrong(
                 tree.at, "\\mathbb{1} asks whether something holds. Write [a > b] or [a < b] behind it."
             )
-        zero = tree.args[0]
-        return (
-            Tree("call", tree.args[1:], "step", token.at) if zero.op == "number" and zero.value == 0 else tree
-        )
+        sides = {"less": tree.args, "greater": tree.args[::-1]}.get(tree.op)
+        zero = sides is not None and sides[0].op == "number" and sides[0].value == 0
+        return Tree("call", sides[1:], "step", token.at) if zero else tree
 
     def environment(self, token: Token) -> Tree:
         inside = self.parser.until("\\end")
@@ -128,10 +127,9 @@ class Forms:
             )
         chosen, other = (self.parser.inner(p[0], token.at) for p in parts)
         asked = [t for t in parts[0][1] if t.kind != "word" or t.text not in ("if", "for", "when")]
-        if len(asked) > 2 and [t.text for t in asked[-2:]] == ["\\neq", "0"]:
-            condition = self.parser.inner(asked[:-2], token.at)
-        else:
-            condition = self.parser.inner(asked, token.at)
+        condition = self.parser.inner(asked, token.at)
+        if condition.op == "unequal" and condition.args[1].op == "number" and condition.args[1].value == 0:
+            condition = condition.args[0]
         return Tree("cases", (condition, chosen, other), at=token.at)
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from .roles import Roles
 from .tokens import Source
-from .tree import Name, Tree
+from .tree import CONDITIONS, Name, Tree
 
 NUMBER, VECTOR, MATRIX = 0, 1, 2
 WHOLE = ("total", "norm", "mean")  # one number of a vector
@@ -177,7 +177,7 @@ class Kinds:
             elif name in self.fixed:
                 self.push(self.fixed[name], kind)
         elif (
-            tree.op not in ("concat", "cases", "less")
+            tree.op not in ("concat", "cases", *CONDITIONS)
             and (kind == MATRIX or self.kind(tree) < kind)
             and tree.value not in WHOLE
         ):

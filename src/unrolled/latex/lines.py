@@ -82,7 +82,7 @@ def _pieces(source: Source, tokens: list[Token]) -> list[list[tuple[Token, int]]
     ended = False  # a line has ended since the last bracket was opened
     for k, token in enumerate(tokens):
         following = tokens[k + 1].text if k + 1 < len(tokens) else ""
-        if token.text == "=" and opened and ended:
+        if token.text == "=" and opened and ended and "\\begin" not in [t.text for t in opened]:
             raise _never_closed(source, opened[-1])
         if token.kind == "line" or token.text in BREAKS:
             ended = ended or bool(opened)

@@ -3,13 +3,14 @@ r"""Tokens become expressions: sums of chains of factors as they stand; what a f
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from .forms import SPECIAL, Forms
 from .lines import BRACKETS, Line, lines_of, separated
 from .scripts import ACCENTS, Script, script_of
 from .tokens import FUNCTIONS, Source, Token, tokens_of
-from .tree import BEFORE, GREEK, NOW, Equation, Name, Tree
+from .tree import AND, BEFORE, CONDITIONS, GREEK, NOW, OR, RELATION, Equation, Name, Tree
 
 SIGNS = {
     "*": "*",
@@ -33,7 +34,7 @@ ALSO_NAMES = (
     "log",
 )  # \mathrm{mean} without brackets is a name
 END = Token("end", "", -1)
-MANY = {"maximum": 2, "minimum": 2}
+MANY = {"maximum": 2, "minimum": 2, "clip": 3}
 
 
 def equations_of(source: Source) -> list[Equation]:
@@ -101,20 +102,32 @@ class Parser:
         """The expression that all tokens make."""
         if not self.tokens:
             raise self.source.wrong(self.before, "nothing stands right of this =. Write what the value is.")
-        tree = self.compared()
+        tree = self.joined("either", OR, lambda: self.joined("both", AND, self.compared))
         if self.next.kind != "end":
             raise self.wrong(
                 self.next, f"{self.next.text} cannot stand here. Take it out, or write what it is to do."
             )
         return tree
 
+    def joined(self, op: str, signs: tuple[str, ...], side: Callable[[], Tree]) -> Tree:
+        """Conditions with `and` or `or` between them."""
+        left = side()
+        while self.next.text in signs:
+            sign = self.take()
+            right = side()
+            odd = next((t for t in (left, right) if t.op not in CONDITIONS), None)
+            if odd is not None:
+                raise self.source.wrong(
+                    odd.at, f"{sign.text} stands between conditions. Write a < b {sign.text} c < d."
+                )
+            left = Tree(op, (left, right), at=left.at)
+        return left
+
     def compared(self) -> Tree:
         left = self.sum()
-        if self.next.text in ("<", ">", "\\lt", "\\gt"):
+        if self.next.text in RELATION:
             sign = self.take()
-            right = self.sum()
-            pair = (left, right) if sign.text in ("<", "\\lt") else (right, left)
-            return Tree("less", pair, at=left.at)
+            return Tree(RELATION[sign.text], (left, self.sum()), at=left.at)
         return left
 
     def sum(self) -> Tree:
@@ -179,14 +192,16 @@ class Parser:
     def power(self, base: Tree, inside: list[Token], sign: Token) -> Tree:
         text = "".join(t.text for t in inside)
         digits = text.removeprefix("-")
-        if not digits.isdigit() or int(digits) < 1 or int(digits) > 64:
+        if not re.fullmatch(r"\d{1,9}|\d{0,9}\.\d{1,9}", digits) or not 0 < float(digits) <= 64:
             raise self.source.wrong(
                 sign.at,
-                f"the power {text} is no whole number from 1 to 64. "
+                f"the power {text} is no number up to 64. "
                 "Write \\exp(p \\log v) for another power, e^{...} for an exponential.",
             )
+        if not digits.isdigit() and base.op != "number":
+            return Tree("power", (base,), float(text), base.at)
         if base.op == "number":
-            return replace(base, value=float(f"1e{text}") if base.value == 10 else base.value ** int(text))
+            return replace(base, value=float(f"1e{text}") if base.value == 10 else base.value ** float(text))
         if base.op == "name" and base.value.capital and base.moment is None:
             raise self.source.wrong(
                 sign.at,

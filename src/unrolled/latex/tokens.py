@@ -13,6 +13,18 @@ FUNCTIONS = {
     "sigm": "sigmoid",
     "logistic": "sigmoid",
     "tanh": "tanh",
+    "erf": "erf",
+    "elu": "elu",
+    "ELU": "elu",
+    "silu": "silu",
+    "SiLU": "silu",
+    "swish": "silu",
+    "gelu": "gelu",
+    "GELU": "gelu",
+    "sign": "sign",
+    "sgn": "sign",
+    "round": "round",
+    "clip": "clip",
     "relu": "relu",
     "ReLU": "relu",
     "softmax": "softmax",
@@ -55,7 +67,7 @@ ENVIRONMENT = re.compile(r"(\\begin|\\end)\{(\w+)\*?\}")
 COMMAND = re.compile(r"\\(?:[a-zA-Z]+|.)", re.S)
 LETTERS = (
     "σ\\sigma ⊙\\odot ∘\\circ ×\\times ·\\cdot ⋅\\cdot ∗* −- τ\\tau α\\alpha β\\beta "
-    "γ\\gamma δ\\delta ε\\epsilon θ\\theta λ\\lambda μ\\mu ρ\\rho "
+    "γ\\gamma δ\\delta ε\\epsilon θ\\theta λ\\lambda μ\\mu ρ\\rho ≤\\leq ≥\\geq ≠\\neq ∧\\land ∨\\lor "
     "φ\\phi ϕ\\phi ψ\\psi ω\\omega ℓ\\ell ⊤\\top"
 )
 UNICODE = {pair[0]: pair[1:] for pair in LETTERS.split()}

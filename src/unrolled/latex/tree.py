@@ -6,6 +6,19 @@ import keyword
 from dataclasses import dataclass
 
 NOW, BEFORE = "t", "t-1"
+COMPARED = {"less": "<", "greater": ">", "at_most": "<=", "at_least": ">=", "equal": "==", "unequal": "!="}
+JOINED = {"both": "&", "either": "|"}
+CONDITIONS = (*COMPARED, *JOINED)
+RELATIONS = {
+    "less": ("<", "\\lt"),
+    "greater": (">", "\\gt"),
+    "at_most": ("\\leq", "\\le", "\\leqslant"),
+    "at_least": ("\\geq", "\\ge", "\\geqslant"),
+    "equal": ("=",),
+    "unequal": ("\\neq", "\\ne"),
+}
+RELATION = {sign: op for op, signs in RELATIONS.items() for sign in signs}
+AND, OR = ("\\land", "\\wedge"), ("\\lor", "\\vee")
 GREEK = (
     "alpha beta gamma delta epsilon varepsilon zeta eta theta vartheta iota kappa lambda mu nu xi pi rho sigma tau"
     " upsilon phi varphi chi psi omega Gamma Delta Theta Lambda Xi Pi Sigma Upsilon Phi Psi Omega"
@@ -45,8 +58,8 @@ class Name:
 class Tree:
     """An expression.
 
-    op      number, name, call, chain (factors as they stand in the text), add, sub, neg, less, power, transpose,
-            concat, cases; once it is known what is a matrix, product, mul, div and total stand for a chain
+    op      number, name, call, chain (factors as they stand in the text), add, sub, neg, power, transpose, concat,
+            cases, one of CONDITIONS; once it is known what is a matrix, product, mul, div and total stand for a chain
     value   a number; a Name; a function; a chain's signs between its factors
     moment  of a name: t, t-1, or nothing
     at      where it begins in the text

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from textwrap import wrap
 
-from .. import ops
+from ..ops import functions
 from .kinds import MATRIX, NUMBER, VECTOR, Kinds, kinds_of
 from .roles import Roles
-from .tree import BEFORE, Name, Tree
+from .tree import BEFORE, COMPARED, Name, Tree
 
 SUM, PRODUCT, SIGN, POWER, ATOM = 2, 3, 4, 5, 9
 BINARY = {
@@ -17,9 +17,11 @@ BINARY = {
     "mul": (" * ", PRODUCT),
     "div": (" / ", PRODUCT),
     "product": (" @ ", PRODUCT),
-    "less": (" < ", 1),
+    **{op: (f" {sign} ", 1) for op, sign in COMPARED.items()},
+    "either": (" | ", 1.25),
+    "both": (" & ", 1.5),
 }
-LANGUAGE = sorted(name for name in vars(ops) if callable(getattr(ops, name)) and name[0] != "_")
+LANGUAGE = sorted(name for name in vars(functions) if callable(getattr(functions, name)) and name[0] != "_")
 TAKEN = {*LANGUAGE, "cell"}
 
 
@@ -159,7 +161,7 @@ class _Lines:
             return states
         return [self.said[self.roles.output], *states]
 
-    def expression(self, tree: Tree) -> tuple[str, int]:
+    def expression(self, tree: Tree) -> tuple[str, float]:
         """Python of an expression, and how tightly its outermost operation binds."""
         if tree.op == "name":
             return self._name(tree), ATOM
@@ -169,7 +171,7 @@ class _Lines:
         if tree.op in BINARY:
             sign, strength = BINARY[tree.op]
             return (
-                f"{self._held(tree.args[0], strength)}{sign}{self._held(tree.args[1], strength + 1)}",
+                f"{self._held(tree.args[0], strength + (tree.op in COMPARED))}{sign}{self._held(tree.args[1], strength + 1)}",
                 strength,
             )
         if tree.op == "neg":

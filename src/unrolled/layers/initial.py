@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from ..cell import Cell
 from ..errors import UsageError
 from .chrono import fill_chrono, is_chrono
+from .distributions import FORMS, distribution
 from .draws import DRAWS
 
 LONGEST_PERIOD = 1000.0  # of a phased unit, in the unit of the time input (Neil et al. 2016, section 4)
@@ -49,19 +50,48 @@ INITIAL: dict[str, Callable[[Tensor, Tensor | None], object]] = {
 LEFT_FOR_OTHERS = ("phase", "ring")  # what later draws of the same cell depend on
 
 
+MATRICES = ("identity", "orthogonal", "xavier")  # what needs rows and columns,
+SQUARE = (
+    "reservoir",
+    "antisymmetric",
+    "rotations",
+    "cyclic",
+    "clockwork_mask",
+)  # and as many of these as of those
+
+
 def check_initial(cell: Cell) -> None:
-    """UsageError where a cell's `init` names no parameter of its own, or no initialisation of the table."""
+    """UsageError where a cell's `init` names no parameter of its own, no initialisation, or one that does not fit."""
     for name, value in cell.init.items():
         if name not in cell.parameters:
             raise UsageError(
                 f"{cell.name}: init has {name!r}, which is no parameter of it. "
                 f"It has {', '.join(cell.parameters)}."
             )
-        if isinstance(value, str) and value not in INITIAL and not is_chrono(value):
+        if callable(value):
+            continue
+        if isinstance(value, bool) or not isinstance(value, (int, float, str)):
             raise UsageError(
-                f"{cell.name}: init[{name!r}] is {value!r}, which is no initialisation. "
-                f"Give a number or one of {', '.join(INITIAL)}, chrono(T), -chrono(T)."
+                f"{cell.name}: init[{name!r}] is {value!r}, which is neither a number, nor the name of an initialisation, "
+                "nor a function that fills a tensor."
             )
+        if isinstance(value, str):
+            _check_named(cell, name, value)
+
+
+def _check_named(cell: Cell, name: str, value: str) -> None:
+    drawn = distribution(value)
+    if value not in INITIAL and not is_chrono(value) and drawn is None:
+        raise UsageError(
+            f"{cell.name}: init[{name!r}] is {value!r}, which is no initialisation. "
+            f"Give a number, a function, or one of {', '.join(INITIAL)}, {FORMS}, chrono(T), -chrono(T)."
+        )
+    rank = len(cell.graph.shape("parameter", name))
+    if rank < 2 and (value in (*MATRICES, *SQUARE) or (drawn is not None and drawn[0])):
+        raise UsageError(
+            f"{cell.name}: init[{name!r}] is {value!r}, which is for matrices, and {name} is a "
+            f"{('number', 'vector')[rank]}. Give it a number, or normal(0.1), or uniform(-1, 1)."
+        )
 
 
 @torch.no_grad()
@@ -69,7 +99,7 @@ def initialise(cell: Cell, hidden_size: int, values: Mapping[str, Tensor]) -> No
     """Fills a layer's parameters in place, drawing in the order in which the cell declares them.
 
     Every parameter is drawn from U(-1/sqrt(H), 1/sqrt(H)), torch.nn's choice for recurrent layers; then `cell.init`
-    has its say, a number or a name of `INITIAL`.
+    has its say: a number, a name of `INITIAL`, a distribution with its numbers, or a function of the tensor.
     """
     bound = 1.0 / math.sqrt(hidden_size)
     for tensor in values.values():
@@ -77,10 +107,42 @@ def initialise(cell: Cell, hidden_size: int, values: Mapping[str, Tensor]) -> No
     periods, earlier = None, {}
     for name, tensor in values.items():
         chosen = cell.init.get(name)
-        if isinstance(chosen, str) and is_chrono(chosen):
+        if callable(chosen):
+            _by_function(cell, name, chosen, tensor)
+        elif not isinstance(chosen, str):
+            if chosen is not None:
+                tensor.fill_(chosen)
+        elif is_chrono(chosen):
             fill_chrono(tensor, chosen, earlier)
-        elif isinstance(chosen, str):
+        elif chosen in INITIAL:
+            _check_square(cell, name, chosen, tensor)
             INITIAL[chosen](tensor, periods)
             periods = tensor if chosen in LEFT_FOR_OTHERS else periods
-        elif chosen is not None:
-            tensor.fill_(chosen)
+        else:
+            distribution(chosen)[1](tensor)
+
+
+def _by_function(cell: Cell, name: str, function: Callable, tensor: Tensor) -> None:
+    """The function fills the tensor, or returns what is to stand in it."""
+    made = function(tensor)
+    if made is None or made is tensor:
+        return
+    made = torch.as_tensor(made, dtype=tensor.dtype, device=tensor.device)
+    if made.shape not in (tensor.shape, ()):
+        raise UsageError(
+            f"{cell.name}: the function of init[{name!r}] returned {_said(made)} numbers, and {name} has {_said(tensor)}. "
+            "Fill the tensor that it is given, or return one of that shape."
+        )
+    tensor.copy_(made)
+
+
+def _check_square(cell: Cell, name: str, chosen: str, tensor: Tensor) -> None:
+    if chosen in SQUARE and (tensor.dim() != 2 or len(set(tensor.shape)) > 1):
+        raise UsageError(
+            f"{cell.name}: init[{name!r}] is {chosen!r}, which is for square matrices, and {name} is {_said(tensor)} here. "
+            "Give it another first value."
+        )
+
+
+def _said(tensor: Tensor) -> str:
+    return " x ".join(map(str, tensor.shape)) or "1"

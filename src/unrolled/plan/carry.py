@@ -28,6 +28,11 @@ def carry_products(body: Body, groups, schedule: Scheduler, fixed: frozenset[int
     Returns the nodes that need no work of their own: the last sum, and its product.
     """
     counts = {i: sum(i in body.nodes[j].args for j in schedule.wanted) for i in schedule.wanted}
+    for index in (
+        *schedule.asked(),
+        *(body.backward.of[leaf] for leaf in body.states),
+    ):  # what puts it somewhere reads it
+        counts[index] = counts.get(index, 0) + 1
     ending = {k: _ending_product(body, body.backward.of[leaf], counts) for k, leaf in enumerate(body.states)}
     direct, last = _carry_stages(body, schedule, ending, fixed)
     joined: set[int] = set()
@@ -74,7 +79,7 @@ def _rest(body: Body, index: int, product: int) -> list[int]:
 def _ending_product(body: Body, index: int, counts: dict[int, int]) -> int | None:
     """The product that a state's gradient is, or is the sum of with something else, if nobody else reads either."""
     node = body.nodes[index]
-    if counts.get(index, 0):
+    if counts[index] > 1:  # somebody besides this state's carry
         return None
     if node.op == "products_t":
         return index

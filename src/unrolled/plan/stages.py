@@ -149,6 +149,12 @@ class Scheduler:
             tuple(steps), tuple(sorted(self.found.items())), tuple(self.scratch.widths), tuple(self.z.widths)
         )
 
+    def asked(self) -> list[int]:
+        """What all stages store or add up so far."""
+        return [
+            i for table in (self.stores, self.sums, self.numbers) for stage in table for i, _ in table[stage]
+        ]
+
     def _asked(self, stage: int) -> list[int]:
         """What a stage stores or adds up."""
         return [i for table in (self.stores, self.sums, self.numbers) for i, _ in table.get(stage, ())]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from textwrap import wrap
 from types import MappingProxyType
@@ -59,10 +59,12 @@ def parameter_table(graph: Graph, init: Mapping[str, float | str], fixed: Sequen
     return columns([" ".join(names), *key] for key, names in groups.items())
 
 
-def initial(value: float | str | None) -> str:
+def initial(value: float | str | Callable | None) -> str:
     """A parameter's first value in words."""
     if value is None:
         return TORCH_DRAW
+    if callable(value):
+        return f"{getattr(value, '__name__', type(value).__name__)}(...)"
     return MEANING.get(value, value) if isinstance(value, str) else constant(value)
 
 

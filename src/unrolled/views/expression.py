@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from ..graph.node import Node
-from ..ops import OPS, Op
+from ..ops import COMPARISONS, OPS, Op
 
 ATOM, POWER = 9, 5
 # Written after its argument, so that the argument needs brackets of its own: W.T, U[0], g[:, I:I+H].
 POSTFIX = ("transpose", "index", "part", "columns", "product_t")
-SIGNS = {row.text[4]: row.precedence for row in OPS.values() if row.text[:4] == "{0} "}  # + - * / @ <
+SIGNS = {row.text[4]: row.precedence for row in OPS.values() if row.text[:4] == "{0} "}  # + - * / @ < == & ...
 NOTHING_TO = {"add": 0.0, "mul": 1.0}  # operand that leaves the other as it is
 
 
@@ -27,12 +27,12 @@ def constant(value: float) -> str:
     return f"{value:g}" if float(f"{value:g}") == value else repr(value)
 
 
-def _text(nodes: Sequence[Node], index: int, names: Mapping[int, str]) -> tuple[str, int]:
+def _text(nodes: Sequence[Node], index: int, names: Mapping[int, str]) -> tuple[str, float]:
     """Text and precedence of a node within a larger expression."""
     return (names[index], precedence_of(names[index])) if index in names else _made(nodes, index, names)
 
 
-def precedence_of(text: str) -> int:
+def precedence_of(text: str) -> float:
     """Precedence of a name that is an expression itself, such as W - W.T or W_i @ x[t]; that of an atom for others."""
     depth, least = 0, ATOM
     for k, c in enumerate(text):
@@ -42,7 +42,7 @@ def precedence_of(text: str) -> int:
     return least
 
 
-def _made(nodes: Sequence[Node], index: int, names: Mapping[int, str]) -> tuple[str, int]:
+def _made(nodes: Sequence[Node], index: int, names: Mapping[int, str]) -> tuple[str, float]:
     node = nodes[index]
     if node.op == "constant":
         return constant(node.value), ATOM if node.value >= 0 else OPS["neg"].precedence
@@ -61,7 +61,7 @@ def _made(nodes: Sequence[Node], index: int, names: Mapping[int, str]) -> tuple[
     ) else row.precedence
 
 
-def _shorter(nodes: Sequence[Node], node: Node, names: Mapping[int, str]) -> tuple[str, int] | None:
+def _shorter(nodes: Sequence[Node], node: Node, names: Mapping[int, str]) -> tuple[str, float] | None:
     """The customary way to write a few forms: a**2 for a * a, a - b for a + -b, a for a + 0."""
     if node.op == "products_t":
         return _sum_of_products(nodes, node, names)
@@ -75,23 +75,23 @@ def _shorter(nodes: Sequence[Node], node: Node, names: Mapping[int, str]) -> tup
     return None
 
 
-def _least(node: Node, k: int) -> int:
+def _least(node: Node, k: int) -> float:
     """The lowest precedence at which argument k needs no brackets."""
     row = OPS[node.op]
     if _is_call(row):
         return 0
     if node.op in POSTFIX and k == 0:
         return ATOM
-    groups_left = row.text.startswith("{0} ") and node.op != "less"  # a - b - c is (a - b) - c
+    groups_left = row.text.startswith("{0} ") and node.op not in COMPARISONS  # a - b - c is (a - b) - c
     return row.precedence if k == 0 and groups_left else row.precedence + 1
 
 
 def _is_call(row: Op) -> bool:
-    """Whether the spelling brackets its own arguments: tanh(v), max(a, b), |v|."""
-    return row.text.endswith((")", "|"))
+    """Whether the spelling brackets its own arguments: tanh(v), max(a, b)."""
+    return row.text.endswith(")")
 
 
-def _bracketed(text: str, precedence: int, least: int) -> str:
+def _bracketed(text: str, precedence: float, least: float) -> str:
     return text if precedence >= least else f"({text})"
 
 
@@ -103,7 +103,7 @@ def _value(node: Node) -> str:
     return f":{width}" if start == "0" else f"{start}:{start}+{width}"
 
 
-def _sum_of_products(nodes: Sequence[Node], node: Node, names: Mapping[int, str]) -> tuple[str, int]:
+def _sum_of_products(nodes: Sequence[Node], node: Node, names: Mapping[int, str]) -> tuple[str, float]:
     terms = []
     for matrix, gradient in zip(node.args[0::2], node.args[1::2]):
         left = _bracketed(*_text(nodes, matrix, names), ATOM)

@@ -191,14 +191,49 @@ def _layer(nodes, node: Node, names):
     return (f"{below[1]}{lifted}{below[2]}" if below else f"{_liftable(text)}{lifted}"), ATOM
 
 
-def _cases(nodes, node: Node, names):
-    said, *choices = (_text(nodes, a, names)[0] for a in node.args)
-    asked = nodes[node.args[0]]
-    if asked.op in ("less", "equal") and node.args[0] not in names:
-        pair = [_bracketed(*_text(nodes, a, names), SUM) for a in asked.args]
-        said = f" {'<' if asked.op == 'less' else '='} ".join(pair)
+RELATIONS = {
+    "less": "<",
+    "greater": ">",
+    "at_most": r"\leq",
+    "at_least": r"\geq",
+    "equal": "=",
+    "unequal": r"\neq",
+    "both": r"\land",
+    "either": r"\lor",
+}
+JOINED = ("both", "either")
+
+
+def _condition(nodes, index: int, names, within: bool = False) -> str:
+    """What is asked, without a sign that makes a number of it: a < b \\land c = 0."""
+    node = nodes[index]
+    if index in names or node.op not in RELATIONS:
+        return rf"{_bracketed(*_text(nodes, index, names), SUM)} \neq 0"
+    if node.op in JOINED:
+        sides = [
+            _condition(nodes, a, names, nodes[a].op in JOINED and nodes[a].op != node.op) for a in node.args
+        ]
     else:
-        said = rf"{said} \neq 0"
+        sides = [_bracketed(*_text(nodes, a, names), SUM) for a in node.args]
+    said = f" {RELATIONS[node.op]} ".join(sides)
+    return f"({said})" if within else said
+
+
+def _indicator(nodes, node: Node, names):
+    """1 where it holds, else 0."""
+    others = {k: v for k, v in names.items() if k != node.index}
+    return _called(r"\mathbb{{1}}\left[{0}\right]", _condition(nodes, node.index, others)), ATOM
+
+
+def _power(nodes, node: Node, names):
+    base, exponent = (_text(nodes, a, names) for a in node.args)
+    bare = base[1] == ATOM and "^" not in base[0] and "'" not in base[0]
+    return f"{base[0] if bare else _bracketed(base[0], 0, ATOM)}^{{{exponent[0]}}}", ATOM - 1
+
+
+def _cases(nodes, node: Node, names):
+    choices = [_text(nodes, a, names)[0] for a in node.args[1:]]
+    said = _condition(nodes, node.args[0], names)
     rows = rf"{choices[0]} & \text{{if }} {said} \\ {choices[1]} & \text{{otherwise}}"
     return rf"\begin{{cases}} {rows} \end{{cases}}", SUM
 
@@ -223,6 +258,8 @@ SPECIAL = {
     "transpose": _transposed,
     "index": _layer,
     "where": _cases,
+    "power": _power,
+    **dict.fromkeys(RELATIONS, _indicator),
     "products_t": _sum_of_products,
     "concat": _joined,
 }

@@ -17,7 +17,7 @@ from .slots import backward_slots, forward_slots, letters
 
 VERSION = 5  # of the calling convention; part of the source, hence of the cache's key
 
-HEADERS = ("unrolled.h", "tiles.h", "pairs.h", "team.h", "threads.h", "around.h", "wholes.h")
+HEADERS = ("unrolled.h", "elementary.h", "tiles.h", "pairs.h", "team.h", "threads.h", "around.h", "wholes.h")
 REAL = {"float32": ("float", 32), "float64": ("double", 64), "mixed": ("float", 32)}  # C's name, bits
 
 # Rows never overlap, so the loops over units may be vectorised whatever the pointers look like.

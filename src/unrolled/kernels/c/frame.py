@@ -54,14 +54,14 @@ def multiplies_pairs() -> bool:
 
 def frame_of(call: Call) -> Frame:
     """The frame of a call. Raises CompilerError where its kernel cannot be built."""
-    precision = (
-        "float64"
-        if call.vectors.element_size() == 8
-        else "mixed"
-        if call.mixed and multiplies_pairs()
-        else "float32"
-    )
-    return _frame(call.plan, call.sizes, call.schedule, precision, threads())
+    return _frame(call.plan, call.sizes, call.schedule, precision_of(call), threads())
+
+
+def precision_of(call: Call) -> str:
+    """Which of a plan's kernels runs a call."""
+    if call.vectors.element_size() == 8:
+        return "float64"
+    return "mixed" if call.mixed and multiplies_pairs() else "float32"
 
 
 @lru_cache(maxsize=512)

@@ -53,7 +53,7 @@ SLOTS = (
     "top_k",
     "room",
 )
-HEADERS = ("unrolled.h", "team.h", "threads.h", "wholes.h", "thin.h", "draw.h")
+HEADERS = ("unrolled.h", "elementary.h", "team.h", "threads.h", "wholes.h", "thin.h", "draw.h")
 
 
 @dataclass(frozen=True)

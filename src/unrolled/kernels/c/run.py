@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import warnings
+from functools import lru_cache
+
 import torch
 from torch import Tensor
 
+from ...plan.plan import Plan
 from ..call import Call
 from ..gate import why_closed
 from ..shell import Shell, differentiable
 from .backward import backward
+from .compiler import CompilerError
 from .forward import forward
+from .frame import precision_of
+from .library import functions
 from .spell import unspelled
-from .toolchain import toolchain, warn_no_compiler, why_unusable
+from .toolchain import SlowBackendWarning, toolchain, warn_no_compiler, why_unusable
 
 
 def obstacle(call: Call) -> str | None:
@@ -38,6 +45,25 @@ def obstacle(call: Call) -> str | None:
         warn_no_compiler(why_unusable())
         return f"no compiler works: {why_unusable()}"
     return None
+
+
+def unbuildable(call: Call) -> bool:
+    """Whether the kernel of a call that C could run cannot be built; says so once for each kernel, as a warning."""
+    return _unbuildable(call.plan, precision_of(call))
+
+
+@lru_cache(maxsize=512)
+def _unbuildable(plan: Plan, precision: str) -> bool:
+    try:
+        functions(plan, precision)
+    except CompilerError as error:
+        warnings.warn(
+            f"{error}\nThe reference backend runs {plan.graph.name} instead, roughly 2 to 10 times slower.",
+            SlowBackendWarning,
+            stacklevel=2,
+        )
+        return True
+    return False
 
 
 def run(call: Call) -> tuple[Tensor, tuple[Tensor, ...]]:

@@ -1,4 +1,4 @@
-"""How C spells each primitive; functions ending in `_` are in unrolled.h."""
+"""How C spells each primitive; functions ending in `_` are in unrolled.h and elementary.h."""
 
 from __future__ import annotations
 
@@ -24,10 +24,24 @@ SPELL: dict[str, str] = {
     "sin": "sin_({0})",
     "cos": "cos_({0})",
     "sqrt": "sqrt_({0})",
+    "elu": "elu_({0})",
+    "silu": "silu_({0})",
+    "gelu": "gelu_({0})",
+    "erf": "erf_({0})",
+    "power": "power_({0}, {1})",
     "abs": "abs_({0})",
+    "sign": "(real)(({0} > 0) - ({0} < 0))",
     "floor": "floor_({0})",
+    "round": "round_({0})",
     "step": "({0} > 0 ? (real)1 : (real)0)",
     "less": "({0} < {1} ? (real)1 : (real)0)",
+    "greater": "({0} > {1} ? (real)1 : (real)0)",
+    "at_most": "({0} <= {1} ? (real)1 : (real)0)",
+    "at_least": "({0} >= {1} ? (real)1 : (real)0)",
+    "unequal": "({0} != {1} ? (real)1 : (real)0)",
+    "both": "(({0} != 0) & ({1} != 0) ? (real)1 : (real)0)",
+    "either": "(({0} != 0) | ({1} != 0) ? (real)1 : (real)0)",
+    "clip": "clip_({0}, {1}, {2})",
     "maximum": "max_({0}, {1})",
     "minimum": "min_({0}, {1})",
     "where": "({0} != 0 ? {1} : {2})",

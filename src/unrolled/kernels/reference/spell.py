@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import torch
 from torch import Tensor
-from torch.nn.functional import linear, softplus
+from torch.nn.functional import elu, linear, silu, softplus
 
 from ...graph.node import Node, size
 
@@ -19,17 +20,30 @@ def _like(*values) -> Tensor:
     return next(v for v in values if isinstance(v, Tensor))
 
 
-def _both(function):
-    def call(a, b):
-        like = _like(a, b)
-        return function(_tensor(a, like), _tensor(b, like))
+def _all(function):
+    """The function with plain numbers among its arguments as tensors."""
+
+    def call(*values):
+        like = _like(*values)
+        return function(*(_tensor(v, like) for v in values))
 
     return call
+
+
+def _test(function):
+    """A comparison as a number, 1 or 0."""
+    compared = _all(function)
+    return lambda a, b: compared(a, b).to(_like(a, b).dtype)
 
 
 def _where(c, a, b):
     like = _like(a, b, c)
     return torch.where(_tensor(c, like) != 0, _tensor(a, like), _tensor(b, like))
+
+
+def gelu(a: Tensor) -> Tensor:
+    """torch's own loses the tail in a difference of numbers near 1, and in float32 makes NaN of infinity."""
+    return 0.5 * a * torch.special.erfc(a * -math.sqrt(0.5))
 
 
 SPELL: dict[str, Callable] = {
@@ -44,15 +58,29 @@ SPELL: dict[str, Callable] = {
     "relu": torch.relu,
     "exp": torch.exp,
     "log": torch.log,
-    "softplus": lambda a: softplus(a, threshold=1e9),
+    "softplus": lambda a: softplus(a, threshold=40.0),  # beyond it a is as exact, and e^a need not be finite
+    "elu": elu,
+    "silu": silu,
+    "gelu": gelu,
+    "erf": torch.erf,
+    "power": _all(torch.pow),
     "sin": torch.sin,
     "cos": torch.cos,
     "sqrt": torch.sqrt,
     "abs": torch.abs,
+    "sign": torch.sign,
     "floor": torch.floor,
+    "round": torch.round,
     "step": lambda a: (a > 0).to(a.dtype),
-    "less": _both(lambda a, b: (a < b).to(a.dtype)),
-    "equal": _both(lambda a, b: (a == b).to(a.dtype)),
+    "less": _test(torch.lt),
+    "greater": _test(torch.gt),
+    "at_most": _test(torch.le),
+    "at_least": _test(torch.ge),
+    "equal": _test(torch.eq),
+    "unequal": _test(torch.ne),
+    "both": _test(torch.logical_and),
+    "either": _test(torch.logical_or),
+    "clip": _all(torch.clamp),
     "held": torch.detach,
     "largest": lambda a: a.amax(-1, keepdim=True),
     "cumsum": lambda a: a.cumsum(-1),
@@ -63,8 +91,8 @@ SPELL: dict[str, Callable] = {
     "copy": lambda a: a,
     "softmax_columns": lambda m: m.softmax(-2),
     "block_diagonal": lambda blocks: torch.block_diag(*blocks.unbind(0)),
-    "maximum": _both(torch.maximum),
-    "minimum": _both(torch.minimum),
+    "maximum": _all(torch.maximum),
+    "minimum": _all(torch.minimum),
     "where": _where,
     "product": lambda m, v: linear(v, m),
     "sum": lambda a: a.sum(-1, keepdim=True),

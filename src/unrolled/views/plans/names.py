@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 
 from ...graph.gradient import differentiate
-from ...graph.node import Builder, needed
+from ...graph.node import Builder, needed, same_value
 from ...ops import OPS
 from ...plan.body import Body
 from ...plan.keep import kept_values
@@ -84,7 +84,7 @@ def _totals(body: Body) -> dict[int, int]:
     Differentiating once more by that value alone makes the same nodes, and equal nodes are one.
     """
     seeds = [*zip(body.new_states, body.carries), *([] if body.above is None else [(body.output, body.above)])]
-    known = {(n.op, n.args, repr(n.value)): n.index for n in body.nodes if n.op != "alias"}
+    known = {same_value(n.op, n.args, n.value, n.shape): n.index for n in body.nodes if n.op != "alias"}
     found = {}
     for index in sorted(forward_names(body)):
         builder = Builder(list(body.nodes), dict(known))
