@@ -215,6 +215,13 @@ MUTANTS = (
         f"{VALUES}[c-torch.float64-rhn]",
     ),
     Mutant(
+        "kernels/c/around.h",
+        "if (!w->together) return w->offset[s] - inside * w->batch;",
+        "",
+        "test_teams.py::test_rows_made_ahead_never_meet_another_threads",
+        quick=True,
+    ),
+    Mutant(
         "kernels/c/direction.py",
         "int(product.accumulate or k > 0)",
         "int(product.accumulate)",

@@ -101,7 +101,6 @@ def _frame(plan: Plan, sizes: Sizes, schedule: Schedule, precision: str, most: i
         **{letter: width(d) for letter, d in zip(letters(plan), dims(plan))},
     }
     code = functions(plan, precision)
-    total = schedule.total
     return Frame(
         code,
         *(
@@ -114,7 +113,7 @@ def _frame(plan: Plan, sizes: Sizes, schedule: Schedule, precision: str, most: i
         tuple(wide(s) for s in body.states),
         sum(width(w) for w in plan.kept_widths),
         sum(width(w) for w in plan.gradient),
-        min(total, block * schedule.batch),
+        min(schedule.steps, block) * schedule.batch,
         tuple(to_blas(sum(width(w) for w in h.widths), width(h.depth)) for h in body.hoisted),
         tuple(to_blas(sum(width(w) for w in g.widths), width(g.depth)) for g in plan.groups),
         (starts, rows),
