@@ -222,6 +222,24 @@ MUTANTS = (
         quick=True,
     ),
     Mutant(
+        "kernels/c/team.h",
+        "units < 16 * team ? 1 : 16",
+        "1",
+        "test_teams.py::test_shared_units_are_one_threads_bit_for_bit",
+    ),
+    Mutant(
+        "kernels/c/direction.py",
+        'return ["if (split && !keep) barrier_wait(&q->barrier, me, team);"]',
+        "return []",
+        "test_teams.py::test_a_slow_thread_changes_nothing[dilated_rnn-units]",
+    ),
+    Mutant(
+        "kernels/c/direction.py",
+        'return ["if (split && !keep && inside == 0) barrier_wait(&q->barrier, me, team);"]',
+        "return []",
+        "test_teams.py::test_a_slow_thread_changes_nothing[jordan-units]",
+    ),
+    Mutant(
         "kernels/c/direction.py",
         "int(product.accumulate or k > 0)",
         "int(product.accumulate)",

@@ -48,8 +48,8 @@ static void forward_part(void *argument, int me, int team)
     real *output = (real *)a[31];
     const long first = split ? 0 : me, stride = split ? 1 : team;
     const walk way = walk_of(steps, batch, first, stride, block, offset, rows, (int)keep, uniform);
-    const long H_lo = split ? H * me / team : 0, H_hi = split ? H * (me + 1) / team : H, H_n = H_hi - H_lo;
-    const long I_lo = split ? I * me / team : 0, I_hi = split ? I * (me + 1) / team : I, I_n = I_hi - I_lo;
+    const long H_lo = split ? unit_of(H, me, team) : 0, H_hi = split ? unit_of(H, me + 1, team) : H, H_n = H_hi - H_lo;
+    const long I_lo = split ? unit_of(I, me, team) : 0, I_hi = split ? unit_of(I, me + 1, team) : I, I_n = I_hi - I_lo;
     const long z_width = 2 * H_n, scratch_width = 0, most = (batch - first + stride - 1) / stride;
     const long packed_here = split ? packed_size(H_n, H) + packed_size(H_n, H) + packed_size(H_n, I) + packed_size(H_n, I) : 0, work = most * (z_width + scratch_width), room_size = 0;
     char *memory = take(&q->memory, (packed_here + (work > room_size ? work : room_size)) * (int64_t)sizeof(real));
@@ -205,8 +205,8 @@ static void backward_part(void *argument, int me, int team)
     real *dnumbers = (real *)a[39];
     const long first = split ? 0 : me, stride = split ? 1 : team;
     const walk way = walk_of(steps, batch, first, stride, block, offset, rows, (int)keep, uniform);
-    const long H_lo = split ? H * me / team : 0, H_hi = split ? H * (me + 1) / team : H, H_n = H_hi - H_lo;
-    const long I_lo = split ? I * me / team : 0, I_hi = split ? I * (me + 1) / team : I, I_n = I_hi - I_lo;
+    const long H_lo = split ? unit_of(H, me, team) : 0, H_hi = split ? unit_of(H, me + 1, team) : H, H_n = H_hi - H_lo;
+    const long I_lo = split ? unit_of(I, me, team) : 0, I_hi = split ? unit_of(I, me + 1, team) : I, I_n = I_hi - I_lo;
     const long vector_count = 2 * H, number_count = 0;
     real *vector_sums = q->vector_sums + me * vector_count;
     real *number_sums = q->number_sums + me * number_count;

@@ -6,6 +6,8 @@ of all rows (so that the weights stay in each core's cache; one barrier before e
 
 from __future__ import annotations
 
+from itertools import takewhile
+
 from ...graph.node import Dim
 from ...plan.plan import Plan
 from ...plan.program import Group, Place, Product, Program, Segment
@@ -20,6 +22,15 @@ NUMBERS = (
     "total",
     "above_stride",
 )  # slots that are sizes, beside the widths
+
+
+def shares(plan: Plan, split: str, me: str, team: str) -> list[str]:
+    """The units of each width that a thread works on; all where `split` is false."""
+    return [
+        f"const long {d}_lo = {split} ? unit_of({d}, {me}, {team}) : 0, "
+        f"{d}_hi = {split} ? unit_of({d}, {me} + 1, {team}) : {d}, {d}_n = {d}_hi - {d}_lo;"
+        for d in letters(plan)
+    ]
 
 
 class Direction:
@@ -52,12 +63,7 @@ class Direction:
             "const long first = split ? 0 : me, stride = split ? 1 : team;",
             "const walk way = walk_of(steps, batch, first, stride, block, offset, rows, (int)keep, uniform);",
         ]
-        for d in letters(self.plan):
-            lines.append(
-                f"const long {d}_lo = split ? {d} * me / team : 0, {d}_hi = split ? {d} * (me + 1) / team : {d}, "
-                f"{d}_n = {d}_hi - {d}_lo;"
-            )
-        return lines
+        return lines + shares(self.plan, "split", "me", "team")
 
     def packed_parts(self, g: int) -> list[tuple[str, str]]:
         """(whole, this thread's part) sizes of the packed blocks of a group of the loop's weights."""
@@ -205,11 +211,13 @@ class Direction:
         may be an operand that others have yet to multiply at the step before: rows of a block made ahead, or the state of two
         steps ago, whose place the new one takes."""
         sources = [step.source for step in self.program.products if self.forward]
-        ahead = any(source.buffer[0] in "xk" and source.buffer != "kept" for source in sources)
-        older = any(s.buffer == "state" and not self._whole(s.number) for s in sources)
-        if older and isinstance(self.program.steps[0], Segment):
+        early = takewhile(lambda step: isinstance(step, Segment), self.program.steps)
+        written = {p.number for step in early for _, p in step.stores if p.buffer == "new"}
+        if any(s.buffer == "state" and s.number in written and not self._whole(s.number) for s in sources):
             return ["if (split && !keep) barrier_wait(&q->barrier, me, team);"]
-        return ["if (split && !keep && inside == 0) barrier_wait(&q->barrier, me, team);"] if ahead else []
+        if any(s.buffer[0] in "xk" and s.buffer != "kept" for s in sources):
+            return ["if (split && !keep && inside == 0) barrier_wait(&q->barrier, me, team);"]
+        return []
 
     def _whole(self, k: int) -> bool:
         """Whether a state's sequence is the output, of which all steps have places."""
