@@ -13,6 +13,7 @@ import pytest
 
 import unrolled
 from unrolled.kernels.c.emit import HEADERS
+from unrolled.kernels.c.target import target as chosen_target
 
 FOLDER = Path(unrolled.__file__).parent / "kernels/c"  # of the package under test, which may be a spoiled copy
 TEXT = "".join(
@@ -117,7 +118,7 @@ class Library:
         command = [
             COMPILER,
             *FLAGS,
-            f"-march={target}",
+            f"-march={chosen_target() if target == 'native' else target}",
             "-Wall",
             "-Wextra",
             "-Werror",

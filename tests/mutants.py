@@ -222,6 +222,18 @@ MUTANTS = (
         quick=True,
     ),
     Mutant(
+        "kernels/c/unrolled.h",
+        "#define MULTIPLY_ADD(sum, a, b) sum = FUSED(a, b, sum)",
+        "#define MULTIPLY_ADD(sum, a, b) sum += (a) * (b)",
+        "test_header.py::test_product_rows_do_not_depend_on_their_number[znver3-float32]",
+    ),
+    Mutant(
+        "kernels/c/frame.py",
+        """return found is not None and "avx512_bf16" in found.instructions""",
+        "return True",
+        "test_instruction_sets.py::test_python_decides_by_what_is_built",
+    ),
+    Mutant(
         "kernels/c/team.h",
         "units < 16 * team ? 1 : 16",
         "1",

@@ -20,7 +20,7 @@ from headers import COMPILER, FOLDER, TEXT
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from instances import C_CELLS, Instance, gradients, instance, needs_compiler, way
-from layer_cases import assert_close, make_input, make_layer, make_state
+from layer_cases import make_input, make_layer, make_state
 from torch.nn.utils.rnn import pack_padded_sequence
 
 import unrolled
@@ -262,22 +262,23 @@ def same(
     for name, a in found.items():
         b = expected[name]
         if sums is None or name.split(".")[-1] in sums:
-            assert_close((a,), (b,), b.dtype)
+            allowed = (1e-3 if b.dtype is torch.float32 else 1e-8) * (1 + b.abs().max())
+            assert ((a - b).abs().nan_to_num(0, 0) <= allowed.nan_to_num(0, 0)).all(), (name, what)
         else:
-            assert torch.equal(a, b), (name, (a - b).abs().max().item(), what)
+            assert ((a == b) | (a.isnan() & b.isnan())).all(), (name, (a - b).abs().max().item(), what)
 
 
 def one_case(seed: int, names: tuple[str, ...]) -> None:
     draw = random.Random(seed)
     name, mode = draw.choice(names), draw.choice(MODES)
+    team, split = draw.randint(2, 5), draw.random() < 0.3
     steps, batch = draw.choice((1, 5, 30, 70, 150)), draw.choice((1, 2, 3, 7, 16, 33))
-    dtype = draw.choice((torch.float32, torch.float64))
+    dtype = torch.float64 if split else draw.choice((torch.float32, torch.float64))
     layer = layer_of(name, draw.choice((5, 12)), dtype, draw.random() < 0.3, mode == "recompute")
     x, state = make_input(layer, steps, batch, seed), make_state(layer, batch, seed)
     lengths = lengths_of(draw, steps, batch)
     with way(1, False):
         expected = run_layer(layer, mode, x, state, lengths)
-    team, split = draw.randint(2, 5), draw.random() < 0.3
     with way(team, split):
         found = run_layer(layer, mode, x, state, lengths)
     sums = None if split else added_up(layer.cell.graph)  # few units of a row are rounded by who makes them
@@ -312,18 +313,16 @@ def random_cell(program, seed: int, runs: int) -> None:
         schedule = Schedule(
             len(rows), rows[0], tuple(rows) if ragged else None, not ragged and draw.random() < 0.5
         )
+        team, split = draw.randint(2, 5), draw.random() < 0.3
+        dtype = torch.float64 if split else draw.choice((torch.float32, torch.float64))
         try:
-            made = instance(
-                cell, sizes, schedule, draw.choice((torch.float32, torch.float64)), draw.random() < 0.2
-            )
+            made = instance(cell, sizes, schedule, dtype, draw.random() < 0.2)
         except ShapeError:
             assume(False)
         keep = draw.random() < 0.5
-
         with way(1, False):
             expected = run_cell(made, keep)
         assume(all(r.isfinite().all() for r in expected.values()))
-        team, split = draw.randint(2, 5), draw.random() < 0.3
         with way(team, split):
             found = run_cell(made, keep)
         same(found, expected, None if split else added_up(cell.graph), (schedule, keep, team, split))

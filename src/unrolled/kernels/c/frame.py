@@ -10,10 +10,10 @@ from ...graph.node import Dim, size
 from ...plan.cost import block_of, large, sharing
 from ...plan.plan import Plan
 from ..call import Call, Schedule
-from .cache import processor
 from .library import Functions, functions
 from .slots import Slots, dims, letters
 from .threads import runtime, threads
+from .toolchain import toolchain
 
 BYTES = {"float32": 4, "float64": 8, "mixed": 2}  # of a packed weight
 Sizes = tuple[tuple[Dim, int], ...]
@@ -46,10 +46,10 @@ class Frame:
     alive: tuple
 
 
-@lru_cache(maxsize=1)
 def multiplies_pairs() -> bool:
-    """Whether the processor multiplies bfloat16 numbers; without that, mixed precision is plain float32 (pairs.h)."""
-    return "avx512_bf16" in processor().split()
+    """Whether kernels are built with products of bfloat16 numbers; without, mixed precision is plain float32 (pairs.h)."""
+    found = toolchain()
+    return found is not None and "avx512_bf16" in found.instructions
 
 
 def frame_of(call: Call) -> Frame:
