@@ -5,6 +5,7 @@ from __future__ import annotations
 from array import array
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import accumulate
 
 from ...graph.node import Dim, size
 from ...plan.cost import block_of, large, sharing
@@ -64,7 +65,44 @@ def frame_of(call: Call) -> Frame:
     return _frame(call.plan, call.sizes, call.schedule, precision, threads())
 
 
-@lru_cache(maxsize=512)
+SHORT = 1024  # steps: of shorter sequences 512 frames are kept
+MOST = (
+    2**24
+)  # bytes that longer ones' frames may take together, 28 for each of a million steps; the last stays anyway
+
+
+class Frames:
+    """Frames that were made before. Those of long sequences are bounded by their bytes, not by their number: each new
+    length is another one."""
+
+    def __init__(self, make):
+        self.make, self.short = make, lru_cache(maxsize=512)(make)
+        self.long: dict[tuple, Frame] = {}
+
+    def __call__(self, plan: Plan, sizes: Sizes, schedule: Schedule, precision: str, most: int) -> Frame:
+        if schedule.steps <= SHORT:
+            return self.short(plan, sizes, schedule, precision, most)
+        key = (plan, sizes, schedule, precision, most)
+        self.long[key] = found = self.long.pop(key, None) or self.make(*key)  # the latest one last
+        kept = list(self.long.items())  # no lock: a forked child might find it taken
+        held = sum(_bytes(frame) for _, frame in kept)
+        for key, frame in kept[:-1]:
+            if held > MOST:
+                self.long.pop(key, None)
+                held -= _bytes(frame)
+        return found
+
+    def cache_clear(self) -> None:
+        self.short.cache_clear()
+        self.long.clear()
+
+
+def _bytes(frame: Frame) -> int:
+    """What a frame's tables take, and at most as much again its schedule's own list of sizes."""
+    return 2 * sum(len(table) * table.itemsize for table in frame.alive)
+
+
+@Frames
 def _frame(plan: Plan, sizes: Sizes, schedule: Schedule, precision: str, most: int) -> Frame:
     body, table = plan.body, dict(sizes)
 
@@ -120,15 +158,11 @@ def _frame(plan: Plan, sizes: Sizes, schedule: Schedule, precision: str, most: i
     )
 
 
-@lru_cache(maxsize=256)
 def row_tables(schedule: Schedule) -> tuple[array, array]:
     """First packed row of each step, and how many rows run at it, in the order in which the loop visits steps."""
-    sizes = [schedule.rows(t) for t in range(schedule.steps)]
-    starts, total = [], 0
-    for n in sizes:
-        starts.append(total)
-        total += n
-    if schedule.reverse:
-        starts.reverse()
-        sizes.reverse()
-    return array("q", starts), array("q", sizes)
+    if schedule.sizes is None:
+        starts, rows = range(0, schedule.total, max(1, schedule.batch)), [schedule.batch] * schedule.steps
+    else:
+        starts, rows = [0, *accumulate(schedule.sizes[:-1])], schedule.sizes
+    step = -1 if schedule.reverse else 1
+    return array("q", starts[::step]), array("q", rows[::step])
