@@ -34,6 +34,7 @@ def machine() -> dict:
         "threads": torch.get_num_threads(),
         "torch": torch.__version__,
         "compiler": found.version if found else "none",
+        "instructions": " ".join(found.instructions) if found else "none",
         "python": platform.python_version(),
         "system": platform.platform(terse=True),
         "date": date.today().isoformat(),

@@ -122,7 +122,7 @@ def section(result: Result) -> str:
         f"{summary(result)}.",
         "",
         f"{facts['processor']}, {facts['cores']} cores ({facts['threads']} threads); torch {facts['torch']}; "
-        f"{facts['compiler']}; Python {facts['python']}; {facts['system']}; {facts['date']}"
+        f"{facts['compiler']}, kernels for {facts['instructions'] or 'no vector instructions'}; Python {facts['python']}; {facts['system']}; {facts['date']}"
         + (f"; product peak {result.peak:,.0f} GFLOP/s." if result.peak else "."),
         "",
     ]

@@ -19,7 +19,7 @@ THRICE = "int thrice(int n) { return 3 * n; }\n"
 @pytest.fixture(autouse=True)
 def clean(monkeypatch, tmp_path):
     """A new process's state, an empty cache folder and an own folder for temporary files."""
-    for name in ("CC", "UNROLLED_CC", "UNROLLED_CC_TIMEOUT", "XDG_CACHE_HOME"):
+    for name in ("CC", "UNROLLED_CC", "UNROLLED_CC_TIMEOUT", "UNROLLED_MARCH", "XDG_CACHE_HOME"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("UNROLLED_CACHE", str(tmp_path / "cache"))
     (tmp_path / "tmp").mkdir()

@@ -11,9 +11,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import unrolled
 from unrolled.kernels.c.emit import HEADERS
+from unrolled.kernels.c.target import target as chosen_target
 
-FOLDER = Path(__file__).parents[1] / "src/unrolled/kernels/c"
+FOLDER = Path(unrolled.__file__).parent / "kernels/c"  # of the package under test, which may be a spoiled copy
 TEXT = "".join(
     (FOLDER / name).read_text(encoding="utf-8") for name in HEADERS if name not in ("threads.h", "around.h")
 )
@@ -116,7 +118,7 @@ class Library:
         command = [
             COMPILER,
             *FLAGS,
-            f"-march={target}",
+            f"-march={chosen_target() if target == 'native' else target}",
             "-Wall",
             "-Wextra",
             "-Werror",

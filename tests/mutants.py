@@ -264,6 +264,43 @@ MUTANTS = (
         f"{VALUES}[c-torch.float64-rhn]",
     ),
     Mutant(
+        "kernels/c/around.h",
+        "if (!w->together) return w->offset[s] - inside * w->batch;",
+        "",
+        "test_teams.py::test_rows_made_ahead_never_meet_another_threads",
+        quick=True,
+    ),
+    Mutant(
+        "kernels/c/unrolled.h",
+        "#define MULTIPLY_ADD(sum, a, b) sum = FUSED(a, b, sum)",
+        "#define MULTIPLY_ADD(sum, a, b) sum += (a) * (b)",
+        "test_header.py::test_product_rows_do_not_depend_on_their_number[znver3-float32]",
+    ),
+    Mutant(
+        "kernels/c/frame.py",
+        """return found is not None and "avx512_bf16" in found.instructions""",
+        "return True",
+        "test_instruction_sets.py::test_python_decides_by_what_is_built",
+    ),
+    Mutant(
+        "kernels/c/team.h",
+        "units < 16 * team ? 1 : 16",
+        "1",
+        "test_teams.py::test_shared_units_are_one_threads_bit_for_bit",
+    ),
+    Mutant(
+        "kernels/c/direction.py",
+        'return ["if (split && !keep) barrier_wait(&q->barrier, me, team);"]',
+        "return []",
+        "test_teams.py::test_a_slow_thread_changes_nothing[dilated_rnn-units]",
+    ),
+    Mutant(
+        "kernels/c/direction.py",
+        'return ["if (split && !keep && inside == 0) barrier_wait(&q->barrier, me, team);"]',
+        "return []",
+        "test_teams.py::test_a_slow_thread_changes_nothing[jordan-units]",
+    ),
+    Mutant(
         "kernels/c/direction.py",
         "int(product.accumulate or k > 0)",
         "int(product.accumulate)",

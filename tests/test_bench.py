@@ -34,6 +34,7 @@ MACHINE = {
     "threads": 2,
     "torch": "2.13.0",
     "compiler": "cc 12",
+    "instructions": "avx2 fma",
     "python": "3.12.1",
     "system": "Linux",
     "date": "2026-01-31",
@@ -240,7 +241,10 @@ def test_report_renders_a_stored_result(tmp_path):
     assert sample().save(tmp_path) == tmp_path / "layers.json"
     text = report.write(tmp_path / "RESULTS.md", tmp_path).read_text(encoding="utf-8")
     assert "2 of 3 targets reached." in text
-    assert "Abacus 3, 2 cores (2 threads); torch 2.13.0; cc 12; Python 3.12.1; Linux; 2026-01-31;" in text
+    assert (
+        "Abacus 3, 2 cores (2 threads); torch 2.13.0; cc 12, kernels for avx2 fma; Python 3.12.1; Linux; 2026-01-31;"
+        in text
+    )
     assert "2026-01-31; product peak 350 GFLOP/s." in text
     assert (
         "| lstm | T 100, B 32, H 128 | torch.nn.LSTM | 8 ms | 12 ms | 1.50x | at least 1.25x | 82% | yes |"

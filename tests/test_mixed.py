@@ -9,7 +9,7 @@ import torch
 from instances import BACKENDS, C_CELLS, gradients, meaning, needs_compiler, solved
 
 from unrolled import GRU, LSTM, RNN, Recurrent
-from unrolled.kernels import Schedule
+from unrolled.kernels import Schedule, multiplies_pairs
 from unrolled.layers.stack import mixes
 
 SIZES, SCHEDULE = {"I": 24, "H": 32, "O": 16}, Schedule(6, 8)
@@ -61,7 +61,8 @@ def test_it_is_another_number_and_nearly_the_same(backend):
     assert y.dtype is torch.bfloat16 and h_mixed.dtype is c_mixed.dtype is torch.float32
     for a, b in ((y.float(), exact), (h_mixed, h), (c_mixed, c)):
         torch.testing.assert_close(a, b, rtol=0.02, atol=0.02)
-    assert 1e-5 < (c_mixed - c).abs().max()  # states are no bfloat16 numbers, products were rounded
+    # States are no bfloat16 numbers; products were rounded, but where C has none of bfloat16.
+    assert ((c_mixed - c).abs().max() > 1e-5) == (backend == "reference" or multiplies_pairs())
 
 
 @BOTH
@@ -95,7 +96,7 @@ def test_drop_ins_gradients_are_as_near_as_torchs(kind):
     for (name, exact), found in zip(theirs.named_parameters(), ours.parameters()):
         assert found.grad.dtype is torch.float32
         off = ((found.grad - exact.grad).norm() / exact.grad.norm()).item()
-        assert 1e-5 < off < 0.02, (name, off)
+        assert off < 0.02 and (off > 1e-5) == multiplies_pairs(), (name, off)
 
 
 @BOTH

@@ -10,7 +10,7 @@ import torch
 from instances import needs_compiler
 
 from unrolled import Recurrent
-from unrolled.kernels.c import library, scratch
+from unrolled.kernels.c import frame, library, scratch
 
 pytestmark = pytest.mark.skipif(
     scratch._users is None, reason="this torch does not say how often memory is used"
@@ -151,3 +151,22 @@ def test_steps_that_are_alike_ask_the_system_for_little(monkeypatch):
         layer.zero_grad()
     # Each of the six steps has 40 MB of buffers, 10,000 pages.
     assert resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before < 10_000
+
+
+@needs_compiler
+def test_frames_of_long_sequences_are_bounded_in_bytes(monkeypatch):
+    """Each new length has tables of its own: 16 bytes a step, and as many calls as there are lengths."""
+    monkeypatch.setattr(frame, "MOST", 2**20)
+    frame._frame.cache_clear()
+    layer = Recurrent("indrnn", 1, 1, backend="c")
+    for steps in (*range(5_000, 5_020), 40_000, *range(5_000, 5_020), 900):
+        x = torch.ones(steps, 2, 1)
+        with torch.no_grad():
+            whole, ragged = layer(x)[0], layer(x, lengths=[steps, steps - 1])[0]
+        assert torch.equal(whole[:-1], ragged[:-1])
+        held = [sum(len(t) * t.itemsize for t in f.alive) for f in frame._frame.long.values()]
+        assert len(held) == 1 or sum(held) <= 2**20
+    assert len(held) > 4  # and the latest ones are kept
+    kept = next(reversed(frame._frame.long.values()))
+    layer(x.new_ones(5_019, 2, 1), lengths=[5_019, 5_018])
+    assert next(reversed(frame._frame.long.values())) is kept

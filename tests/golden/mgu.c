@@ -47,9 +47,9 @@ static void forward_part(void *argument, int me, int team)
     real *final0 = (real *)a[30];
     real *output = (real *)a[31];
     const long first = split ? 0 : me, stride = split ? 1 : team;
-    const walk way = {steps, batch, first, stride, offset, rows, uniform};
-    const long H_lo = split ? H * me / team : 0, H_hi = split ? H * (me + 1) / team : H, H_n = H_hi - H_lo;
-    const long I_lo = split ? I * me / team : 0, I_hi = split ? I * (me + 1) / team : I, I_n = I_hi - I_lo;
+    const walk way = walk_of(steps, batch, first, stride, block, offset, rows, (int)keep, uniform);
+    const long H_lo = split ? unit_of(H, me, team) : 0, H_hi = split ? unit_of(H, me + 1, team) : H, H_n = H_hi - H_lo;
+    const long I_lo = split ? unit_of(I, me, team) : 0, I_hi = split ? unit_of(I, me + 1, team) : I, I_n = I_hi - I_lo;
     const long z_width = 2 * H_n, scratch_width = 0, most = (batch - first + stride - 1) / stride;
     const long packed_here = split ? packed_size(H_n, H) + packed_size(H_n, H) + packed_size(H_n, I) + packed_size(H_n, I) : 0, work = most * (z_width + scratch_width), room_size = 0;
     char *memory = take(&q->memory, (packed_here + (work > room_size ? work : room_size)) * (int64_t)sizeof(real));
@@ -74,16 +74,15 @@ static void forward_part(void *argument, int me, int team)
     }
     packed += split ? packed_size(H_n, I) + packed_size(H_n, I) : packed_size(2 * H, I);
     barrier_wait(&q->barrier, me, team);
-    long low = 0;
     for (long r = first; r < batch; r += stride) if (r >= (steps ? rows[0] : 0)) {
         memcpy(final0 + r * H + H_lo, state0 + r * H + H_lo, H_n * sizeof(real));
     }
     for (long s = 0; s < steps; s++) {
-        if (s % block == 0) {
-            low = keep ? 0 : walk_low(&way, s, block);
-            if (operand0 && !split) hoist(&way, s, block, operand0, I, wide0, 2 * H, x0 - low * (2 * H), 2 * H);
-            if (operand0 && split) hoist(&way, s, block, operand0, I, wide0 + 0, H_n, x0 - low * (2 * H) + 0 + H_lo, 2 * H);
-            if (operand0 && split) hoist(&way, s, block, operand0, I, wide0 + 0 + packed_size(H_n, I), H_n, x0 - low * (2 * H) + H + H_lo, 2 * H);
+        const long inside = s % block, low = walk_low(&way, s, inside);
+        if (inside == 0) {
+            if (operand0 && !split) hoist(&way, s, operand0, I, wide0, 2 * H, x0, 2 * H);
+            if (operand0 && split) hoist(&way, s, operand0, I, wide0 + 0, H_n, x0 + 0 + H_lo, 2 * H);
+            if (operand0 && split) hoist(&way, s, operand0, I, wide0 + 0 + packed_size(H_n, I), H_n, x0 + H + H_lo, 2 * H);
         }
         const long off = offset[s], count = walk_count(&way, s);
         const long base = keep ? off : (s & 1) * batch;
@@ -205,9 +204,9 @@ static void backward_part(void *argument, int me, int team)
     real *dvectors = (real *)a[38];
     real *dnumbers = (real *)a[39];
     const long first = split ? 0 : me, stride = split ? 1 : team;
-    const walk way = {steps, batch, first, stride, offset, rows, uniform};
-    const long H_lo = split ? H * me / team : 0, H_hi = split ? H * (me + 1) / team : H, H_n = H_hi - H_lo;
-    const long I_lo = split ? I * me / team : 0, I_hi = split ? I * (me + 1) / team : I, I_n = I_hi - I_lo;
+    const walk way = walk_of(steps, batch, first, stride, block, offset, rows, (int)keep, uniform);
+    const long H_lo = split ? unit_of(H, me, team) : 0, H_hi = split ? unit_of(H, me + 1, team) : H, H_n = H_hi - H_lo;
+    const long I_lo = split ? unit_of(I, me, team) : 0, I_hi = split ? unit_of(I, me + 1, team) : I, I_n = I_hi - I_lo;
     const long vector_count = 2 * H, number_count = 0;
     real *vector_sums = q->vector_sums + me * vector_count;
     real *number_sums = q->number_sums + me * number_count;

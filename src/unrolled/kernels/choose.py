@@ -34,9 +34,8 @@ def chosen(call: Call, backend: str) -> Callable:
 def multiplies_pairs() -> bool:
     """Whether a backend has products of bfloat16 numbers here, so that mixed precision is worth its rounding."""
     from .c.frame import multiplies_pairs
-    from .c.toolchain import toolchain
 
-    return multiplies_pairs() and toolchain() is not None
+    return multiplies_pairs()
 
 
 def fastest(ways: Mapping[str, Callable[[], object]], *key: object):

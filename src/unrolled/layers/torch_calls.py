@@ -196,6 +196,10 @@ def _rnn_names(w: Tensor, u: Tensor, b: Tensor | None, c: Tensor | None) -> Name
     return {("W",): w, ("U",): u, ("b",): w.new_zeros(len(w)) if b is None else b + c}
 
 
+ONEDNN = torch.backends.mkldnn.is_available()
+ONEDNN_TAKES_BFLOAT16 = ONEDNN and torch.ops.mkldnn._is_mkldnn_bf16_supported()
+
+
 def _mixes(kind: torch.dtype) -> bool:
     """Whether autocast has a say: it leaves float64 alone."""
     return kind is torch.float32 and torch.is_autocast_enabled("cpu")
@@ -203,13 +207,10 @@ def _mixes(kind: torch.dtype) -> bool:
 
 def _result_type(layer: nn.RNNBase, x: Tensor, hx: Sequence[Tensor] | None, packed: bool) -> torch.dtype:
     """What torch.nn returns under autocast to bfloat16, measured with torch 2.13: the simple network and the padded
-    LSTM (one oneDNN operation) return it; the GRU and the packed LSTM mix with their state, so a float32 state (or
-    input, where there is no state) makes them float32."""
-    if (
-        layer.mode.startswith("RNN")
-        or layer.mode == "LSTM"
-        and not packed
-        and torch.backends.mkldnn.is_available()
-    ):
+    LSTM (one oneDNN operation, which takes bfloat16 inputs where the processor has instructions for them) return it; the
+    GRU and the other LSTMs mix with their state, so a float32 state (or input, where there is no state) makes them
+    float32."""
+    one = ONEDNN and not packed and (ONEDNN_TAKES_BFLOAT16 or x.dtype is not torch.bfloat16)
+    if layer.mode.startswith("RNN") or (layer.mode == "LSTM" and one):
         return torch.bfloat16
     return torch.promote_types(torch.bfloat16, x.dtype if hx is None else hx[-1].dtype)

@@ -25,21 +25,35 @@ HELPER void give(const arena *m, char *memory)
 }
 
 typedef struct {
-    long steps, batch, first, stride;
+    long steps, batch, first, stride, block;
     const int64_t *offset, *rows;
-    int uniform;                       /* all rows run at every step, so steps lie `batch` rows apart */
+    int keep, uniform, together;       /* uniform: all rows run at every step; together: see walk_of */
 } walk;
+
+/* `block`: steps whose input products are made ahead; `keep`: they stay for the backward pass. A thread's rows of a whole
+ * block are one product (`together`) where they lie evenly: all rows are its own, or as many at every step. */
+HELPER walk walk_of(long steps, long batch, long first, long stride, long block, const int64_t *offset, const int64_t *rows,
+                    int keep, int uniform)
+{
+    return (walk){steps, batch, first, stride, block, offset, rows, keep, uniform,
+                  stride == 1 || (uniform && batch % stride == 0)};
+}
 
 HELPER long walk_count(const walk *w, long s)
 {
     return w->rows[s] > w->first ? (w->rows[s] - w->first + w->stride - 1) / w->stride : 0;
 }
 
-/* First packed row of the steps s .. s + block - 1, whichever way they run. */
-HELPER long walk_low(const walk *w, long s, long block)
+/* Packed row at which, for step s, a buffer of what is made ahead begins; `inside`: steps since its block began. One that is
+ * kept has all rows. Another is written again for every block, while other threads may still read their rows of the block
+ * before, for they never wait: so row r of the batch only ever has places that are r rows from a multiple of `batch`,
+ * unless all rows are this thread's. */
+HELPER long walk_low(const walk *w, long s, long inside)
 {
-    long last = (s + block < w->steps ? s + block : w->steps) - 1;
-    return w->offset[s] < w->offset[last] ? w->offset[s] : w->offset[last];
+    if (w->keep) return 0;
+    if (!w->together) return w->offset[s] - inside * w->batch;
+    const long begin = s - inside, last = (begin + w->block < w->steps ? begin + w->block : w->steps) - 1;
+    return w->offset[begin] < w->offset[last] ? w->offset[begin] : w->offset[last];
 }
 
 /* This thread's share of packing a whole matrix; see `pack`. */
@@ -51,20 +65,22 @@ HELPER void pack_share(real *to, const real *from, long column_stride, long row_
     if (n1 > n0) pack(to + packed_size(n0, K), from + n0 * column_stride, column_stride, row_stride, n1 - n0, K, n1 - n0, 0);
 }
 
-/* x[row] = W operand[row] for this thread's rows of the steps s .. s + block - 1: many rows in one product, so that few
+/* x[row] = W operand[row] for this thread's rows of the block that begins at step s: many rows in one product, so that few
  * rows a step cost no speed, and few enough that they are still in the cache when the loop reads them. */
-HELPER void hoist(const walk *w, long s, long block, const real *operand, long depth, const real *packed, long N,
-                  real *x, long row)
+HELPER void hoist(const walk *w, long s, const real *operand, long depth, const real *packed, long N, real *x, long row)
 {
-    const long last = (s + block < w->steps ? s + block : w->steps) - 1;
-    if (w->stride == 1 || (w->uniform && w->batch % w->stride == 0)) {
-        const long low = walk_low(w, s, block) + w->first, top = w->offset[s] > w->offset[last] ? s : last;
-        const long count = (w->offset[top] + w->rows[top] - low + w->stride - 1) / w->stride;
-        product(count, N, depth, operand + low * depth, w->stride * depth, packed, x + low * row, w->stride * row, 0);
+    const long last = (s + w->block < w->steps ? s + w->block : w->steps) - 1;
+    if (w->together) {
+        const long top = w->offset[s] > w->offset[last] ? s : last, from = w->offset[s + last - top] + w->first;
+        const long count = (w->offset[top] + w->rows[top] - from + w->stride - 1) / w->stride;
+        product(count, N, depth, operand + from * depth, w->stride * depth, packed, x + (from - walk_low(w, s, 0)) * row,
+                w->stride * row, 0);
     } else {
-        for (; s <= last; s++)
-            product(walk_count(w, s), N, depth, operand + (w->offset[s] + w->first) * depth, w->stride * depth, packed,
-                    x + (w->offset[s] + w->first) * row, w->stride * row, 0);
+        for (long at = s; at <= last; at++) {
+            const long from = w->offset[at] + w->first;
+            product(walk_count(w, at), N, depth, operand + from * depth, w->stride * depth, packed,
+                    x + (from - walk_low(w, at, at - s)) * row, w->stride * row, 0);
+        }
     }
 }
 

@@ -6,9 +6,11 @@ of all rows (so that the weights stay in each core's cache; one barrier before e
 
 from __future__ import annotations
 
+from itertools import takewhile
+
 from ...graph.node import Dim
 from ...plan.plan import Plan
-from ...plan.program import Group, Place, Product, Program
+from ...plan.program import Group, Place, Product, Program, Segment
 from .segment import Rows, SegmentText, extent, extent_local, low, share
 from .slots import letters
 
@@ -20,6 +22,15 @@ NUMBERS = (
     "total",
     "above_stride",
 )  # slots that are sizes, beside the widths
+
+
+def shares(plan: Plan, split: str, me: str, team: str) -> list[str]:
+    """The units of each width that a thread works on; all where `split` is false."""
+    return [
+        f"const long {d}_lo = {split} ? unit_of({d}, {me}, {team}) : 0, "
+        f"{d}_hi = {split} ? unit_of({d}, {me} + 1, {team}) : {d}, {d}_n = {d}_hi - {d}_lo;"
+        for d in letters(plan)
+    ]
 
 
 class Direction:
@@ -50,14 +61,9 @@ class Direction:
         """Which rows and which units are this thread's."""
         lines = [
             "const long first = split ? 0 : me, stride = split ? 1 : team;",
-            "const walk way = {steps, batch, first, stride, offset, rows, uniform};",
+            "const walk way = walk_of(steps, batch, first, stride, block, offset, rows, (int)keep, uniform);",
         ]
-        for d in letters(self.plan):
-            lines.append(
-                f"const long {d}_lo = split ? {d} * me / team : 0, {d}_hi = split ? {d} * (me + 1) / team : {d}, "
-                f"{d}_n = {d}_hi - {d}_lo;"
-            )
-        return lines
+        return lines + shares(self.plan, "split", "me", "team")
 
     def packed_parts(self, g: int) -> list[tuple[str, str]]:
         """(whole, this thread's part) sizes of the packed blocks of a group of the loop's weights."""
@@ -166,7 +172,7 @@ class Direction:
         head = (
             "for (long s = 0; s < steps; s++) {" if self.forward else "for (long s = steps - 1; s >= 0; s--) {"
         )
-        inner = [*self._hoisting(), "const long off = offset[s], count = walk_count(&way, s);", *self._bases()]
+        inner = [*self._ahead(), "const long off = offset[s], count = walk_count(&way, s);", *self._bases()]
         rows = self.row_pointers()
         for step in self.program.steps:
             inner += (
@@ -176,30 +182,46 @@ class Direction:
             )
         if self.forward:
             inner += self._copies("rows[s]", "(s + 1 < steps ? rows[s + 1] : 0)", "now")
-        before = (
-            ["long low = 0;", *self._copies("batch", "(steps ? rows[0] : 0)", "state")] if self.forward else []
-        )
+        before = self._copies("batch", "(steps ? rows[0] : 0)", "state") if self.forward else []
         return [*before, head, *("    " + line for line in inner), "}"]
 
-    def _hoisting(self) -> list[str]:
+    def _ahead(self) -> list[str]:
         """Products with the input, a block of steps at a time. `low`: packed row at which the buffers x and k begin."""
-        if not self.forward:
-            return []
-        lines = ["if (s % block == 0) {", "    low = keep ? 0 : walk_low(&way, s, block);"]
-        for g, group in enumerate(self.body.hoisted):
-            depth, row = extent(group.depth), extent(group.widths)
+        if not self.forward or not self.body.hoisted:
+            return self._wait()
+        lines = ["const long inside = s % block, low = walk_low(&way, s, inside);", *self._wait()]
+        hoists = [f"    {line}" for g in range(len(self.body.hoisted)) for line in self._hoists(g)]
+        return [*lines, "if (inside == 0) {", *hoists, "}"]
+
+    def _hoists(self, g: int) -> list[str]:
+        group = self.body.hoisted[g]
+        depth, row = extent(group.depth), extent(group.widths)
+        lines = [f"if (operand{g} && !split) hoist(&way, s, operand{g}, {depth}, wide{g}, {row}, x{g}, {row});"]
+        at = "0"
+        for k, width in enumerate(group.widths):
             lines.append(
-                f"    if (operand{g} && !split) hoist(&way, s, block, operand{g}, {depth}, wide{g}, {row}, "
-                f"x{g} - low * ({row}), {row});"
+                f"if (operand{g} && split) hoist(&way, s, operand{g}, {depth}, wide{g} + {at}, {share(width)}, "
+                f"x{g} + {extent(group.widths[:k])} + {low(width)}, {row});"
             )
-            at = "0"
-            for k, width in enumerate(group.widths):
-                lines.append(
-                    f"    if (operand{g} && split) hoist(&way, s, block, operand{g}, {depth}, wide{g} + {at}, {share(width)}, "
-                    f"x{g} - low * ({row}) + {extent(group.widths[:k])} + {low(width)}, {row});"
-                )
-                at += f" + packed_size({share(width)}, {depth})"
-        return [*lines, "}"]
+            at += f" + packed_size({share(width)}, {depth})"
+        return lines
+
+    def _wait(self) -> list[str]:
+        """A barrier where units are split, nothing is kept, and what a thread writes before its first barrier of this step
+        may be an operand that others have yet to multiply at the step before: rows of a block made ahead, or the state of two
+        steps ago, whose place the new one takes."""
+        sources = [step.source for step in self.program.products if self.forward]
+        early = takewhile(lambda step: isinstance(step, Segment), self.program.steps)
+        written = {p.number for step in early for _, p in step.stores if p.buffer == "new"}
+        if any(s.buffer == "state" and s.number in written and not self._whole(s.number) for s in sources):
+            return ["if (split && !keep) barrier_wait(&q->barrier, me, team);"]
+        if any(s.buffer[0] in "xk" and s.buffer != "kept" for s in sources):
+            return ["if (split && !keep && inside == 0) barrier_wait(&q->barrier, me, team);"]
+        return []
+
+    def _whole(self, k: int) -> bool:
+        """Whether a state's sequence is the output, of which all steps have places."""
+        return k == 0 and self.body.output_is_state
 
     def state_width(self, k: int) -> Dim:
         shape = self.body.nodes[self.body.states[k]].shape
@@ -212,8 +234,8 @@ class Direction:
             "const long before = s == 0 ? 0 : keep ? offset[s - 1] : ((s - 1) & 1) * batch;",
         ]
         for k in range(len(self.body.states)):
-            width, whole = extent(self.state_width(k)), k == 0 and self.body.output_is_state
-            base, before = ("off", "(s ? offset[s - 1] : 0)") if whole else ("base", "before")
+            width = extent(self.state_width(k))
+            base, before = ("off", "(s ? offset[s - 1] : 0)") if self._whole(k) else ("base", "before")
             lines.append(
                 f"real *now{k} = new{k} + {base} * ({width}), *old{k} = s ? new{k} + {before} * ({width}) : state{k};"
             )

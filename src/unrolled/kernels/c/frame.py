@@ -5,15 +5,16 @@ from __future__ import annotations
 from array import array
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import accumulate
 
 from ...graph.node import Dim, size
 from ...plan.cost import block_of, large, sharing
 from ...plan.plan import Plan
 from ..call import Call, Schedule
-from .cache import processor
 from .library import Functions, functions
 from .slots import Slots, dims, letters
 from .threads import runtime, threads
+from .toolchain import toolchain
 
 BYTES = {"float32": 4, "float64": 8, "mixed": 2}  # of a packed weight
 Sizes = tuple[tuple[Dim, int], ...]
@@ -46,10 +47,10 @@ class Frame:
     alive: tuple
 
 
-@lru_cache(maxsize=1)
 def multiplies_pairs() -> bool:
-    """Whether the processor multiplies bfloat16 numbers; without that, mixed precision is plain float32 (pairs.h)."""
-    return "avx512_bf16" in processor().split()
+    """Whether kernels are built with products of bfloat16 numbers; without, mixed precision is plain float32 (pairs.h)."""
+    found = toolchain()
+    return found is not None and "avx512_bf16" in found.instructions
 
 
 def frame_of(call: Call) -> Frame:
@@ -64,7 +65,44 @@ def precision_of(call: Call) -> str:
     return "mixed" if call.mixed and multiplies_pairs() else "float32"
 
 
-@lru_cache(maxsize=512)
+SHORT = 1024  # steps: of shorter sequences 512 frames are kept
+MOST = (
+    2**24
+)  # bytes that longer ones' frames may take together, 28 for each of a million steps; the last stays anyway
+
+
+class Frames:
+    """Frames that were made before. Those of long sequences are bounded by their bytes, not by their number: each new
+    length is another one."""
+
+    def __init__(self, make):
+        self.make, self.short = make, lru_cache(maxsize=512)(make)
+        self.long: dict[tuple, Frame] = {}
+
+    def __call__(self, plan: Plan, sizes: Sizes, schedule: Schedule, precision: str, most: int) -> Frame:
+        if schedule.steps <= SHORT:
+            return self.short(plan, sizes, schedule, precision, most)
+        key = (plan, sizes, schedule, precision, most)
+        self.long[key] = found = self.long.pop(key, None) or self.make(*key)  # the latest one last
+        kept = list(self.long.items())  # no lock: a forked child might find it taken
+        held = sum(_bytes(frame) for _, frame in kept)
+        for key, frame in kept[:-1]:
+            if held > MOST:
+                self.long.pop(key, None)
+                held -= _bytes(frame)
+        return found
+
+    def cache_clear(self) -> None:
+        self.short.cache_clear()
+        self.long.clear()
+
+
+def _bytes(frame: Frame) -> int:
+    """What a frame's tables take, and at most as much again its schedule's own list of sizes."""
+    return 2 * sum(len(table) * table.itemsize for table in frame.alive)
+
+
+@Frames
 def _frame(plan: Plan, sizes: Sizes, schedule: Schedule, precision: str, most: int) -> Frame:
     body, table = plan.body, dict(sizes)
 
@@ -101,7 +139,6 @@ def _frame(plan: Plan, sizes: Sizes, schedule: Schedule, precision: str, most: i
         **{letter: width(d) for letter, d in zip(letters(plan), dims(plan))},
     }
     code = functions(plan, precision)
-    total = schedule.total
     return Frame(
         code,
         *(
@@ -114,22 +151,18 @@ def _frame(plan: Plan, sizes: Sizes, schedule: Schedule, precision: str, most: i
         tuple(wide(s) for s in body.states),
         sum(width(w) for w in plan.kept_widths),
         sum(width(w) for w in plan.gradient),
-        min(total, block * schedule.batch),
+        min(schedule.steps, block) * schedule.batch,
         tuple(to_blas(sum(width(w) for w in h.widths), width(h.depth)) for h in body.hoisted),
         tuple(to_blas(sum(width(w) for w in g.widths), width(g.depth)) for g in plan.groups),
         (starts, rows),
     )
 
 
-@lru_cache(maxsize=256)
 def row_tables(schedule: Schedule) -> tuple[array, array]:
     """First packed row of each step, and how many rows run at it, in the order in which the loop visits steps."""
-    sizes = [schedule.rows(t) for t in range(schedule.steps)]
-    starts, total = [], 0
-    for n in sizes:
-        starts.append(total)
-        total += n
-    if schedule.reverse:
-        starts.reverse()
-        sizes.reverse()
-    return array("q", starts), array("q", sizes)
+    if schedule.sizes is None:
+        starts, rows = range(0, schedule.total, max(1, schedule.batch)), [schedule.batch] * schedule.steps
+    else:
+        starts, rows = [0, *accumulate(schedule.sizes[:-1])], schedule.sizes
+    step = -1 if schedule.reverse else 1
+    return array("q", starts[::step]), array("q", rows[::step])

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from ...plan.plan import Plan
 from ...plan.program import Product, Segment
-from .direction import Direction
+from .direction import Direction, shares
 from .segment import Rows, SegmentText, extent, extent_local, low, share
 from .slots import letters
 
@@ -51,14 +51,6 @@ def step_text(layer: Layer, number: int) -> list[str]:
     return [*_pack(layer, write, number), "", *_step(layer, write, number), ""]
 
 
-def _shares(plan: Plan, split: str, me: str, team: str) -> list[str]:
-    return [
-        f"const long {d}_lo = {split} ? {d} * {me} / {team} : 0, {d}_hi = {split} ? {d} * ({me} + 1) / {team} : {d}, "
-        f"{d}_n = {d}_hi - {d}_lo;"
-        for d in letters(plan)
-    ]
-
-
 def _arguments(layer: Layer) -> list[str]:
     sizes, lines = letters(layer.plan), []
     for k, slot in enumerate(step_slots(layer)):
@@ -84,7 +76,7 @@ def _pack(layer: Layer, write: Direction, number: int) -> list[str]:
         lines += [f"if (slices > 1) {mine}", f"else {whole}"] if len(set(group.widths)) == 1 else [whole]
     inside = [
         *_arguments(layer),
-        *_shares(plan, "1", "slice", "slices"),
+        *shares(plan, "1", "slice", "slices"),
         "long size = 0;",
         *lines,
         "return size;",
@@ -103,7 +95,7 @@ def _step(layer: Layer, write: Direction, number: int) -> list[str]:
         *_arguments(layer),
         "const int split = w->split;",
         "const long batch = w->batch, first = w->first, stride = w->stride, count = w->count, off = 0, base = 0, low = 0;",
-        *_shares(plan, "split", "w->me", "w->team"),
+        *shares(plan, "split", "w->me", "w->team"),
         *_states(layer),
         *(f"const int64_t *index{g} = w->token;" for g in range(len(plan.body.hoisted))),
         f"const long z_width = {extent_local(program.z)}, scratch_width = {extent_local(program.scratch)};",

@@ -40,3 +40,12 @@ HELPER void barrier_wait(barrier_t *b, int me, int team)
 #endif
     }
 }
+
+/* The first of some units that member `me` works on. Where there are enough, sixteen stay together: a compiler may round in
+ * the rest of a loop otherwise than in its vectors (which of two products is fused with their sum), and a unit's numbers
+ * shall not depend on who makes them. */
+HELPER long unit_of(long units, int me, int team)
+{
+    const long together = units < 16 * team ? 1 : 16, first = (units + together - 1) / together * me / team * together;
+    return first < units ? first : units;
+}

@@ -55,7 +55,7 @@ INLINE void thin_tile(const int rows, const int vectors, long K, const real *A, 
         load_weights(vectors, B, b);
 #pragma GCC unroll 3
         for (int r = 0; r < rows; r++)
-            for (int j = 0; j < vectors; j++) sum[r][j] += A[r * lda + k] * b[j];
+            for (int j = 0; j < vectors; j++) sum[r][j] = FUSED(A[r * lda + k], b[j], sum[r][j]);
     }
     for (int r = 0; r < rows; r++)
         for (int j = 0; j < vectors; j++) *(loose_vec *)(C + r * ldc + j * LANES) = sum[r][j];

@@ -22,6 +22,7 @@ from pathlib import Path
 
 from unrolled.kernels.c import cache
 from unrolled.kernels.c.compiler import CompilerError, CompilerHangs, compile_in, run, spelled, time_limit
+from unrolled.kernels.c.target import target, target_flags
 
 PROBE_SECONDS = 20.0  # a system compiler that needs longer for six lines hangs
 # No -ffast-math: it flushes subnormals for the thread that loads the library, and loses NaN. These two are as fast.
@@ -38,6 +39,19 @@ float unrolled_probe(const float *x, int n)
 }
 """
 
+# What the compiler builds for, by the macros that headers ask for: name -> macro.
+INSTRUCTIONS = {
+    "sse4_2": "__SSE4_2__",
+    "avx": "__AVX__",
+    "avx2": "__AVX2__",
+    "fma": "__FMA__",
+    "avx512f": "__AVX512F__",
+    "avx512_bf16": "__AVX512BF16__",
+    "amx_bf16": "__AMX_BF16__",
+    "neon": "__ARM_NEON",
+    "sve": "__ARM_FEATURE_SVE",
+}
+
 _warned: list[str] = []
 
 
@@ -47,11 +61,16 @@ class SlowBackendWarning(UserWarning):
 
 @dataclass(frozen=True)
 class Toolchain:
-    """A compiler that works here: the words that start it, its version line, the flags that it takes (without -O)."""
+    """A compiler that works here.
+
+    command, version, flags    the words that start it, its version line, the flags that it takes (without -O)
+    instructions               what it builds for of `INSTRUCTIONS`, by its own word: not what the processor has
+    """
 
     command: tuple[str, ...]
     version: str
     flags: tuple[str, ...]
+    instructions: tuple[str, ...] = ()
 
 
 def toolchain() -> Toolchain | None:
@@ -135,19 +154,20 @@ def _words(text: str) -> list[str]:
 
 def _probed(command: tuple[str, ...], seconds: float) -> Toolchain:
     """The working toolchain of `command`, as noted in the cache or by trying. Raises CompilerError, OSError."""
-    name = f"toolchain-{cache.key(command, _stamps(command))}.json"
+    name = f"toolchain-{cache.key(command, _stamps(command), target(), sorted(INSTRUCTIONS))}.json"
 
     def noted_or_tried(folder: Path) -> Toolchain:
         try:
             noted = json.loads((folder / name).read_text(encoding="utf-8"))
-            return Toolchain(command, str(noted["version"]), tuple(noted["flags"]))
+            return Toolchain(
+                command, str(noted["version"]), tuple(noted["flags"]), tuple(noted["instructions"])
+            )
         except (OSError, ValueError, KeyError, TypeError):  # not there, or damaged
             pass
         with cache.staging(folder) as place:
             found = _try(command, place, seconds)
-            (place / name).write_text(
-                json.dumps({"version": found.version, "flags": found.flags}), encoding="utf-8"
-            )
+            note = {"version": found.version, "flags": found.flags, "instructions": found.instructions}
+            (place / name).write_text(json.dumps(note), encoding="utf-8")
             os.replace(place / name, folder / name)
         return found
 
@@ -163,11 +183,14 @@ def _stamps(command: tuple[str, ...]) -> list[tuple[str, int, int]]:
 
 
 def _try(command: tuple[str, ...], place: Path, seconds: float) -> Toolchain:
-    """Build and load the probe, with all the processor's instructions if the compiler takes that, else with fewer."""
-    (place / cache.SOURCE).write_text(PROBE, encoding="utf-8")
+    """Build and load the probe, for the processor (with fewer of its instructions where the compiler does not take that) or
+    what else is wanted."""
+    tests = "".join(f'#ifdef {macro}\n"{name} "\n#endif\n' for name, macro in INSTRUCTIONS.items())
+    probe = f'{PROBE}const char unrolled_instructions[] =\n{tests}"";\n'
+    (place / cache.SOURCE).write_text(probe, encoding="utf-8")
     refused: list[CompilerError] = []
-    for native in _native():
-        flags = (*BASE, *native)
+    for chosen in target_flags("ziglang" in command):
+        flags = (*BASE, *chosen)
         try:
             compile_in(place, command, ("-O3", *flags), seconds)
         except CompilerHangs:
@@ -175,29 +198,23 @@ def _try(command: tuple[str, ...], place: Path, seconds: float) -> Toolchain:
         except CompilerError as error:
             refused.append(error)
             continue
-        _check_probe(command, place)
+        instructions = _check_probe(command, place)
         version = run((*command, "--version"), place, seconds).output.strip().partition("\n")[0]
         if "ziglang" in command:
             version = f"ziglang {importlib.metadata.version('ziglang')}, {version}"
-        return Toolchain(command, version[:200], flags)
+        return Toolchain(command, version[:200], flags, instructions)
     raise refused[-1]  # with the fewest flags: it names what is really wrong
 
 
-def _check_probe(command: tuple[str, ...], place: Path) -> None:
+def _check_probe(command: tuple[str, ...], place: Path) -> tuple[str, ...]:
+    """Calls the probe. Returns the instructions that it was built for. Raises CompilerError."""
     try:
-        probe = ctypes.CDLL(str(place / cache.LIBRARY)).unrolled_probe
-    except (OSError, AttributeError) as error:  # built for another machine, for instance
+        library = ctypes.CDLL(str(place / cache.LIBRARY))
+        probe = library.unrolled_probe
+        probe.restype = ctypes.c_float
+        if abs(probe((ctypes.c_float * 3)(), 3) - 3) > 1e-5:  # three times exp(0) + log(gamma(2))
+            raise CompilerError(f"{spelled(command)!r} builds a library whose numbers are wrong")
+        names = ctypes.c_char.in_dll(library, "unrolled_instructions")
+    except (OSError, AttributeError, ValueError) as error:  # built for another machine, for instance
         raise CompilerError(f"{spelled(command)!r} builds a library that cannot be loaded: {error}") from error
-    probe.restype = ctypes.c_float
-    if abs(probe((ctypes.c_float * 3)(), 3) - 3) > 1e-5:  # three times exp(0) + log(gamma(2))
-        raise CompilerError(f"{spelled(command)!r} builds a library whose numbers are wrong")
-
-
-def _native() -> Iterator[tuple[str, ...]]:
-    """Flags for the processor's own instructions, best first, down to none."""
-    if "avx512f" in cache.processor().split():
-        # Compilers prefer 256 bits here; the whole width doubles the speed of a product built by clang.
-        yield "-march=native", "-mprefer-vector-width=512"
-    yield ("-march=native",)
-    yield ("-mcpu=native",)  # compilers for ARM that know no -march=native
-    yield ()
+    return tuple(ctypes.string_at(ctypes.addressof(names)).decode("ascii").split())

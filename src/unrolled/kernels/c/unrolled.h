@@ -174,6 +174,33 @@ INLINE real sigmoid_(real x) { real z = exp_(-abs_(x)); return (x < 0 ? z : 1) /
 #define PANEL (VECTORS * LANES)
 #define LINES (VECTORS * VECTOR_BYTES / 64)      /* cache lines in one row of a panel */
 
+typedef real vec __attribute__((vector_size(VECTOR_BYTES)));
+typedef real loose_vec __attribute__((vector_size(VECTOR_BYTES), aligned(sizeof(real)), may_alias));
+typedef real quad __attribute__((vector_size(4 * sizeof(real)), aligned(sizeof(real)), may_alias));
+
+/* a * b + c for a number a and vectors, rounded once where the processor can. Left to itself, GCC decides by what stands
+ * around, for the processor that it tunes for: not where a sum would only wait for itself, as at one row; then rows would
+ * depend on how many there are. */
+#if defined(__clang__) || !(defined(__FMA__) || defined(__aarch64__))
+#define FUSED(a, b, c) ((a) * (b) + (c))
+#else
+#if defined(__aarch64__)
+#define FUSED_32(a, b, c) __builtin_aarch64_fmav4sf(a, b, c)
+#define FUSED_64(a, b, c) __builtin_aarch64_fmav2df(a, b, c)
+#elif VECTOR_BYTES == 64
+#define FUSED_32(a, b, c) __builtin_ia32_vfmaddps512_mask(a, b, c, -1, 4)      /* all lanes, the usual rounding */
+#define FUSED_64(a, b, c) __builtin_ia32_vfmaddpd512_mask(a, b, c, -1, 4)
+#else
+#define FUSED_32(a, b, c) __builtin_ia32_vfmaddps256(a, b, c)
+#define FUSED_64(a, b, c) __builtin_ia32_vfmaddpd256(a, b, c)
+#endif
+#if REAL == 32
+#define FUSED(a, b, c) FUSED_32((a) - (vec){0}, b, c)
+#else
+#define FUSED(a, b, c) FUSED_64((a) - (vec){0}, b, c)
+#endif
+#endif
+
 /* Under autocast (MIXED) a number in section 2 is a pair of bfloat16 numbers, where the processor multiplies such: see
  * pairs.h. Its float32 sums are what they are anyway. */
 #if defined(MIXED) && defined(__AVX512BF16__)
@@ -182,12 +209,8 @@ INLINE real sigmoid_(real x) { real z = exp_(-abs_(x)); return (x < 0 ? z : 1) /
 #define MULTIPLY_ADD(sum, a, b) sum = (vec)_mm512_dpbf16_ps((__m512)(sum), (__m512bh)_mm512_set1_ps(a), (__m512bh)(b))
 #else
 #define PAIRS 0
-#define MULTIPLY_ADD(sum, a, b) sum += (a) * (b)
+#define MULTIPLY_ADD(sum, a, b) sum = FUSED(a, b, sum)
 #endif
-
-typedef real vec __attribute__((vector_size(VECTOR_BYTES)));
-typedef real loose_vec __attribute__((vector_size(VECTOR_BYTES), aligned(sizeof(real)), may_alias));
-typedef real quad __attribute__((vector_size(4 * sizeof(real)), aligned(sizeof(real)), may_alias));
 
 /* One tile's work: some rows of A (`step` from one k to the next), K rows of a panel, where C is, and what to fetch
  * meanwhile: the line at `ahead`, then `hop` bytes further at each k. */
