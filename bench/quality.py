@@ -69,9 +69,7 @@ class Cut(CharLM):
         text = read_text(self.text)
         vocabulary = Vocabulary.of(text)
         training, validation, _ = parts(vocabulary.encode(text), 0.1)
-        return Streams(
-            vocabulary, training, validation, self.recipe.batch, self.span, "", str(self.text)
-        )
+        return Streams(vocabulary, training, validation, self.recipe.batch, self.span, "", str(self.text))
 
 
 def parts(text: torch.Tensor, test: float) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
