@@ -27,6 +27,8 @@ def spell(character: str) -> str:
     >>> spell("é")
     "'é' (U+00E9)"
     """
+    if 0xDC80 <= ord(character) <= 0xDCFF:  # how Python hands on a byte that it could not decode (PEP 383)
+        return f"the byte 0x{ord(character) - 0xDC00:02x} (not UTF-8)"
     return f"{character!r} (U+{ord(character):04X})"
 
 
