@@ -205,8 +205,9 @@ class Cell:
         )
 
     def to_json(self) -> dict:
-        """The cell as plain data; `Cell.from_json` needs nothing else and runs no code."""
-        return {
+        """The cell as plain data; `Cell.from_json` needs nothing else and runs no code. Raises UsageError for a cell that it
+        would refuse, so that nothing is trained that could not be read again."""
+        data = {
             "name": self.name,
             "graph": graph_to_json(self.graph),
             "start": dict(self.start),
@@ -219,6 +220,11 @@ class Cell:
             "widths": dict(self.widths),
             "noise": {name: [noise.rate, noise.kind, noise.over] for name, noise in self.noise.items()},
         }
+        try:
+            stored_cell(Cell, data)
+        except UsageError as error:
+            raise UsageError(f"{self.name} cannot be stored: {error}") from None
+        return data
 
     @staticmethod
     def from_json(data: dict) -> Cell:
