@@ -430,6 +430,7 @@ MUTANTS = (
         "return (numbers.to(weights.dtype) * scales[:, None]).view_as(weights)",
         "return weights",
         "test_export.py::test_int8_costs_what_is_said[False]",
+    ),
     # What comes from outside.
     Mutant(
         "graph/check.py",
