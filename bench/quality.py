@@ -67,20 +67,12 @@ class Cut(CharLM):
 
     def data(self) -> Streams:
         text = read_text(self.text)
-        training, validation, _ = parts(text, 0.1)
         vocabulary = Vocabulary.of(text)
-        return Streams(
-            vocabulary,
-            vocabulary.encode(training),
-            vocabulary.encode(validation),
-            self.recipe.batch,
-            self.span,
-            "",
-            str(self.text),
-        )
+        training, validation, _ = parts(vocabulary.encode(text), 0.1)
+        return Streams(vocabulary, training, validation, self.recipe.batch, self.span, "", str(self.text))
 
 
-def parts(text: str, test: float) -> tuple[str, str, str]:
+def parts(text: torch.Tensor, test: float) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """A text's training, validation and test parts, in this order; a tenth is for validation."""
     end = len(text) - round(test * len(text))
     start = end - len(text) // 10
@@ -122,7 +114,7 @@ def run(text: str, model: str, minutes: float, seed: int, options: dict, command
     recipe = Recipe(**{name: options[name] for name in ("rate", "batch", "precision") if name in options})
     task = prepared((Cut if share else CharLM)(text=file, net=net, recipe=recipe, **span))
     data = task.data()
-    test = data.encoding.encode(parts(read_text(file), share)[2]) if share else None
+    test = parts(data.encoding.encode(read_text(file)), share)[2] if share else None
     torch.manual_seed(seed)
     sides = {"unrolled": _unrolled, "torch": _torch, "gpt": _gpt}
     nats, tested, characters, seconds = sides[model](task, data, minutes, seed, test)

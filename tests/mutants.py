@@ -24,6 +24,7 @@ VALUES, GRADIENT = "test_cells.py::test_values_and_gradients", "test_ops.py::tes
 LENGTHS = "test_layers.py::test_rows_of_different_lengths_equal_each_row_alone"
 EXPORTED = "test_export.py::test_a_cell_in_onnxruntime_is_the_cell"
 WHOLES = "test_wholes.py::test_a_function_of_a_vector_is_torchs"
+STORED = "test_stored.py::test_what_no_author_can_have_written_is_refused_at_once"
 PLAIN = "test_wholes.py::test_cells_of_these_functions_are_the_plain_function"
 
 MUTANTS = (
@@ -564,5 +565,66 @@ MUTANTS = (
         "return (numbers.to(weights.dtype) * scales[:, None]).view_as(weights)",
         "return weights",
         "test_export.py::test_int8_costs_what_is_said[False]",
+    ),
+    # What comes from outside.
+    Mutant(
+        "graph/check.py",
+        "        if node.shape != right.shape:",
+        "        if node.shape != right.shape and node.args:",
+        f"{STORED}[a state said to be four wide]",
+    ),
+    Mutant(
+        "graph/check.py",
+        "if len(known.nodes[new].shape) != len(old):",
+        "if False:",
+        f"{STORED}[a new state that is a number]",
+    ),
+    Mutant(
+        "graph/check.py",
+        "if any(not 0 <= a < k for a in node.args):",
+        "if any(a < 0 for a in node.args):",
+        f"{STORED}[a node that rests on itself]",
+    ),
+    Mutant(
+        "graph/check.py",
+        "if found != names:",
+        "if not {*found} <= {*names}:",
+        f"{STORED}[an input that has no node]",
+    ),
+    Mutant(
+        "kernels/c/segment.py",
+        'c if c in ALLOWED else "_"',
+        'c if c != "*" else "_"',
+        "test_emitted.py::test_comments_are_made_of_a_few_letters",
+    ),
+    Mutant(
+        "kernels/c/segment.py",
+        """return f"w_{part.encode('utf-8', 'surrogatepass').hex()}\"""",
+        "return part",
+        "test_emitted.py::test_no_byte_of_the_code_comes_from_outside[rich]",
+    ),
+    Mutant(
+        "kernels/c/cache.py",
+        "for folder in (path, *path.parents):",
+        "for folder in (path,):",
+        "test_build.py::test_a_folder_below_one_that_others_may_write_is_refused",
+    ),
+    Mutant(
+        "data/text.py",
+        "place, rest = place + used, rest[used:]",
+        'place, rest = place + used, b""',
+        "test_text.py::test_blocks_may_end_inside_a_character_and_places_count_from_the_start",
+    ),
+    Mutant(
+        "data/vocabulary.py",
+        "if digest.hexdigest() != text.digest:",
+        "if False:",
+        "test_text.py::test_a_text_that_changes_between_two_readings_is_refused",
+    ),
+    Mutant(
+        "terminal.py",
+        'c if c in "\\n\\t" or unicodedata.category(c)[0] != "C"',
+        'c if c in "\\n\\t" or unicodedata.category(c) != "Cc"',
+        "test_terminal.py::test_what_is_printed_cannot_steer_a_terminal",
     ),
 )

@@ -284,6 +284,42 @@ def test_a_folder_that_belongs_to_another_is_refused(tmp_path, monkeypatch):
     assert list((tmp_path / "cache").iterdir()) == []
 
 
+@pytest.mark.parametrize("mode", [0o777, 0o772])
+@pytest.mark.parametrize("above", [1, 2])
+def test_a_folder_below_one_that_others_may_write_is_refused(mode, above, tmp_path, monkeypatch):
+    folder = tmp_path / "shared" / "mine" / "cache"
+    folder.mkdir(parents=True, mode=0o700)
+    monkeypatch.setenv("UNROLLED_CACHE", str(folder))
+    folder.parents[above - 1].chmod(mode)
+    with pytest.raises(PermissionError, match="above it"):
+        cache.user_folder()
+    folder.parents[above - 1].chmod(0o1777)  # as /tmp is: nobody may move what is another's
+    assert cache.user_folder() == folder.resolve()
+    folder.parents[above - 1].chmod(0o700)
+    assert cache.user_folder() == folder.resolve()
+
+
+def test_a_folder_behind_a_link_is_judged_where_it_is(tmp_path, monkeypatch):
+    shared = tmp_path / "shared"
+    (shared / "cache").mkdir(parents=True, mode=0o700)
+    shared.chmod(0o777)
+    (tmp_path / "link").symlink_to(shared)
+    monkeypatch.setenv("UNROLLED_CACHE", str(tmp_path / "link" / "cache"))
+    with pytest.raises(PermissionError, match="above it"):
+        cache.user_folder()
+
+
+def test_a_group_of_ones_own_may_write_above(tmp_path, monkeypatch):
+    (tmp_path / "home" / "cache").mkdir(parents=True, mode=0o700)
+    (tmp_path / "home").chmod(0o770)
+    monkeypatch.setenv("UNROLLED_CACHE", str(tmp_path / "home" / "cache"))
+    monkeypatch.setattr(cache, "_alone_in", lambda group: True)
+    assert cache.user_folder() == (tmp_path / "home" / "cache").resolve()
+    monkeypatch.setattr(cache, "_alone_in", lambda group: False)
+    with pytest.raises(PermissionError, match="above it"):
+        cache.user_folder()
+
+
 def test_a_full_disk_gives_way_to_the_temporary_folder(fake, tmp_path):
     runs = fake(
         f'case "$PWD" in */cache/*) echo "ld: final link failed: No space left on device"; exit 1;; esac\n{REAL}'

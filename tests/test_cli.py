@@ -357,7 +357,7 @@ def test_unknown_characters_are_named_in_prime_and_text(run, tmp_path, capsys):
     assert said(capsys, "evaluate", run.folder, "--text", tmp_path / "other.txt") == (
         2,
         "",
-        "UsageError: the text has characters that the training text never had: 'T' (U+0054), 'H' (U+0048), "
+        f"UsageError: --text {tmp_path / 'other.txt'} has characters that the training text never had: 'T' (U+0054), 'H' (U+0048), "
         f"'E' (U+0045) (3 of 3). {tail}",
     )
 

@@ -213,6 +213,15 @@ def test_authors_meet_the_same_limits():
         cell(deep).graph
 
 
+def test_a_cell_that_could_not_be_read_again_is_not_stored():
+    def made(x, h, *, W):
+        return tanh(W @ x + h)
+
+    wide = cell(shapes={"h": ("no width",)})(made)
+    with pytest.raises(UsageError, match="^made cannot be stored: node 1 .state. has the shape"):
+        wide.to_json()
+
+
 # --- mutations, in a child under AddressSanitizer ----------------------------------------------------------------
 
 SANITIZER = "-fsanitize=address"

@@ -5,6 +5,11 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from . import terminal as _terminal
+
+if _terminal.is_command():  # before anything that takes long to load
+    _terminal.end_at_once()
+
 from .cell import Cell as Cell
 from .cell import cell as cell
 from .cell import find as find

@@ -211,8 +211,9 @@ class Cell:
 
     def to_json(self) -> dict:
         """The cell as plain data; `Cell.from_json` needs nothing else and runs no code. First values that are functions are
-        left out: whoever stores a cell stores its weights."""
-        return {
+        left out: whoever stores a cell stores its weights. Raises UsageError for a cell that `from_json` would refuse, so
+        that nothing is trained that could not be read again."""
+        data = {
             "name": self.name,
             "graph": graph_to_json(self.graph),
             "start": dict(self.start),
@@ -225,6 +226,11 @@ class Cell:
             "widths": dict(self.widths),
             "noise": {name: [noise.rate, noise.kind, noise.over] for name, noise in self.noise.items()},
         }
+        try:
+            stored_cell(Cell, data)
+        except UsageError as error:
+            raise UsageError(f"{self.name} cannot be stored: {error}") from None
+        return data
 
     @staticmethod
     def from_json(data: dict) -> Cell:

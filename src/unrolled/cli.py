@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 from importlib import import_module
 from pathlib import Path
@@ -13,6 +12,7 @@ import tyro
 
 from .commands.options import Json, Positional, parse
 from .errors import UnrolledError, UsageError
+from .terminal import interruptible, prepare, say, silence
 
 OVERVIEW = """usage: unrolled COMMAND ...
 
@@ -48,21 +48,36 @@ OF_TASKS = {
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command and return its exit code: 0 done, 1 failed, 2 wrong usage, 130 and 143 interrupted."""
-    arguments = sys.argv[1:] if arguments is None else arguments
-    if not arguments or arguments[0] in ("-h", "--help", "help"):
-        print(OVERVIEW)
-        return 0
     try:
-        return _dispatch(arguments[0], arguments[1:])
+        return _printed(sys.argv[1:] if arguments is None else arguments)
     except UnrolledError as error:
-        print(_message(error), file=sys.stderr)
+        say(_message(error), sys.stderr)
         return getattr(error, "exit_code", 2)
     except KeyboardInterrupt:
-        print("stopped by Ctrl-C", file=sys.stderr)
+        say("stopped by Ctrl-C", sys.stderr)
         return 130
     except BrokenPipeError:  # `unrolled sample RUN | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        silence()
         return 0
+    except OSError as error:
+        silence()
+        say(f"unrolled: {error.filename or 'standard output'}: {error.strerror or error}", sys.stderr)
+        return 1
+    except MemoryError:
+        say("unrolled: there is not enough memory for that: ask for less", sys.stderr)
+        return 1
+
+
+def _printed(arguments: list[str]) -> int:
+    """Runs a command; an error of standard output is raised here, not when the process ends."""
+    prepare()
+    try:
+        if not arguments or arguments[0] in ("-h", "--help", "help"):
+            say(OVERVIEW)
+            return 0
+        return _dispatch(arguments[0], arguments[1:])
+    finally:
+        sys.stdout.flush()
 
 
 def _message(error: UnrolledError) -> str:
@@ -70,23 +85,25 @@ def _message(error: UnrolledError) -> str:
     return text if text.startswith((type(error).__name__, "CellError")) else f"{type(error).__name__}: {text}"
 
 
+LOADED = {"cells": "commands.catalogue", "show": "commands.show", "byhand": "commands.byhand", "check": "check"}
+
+
 def _dispatch(command: str, arguments: list[str]) -> int:
     if command in OF_TASKS:
         module = import_module(f".commands.{OF_TASKS[command]}", __package__)
+        interruptible()
         return module.command(command, arguments) or 0
-    commands = {
-        "cells": cells,
-        "show": show,
-        "byhand": byhand,
-        "check": check,
-    }
     if command == "--version":
         from importlib.metadata import version
 
-        print(f"unrolled {version('unrolled')}")
+        say(f"unrolled {version('unrolled')}")
         return 0
-    if command not in commands:
-        raise UsageError(f"there is no command {command!r}: choose one of {', '.join((*OF_TASKS, *commands))}.")
+    if command not in LOADED:
+        raise UsageError(f"there is no command {command!r}: choose one of {', '.join((*OF_TASKS, *LOADED))}.")
+    if not {"-h", "--help"} & {*arguments}:  # help comes at once, whatever its command takes
+        import_module(f".{LOADED[command]}", __package__)
+    interruptible()
+    commands = {"cells": cells, "show": show, "byhand": byhand, "check": check}
     return parse(commands[command], f"unrolled {command}", arguments) or 0
 
 
@@ -122,7 +139,8 @@ def cells(
     from .commands.cells import as_json as rows
 
     wanted = Wanted(family, year, since, until, states, search, backend, sort)
-    _say(json.dumps(rows(wanted)) if as_json else table(None, wanted, colour=sys.stdout.isatty()))
+    colour = sys.stdout.isatty()
+    say(json.dumps(rows(wanted)) if as_json else table(None, wanted, colour=colour), colours=colour)
 
 
 def show(
@@ -155,7 +173,7 @@ def show(
                 f"--latex {latex} and {cell[0]} are two cells, and --stage {stage} shows one. Leave one out."
             )
         cell = (*cell, pasted(latex, to=sys.stderr if as_json or stage == "picture" else sys.stdout))
-    _say(show_all(cell, stage, out=out, steps=steps, parts=parts, widths=widths, as_json=as_json))
+    say(show_all(cell, stage, out=out, steps=steps, parts=parts, widths=widths, as_json=as_json))
 
 
 def byhand(
@@ -204,18 +222,12 @@ def byhand(
     from .commands.byhand import byhand as work
 
     if list_examples or not what:
-        _say(listed())
+        say(listed())
         return
     wish = Wish(
         loss, rate, optimiser, mean, steps, rows, every, format, out, picture, of, row, leaves, opened, theme
     )
-    _say(work(what, numbers, wish, colour=sys.stdout.isatty()))
-
-
-def _say(text: str) -> None:
-    """Prints a text with authors' names in it; letters that the terminal does not know become question marks."""
-    encoding = sys.stdout.encoding or "utf-8"
-    print(text.encode(encoding, "replace").decode(encoding))
+    say(work(what, numbers, wish, colour=sys.stdout.isatty()), colours=sys.stdout.isatty())
 
 
 def check(what: Positional[str], as_json: Json = False) -> int:
@@ -238,15 +250,15 @@ def check(what: Positional[str], as_json: Json = False) -> int:
     else:
         checked = check_cell(find_cell(what))
     if as_json:
-        print(json.dumps(checked.to_json()))
+        say(json.dumps(checked.to_json()))
         return 0 if checked.passed else 1
     for name, error in checked.gradients.items():
-        print(
+        say(
             f"{'right' if error <= GRADIENT_LIMIT else 'WRONG'}  {name:24} {error:.1e} off the finite differences"
         )
     if checked.nats is not None:
-        print(f"untrained: {checked.nats:.4f} nats per character, log V is {checked.log_v:.4f}")
-    print(f"{checked.cell}: {'all is right' if checked.passed else 'something is WRONG'}")
+        say(f"untrained: {checked.nats:.4f} nats per character, log V is {checked.log_v:.4f}")
+    say(f"{checked.cell}: {'all is right' if checked.passed else 'something is WRONG'}")
     return 0 if checked.passed else 1
 
 

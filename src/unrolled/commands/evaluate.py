@@ -9,6 +9,7 @@ from typing import Annotated
 import tyro
 
 from ..runs.run import open_run
+from ..terminal import say
 from .options import Json, Positional, parse
 
 
@@ -32,6 +33,6 @@ def evaluate(
     scored = trained.evaluate(data)
     unit = f"{trained.task.unit.name}s"
     if as_json:
-        print(json.dumps({unit: scored.count} | dict(scored.figures)))
+        say(json.dumps({unit: scored.count} | dict(scored.figures)))
     else:
-        print(f"{scored.count:,} {unit}: {trained.task.sentence(scored.figures)}")
+        say(f"{scored.count:,} {unit}: {trained.task.sentence(scored.figures)}")

@@ -10,6 +10,7 @@ from typing import Literal
 from ..errors import UsageError
 from ..exports import write
 from ..runs.run import open_run
+from ..terminal import say
 from .options import Flag, Json, Positional, parse
 
 
@@ -51,4 +52,4 @@ def export(run: Positional[Path], options: Exporting, as_json: Json = False) -> 
         weights="int8" if options.weights == "int8" else "",
         metadata={"task": trained.task.name, **trained.encoding.to_json()},
     )
-    print(json.dumps(asdict(exported), default=str) if as_json else exported)
+    say(json.dumps(asdict(exported), default=str) if as_json else str(exported))

@@ -11,7 +11,7 @@ from typing import Any
 from .. import tasks
 from ..runs.folder import RunFolder
 from ..runs.run import open_run
-from ..terminal import printable
+from ..terminal import printable, say
 from .options import Json, Positional, about, parse
 
 PREDICT = """usage: unrolled predict RUN [INPUT ...]
@@ -30,12 +30,12 @@ def predict(folder: Path, inputs: Iterable[str], ask: Any, as_json: bool = False
     run = open_run(folder)
     for prediction in run.predict(_lines(inputs), ask):
         if as_json:
-            print(json.dumps(prediction.to_json()), flush=True)
+            say(json.dumps(prediction.to_json()))
         else:
             _show(prediction.pieces())
     remark = run.task.remark(run.model, ask)
     if remark:
-        print(remark, file=sys.stderr)
+        say(remark, sys.stderr)
 
 
 def _lines(inputs: Iterable[str]) -> Iterator[str]:
@@ -58,7 +58,7 @@ def command(name: str, arguments: list[str]) -> int | None:
     """What a trained model makes of inputs. The options are those of the run's task."""
     kind = _asked(name, arguments)
     if kind is None:
-        print(PREDICT)
+        say(PREDICT)
         return 0 if arguments else 2
 
     def asked(run: Positional[Path], inputs: Positional[tuple[str, ...]] = (), *, ask, as_json: Json = False):

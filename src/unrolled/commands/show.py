@@ -10,6 +10,7 @@ from ..cell_file import find_cell
 from ..errors import UsageError
 from ..latex import made_of_python, python_of_file
 from ..plan.plan import plan_of
+from ..terminal import say
 from ..views.listing import listing
 from ..views.plans.describe import describe
 from ..views.plans.gradients import gradients
@@ -130,5 +131,5 @@ def _source(cell: Cell) -> str:
 def pasted(file: Path | str, to):
     """The cell of a file of LaTeX equations; prints the Python function that was understood."""
     source, name = python_of_file(file)
-    print(source, file=to, flush=True)
+    say(source, to)
     return made_of_python(source, name)

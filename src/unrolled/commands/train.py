@@ -11,6 +11,7 @@ import tyro
 
 from .. import tasks
 from ..errors import UsageError
+from ..terminal import say
 from .options import Flag, about, parse
 from .show import pasted
 
@@ -35,7 +36,7 @@ class Budget:
 
 def command(_: str, arguments: list[str]) -> int:
     if not arguments or arguments[0] in ("-h", "--help"):
-        print(
+        say(
             f"usage: unrolled train TASK ...      TASK is one of: {', '.join(tasks.names())}\n"
             "       unrolled train --resume RUN\n\nunrolled train TASK --help lists a task's options."
         )

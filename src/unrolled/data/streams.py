@@ -75,22 +75,16 @@ def pieces(text: Tensor) -> Iterator[Batch]:
     >>> [(batch.count, batch.continues) for batch in pieces(torch.zeros(600, dtype=torch.int64))]
     [(256, False), (256, True), (87, True)]
     """
-    inputs, targets = _pieces(text)
-    for start in range(0, len(inputs), SPAN):
-        x, y = inputs[start : start + SPAN], targets[start : start + SPAN]
-        yield Batch(x.long(), y, int((y != UNSCORED).sum()), continues=start > 0)
-
-
-def _pieces(text: Tensor) -> tuple[Tensor, Tensor]:
-    """Inputs and targets, each (T, rows); positions that do not count have the target UNSCORED."""
     count = len(text) - 1
     rows = max(1, min(ROWS, count // 1024))
     context = CONTEXT if rows > 1 else 0
     length = -(-(count - context) // rows)
     # Row r reads positions r * length .. (r + 1) * length + context and scores all but the first `context`;
     # row 0 scores those too. So the scored parts join without a gap.
-    position = torch.arange(length + context)[:, None] + torch.arange(rows)[None, :] * length
-    scored = position < count
-    scored[:context, 1:] = False
-    position = position.clamp_max(count - 1)
-    return text[position], torch.where(scored, text[position + 1].long(), UNSCORED)
+    for start in range(0, length + context, SPAN):
+        steps = torch.arange(start, min(start + SPAN, length + context))[:, None]
+        position = steps + torch.arange(rows)[None, :] * length
+        scored = (position < count) & ((steps >= context) | (torch.arange(rows) == 0))
+        position = position.clamp_max(count - 1)
+        targets = torch.where(scored, text[position + 1].long(), UNSCORED)
+        yield Batch(text[position].long(), targets, int(scored.sum()), continues=start > 0)

@@ -1,64 +1,159 @@
-"""Texts: read from a file with every way it can go wrong named, or taken from the running Python itself."""
+"""Texts: read from a file block by block, with every way it can go wrong named, or taken from the running Python itself."""
 
 from __future__ import annotations
 
+import codecs
+import hashlib
+import os
+import stat
 import sysconfig
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
+
+import numpy
 
 from unrolled.errors import UsageError
 
 BUILT_IN_LIMIT = 4_000_000  # characters
 HELD_OUT_LIMIT = 125_000  # more would sharpen the figure little and cost training time
+BLOCK = 2**20  # bytes of a file that are looked at together
+BEYOND = 0x110000  # code points that there are
 
 
-def read_text(path: str | Path) -> str:
-    """The text of a file, line ends as they stand.
+@dataclass(frozen=True, eq=False)
+class Text:
+    """A text that need not be in memory: it comes in blocks, as often as it is asked for.
 
-    path  a file of UTF-8 text (a byte-order mark is dropped)
+    blocks    gives the text's blocks of characters from the start, each time that it is called
+    name      how messages call it
+    length    characters
+    alphabet  the distinct ones, by code point
+    digest    SHA-256 of the text in UTF-8, hexadecimal
 
-    Raises UsageError for a path that is missing, a folder, unreadable, empty, binary, or not UTF-8.
+    >>> text = Text.of("hello")
+    >>> len(text), text.alphabet, str(text)
+    (5, ('e', 'h', 'l', 'o'), 'hello')
+    """
+
+    blocks: Callable[[], Iterator[str]]
+    name: str
+    length: int
+    alphabet: tuple[str, ...]
+    digest: str
+
+    @classmethod
+    def of(cls, text: str, name: str = "the text") -> Text:
+        """A text that is in memory."""
+        return cls.in_blocks(lambda: (text[k : k + BLOCK] for k in range(0, len(text), BLOCK)), name)
+
+    @classmethod
+    def in_blocks(cls, blocks: Callable[[], Iterator[str]], name: str) -> Text:
+        """Reads a text once, for its length, its alphabet and its digest. Raises what `blocks` raises."""
+        length, seen, digest = 0, numpy.zeros(BEYOND, dtype=bool), hashlib.sha256()
+        for block in blocks():
+            length += len(block)
+            seen[code_points(block)] = True
+            digest.update(block.encode())
+        return cls(blocks, name, length, tuple(map(chr, numpy.flatnonzero(seen))), digest.hexdigest())
+
+    def __len__(self) -> int:
+        return self.length
+
+    def __str__(self) -> str:
+        return "".join(self.blocks())
+
+
+def code_points(text: str) -> numpy.ndarray:
+    """The code points of a text's characters: uint8 where all are ASCII, else uint32."""
+    if text.isascii():
+        return numpy.frombuffer(text.encode("ascii"), dtype=numpy.uint8)
+    return numpy.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype=numpy.uint32)
+
+
+def read_text(path: str | Path) -> Text:
+    """The text of a file, line ends as they stand. It is read here once, in blocks, and is not kept in memory.
+
+    path  a regular file of UTF-8 text (a byte-order mark is dropped)
+
+    Raises UsageError for a path that is missing, no regular file, unreadable, empty, binary, or not UTF-8.
 
     >>> import tempfile, pathlib
     >>> file = pathlib.Path(tempfile.mkdtemp()) / "hello.txt"
     >>> file.write_text("hello")
     5
-    >>> read_text(file)
+    >>> str(read_text(file))
     'hello'
     """
     path = Path(path)
-    if path.is_dir():
-        raise UsageError(f"--text {path} is a folder: give one text file.")
+    text = Text.in_blocks(lambda: _decoded(_opened(path), path), f"--text {path}")
+    if not len(text):
+        raise UsageError(f"--text {path} is empty: give a file with some text.")
+    return text
+
+
+KINDS = {stat.S_IFDIR: "a folder", stat.S_IFIFO: "a pipe", stat.S_IFCHR: "a device", stat.S_IFBLK: "a device"}
+
+
+def _opened(path: Path) -> BinaryIO:
+    """The file, once it is sure that it has an end: neither a pipe, which may never say a word, nor a device."""
     try:
-        raw = path.read_bytes()
+        handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
     except FileNotFoundError:
         raise UsageError(f"--text {path} does not exist: check the path.") from None
     except OSError as error:
+        if path.is_dir():  # Windows does not open folders
+            raise UsageError(f"--text {path} is a folder: give one text file.") from None
         raise UsageError(
             f"--text {path} cannot be read ({error.strerror}): give a file you may read."
         ) from None
-    if not raw:
-        raise UsageError(f"--text {path} is empty: give a file with some text.")
-    if b"\x00" in raw:
-        # Zero bytes are in no text, but in nearly every image, archive, program and UTF-16 file.
-        where = raw.index(b"\x00")
-        raise UsageError(f"--text {path} is binary (byte {where} is zero): give a UTF-8 text file.")
-    try:
-        return raw.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        wrong = f"byte {error.start} is 0x{raw[error.start]:02x}"
-        raise UsageError(
-            f"--text {path} is not UTF-8 ({wrong}): convert it first, e.g. iconv -f latin1 -t utf-8 {path}"
-        ) from None
+    kind = stat.S_IFMT(os.fstat(handle).st_mode)
+    if kind != stat.S_IFREG:
+        os.close(handle)
+        raise UsageError(f"--text {path} is {KINDS.get(kind, 'no regular file')}: give one text file.")
+    return open(handle, "rb", buffering=0)
 
 
-def standard_library(limit: int = BUILT_IN_LIMIT) -> str:
+def _decoded(file: BinaryIO, path: Path) -> Iterator[str]:
+    """The file's text in blocks; a character that two blocks share is in the second."""
+    place, rest = 0, b""  # of the first byte of `rest` in the file
+    with file:
+        while True:
+            try:
+                read = file.read(BLOCK)
+            except OSError as error:
+                raise UsageError(
+                    f"--text {path} cannot be read ({error.strerror}): give another file."
+                ) from None
+            if b"\x00" in read:
+                # Zero bytes are in no text, but in nearly every image, archive, program and UTF-16 file.
+                where = place + len(rest) + read.index(b"\x00")
+                raise UsageError(f"--text {path} is binary (byte {where} is zero): give a UTF-8 text file.")
+            rest += read
+            if place == 0 and rest.startswith(codecs.BOM_UTF8):
+                place, rest = len(codecs.BOM_UTF8), rest[len(codecs.BOM_UTF8) :]
+            try:
+                block, used = codecs.utf_8_decode(rest, "strict", not read)
+            except UnicodeDecodeError as error:
+                wrong = f"byte {place + error.start} is 0x{rest[error.start]:02x}"
+                raise UsageError(
+                    f"--text {path} is not UTF-8 ({wrong}): convert it first, e.g. iconv -f latin1 -t utf-8 {path}"
+                ) from None
+            place, rest = place + used, rest[used:]
+            if block:
+                yield block
+            if not read:
+                return
+
+
+def standard_library(limit: int = BUILT_IN_LIMIT) -> Text:
     """Text that every machine has: the top-level modules of the running Python's standard library.
 
     Files in sorted order, lines that are ASCII only, cut after `limit` characters; the same Python gives
     the same text. Raises UsageError where the library is not kept as files.
 
-    >>> standard_library(1000) == standard_library(2000)[:1000]
+    >>> str(standard_library(1000)) == str(standard_library(2000))[:1000]
     True
     """
     folder = Path(sysconfig.get_paths()["stdlib"])
@@ -75,33 +170,32 @@ def standard_library(limit: int = BUILT_IN_LIMIT) -> str:
         raise UsageError(
             f"this Python keeps no standard library as files in {folder}: give a text with --text FILE."
         )
-    return "".join(parts)[:limit]
+    return Text.of("".join(parts)[:limit], "Python's standard library")
 
 
-@dataclass(frozen=True)
-class Split:
-    """A text in its two parts: what is learned from, and the end that is held out."""
-
-    training: str
-    validation: str
+def held_out(length: int) -> int:
+    """How many characters at the end of a text of that length are kept apart: a tenth, at most 125,000."""
+    return min(length // 10, HELD_OUT_LIMIT)
 
 
-def split(text: str, batch: int, span: int) -> Split:
-    """Hold out the last tenth of a text (at most 125,000 characters).
+def split(length: int, batch: int, span: int) -> int:
+    """Where a text of so many characters is cut: what stands before is learned from, the end is held out.
 
-    Raises UsageError where what remains is shorter than one batch: `batch` rows of `span` characters, and one
-    more to predict.
+    Raises UsageError where what remains is shorter than one batch, `batch` rows of `span` characters and one more to
+    predict, or where too little is held out to predict anything.
 
-    >>> split("x" * 100, batch=2, span=4).validation
-    'xxxxxxxxxx'
+    >>> split(100, batch=2, span=4)
+    90
     """
-    held_out = min(len(text) // 10, HELD_OUT_LIMIT)
-    training, validation = text[: len(text) - held_out], text[len(text) - held_out :]
-    need = batch * span + 1
-    if len(training) < need or len(validation) < 2:
-        raise UsageError(
-            f"the text is shorter than one batch: {len(training):,} characters are left for training when the last "
-            f"tenth is held out, and one batch takes {batch} x {span} + 1 = {need:,}. "
-            "Give a longer text, or a smaller --batch or --span."
-        )
-    return Split(training, validation)
+    training, need = length - held_out(length), batch * span + 1
+    if training >= need and held_out(length) >= 2:
+        return training
+    least = max(20, need + held_out(need * 10 // 9) - 2)
+    while least - held_out(least) < need:
+        least += 1
+    remedy = ", or a smaller --batch or --span" if least > 20 else ""
+    raise UsageError(
+        f"the text has {length:,} characters, and --batch {batch} with --span {span} takes {least:,}: one batch is {batch} x "
+        f"{span} + 1 = {need:,}, and a tenth of the text, at least 2 and at most {HELD_OUT_LIMIT:,} characters, is held out. Give a "
+        f"longer text{remedy}."
+    )

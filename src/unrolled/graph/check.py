@@ -140,7 +140,7 @@ def _nodes(graph: Graph) -> Iterator[str]:
         yield excess(graph)
     seen: dict[tuple, int] = {}
     for k, node in enumerate(graph.nodes):
-        place = f"node {k} ({_short(node.op)})"
+        place = f"node {k} ({node.op if is_name(node.op) else _short(node.op)})"
         if node.op not in LEAVES and (node.op not in OPS or node.op in LATER):
             yield f"{place} is no primitive of the cell language"
         arity = 0 if node.is_leaf else OPS[node.op].arity

@@ -13,6 +13,9 @@ from .draw import Rule
 from .language import LanguageModel
 from .sample import write, write_many
 
+SIDE_BY_SIDE = 256  # texts that are written together
+ROOM = 2**22  # characters of them
+
 
 @dataclass(frozen=True)
 class Writing:
@@ -73,8 +76,19 @@ def written(model: LanguageModel, encoding: Any, prime: str | None, ask: Writing
     if ask.count == 1:
         drawn = write(model, indices, ask.length, ask.rule, seed=ask.seed, weights=ask.weights)
         return iter([Written(shown, ask.seed, "", (encoding.characters[index] for index in drawn))])
-    rows = write_many(model, indices, ask.length, ask.rule, count=ask.count, seed=ask.seed, weights=ask.weights)
     return (
         Written(shown, seed, f"--- seed {seed}\n", iter(encoding.decode(row)))
-        for seed, row in enumerate(rows.t().tolist(), ask.seed)
+        for first, rows in _groups(model, indices, ask)
+        for seed, row in enumerate(rows.t().tolist(), first)
     )
+
+
+def _groups(model: LanguageModel, indices: torch.Tensor, ask: Writing) -> Iterator[tuple[int, torch.Tensor]]:
+    """Texts a number at a time, so that any number of them fits into memory: the first one's seed, and (length, texts)."""
+    most = max(1, min(SIDE_BY_SIDE, ROOM // max(1, ask.length)))
+    for first in range(0, max(1, ask.count), most):  # of a count below 1 `write_many` says what is wrong
+        count, seed = min(most, ask.count - first), ask.seed + first
+        yield (
+            seed,
+            write_many(model, indices, ask.length, ask.rule, count=count, seed=seed, weights=ask.weights),
+        )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -59,15 +58,16 @@ class CharLM:
     def data(self) -> Streams:
         """Read the text; raises UsageError with what is wrong with it."""
         text = standard_library() if self.text is None else read_text(self.text)
-        parts = split(text, self.recipe.batch, self.span)
+        end = split(len(text), self.recipe.batch, self.span)
         vocabulary = Vocabulary.of(text)
+        indices = vocabulary.encode(text)
         return Streams(
             vocabulary,
-            vocabulary.encode(parts.training),
-            vocabulary.encode(parts.validation),
+            indices[:end],
+            indices[end:],
             self.recipe.batch,
             self.span,
-            hashlib.sha256(text.encode()).hexdigest(),
+            text.digest,
             str(self.text) if self.text is not None else "Python's standard library",
         )
 
@@ -108,7 +108,8 @@ class CharLM:
 
     def baseline(self, data: Streams) -> Figures:
         """The held-out text's nats by how often each character stands in the text to learn, whatever stands before it."""
-        known, held_out = data.training.bincount(minlength=len(data.encoding)), data.validation[1:]
+        held_out, size = data.validation[1:], len(data.encoding)
+        known = sum(block.bincount(minlength=size) for block in data.training.split(2**20))
         chances = (known + 1) / (known.sum() + len(known))
         return {"each character by its frequency, nats": -chances.log()[held_out.long()].mean().item()}
 

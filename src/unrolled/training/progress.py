@@ -9,6 +9,8 @@ from rich.console import Console
 from rich.status import Status
 from rich.table import Table
 
+from ..terminal import printable, writable
+
 PLAIN_EVERY = 10.0  # seconds between plain lines
 
 
@@ -46,7 +48,11 @@ class Progress:
 
     def say(self, text: str) -> None:
         """A line (or several) that stays."""
-        self._console.print(text, soft_wrap=True)
+        self._console.print(self._clean(text), soft_wrap=True)
+
+    def _clean(self, text: str) -> str:
+        """Names and texts of a run may be anybody's."""
+        return writable(printable(text), self._console.file)
 
     def show(self, table: Table) -> None:
         """A table that stays."""
@@ -55,7 +61,7 @@ class Progress:
     def now(self, text: str) -> None:
         """What is going on at the moment: the live line, or a line of its own."""
         if self._status:
-            self._status.update(text)
+            self._status.update(self._clean(text))
         else:
             self.say(text)
             self._last = time.monotonic()

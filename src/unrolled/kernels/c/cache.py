@@ -15,6 +15,7 @@ import hashlib
 import os
 import platform
 import shutil
+import stat
 import sys
 import tempfile
 import time
@@ -84,19 +85,43 @@ def wanted_folder() -> Path:
 
 
 def user_folder() -> Path:
-    """`wanted_folder`, made with mode 0700 where missing; raises OSError where it is not ours alone to write."""
-    path = wanted_folder()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.mkdir(mode=0o700, exist_ok=True)
+    """`wanted_folder`, made with mode 0700 where missing; raises OSError where it, or a folder above it, is not ours alone
+    to write: whoever may write above may put another folder in its place."""
+    wanted = wanted_folder()
+    wanted.parent.mkdir(parents=True, exist_ok=True)
+    wanted.mkdir(mode=0o700, exist_ok=True)
+    path = wanted.resolve()  # without links, which somebody could turn elsewhere later
     if hasattr(os, "geteuid"):  # Windows has neither owners nor modes of this kind
-        found = path.stat()
-        if found.st_uid != os.geteuid():
-            raise PermissionError(f"it belongs to user {found.st_uid}, and this is user {os.geteuid()}")
-        if found.st_mode & 0o022:
-            raise PermissionError(f"others may write into it (mode {found.st_mode & 0o777:o}; `chmod 700` it)")
+        for folder in (path, *path.parents):
+            _check_owned(folder, folder is path)
     if hasattr(os, "ST_NOEXEC") and os.statvfs(path).f_flag & os.ST_NOEXEC:
         raise PermissionError("nothing may be executed from its disk (noexec)")
     return path
+
+
+def _check_owned(folder: Path, last: bool) -> None:
+    """PermissionError where others may change what is in a folder. Above the last one the system may, and in a folder
+    such as /tmp, whose sticky bit is set, nobody moves what another one owns."""
+    found, it = folder.stat(), "it" if last else f"{folder}, above it,"
+    if found.st_uid != os.geteuid() and (last or found.st_uid != 0):
+        raise PermissionError(f"{it} belongs to user {found.st_uid}, and this is user {os.geteuid()}")
+    sticky = not last and found.st_mode & stat.S_ISVTX
+    others = 0o022 if last or not _alone_in(found.st_gid) else 0o002
+    if found.st_mode & others and not sticky:
+        who = "others may write into it" if last else f"others may write into {folder}, above it"
+        raise PermissionError(f"{who} (mode {found.st_mode & 0o777:o}; `chmod {'700' if last else 'go-w'}` it)")
+
+
+def _alone_in(group: int) -> bool:
+    """Whether a group is this user's own, of nobody else, as systems with a umask of 002 give one to each user."""
+    import grp
+    import pwd
+
+    try:
+        user, named = pwd.getpwuid(os.geteuid()), grp.getgrgid(group)
+    except KeyError:
+        return False
+    return user.pw_gid == group and named.gr_name == user.pw_name and set(named.gr_mem) <= {user.pw_name}
 
 
 def private_folder() -> Path:
