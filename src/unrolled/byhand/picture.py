@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from ..graph.node import Node, needed
 from ..ops import OPS
 from ..views.diagram import GLYPHS, KINDS
-from ..views.drawing import draw, ink
-from ..views.picture import FAMILY, LOOKS
+from ..views.drawing import draw
+from ..views.shapes import LOOKS
 from .numbers import shown
 from .wires import Wires, wires_of
 
