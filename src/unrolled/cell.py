@@ -168,7 +168,14 @@ class Cell:
         return latex(self.graph, comments=comments, numbered=numbered)
 
     def picture(
-        self, file: str | Path | None = None, *, steps: int = 1, parts: bool = False, theme: str = "auto"
+        self,
+        file: str | Path | None = None,
+        *,
+        view: str = "graph",
+        steps: int | None = None,
+        layers: int = 1,
+        parts: bool = False,
+        theme: str = "auto",
     ) -> str:
         """The computational graph as a picture: SVG text, and a file if one is named (.svg, .png, .pdf).
 
@@ -180,7 +187,16 @@ class Cell:
 
             lstm.picture("lstm.svg")
         """
-        return picture(self.graph, file, steps=steps, parts=parts, theme=theme)
+        return picture(
+            self.graph,
+            file,
+            view=view,
+            steps=steps,
+            layers=layers,
+            parts=parts,
+            theme=theme,
+            widths=self.widths,
+        )
 
     def listing(self, sizes: Mapping[Dim, int] | None = None) -> str:
         """What a cell weighs and where it is from: each array's shape, numbers, bytes and first value, FLOPs of a step

@@ -1,13 +1,19 @@
-"""A cell as a picture: its computational graph, a step or several equal ones side by side."""
+"""A cell as a picture: its computational graph, a step or several equal ones side by side, and the other views."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path as File
+from types import MappingProxyType
 
 from ..errors import UsageError
 from ..graph.node import Graph
+from .conveyor import conveyor_scene
 from .drawing import draw
 from .legend import legend
+from .modes import modes_scene
+from .network import rolled_scene, unrolled_scene
+from .neurons import neurons_scene
 from .scene import Outline, Path, Piece, Scene, moved
 from .step import Step, step_of
 
@@ -77,11 +83,68 @@ def _legend(scene: Scene, step: Step, steps: int) -> None:
     scene.add(*legend(kinds, weights, middle - half, middle + half, bottom + 8.0))
 
 
+VIEWS = ("graph", "unrolled", "rolled", "conveyor", "neurons", "modes")
+UNROLLED, MOST_LAYERS = 4, 12
+
+
+class Picture(str):
+    """SVG text that a notebook shows as the picture that it is."""
+
+    __slots__ = ()
+
+    def _repr_svg_(self) -> str:
+        return str(self)
+
+
 def picture(
-    graph: Graph, file: str | File | None = None, *, steps: int = 1, parts: bool = False, theme: str = "auto"
-) -> str:
+    graph: Graph,
+    file: str | File | None = None,
+    *,
+    view: str = "graph",
+    steps: int | None = None,
+    layers: int = 1,
+    parts: bool = False,
+    theme: str = "auto",
+    widths: Mapping[str, int] = MappingProxyType({}),
+) -> Picture:
     """See `Cell.picture`."""
-    if not isinstance(steps, int) or not 1 <= steps <= MOST_STEPS:
+    _check(view, steps, layers, parts)
+    scene = {
+        "graph": lambda: graph_scene(graph, steps or 1, parts),
+        "unrolled": lambda: unrolled_scene(graph, steps or UNROLLED, layers),
+        "rolled": lambda: rolled_scene(graph, layers),
+        "conveyor": lambda: conveyor_scene(graph),
+        "neurons": lambda: neurons_scene(graph, widths),
+        "modes": modes_scene,
+    }[view]()
+    return Picture(draw(scene, file, theme=theme, title=_title(graph, view, steps)))
+
+
+def _title(graph: Graph, view: str, steps: int | None) -> str:
+    said = {
+        "graph": f"Computational graph of {graph.name}",
+        "unrolled": f"{graph.name}, unrolled",
+        "rolled": f"{graph.name} with its loop",
+        "conveyor": f"{graph.name}: a state on its belt, and the gates",
+        "neurons": f"{graph.name} as units and weights",
+        "modes": "What recurrent nets are used for: one or many inputs, one or many outputs",
+    }[view]
+    return said + (f", {steps} steps" if steps and steps > 1 else "")
+
+
+def _check(view: str, steps: int | None, layers: int, parts: bool) -> None:
+    """Raises UsageError for a view that there is not, and for what does not belong to it."""
+    if view not in VIEWS:
+        raise UsageError(f"view={view!r} is no view of a cell: choose one of {', '.join(VIEWS)}.")
+    if steps is not None and (not isinstance(steps, int) or not 1 <= steps <= MOST_STEPS):
         raise UsageError(f"steps={steps!r}: a picture shows from 1 to {MOST_STEPS} steps, a whole number.")
-    title = f"Computational graph of {graph.name}" + (f", {steps} steps" if steps > 1 else "")
-    return draw(graph_scene(graph, steps, parts), file, theme=theme, title=title)
+    if not isinstance(layers, int) or not 1 <= layers <= MOST_LAYERS:
+        raise UsageError(f"layers={layers!r}: a picture shows from 1 to {MOST_LAYERS} layers, a whole number.")
+    for name, given, views in (
+        ("steps", steps is not None, ("graph", "unrolled")),
+        ("layers", layers != 1, ("unrolled", "rolled")),
+        ("parts", parts, ("graph",)),
+    ):
+        if given and view not in views:
+            said = " and ".join(f"view={v!r}" for v in views)
+            raise UsageError(f"{name} belongs to {said}, and view={view!r} has none. Leave one of the two out.")

@@ -26,7 +26,7 @@ class Placed:
     at: dict[str, Point]
     lines: tuple[tuple[str, str, tuple[Point, ...]], ...]
     frame: tuple[float, float, float, float]
-    ports: dict[tuple[str, str], float]
+    right: float  # of the rows
 
 
 def placed(sketch: Sketch) -> Placed:
@@ -164,9 +164,10 @@ class _Drawing:
                 at += tall
         self.top = at
         wanted = {key: self._track(self._leaves(s), s) for key, s in self.sketch.right.items()}
-        keys = sorted(wanted, key=lambda key: wanted[key])
+        shifted = {key: -n for n, key in enumerate(wanted) if self.sketch.right[key] in self.sketch.left}
+        keys = sorted(wanted, key=lambda key: (key in shifted, shifted.get(key, wanted[key])))
         heights = spread([wanted[k] for k in keys], [APART] * (len(keys) - 1))
-        self.states = {}
+        self.states = {self.sketch.carried: self.middle[-1]} if self.sketch.belt else {}
         lowest = -APART
         for key, height in zip(keys, heights):
             own = self._leaves(self.sketch.right[key]), self.sketch.right[key]
@@ -174,6 +175,8 @@ class _Drawing:
             if self.channels[own[0]].tracks[own[1]].span[0] >= 0.0:  # it keeps off the entry of the same state
                 others -= {own}
             height = max(height, lowest + APART)
+            if any(abs(height - belt) < APART for belt in [self.middle[-1]] * bool(self.sketch.belt)):
+                height = self.middle[-1] + APART
             lowest = self.states[key] = unhidden(height, [self._track(*other) for other in sorted(others)])
 
     def _track(self, channel: int, source: str) -> float:
@@ -186,13 +189,13 @@ class _Drawing:
         right = max([self.wide, *(x for x in self.columns.values())]) + MARGIN
         at = {key: (self.x[key], -self.middle[self.rank[key]]) for key in self.rank}
         at |= {key: (x, self.sketch.below[key].height / 2 + MARGIN) for key, x in self.below.items()}
-        at |= {f"> {key}": (right, -height) for key, height in self.states.items()}
+        at |= {f"> {key}": (right, -self.states[key]) for key in self.sketch.right}
         lines = [(s, t, self._upright(self._line(s, t, left))) for s, t in self.users]
         lines += [
             (s, f"> {key}", self._upright(self._leaving(key, s, left, right)))
             for key, s in self.sketch.right.items()
         ]
-        return Placed(at, tuple(lines), (left, -self.top, right, 0.0), self.ports)
+        return Placed(at, tuple(lines), (left, -self.top, right, 0.0), self.wide)
 
     def _upright(self, points: Sequence[Point]) -> tuple[Point, ...]:
         """y downwards, without points on a straight line."""

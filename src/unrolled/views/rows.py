@@ -39,6 +39,8 @@ class Sketch:
     below    entries from below, left: from the left, with what they are as spots
     right    what leaves to the right -> its source
     top      spots that stand above all others
+    belt     spots of the highest row, in this order; what goes from one to the next is not drawn here
+    carried  the entry that the belt carries
     """
 
     spots: Mapping[str, Spot]
@@ -47,6 +49,8 @@ class Sketch:
     left: Mapping[str, Spot] = field(default_factory=dict)
     right: Mapping[str, str] = field(default_factory=dict)
     top: tuple[str, ...] = ()
+    belt: tuple[str, ...] = ()
+    carried: str = ""
 
 
 @dataclass
@@ -73,7 +77,7 @@ def in_rows(sketch: Sketch) -> Rows:
     rank = _ranks(sketch)
     rows: list[list] = [[] for _ in range(max(rank.values(), default=-1) + 1)]
     made = Rows(sketch, rank, rows, {})
-    for key in sketch.spots:
+    for key in (*sketch.belt, *(k for k in sketch.spots if k not in sketch.belt)):
         rows[rank[key]].append(key)
     links = _links(made)
     for one, other in links:
@@ -99,8 +103,9 @@ def _ranks(sketch: Sketch) -> dict[str, int]:
             rank[key] = min(rank[u] for u in users[key]) - 1
     lowest = min(rank.values(), default=0)
     highest = max((r for k, r in rank.items() if k not in sketch.top), default=0)
+    above = {**dict.fromkeys(sketch.top, highest + 1), **dict.fromkeys(sketch.belt, highest)}
     for key in rank:
-        rank[key] = (highest + 1 if key in sketch.top else rank[key]) - lowest
+        rank[key] = above.get(key, rank[key]) - lowest
     return rank
 
 
@@ -118,6 +123,7 @@ def _links(made: Rows) -> list[tuple]:
 def _order(made: Rows, links: list[tuple]) -> None:
     """Barycentres, upwards and downwards, and the best order seen; what comes from the left pulls to the left."""
     down, up, pull = _neighbours(made, links)
+    belt = set(made.sketch.belt)
     best, least = [list(row) for row in made.rows], _crossings(made.rows, links)
     for sweep in range(SWEEPS):
         upwards = sweep % 2 == 0
@@ -131,7 +137,8 @@ def _order(made: Rows, links: list[tuple]) -> None:
                 seen = [place[n] for n in near.get(key, ())] + pull.get(key, [])
                 return sum(seen) / len(seen) if seen else here[key]
 
-            made.rows[k].sort(key=wanted)
+            if not belt.issuperset(made.rows[k]):
+                made.rows[k].sort(key=wanted)
         now = _crossings(made.rows, links)
         if now < least:
             best, least = [list(row) for row in made.rows], now

@@ -93,8 +93,9 @@ def _placed(graph: Graph, one: Diagram, new: dict, old: dict, twins: dict) -> St
         right={name: source(key) for key, name in new.items()},
         top=tuple(key for key in inside if one.parts[key].made),
     )
+    wide = max((shapes[key].width for key in (*new, *old)), default=0.0)
     for names, before in ((new, "> "), (old, "")):  # a state is called by its name, and "> h" once it is new
-        shapes |= {before + name: shapes[key] for key, name in names.items()}
+        shapes |= {before + name: replace(shapes[key], width=wide) for key, name in names.items()}
         twins |= {before + name: twins[key] for key, name in names.items()}
     return Step(placed(sketch), shapes, graph.states, twins, notes)
 

@@ -1,0 +1,253 @@
+"""A gated cell as Olah draws it (Understanding LSTM Networks, 2015): one state on a belt above, gates below it.
+
+The belt is a state that reaches its new value through products and sums alone. What is made of it afterwards, such as
+h = o * tanh(c), hangs at its end.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from ..errors import UsageError
+from ..graph.node import Graph
+from .diagram import Part, diagram
+from .legend import legend
+from .names import results_of
+from .placed import placed
+from .rows import Sketch
+from .scene import Outline, Path, Piece, Scene
+from .shapes import Shape, shape_of
+from .symbols import markup_name
+
+CARRIES = ("mul", "add", "number")
+SQUASHES = ("sigmoid", "tanh", "function", "over")
+ROOM, OUT = 38.0, 14.0  # from the end of the rows to what hangs there; from the frame to a state
+
+
+@dataclass
+class _Parts:
+    """A step's parts and what enters each, with a gate's sum and its squashing as one part."""
+
+    parts: dict[str, Part]
+    sources: dict[str, list[tuple[str, str]]]
+    states: dict[str, str]  # state -> what it is made of
+
+    def after(self, key: str) -> list[str]:
+        return [target for target, found in self.sources.items() if any(s == key for s, _ in found)]
+
+
+def conveyor_scene(graph: Graph) -> Scene:
+    """One step with its belt. Raises UsageError where no state has one, or where too much hangs at its end."""
+    made = _contracted(graph)
+    name, belt = _belt(graph, made)
+    tail = _tail(graph, made, name, belt)
+    return _Drawn(graph, made, name, belt, tail).scene()
+
+
+def _contracted(graph: Graph) -> _Parts:
+    one = diagram(graph)
+    first = len(results_of(graph)) - len(graph.states)
+    new = {f"sresult{first + n}": name for n, name in enumerate(graph.states)}
+    old = {k: str(graph.nodes[int(k.rpartition("n")[2])].value) for k, p in one.parts.items() if p.kind == "state" and not p.made}
+    made_by = {w.target: w.source for w in one.wires if w.target in new}
+
+    def source(key: str) -> str:
+        while key in made_by:
+            key = made_by[key]
+        return old.get(key, key)
+
+    sources: dict[str, list[tuple[str, str]]] = {}
+    for wire in one.wires:
+        if wire.target not in new:
+            sources.setdefault(wire.target, []).append((source(wire.source), wire.note))
+    parts = {old.get(k, k): p for k, p in one.parts.items() if k not in new}
+    made = _Parts(parts, sources, {name: source(key) for key, name in new.items()})
+    for key in [k for k, p in parts.items() if p.kind == "product"]:
+        users = made.after(key)
+        if len(users) == 1 and parts[users[0]].kind in SQUASHES and len(sources[users[0]]) == 1:
+            sources[users[0]] = [(s, "") for s, _ in sources.pop(key)]
+            del parts[key]
+    return made
+
+
+def _belt(graph: Graph, made: _Parts) -> tuple[str, list[str]]:
+    """A state and the parts through which it goes, from its old value to its new one."""
+
+    def back(key: str, state: str) -> list[str] | None:
+        if key == state:
+            return []
+        if key in made.parts and made.parts[key].kind in CARRIES:
+            for source, _ in made.sources.get(key, ()):
+                found = back(source, state)
+                if found is not None:
+                    return [*found, key]
+        return None
+
+    for state, key in made.states.items():
+        found = back(key, state)
+        if found:
+            return state, found
+    raise UsageError(
+        f"view='conveyor': no state of {graph.name} is carried on by products and sums alone, so there is no belt. "
+        "Use view='graph'."
+    )
+
+
+def _tail(graph: Graph, made: _Parts, name: str, belt: list[str]) -> list[str]:
+    """What hangs at the belt's end, one thing after another."""
+    tail, at = [], belt[-1]
+    while users := [u for u in made.after(at) if u not in belt]:
+        if len(users) > 1 or len(tail) > 3:
+            raise _too_much(graph)
+        at = users[0]
+        tail.append(at)
+    others = [s for key in tail for s, _ in made.sources[key] if s not in tail and s != belt[-1]]
+    inner = {u for key in belt[:-1] for u in made.after(key)} - set(belt)
+    if len(others) > 1 or inner or (tail and at not in made.states.values()):
+        raise _too_much(graph)
+    return tail
+
+
+def _too_much(graph: Graph) -> UsageError:
+    return UsageError(
+        f"view='conveyor': in {graph.name} more is made of the state on the belt than hangs at its end. Use view='graph'."
+    )
+
+
+class _Drawn:
+    """The belt's places: rows below it from the layered drawing, the rest by hand."""
+
+    def __init__(self, graph: Graph, made: _Parts, name: str, belt: list[str], tail: list[str]):
+        self.graph, self.made, self.name, self.belt, self.tail = graph, made, name, belt, tail
+        self.shapes = {k: self._shape(k) for k in made.parts}
+        self.gate = next(
+            (s for key in tail for s, _ in made.sources[key] if s not in tail and s != belt[-1]), None
+        )
+        self.tailed = next((s for s, key in made.states.items() if tail and key == tail[-1]), None)
+        self.places = placed(self._sketch())
+
+    def _shape(self, key: str) -> Shape:
+        part, notes = self.made.parts[key], [note for _, note in self.made.sources.get(key, ())]
+        return shape_of([replace(part, name=part.name)], notes if key not in self.belt else ())
+
+    def _sketch(self) -> Sketch:
+        made, kinds = self.made, {k: p.kind for k, p in self.made.parts.items()}
+        outer = {k for k, kind in kinds.items() if kind in ("input", "state")} | set(self.tail)
+        inside = [k for k in _in_order(made) if k not in outer]
+        carried = dict(zip(self.belt, [self.name, *self.belt]))
+        sources = {k: [s for s, _ in made.sources.get(k, ()) if s != carried.get(k)] for k in inside}
+        right = {s: k for s, k in made.states.items() if s != self.name and k in inside and k != self.belt[-1]}
+        if self.tailed and self.gate:
+            right[self.tailed] = self.gate
+        return Sketch(
+            spots={k: self.shapes[k].spot for k in inside},
+            sources=sources,
+            below={k: self.shapes[k].spot for k, kind in kinds.items() if kind == "input"},
+            left={s: self.shapes[s].spot for s in made.states if s in made.parts},
+            right=right,
+            belt=tuple(self.belt),
+            carried=self.name,
+        )
+
+    def scene(self) -> Scene:
+        scene, (left, top, right, bottom) = Scene(), self.places.frame
+        self.height = self.places.at[self.belt[0]][1]
+        self.hang = right + ROOM
+        self.left, self.edge = left, self.hang + ROOM if self.tail else right
+        self.low = self.height + 62.0 * max(len(self.tail), 1)
+        if self.gate:
+            self.low = self.places.at[f"> {self.tailed}"][1]
+        middle, high = (left + self.edge) / 2, (top + bottom) / 2
+        scene.add(
+            Outline("rounded", middle, high, self.edge - left, bottom - top, "panel", "frame", 1.0),
+            *self._lines(),
+            *self._tail_pieces(),
+            *self._states(),
+        )
+        for key, (x, y) in self.places.at.items():
+            if key[0] != ">":
+                scene.add(*self.shapes[key].pieces(x, y))
+        left, _, right, bottom = scene.box
+        words = "gates weigh what enters them"
+        scene.add(*legend([p.kind for p in self.made.parts.values()], words, left, right, bottom + 8.0))
+        return scene
+
+    def _lines(self) -> list[Piece]:
+        """Lines of the rows; then the belt, thick."""
+        found: list[Piece] = []
+        for source, target, points in sorted(self.places.lines, key=lambda line: line[0]):
+            if target[0] != ">":
+                y = self.shapes[target].entered(*self.places.at[target], points[-1][0])
+                points = (*points[:-1], (points[-1][0], y))
+            elif self.gate and target == f"> {self.tailed}":
+                points = (*points, (self.hang - self.shapes[self._last_gated()].width / 2, points[-1][1]))
+            else:
+                points = (*points, (self.edge + OUT, points[-1][1]))
+            found.append(Path(points, arrow=True, net=source))
+        out = self._wide(self.name) / 2
+        ends = [self.left - OUT - out, *(self.places.at[key][0] for key in self.belt), self.edge + OUT + out]
+        halves = [out, *(self.shapes[key].width / 2 for key in self.belt), out]
+        for k in range(len(ends) - 1):
+            begun, end = ends[k] + halves[k], ends[k + 1] - halves[k + 1]
+            found.append(Path(((begun, self.height), (end, self.height)), weight=2.4, arrow=True))
+        return found
+
+    def _last_gated(self) -> str:
+        return next(k for k in self.tail if any(s == self.gate for s, _ in self.made.sources[k]))
+
+    def _tail_pieces(self) -> list[Piece]:
+        """What hangs at the belt's end: down, then out to the right."""
+        found: list[Piece] = []
+        at = self.height
+        for k, key in enumerate(self.tail):
+            y = self.height + (self.low - self.height) * (k + 1) / len(self.tail)
+            shape = self.shapes[key]
+            found.append(Path(((self.hang, at), (self.hang, y - shape.height / 2)), arrow=True))
+            found += shape.pieces(self.hang, y)
+            at = y + shape.height / 2
+        if self.tail:
+            begun = self.hang + self.shapes[self.tail[-1]].width / 2
+            found.append(Path(((begun, self.low), (self.edge + OUT, self.low)), arrow=True))
+        return found
+
+    def _wide(self, state: str) -> float:
+        return max(self.shapes[state].width if state in self.shapes else 34.0, 34.0)
+
+    def _states(self) -> list[Piece]:
+        """Old ones at the left, at the heights of their lines; new ones at the right."""
+        found: list[Piece] = []
+        begun = {source: points[0][1] for source, _, points in self.places.lines}
+        for state, key in self.made.states.items():
+            out = OUT + self._wide(state) / 2
+            old = self.height if state == self.name else begun.get(state)
+            if old is not None and state in self.shapes:
+                found += self.shapes[state].pieces(self.left - out, old)
+                if state != self.name:
+                    found.append(Path(((self.left - OUT, old), (self.left, old)), net=state))
+            new = self.height if state == self.name else self.low
+            if f"> {state}" in self.places.at:
+                new = self.places.at[f"> {state}"][1]
+            elif key == self.belt[-1] and state != self.name:
+                found.append(Path(((self.edge - 10, self.height), (self.edge - 10, new), (self.edge + OUT, new)), arrow=True))
+            found += self._new(state).pieces(self.edge + out, new)
+        return found
+
+    def _new(self, state: str) -> Shape:
+        """The shape of a state's new value."""
+        label = markup_name(f"{state}[t]")
+        shape = shape_of([Part(f"> {state}", "state", label)])
+        return replace(shape, width=self._wide(state))
+
+
+def _in_order(made: _Parts) -> list[str]:
+    found: dict[str, None] = {}
+
+    def visit(key: str) -> None:
+        if key in made.parts and key not in found:
+            for source, _ in made.sources.get(key, ()):
+                visit(source)
+            found[key] = None
+
+    for key in made.parts:
+        visit(key)
+    return list(found)
