@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ..cell import Cell, find
 from ..errors import UsageError
+from ..views.picture import Picture
 from .chain import Chains, Term
 from .data import as_data
 from .formula import Formula
@@ -123,7 +124,7 @@ class Worked:
         leaves: tuple[str, ...] = (),
         opened: tuple[str, ...] = (),
         theme: str = "auto",
-    ) -> str:
+    ) -> Picture:
         """The graph of single numbers: on each edge the value above, the gradient below. Returns SVG text.
 
         file    where to write it, too: .svg, .png, .pdf
@@ -132,9 +133,20 @@ class Worked:
         leaves  names at which it ends to the left, such as ("a1",), instead of what was given
         opened  primitives or numbers shown in their parts: ("sigmoid",) as -x, e^x, 1 + x, 1/x
 
-        Raises UsageError for names that there are not, too many numbers, and where Graphviz is missing.
+        Below what one number alone enters stands its own slope. Raises UsageError for names that there are not, too many
+        numbers, and for a PNG or PDF where Graphviz is missing.
         """
         return picture(self, file, of=of, row=row, leaves=leaves, opened=opened, theme=theme)
+
+    def _repr_markdown_(self) -> str:
+        return self.markdown()
+
+    def _repr_svg_(self) -> str | None:
+        """The picture; None for more numbers than one picture holds, so that a notebook shows the text."""
+        try:
+            return str(self.picture())
+        except UsageError:
+            return None
 
     def to_json(self) -> dict:
         """Everything as plain data."""

@@ -39,7 +39,9 @@ def rendered(scene: Scene, kind: str, theme: str) -> bytes:
     try:
         done = subprocess.run(command, input=source.encode("utf-8"), capture_output=True, timeout=SECONDS)
     except subprocess.TimeoutExpired:
-        raise UsageError(f"Graphviz did not write the {kind} within {SECONDS} seconds: draw fewer steps.") from None
+        raise UsageError(
+            f"Graphviz did not write the {kind} within {SECONDS} seconds: draw fewer steps."
+        ) from None
     if done.returncode or not done.stdout:
         said = done.stderr.decode("utf-8", "replace").strip().splitlines()
         raise UsageError(f"Graphviz cannot draw this: {said[-1] if said else f'exit code {done.returncode}'}")

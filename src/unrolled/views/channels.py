@@ -9,9 +9,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-PITCH, PAD, HEAD = 8.0, 8.0, 11.0  # between tracks; below the lowest; above the highest, where the arrows' heads are
+PITCH, PAD, HEAD = (
+    8.0,
+    8.0,
+    11.0,
+)  # between tracks; below the lowest; above the highest, where the arrows' heads are
 NEAR = 5.0  # two upright lines that are nearer would be taken for one
 LOW, HIGH = -1, 1
+STRAIGHT = 15.0  # a channel in which all lines go straight up
 HARD = 10_000
 
 
@@ -47,7 +52,7 @@ class Channel:
 
     @property
     def height(self) -> float:
-        return PAD + PITCH * max(self.levels - 1, 0) + HEAD
+        return PAD + PITCH * (self.levels - 1) + HEAD if self.levels else STRAIGHT
 
     def up(self, source: str) -> float:
         """How far above the channel's lower edge a source's track lies."""

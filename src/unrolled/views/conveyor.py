@@ -48,7 +48,11 @@ def _contracted(graph: Graph) -> _Parts:
     one = diagram(graph)
     first = len(results_of(graph)) - len(graph.states)
     new = {f"sresult{first + n}": name for n, name in enumerate(graph.states)}
-    old = {k: str(graph.nodes[int(k.rpartition("n")[2])].value) for k, p in one.parts.items() if p.kind == "state" and not p.made}
+    old = {
+        k: str(graph.nodes[int(k.rpartition("n")[2])].value)
+        for k, p in one.parts.items()
+        if p.kind == "state" and not p.made
+    }
     made_by = {w.target: w.source for w in one.wires if w.target in new}
 
     def source(key: str) -> str:
@@ -228,7 +232,12 @@ class _Drawn:
             if f"> {state}" in self.places.at:
                 new = self.places.at[f"> {state}"][1]
             elif key == self.belt[-1] and state != self.name:
-                found.append(Path(((self.edge - 10, self.height), (self.edge - 10, new), (self.edge + OUT, new)), arrow=True))
+                found.append(
+                    Path(
+                        ((self.edge - 10, self.height), (self.edge - 10, new), (self.edge + OUT, new)),
+                        arrow=True,
+                    )
+                )
             found += self._new(state).pieces(self.edge + out, new)
         return found
 

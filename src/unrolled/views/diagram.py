@@ -230,7 +230,9 @@ class _Step:
             if found.op == "constant" and found.value == NOTHING_TO[node.op] and index not in self.read.names:
                 return self.draw(other)
         if node.op in ("less", "equal") and all(a in self.read.names for a in node.args):
-            return self._part(index, node.op, node.args, self.read.formula(index))  # it says itself what is what
+            return self._part(
+                index, node.op, node.args, self.read.formula(index)
+            )  # it says itself what is what
         row = OPS[node.op]
         fixed = [k for k, a in enumerate(node.args) if not self.read.moving[a] and not self.read.is_weight(a)]
         if len(node.args) == 2 and len(fixed) == 1 and row.text[:4] == "{0} ":

@@ -44,8 +44,14 @@ def _before(graph: Graph, kind: str) -> tuple[str, ...]:
     for node in graph.nodes:
         if node.op != "product" or moving[node.args[0]]:
             continue
-        leaves = [graph.nodes[i] for i in needed(graph.nodes, [node.args[1]]) if graph.nodes[i].op in ("input", "state")]
+        leaves = [
+            graph.nodes[i]
+            for i in needed(graph.nodes, [node.args[1]])
+            if graph.nodes[i].op in ("input", "state")
+        ]
         if any(leaf.op == kind for leaf in leaves):
-            weights = [graph.nodes[i] for i in needed(graph.nodes, [node.args[0]]) if graph.nodes[i].op == "parameter"]
+            weights = [
+                graph.nodes[i] for i in needed(graph.nodes, [node.args[0]]) if graph.nodes[i].op == "parameter"
+            ]
             found.update(dict.fromkeys(str(weight.value) for weight in weights))
     return tuple(found)

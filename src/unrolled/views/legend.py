@@ -58,4 +58,3 @@ def _letters(words: str) -> tuple[float, list[Piece]]:
         Text(0, 0.33 * TYPE, sign, TYPE, "start"),
         Text(wide + 5, 0.33 * TYPE, (Run(words),), TYPE, "start"),
     ]
-

@@ -6,7 +6,7 @@ A box is the whole cell; inputs stand below, outputs above, time runs to the rig
 from __future__ import annotations
 
 from ..graph.node import Graph
-from .facts import Facts, facts_of
+from .facts import facts_of
 from .names import timeless
 from .runs import Run, line_width, lines_of
 from .scene import Outline, Path, Piece, Scene, Text
@@ -43,7 +43,9 @@ class _Net:
     def __init__(self, graph: Graph, layers: int):
         self.graph, self.layers, self.facts = graph, layers, facts_of(graph)
         self.title = [(Run(word),) for word in titled(graph.name)]
-        named = [self.line(s, "10", layers) for s in (*self.facts.states, *self.facts.inputs, self.facts.output)]
+        named = [
+            self.line(s, "10", layers) for s in (*self.facts.states, *self.facts.inputs, self.facts.output)
+        ]
         self.widest = max(line_width(line, SIZE) for line in named)
         self.box = max(64.0, max(line_width(line, SIZE) for line in self.title) + 20)
         self.tall = max(TALL, 18.0 * len(self.title) + 14, BETWEEN * len(self.facts.states) + 8)
@@ -109,7 +111,10 @@ class _Net:
         """Out to the right and back in: what is h[t] now is h[t-1] in the next step."""
         found: list[Piece] = []
         count, right = len(self.facts.states), x + self.box / 2
-        wide = [line_width(self.line(name.replace("[t]", "[t-1]"), None, layer), SMALLER) for name in self.facts.states]
+        wide = [
+            line_width(self.line(name.replace("[t]", "[t-1]"), None, layer), SMALLER)
+            for name in self.facts.states
+        ]
         for n, name in enumerate(self.facts.states):
             out = y - 7 - (self.tall / 2 - 11) * (count - n) / count if count > 1 else y - 11
             back = 2 * y - out

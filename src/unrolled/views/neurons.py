@@ -93,7 +93,9 @@ def layers_of(graph: Graph, widths: Mapping[str, int]) -> list[Layer]:
 
 def _enters(graph: Graph, layer: Layer, product, called: Mapping[int, str]) -> None:
     matrices = [
-        str(graph.nodes[i].value) for i in needed(graph.nodes, [product.args[0]]) if graph.nodes[i].op == "parameter"
+        str(graph.nodes[i].value)
+        for i in needed(graph.nodes, [product.args[0]])
+        if graph.nodes[i].op == "parameter"
     ]
     source = graph.nodes[product.args[1]]
     if source.op == "state":
@@ -130,7 +132,9 @@ def _lines(layer: Layer, at: Mapping[str, list[tuple[float, float]]]) -> list[Pi
             for end, high in at[layer.name]:
                 long = ((end - x) ** 2 + (high - y) ** 2) ** 0.5
                 ux, uy = (end - x) / long * RADIUS, (high - y) / long * RADIUS
-                found.append(Path(((x + ux, y + uy), (end - ux, high - uy)), weight=0.9, net=f"{name} {layer.name}"))
+                found.append(
+                    Path(((x + ux, y + uy), (end - ux, high - uy)), weight=0.9, net=f"{name} {layer.name}")
+                )
     return found
 
 

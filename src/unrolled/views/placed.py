@@ -57,9 +57,7 @@ class _Drawing:
         """Upright lines beside the rows: to the left for entries, to the right for what leaves."""
         risers = [key for key in self.sketch.left]
         risers += [
-            key
-            for key in self.sketch.below
-            if any(s == key and self.rank[t] > 0 for s, t in self.users)
+            key for key in self.sketch.below if any(s == key and self.rank[t] > 0 for s, t in self.users)
         ]
         left = {key: -MARGIN - COLUMN * n for n, key in enumerate(risers)}
         right = {f"> {key}": self.wide + MARGIN + COLUMN * n for n, key in enumerate(self.sketch.right)}
@@ -90,7 +88,8 @@ class _Drawing:
         if not sources:
             return []
         if len(spot.ports) == len(sources):
-            return [((s, target), middle + port) for s, port in zip(sources, spot.ports)]
+            aside = self._aside(target, sources)
+            return [((s, target), middle + port + aside) for s, port in zip(sources, spot.ports)]
         come = [self._from(s, target) for s in sources]
         order = sorted(range(len(come)), key=lambda k: come[k])
         gap = min(PORTS, 2 * spot.reach / max(len(come) - 1, 1))
@@ -105,18 +104,39 @@ class _Drawing:
             found[k] = self._clear(found[k], come[k], sources[k], target, [found[j] for j in order if j != k])
         return [((sources[k], target), found[k]) for k in order]
 
+    def _under(self, target: str, source: str) -> list[float]:
+        """Where lines of others come up from the row below."""
+        rank = self.rank[target]
+        row = self.rows.rows[rank - 1] if rank else []
+        return [self.x[k] for k in row if k != source and k != (source, rank - 1)]
+
+    def _aside(self, target: str, sources: Sequence[str]) -> float:
+        """How far ports that keep their order move together, so that none lies on what comes up from below."""
+        spot, middle = self.sketch.spots[target], self.x[target]
+        room = max(spot.reach - max(map(abs, spot.ports)), 0.0)
+        moves = sorted((m / 2 for m in range(-16, 17) if abs(m / 2) <= room), key=abs)
+
+        def nearest(move: float) -> float:
+            pairs = zip(sources, spot.ports)
+            return min(
+                (abs(middle + p + move - o) for s, p in pairs for o in self._under(target, s)), default=NEAR
+            )
+
+        return next((m for m in moves if nearest(m) >= NEAR - 2), 0.0)
+
     def _clear(self, port: float, come: float, source: str, target: str, others: list[float]) -> float:
         """A port beside what comes up from the row below, where it would lie on that line."""
-        rank, spot, middle = self.rank[target], self.sketch.spots[target], self.x[target]
-        if abs(port - come) < 0.01 or rank == 0:
+        spot, middle = self.sketch.spots[target], self.x[target]
+        if abs(port - come) < 0.01 or self.rank[target] == 0:
             return port
-        below = [self.x[k] for k in self.rows.rows[rank - 1] if k != source and k != (source, rank - 1)]
+        below = self._under(target, source)
 
-        def fits(x: float) -> bool:
-            return abs(x - middle) <= spot.reach and all(abs(x - o) >= NEAR for o in [*others, *below])
+        def fits(x: float, apart: float) -> bool:
+            return abs(x - middle) <= spot.reach and all(abs(x - o) >= apart for o in [*others, *below])
 
         moves = sorted((m / 2 for m in range(-24, 25)), key=abs)
-        return next((port + m for m in moves if fits(port + m)), port)
+        tries = (port + m for apart in (NEAR, NEAR - 2) for m in moves if fits(port + m, apart))
+        return next(tries, port)
 
     def _pins(self) -> None:
         for source, target in self.users:

@@ -98,8 +98,10 @@ def _ranks(sketch: Sketch) -> dict[str, int]:
         rank[key] = 1 + max((rank[s] for s in inner), default=-1)
         for source in inner:
             users.setdefault(source, []).append(key)
-    for key in sketch.spots:
-        if not sketch.sources.get(key) and key in users:
+    for key in reversed(sketch.spots):
+        inner = [s for s in sketch.sources.get(key, ()) if s in sketch.spots]
+        alone = not sketch.sources.get(key) or len(inner) == 1 and _loose(sketch, users, inner[0])
+        if alone and key in users:
             rank[key] = min(rank[u] for u in users[key]) - 1
     lowest = min(rank.values(), default=0)
     highest = max((r for k, r in rank.items() if k not in sketch.top), default=0)
@@ -107,6 +109,11 @@ def _ranks(sketch: Sketch) -> dict[str, int]:
     for key in rank:
         rank[key] = above.get(key, rank[key]) - lowest
     return rank
+
+
+def _loose(sketch: Sketch, users: Mapping[str, list[str]], key: str) -> bool:
+    """Whether nothing enters a spot, and one thing alone reads it."""
+    return not sketch.sources.get(key) and len(users[key]) == 1
 
 
 def _links(made: Rows) -> list[tuple]:
@@ -123,8 +130,8 @@ def _links(made: Rows) -> list[tuple]:
 def _order(made: Rows, links: list[tuple]) -> None:
     """Barycentres, upwards and downwards, and the best order seen; what comes from the left pulls to the left."""
     down, up, pull = _neighbours(made, links)
-    belt = set(made.sketch.belt)
-    best, least = [list(row) for row in made.rows], _crossings(made.rows, links)
+    belt, lean = set(made.sketch.belt), _lean(made, links)
+    best, least = [list(row) for row in made.rows], _crossings(made.rows, links, lean)
     for sweep in range(SWEEPS):
         upwards = sweep % 2 == 0
         order = range(1, len(made.rows)) if upwards else range(len(made.rows) - 2, -1, -1)
@@ -134,12 +141,13 @@ def _order(made: Rows, links: list[tuple]) -> None:
             here = {key: (n + 0.5) / len(made.rows[k]) for n, key in enumerate(made.rows[k])}
 
             def wanted(key):
-                seen = [place[n] for n in near.get(key, ())] + pull.get(key, [])
+                seen = [place[n] + lean.get((key, n), 0.0) / len(place) for n in near.get(key, ())]
+                seen += pull.get(key, [])
                 return sum(seen) / len(seen) if seen else here[key]
 
             if not belt.issuperset(made.rows[k]):
                 made.rows[k].sort(key=wanted)
-        now = _crossings(made.rows, links)
+        now = _crossings(made.rows, links, lean)
         if now < least:
             best, least = [list(row) for row in made.rows], now
     made.rows[:] = best
@@ -159,11 +167,23 @@ def _neighbours(made: Rows, links: list[tuple]) -> tuple[dict, dict, dict]:
     return down, up, pull
 
 
-def _crossings(rows: list[list], links: list[tuple]) -> int:
+def _lean(made: Rows, links: list[tuple]) -> dict[tuple, float]:
+    """How far to the right of its middle a line enters what keeps its lines in order, as a share of a place."""
+    found = {}
+    for one, other in links:
+        source = one[0] if isinstance(one, tuple) else one
+        sources = list(made.sketch.sources.get(other, ())) if not isinstance(other, tuple) else []
+        ports = made.spot(other).ports
+        if source in sources and len(ports) == len(sources):
+            found[one, other] = 0.4 * ports[sources.index(source)] / max(map(abs, ports), default=1.0)
+    return found
+
+
+def _crossings(rows: list[list], links: list[tuple], lean: Mapping[tuple, float]) -> int:
     at = {key: (k, n) for k, row in enumerate(rows) for n, key in enumerate(row)}
     found = 0
     for k in range(len(rows)):
-        pairs = [(at[a][1], at[b][1]) for a, b in links if at[a][0] == k]
+        pairs = [(at[a][1], at[b][1] + lean.get((a, b), 0.0)) for a, b in links if at[a][0] == k]
         for n, (a, b) in enumerate(pairs):
             found += sum((a - c) * (b - d) < 0 for c, d in pairs[n + 1 :])
     return found
@@ -217,7 +237,9 @@ def _settle(made: Rows, row: list, near: dict, far: dict, last: bool) -> None:
         made.x[key] = x
 
 
-def spread(wanted: Sequence[float], apart: Sequence[float], weights: Sequence[float] | None = None) -> list[float]:
+def spread(
+    wanted: Sequence[float], apart: Sequence[float], weights: Sequence[float] | None = None
+) -> list[float]:
     """Places as near as may be to the wanted ones (least squares), each at least `apart` beyond the last.
 
     >>> spread([0, 0, 9], [4, 4])

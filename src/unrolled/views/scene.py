@@ -140,7 +140,13 @@ def corners(shape: Outline) -> list[Point]:
     if shape.kind == "octagon":
         cut = min(shape.height, shape.width) * 0.28
         upper = [(left, top + cut), (left + cut, top), (right - cut, top), (right, top + cut)]
-        return [*upper, (right, bottom - cut), (right - cut, bottom), (left + cut, bottom), (left, bottom - cut)]
+        return [
+            *upper,
+            (right, bottom - cut),
+            (right - cut, bottom),
+            (left + cut, bottom),
+            (left, bottom - cut),
+        ]
     if shape.kind == "note":
         return [(left, top), (right - 7, top), (right, top + 7), (right, bottom), (left, bottom)]
     if shape.kind == "rounded":

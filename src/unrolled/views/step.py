@@ -51,7 +51,9 @@ def step_of(graph: Graph, steps: int, parts: bool) -> Step:
     results = {f"sresult{n}": name for n, (name, _) in enumerate(results_of(graph))}
     first = len(results) - len(graph.states)
     new = {f"sresult{first + n}": name for n, name in enumerate(graph.states)}
-    old = {key: _state_of(graph, key) for key, part in one.parts.items() if part.kind == "state" and not part.made}
+    old = {
+        key: _state_of(graph, key) for key, part in one.parts.items() if part.kind == "state" and not part.made
+    }
     twins = {key: tuple(_twins(key, all_of, steps)) for key in one.parts}
     return _placed(graph, one, new, old, twins)
 
@@ -64,9 +66,7 @@ def _twins(key: str, all_of: Diagram, steps: int) -> list[Part]:
     """A part as it is called in each step; weights are the same in all."""
     if steps == 1 or not key.startswith("s"):
         return [all_of.parts[key]]
-    return [
-        all_of.parts[f"s{k}{key[1:]}"] for k in range(1, steps + 1) if f"s{k}{key[1:]}" in all_of.parts
-    ]
+    return [all_of.parts[f"s{k}{key[1:]}"] for k in range(1, steps + 1) if f"s{k}{key[1:]}" in all_of.parts]
 
 
 def _placed(graph: Graph, one: Diagram, new: dict, old: dict, twins: dict) -> Step:
@@ -84,7 +84,9 @@ def _placed(graph: Graph, one: Diagram, new: dict, old: dict, twins: dict) -> St
             wires.setdefault(wire.target, []).append((source(wire.source), wire.note))
     notes = {key: [note for _, note in found] for key, found in wires.items()}
     shapes = {key: shape_of(twins[key], notes.get(key, ())) for key in one.parts}
-    inside = _in_order([k for k in one.parts if k not in new and k not in old and one.parts[k].kind != "input"], wires)
+    inside = _in_order(
+        [k for k in one.parts if k not in new and k not in old and one.parts[k].kind != "input"], wires
+    )
     sketch = Sketch(
         spots={key: shapes[key].spot for key in inside},
         sources={key: [s for s, _ in wires.get(key, ())] for key in inside},

@@ -18,9 +18,7 @@ PAD = 4.0
 
 def svg_text(scene: Scene, *, theme: str = "auto", title: str = "") -> str:
     """The scene as an SVG element. With theme "auto" the colours are light ones that a style sheet turns."""
-    left, top, right, bottom = (
-        edge + pad for edge, pad in zip(scene.box, (-PAD, -PAD, PAD, PAD), strict=True)
-    )
+    left, top, right, bottom = (edge + pad for edge, pad in zip(scene.box, (-PAD, -PAD, PAD, PAD), strict=True))
     size = f"{_short(right - left)} {_short(bottom - top)}"
     wide, tall = size.split()
     said = escape(title)
@@ -59,7 +57,9 @@ def _piece(pieces: list[Piece], dark: bool) -> str:
 def _outline(shape: Outline, dark: bool) -> str:
     left, top, right, bottom = shape.box
     look = f'fill="{_ink(shape.fill, dark)}" stroke="{_ink(shape.line, dark)}" stroke-width="{shape.weight:g}"'
-    place = f'x="{_short(left)}" y="{_short(top)}" width="{_short(shape.width)}" height="{_short(shape.height)}"'
+    place = (
+        f'x="{_short(left)}" y="{_short(top)}" width="{_short(shape.width)}" height="{_short(shape.height)}"'
+    )
     if shape.kind == "ellipse":
         return (
             f'<ellipse cx="{_short(shape.x)}" cy="{_short(shape.y)}" rx="{_short(shape.width / 2)}" '
@@ -72,7 +72,7 @@ def _outline(shape: Outline, dark: bool) -> str:
             f'x="{_short(left + 2.5)}" y="{_short(top + 2.5)}" width="{_short(shape.width - 5)}" '
             f'height="{_short(shape.height - 5)}"'
         )
-        return f'<rect {place} {look}/>\n<rect {inner} {look.replace(look.split()[0], "fill=" + chr(34) + "none" + chr(34), 1)}/>'
+        return f"<rect {place} {look}/>\n<rect {inner} {look.replace(look.split()[0], 'fill=' + chr(34) + 'none' + chr(34), 1)}/>"
     return f'<polygon points="{_places(corners(shape))}" {look}/>'
 
 
@@ -125,7 +125,9 @@ def _text(text: Text, dark: bool) -> str:
         moved = f' dy="{_short(wanted - lowered)}"' if wanted != lowered else ""
         spans.append(f"<tspan{back}{moved}{_look(run, text.size, dark)}>{escape(run.text)}</tspan>")
         lowered, expected = wanted, place + run.width(text.size)
-    return f'<text text-anchor="{text.anchor}" x="{_short(text.x)}" y="{_short(text.y)}">{"".join(spans)}</text>'
+    return (
+        f'<text text-anchor="{text.anchor}" x="{_short(text.x)}" y="{_short(text.y)}">{"".join(spans)}</text>'
+    )
 
 
 def _look(run: Run, size: float, dark: bool) -> str:
