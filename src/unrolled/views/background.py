@@ -13,8 +13,8 @@ from importlib.util import find_spec
 from ..errors import UsageError
 from .ink import INK
 from .runs import SMALL, places
-from .scene import Dot, Outline, Path, Piece, Point, Scene, Text, corners
-from .svg import HIGHER, LOWER, PAD, shortened
+from .scene import Dot, Outline, Path, Piece, Point, Scene, Text, corners, shortened, softened
+from .svg import HIGHER, LOWER, PAD
 
 SECONDS = 120
 FAMILY = "Times New Roman,Liberation Serif,Nimbus Roman,Times,serif"
@@ -56,15 +56,18 @@ def xdot(scene: Scene, dark: bool, dpi: int) -> str:
     def at(point: Point) -> Point:
         return point[0] - left + PAD, bottom + PAD - point[1]
 
-    said = " ".join(" ".join(_instructions(piece, at, dark)) for piece in scene.pieces)
-    said = said.replace("\\", "\\\\").replace('"', '\\"')
+    said = [" ".join(_instructions(piece, at, dark)) for piece in scene.pieces]
+    quoted = [text.replace("\\", "\\\\").replace('"', '\\"') for text in said]
+    background = (
+        " + ".join(f'"{text} "' for text in quoted) or '""'
+    )  # one text would be too long for its scanner
     ends = "".join(
         f'{name} [pos="{x:.2f},{y:.2f}", style=invis, shape=point, width=0.001];'
         for name, (x, y) in (("a", (0, 0)), ("b", (wide, tall)))
     )
     return (
         f'digraph {{ graph [bb="0,0,{wide:.2f},{tall:.2f}", bgcolor="{INK["page"][dark]}", pad=0, dpi={dpi}, '
-        f'_background="{said}"]; {ends} }}'
+        f"_background={background}]; {ends} }}"
     )
 
 
@@ -73,6 +76,7 @@ def _instructions(piece: Piece, at, dark: bool) -> list[str]:
         return _letters(piece, at, dark)
     if isinstance(piece, Path):
         points, tip = shortened(piece.points) if piece.arrow else (piece.points, [])
+        points = softened(points, piece.radius)
         said = [_pen(piece.colour, dark), _style("dashed" if piece.dashed else "solid", piece.weight)]
         said.append(f"L {len(points)} {_points(points, at)}")
         if tip:

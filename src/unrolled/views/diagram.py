@@ -62,7 +62,6 @@ KINDS = {
     "softmax": "over",
     "layer_norm": "over",
     "cumsum": "over",
-    "concat": "over",
     "size": "over",
     "with a number": "number",
 }

@@ -150,7 +150,7 @@ def _units(graph: Graph, layer: Layer, places: list[tuple[float, float]], low: f
         found.append(Text(x, y + 0.33 * shrunk, label, shrunk))
     x, top = places[0]
     if layer.loops:
-        y, reach = top - RADIUS, RADIUS + 14
+        y = top - RADIUS
         ways = ((x + 10, y + 3), (x + 10, y - 20), (x - 10, y - 20), (x - 10, y + 3))
         found += [Path(ways, arrow=True, radius=9), Text(x, y - 26, _names(layer.loops), SMALLER)]
     for k, (name, matrices) in enumerate(layer.enters.items()):

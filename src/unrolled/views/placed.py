@@ -191,7 +191,12 @@ class _Drawing:
         lowest = -APART
         for key, height in zip(keys, heights):
             own = self._leaves(self.sketch.right[key]), self.sketch.right[key]
-            others = {(k, s) for k, c in enumerate(self.channels) for s in c.tracks}
+            others = {
+                (k, s)
+                for k, c in enumerate(self.channels)
+                for s, track in c.tracks.items()
+                if not track.straight
+            }
             if self.channels[own[0]].tracks[own[1]].span[0] >= 0.0:  # it keeps off the entry of the same state
                 others -= {own}
             height = max(height, lowest + APART)

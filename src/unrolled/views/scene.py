@@ -13,6 +13,7 @@ from .runs import Line, line_width
 
 Point = tuple[float, float]
 ASCENT, DESCENT = 0.75, 0.27  # of the type size
+HEAD, WING = 7.5, 2.9  # an arrow's head: length, half its width
 
 
 @dataclass(frozen=True)
@@ -166,3 +167,41 @@ def edge_below(shape: Outline, x: float) -> float:
     if shape.kind == "diamond":
         return shape.y + tall * (1 - out)
     return shape.y + tall
+
+
+def shortened(points: tuple[Point, ...]) -> tuple[tuple[Point, ...], list[Point]]:
+    """A line that ends where its arrow's head begins, and the head."""
+    (x, y), (bx, by) = points[-1], points[-2]
+    long = max(((x - bx) ** 2 + (y - by) ** 2) ** 0.5, 1e-9)
+    ux, uy = (x - bx) / long, (y - by) / long
+    base = (x - ux * min(HEAD, long), y - uy * min(HEAD, long))
+    tip = [(x, y), (base[0] - uy * WING, base[1] + ux * WING), (base[0] + uy * WING, base[1] - ux * WING)]
+    return (*points[:-1], base), tip
+
+
+def turns(points: tuple[Point, ...], radius: float) -> list[tuple[Point, Point, Point]]:
+    """Every corner of a line, with the places before and after it between which it is round, as far as there is room."""
+    found = []
+    for before, corner, after in zip(points, points[1:], points[2:]):
+        reach = min(radius, _length(before, corner) / 2, _length(corner, after) / 2)
+        found.append((_towards(corner, before, reach), corner, _towards(corner, after, reach)))
+    return found
+
+
+def softened(points: tuple[Point, ...], radius: float) -> list[Point]:
+    """The same line as many short straight ones."""
+    found = [points[0]]
+    for (ax, ay), (x, y), (bx, by) in turns(points, radius):
+        for k in range(5):
+            s, t = k / 4, 1 - k / 4
+            found.append((t * t * ax + 2 * s * t * x + s * s * bx, t * t * ay + 2 * s * t * y + s * s * by))
+    return [*found, points[-1]]
+
+
+def _length(one: Point, other: Point) -> float:
+    return ((one[0] - other[0]) ** 2 + (one[1] - other[1]) ** 2) ** 0.5
+
+
+def _towards(one: Point, other: Point, reach: float) -> Point:
+    share = reach / max(_length(one, other), 1e-9)
+    return one[0] + (other[0] - one[0]) * share, one[1] + (other[1] - one[1]) * share

@@ -8,10 +8,9 @@ from itertools import groupby
 
 from .ink import INK, following
 from .runs import SMALL, Run, places
-from .scene import Dot, Outline, Path, Piece, Point, Scene, Text, corners
+from .scene import Dot, Outline, Path, Piece, Point, Scene, Text, corners, shortened, turns
 
 LOWER, HIGHER = 0.22, 0.38  # how far below and above the line small letters stand, in the line's size
-HEAD, WING = 7.5, 2.9  # an arrow's head: length, half its width
 FONT = "'STIX Two Text', 'Times New Roman', Times, 'Liberation Serif', serif"
 PAD = 4.0
 
@@ -87,33 +86,12 @@ def _paths(paths: list[Path], dark: bool) -> str:
     return f'<path d="{said}" fill="none" stroke="{colour}" stroke-width="{first.weight:g}"{dashes}/>{heads}'
 
 
-def shortened(points: tuple[Point, ...]) -> tuple[tuple[Point, ...], list[Point]]:
-    """A line that ends where its arrow's head begins, and the head."""
-    (x, y), (bx, by) = points[-1], points[-2]
-    long = max(((x - bx) ** 2 + (y - by) ** 2) ** 0.5, 1e-9)
-    ux, uy = (x - bx) / long, (y - by) / long
-    base = (x - ux * min(HEAD, long), y - uy * min(HEAD, long))
-    tip = [(x, y), (base[0] - uy * WING, base[1] + ux * WING), (base[0] + uy * WING, base[1] - ux * WING)]
-    return (*points[:-1], base), tip
-
-
 def _rounded(points: tuple[Point, ...], radius: float) -> str:
-    """Straight lines whose corners are round, as far as there is room."""
+    """Straight lines whose corners are round."""
     said = [f"M{_short(points[0][0])} {_short(points[0][1])}"]
-    for before, (x, y), after in zip(points, points[1:], points[2:]):
-        reach = min(radius, _length(before, (x, y)) / 2, _length((x, y), after) / 2)
-        (ax, ay), (bx, by) = _towards((x, y), before, reach), _towards((x, y), after, reach)
+    for (ax, ay), (x, y), (bx, by) in turns(points, radius):
         said.append(f"L{_short(ax)} {_short(ay)}Q{_short(x)} {_short(y)} {_short(bx)} {_short(by)}")
     return "".join([*said, f"L{_short(points[-1][0])} {_short(points[-1][1])}"])
-
-
-def _length(one: Point, other: Point) -> float:
-    return ((one[0] - other[0]) ** 2 + (one[1] - other[1]) ** 2) ** 0.5
-
-
-def _towards(one: Point, other: Point, reach: float) -> Point:
-    share = reach / max(_length(one, other), 1e-9)
-    return one[0] + (other[0] - one[0]) * share, one[1] + (other[1] - one[1]) * share
 
 
 def _text(text: Text, dark: bool) -> str:
