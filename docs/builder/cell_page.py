@@ -57,7 +57,9 @@ def _pictures(cell: Cell) -> list[str]:
     """One step; on a belt, where the cell has one; unrolled; and every primitive apart."""
     found = [raw(figure(cell.picture(), "One step: inputs below, states from left to right."))]
     with contextlib.suppress(UsageError):
-        found.append(raw(figure(cell.picture(view="conveyor"), "The state on its belt, and the gates below it.")))
+        found.append(
+            raw(figure(cell.picture(view="conveyor"), "The state on its belt, and the gates below it."))
+        )
     if cell.states:
         found.append(folded("Unrolled", figure(cell.picture(view="unrolled"))))
         found.append(folded("With its loop", figure(cell.picture(view="rolled"))))

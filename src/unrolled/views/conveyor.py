@@ -7,6 +7,7 @@ h = o * tanh(c), hangs at its end.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from math import ceil
 
 from ..errors import UsageError
 from ..graph.node import Graph
@@ -15,7 +16,8 @@ from .legend import legend
 from .names import results_of
 from .placed import placed
 from .rows import Sketch
-from .scene import Outline, Path, Piece, Scene
+from .runs import lines_of
+from .scene import Outline, Path, Piece, Scene, Text
 from .shapes import Shape, shape_of
 from .symbols import markup_name
 
@@ -128,19 +130,28 @@ class _Drawn:
             (s for key in tail for s, _ in made.sources[key] if s not in tail and s != belt[-1]), None
         )
         self.tailed = next((s for s, key in made.states.items() if tail and key == tail[-1]), None)
-        self.places = placed(self._sketch())
+        self.places = placed(self._sketch(0.0))
+        if self.gate:  # what hangs between the belt and the gated product needs room
+            need = sum(self.shapes[k].height + 18 for k in tail[: tail.index(self._last_gated())])
+            need += self.shapes[self._last_gated()].height / 2 + 18
+            have = self.places.at[f"> {self.tailed}"][1] - self.places.at[belt[0]][1]
+            if have < need:
+                self.places = placed(self._sketch(float(ceil(need - have))))
 
     def _shape(self, key: str) -> Shape:
         part, notes = self.made.parts[key], [note for _, note in self.made.sources.get(key, ())]
-        return shape_of([replace(part, name=part.name)], notes if key not in self.belt else ())
+        return shape_of(
+            [replace(part, name="") if key in self.belt else part], () if key in self.belt else notes
+        )
 
-    def _sketch(self) -> Sketch:
+    def _sketch(self, lift: float) -> Sketch:
         made, kinds = self.made, {k: p.kind for k, p in self.made.parts.items()}
         outer = {k for k, kind in kinds.items() if kind in ("input", "state")} | set(self.tail)
         inside = [k for k in _in_order(made) if k not in outer]
         carried = dict(zip(self.belt, [self.name, *self.belt]))
         sources = {k: [s for s, _ in made.sources.get(k, ()) if s != carried.get(k)] for k in inside}
-        right = {s: k for s, k in made.states.items() if s != self.name and k in inside and k != self.belt[-1]}
+        known = {*inside, *made.states, *(k for k, kind in kinds.items() if kind == "input")} - {self.belt[-1]}
+        right = {s: k for s, k in made.states.items() if s != self.name and k in known}
         if self.tailed and self.gate:
             right[self.tailed] = self.gate
         return Sketch(
@@ -151,13 +162,15 @@ class _Drawn:
             right=right,
             belt=tuple(self.belt),
             carried=self.name,
+            lift=lift,
         )
 
     def scene(self) -> Scene:
         scene, (left, top, right, bottom) = Scene(), self.places.frame
         self.height = self.places.at[self.belt[0]][1]
         self.hang = right + ROOM
-        self.left, self.edge = left, self.hang + ROOM if self.tail else right
+        across = sum(self.shapes[key].width + 16 for key in self._hanging()[1])
+        self.left, self.edge = left, self.hang + ROOM + across if self.tail else right
         self.low = self.height + 62.0 * max(len(self.tail), 1)
         if self.gate:
             self.low = self.places.at[f"> {self.tailed}"][1]
@@ -171,6 +184,9 @@ class _Drawn:
         for key, (x, y) in self.places.at.items():
             if key[0] != ">":
                 scene.add(*self.shapes[key].pieces(x, y))
+            if key in self.belt and self.made.parts[key].name:  # beside it runs the belt
+                line = lines_of(self.made.parts[key].name, "soft")[0]
+                scene.add(Text(x, y - self.shapes[key].height / 2 - 5, line, 12.0))
         left, _, right, bottom = scene.box
         words = "gates weigh what enters them"
         scene.add(*legend([p.kind for p in self.made.parts.values()], words, left, right, bottom + 8.0))
@@ -193,26 +209,43 @@ class _Drawn:
         halves = [out, *(self.shapes[key].width / 2 for key in self.belt), out]
         for k in range(len(ends) - 1):
             begun, end = ends[k] + halves[k], ends[k + 1] - halves[k + 1]
-            found.append(Path(((begun, self.height), (end, self.height)), weight=2.4, arrow=True))
+            found.append(
+                Path(((begun, self.height), (end, self.height)), weight=2.4, arrow=True, net=self.name)
+            )
         return found
 
     def _last_gated(self) -> str:
         return next(k for k in self.tail if any(s == self.gate for s, _ in self.made.sources[k]))
 
     def _tail_pieces(self) -> list[Piece]:
-        """What hangs at the belt's end: down, then out to the right."""
+        """What hangs at the belt's end: down to where a gate meets it, then out to the right."""
         found: list[Piece] = []
+        down, across = self._hanging()
         at = self.height
-        for k, key in enumerate(self.tail):
-            y = self.height + (self.low - self.height) * (k + 1) / len(self.tail)
+        for k, key in enumerate(down):
+            y = self.height + (self.low - self.height) * (k + 1) / len(down)
             shape = self.shapes[key]
-            found.append(Path(((self.hang, at), (self.hang, y - shape.height / 2)), arrow=True))
+            found.append(Path(((self.hang, at), (self.hang, y - shape.height / 2)), arrow=True, net="tail"))
             found += shape.pieces(self.hang, y)
             at = y + shape.height / 2
-        if self.tail:
-            begun = self.hang + self.shapes[self.tail[-1]].width / 2
-            found.append(Path(((begun, self.low), (self.edge + OUT, self.low)), arrow=True))
+        if not down:
+            return found
+        begun = self.hang + self.shapes[down[-1]].width / 2
+        for key in across:
+            shape = self.shapes[key]
+            middle = begun + 16 + shape.width / 2
+            found.append(Path(((begun, self.low), (begun + 16, self.low)), arrow=True, net="tail"))
+            found += shape.pieces(middle, self.low)
+            begun = middle + shape.width / 2
+        found.append(Path(((begun, self.low), (self.edge + OUT, self.low)), arrow=True, net="tail"))
         return found
+
+    def _hanging(self) -> tuple[list[str], list[str]]:
+        """What hangs down, and what follows to the right of where a gate meets it."""
+        if not self.gate:
+            return self.tail, []
+        cut = self.tail.index(self._last_gated()) + 1
+        return self.tail[:cut], self.tail[cut:]
 
     def _wide(self, state: str) -> float:
         return max(self.shapes[state].width if state in self.shapes else 34.0, 34.0)

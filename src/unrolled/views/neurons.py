@@ -33,23 +33,25 @@ class Layer:
 
 
 def neurons_scene(graph: Graph, widths: Mapping[str, int]) -> Scene:
-    """Layers from left to right. Raises UsageError where no matrix stands between two vectors."""
+    """Layers from left to right. Raises UsageError where no matrix stands between two vectors, and where layers are no chain."""
     layers = layers_of(graph, widths)
     if len(layers) < 2:
         raise UsageError(
             f"view='neurons': no weight matrix of {graph.name} stands between two vectors. Use view='graph'."
         )
     columns = _columns(layers)
-    tallest = max(len(_shown(layer.units)) for column in columns for layer in column)
+    place = {layer.name: k for k, column in enumerate(columns) for layer in column}
+    skips = any(place[la.name] - place.get(name, 0) != 1 for la in layers for name in la.enters)
+    if skips or any(len(column) > 1 for column in columns):
+        raise UsageError(
+            f"view='neurons': {graph.name} is no chain of layers, each made of the one before. Use view='graph'."
+        )
+    tallest = max(len(_shown(layer.units)) for layer in layers)
     scene = Scene()
-    at: dict[str, list[tuple[float, float]]] = {}
-    for k, column in enumerate(columns):
-        total = sum(len(_shown(layer.units)) for layer in column) + 0.7 * (len(column) - 1)
-        high = -PACE * (total - 1) / 2
-        for layer in column:
-            units = len(_shown(layer.units))
-            at[layer.name] = [(APART * k, high + PACE * n) for n in range(units)]
-            high += PACE * (units + 0.7)
+    at = {}
+    for k, layer in enumerate(layers):
+        units = len(_shown(layer.units))
+        at[layer.name] = [(APART * k, PACE * (n - (units - 1) / 2)) for n in range(units)]
     for layer in layers:
         scene.add(*_lines(layer, at))
     for layer in layers:

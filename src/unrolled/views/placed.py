@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from .channels import HIGH, LOW, NEAR, Channel, unhidden
-from .rows import Rows, Sketch, in_rows, spread
+from .rows import Rows, Sketch, in_rows, snapped, spread
 from .scene import Point
 
 COLUMN, MARGIN, APART = 8.0, 12.0, 40.0  # between upright lines beside the rows; around them; between states
@@ -41,7 +41,7 @@ class _Drawing:
         self.rows, self.sketch, self.x, self.rank = rows, rows.sketch, rows.x, rows.rank
         self.channels = [Channel() for _ in range(len(rows.rows) + 1)]
         edges = [self.x[k] + rows.spot(k).right for row in rows.rows for k in row]
-        self.wide = max(edges, default=0.0)
+        self.wide = snapped(max(edges, default=0.0) + 0.2)
         self.users = [(s, t) for t, sources in self.sketch.sources.items() for s in sources]
         self.columns = self._columns()
         self.below = self._below()
@@ -72,7 +72,7 @@ class _Drawing:
         keys = sorted(wanted, key=lambda key: wanted[key])
         spots = [self.sketch.below[key] for key in keys]
         apart = [a.right + b.left + MARGIN for a, b in zip(spots, spots[1:])]
-        return dict(zip(keys, spread([wanted[k] for k in keys], apart)))
+        return dict(zip(keys, map(snapped, spread([wanted[k] for k in keys], apart))))
 
     def _from(self, source: str, target: str) -> float:
         """Where a line comes from, just before its target."""
@@ -102,7 +102,7 @@ class _Drawing:
         found = dict(zip(order, wanted))
         for k in order:
             found[k] = self._clear(found[k], come[k], sources[k], target, [found[j] for j in order if j != k])
-        return [((sources[k], target), found[k]) for k in order]
+        return [((sources[k], target), snapped(found[k])) for k in order]
 
     def _under(self, target: str, source: str) -> list[float]:
         """Where lines of others come up from the row below."""
@@ -178,6 +178,7 @@ class _Drawing:
         for k, channel in enumerate(self.channels):
             self.low.append(at)
             at += channel.height
+            at += self.sketch.lift if k == len(self.rows.rows) - 1 else 0.0
             if k < len(self.rows.rows):
                 tall = max((self.rows.spot(key).height for key in self.rows.rows[k]), default=0.0)
                 self.middle.append(at + tall / 2)

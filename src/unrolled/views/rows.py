@@ -41,6 +41,7 @@ class Sketch:
     top      spots that stand above all others
     belt     spots of the highest row, in this order; what goes from one to the next is not drawn here
     carried  the entry that the belt carries
+    lift     by how much the highest row is raised
     """
 
     spots: Mapping[str, Spot]
@@ -51,6 +52,7 @@ class Sketch:
     top: tuple[str, ...] = ()
     belt: tuple[str, ...] = ()
     carried: str = ""
+    lift: float = 0.0
 
 
 @dataclass
@@ -104,10 +106,10 @@ def _ranks(sketch: Sketch) -> dict[str, int]:
         if alone and key in users:
             rank[key] = min(rank[u] for u in users[key]) - 1
     lowest = min(rank.values(), default=0)
-    highest = max((r for k, r in rank.items() if k not in sketch.top), default=0)
-    above = {**dict.fromkeys(sketch.top, highest + 1), **dict.fromkeys(sketch.belt, highest)}
+    apart = {*sketch.top, *sketch.belt}
+    highest = max((r for k, r in rank.items() if k not in apart), default=-1)
     for key in rank:
-        rank[key] = above.get(key, rank[key]) - lowest
+        rank[key] = (highest + 1 if key in apart else rank[key]) - lowest
     return rank
 
 
@@ -207,7 +209,7 @@ def _place(made: Rows, links: list[tuple]) -> None:
     _keep_off(made, down)
     least = min((made.x[k] - made.spot(k).left for row in made.rows for k in row), default=0.0)
     for key in made.x:
-        made.x[key] -= least
+        made.x[key] = snapped(made.x[key] - least)
 
 
 def _keep_off(made: Rows, down: dict) -> None:
@@ -235,6 +237,11 @@ def _settle(made: Rows, row: list, near: dict, far: dict, last: bool) -> None:
     apart = [a.right + b.left + GAP for a, b in zip(spots, spots[1:])]
     for key, x in zip(row, spread(wanted, apart, weights)):
         made.x[key] = x
+
+
+def snapped(place: float) -> float:
+    """A quarter of a point: sums of such places are exact, so that equal steps are equal to the last bit."""
+    return round(4 * place) / 4
 
 
 def spread(

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from html import unescape
 
 from .letters import width
@@ -31,7 +32,8 @@ class Run:
 Line = tuple[Run, ...]
 
 
-def lines_of(markup: str, colour: str = "text") -> list[Line]:
+@lru_cache(4096)
+def lines_of(markup: str, colour: str = "text") -> tuple[Line, ...]:
     """Markup as lines of runs; neighbours of one look are one run.
 
     >>> [run.text for run in lines_of("<I>h</I><SUB><I>t</I>−1</SUB>")[0]]
@@ -49,7 +51,7 @@ def lines_of(markup: str, colour: str = "text") -> list[Line]:
         else:
             changed = {"I": {"slanted": True}, "SUB": {"rise": -1}, "SUP": {"rise": 1}}
             look.append(replace(look[-1], **changed.get(tag, {"colour": ink or look[-1].colour})))
-    return [tuple(line) for line in lines]
+    return tuple(tuple(line) for line in lines)
 
 
 def _append(line: list[Run], run: Run) -> None:
@@ -58,11 +60,12 @@ def _append(line: list[Run], run: Run) -> None:
     line.append(run)
 
 
-def places(line: Line, size: float) -> tuple[list[float], float]:
+@lru_cache(4096)
+def places(line: Line, size: float) -> tuple[tuple[float, ...], float]:
     """Where each run begins, and how wide the line is: what stands low below what stands high shares its place.
 
     >>> places(lines_of("s<SUP>(2)</SUP><SUB>t</SUB>")[0], 10)[0]
-    [0.0, 3.89, 3.89]
+    (0.0, 3.89, 3.89)
     """
     found, at, begun, end = [], 0.0, None, 0.0
     for before, run in zip((None, *line), line):
@@ -75,7 +78,7 @@ def places(line: Line, size: float) -> tuple[list[float], float]:
         found.append(round(at, 3))
         at += run.width(size)
         end = max(end, at)
-    return found, end
+    return tuple(found), end
 
 
 def line_width(line: Line, size: float) -> float:

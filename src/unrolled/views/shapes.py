@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import ceil
 
 from .diagram import Part
 from .rows import Spot
@@ -115,7 +116,7 @@ def _sized(part: Part, look: Look, label: str) -> Shape:
         beside = named if named and not inside else ()
     width = max(line_width(line, size) for line, size in lines) + look.room
     height = look.least[1] + (LEAD - 4) * (len(lines) - 1)
-    return Shape(part, look, tuple(lines), beside, max(width, look.least[0]), height)
+    return Shape(part, look, tuple(lines), beside, ceil(max(width, look.least[0])), height)
 
 
 def _signed(part: Part, notes: Sequence[str]) -> tuple[str, tuple[float, ...]]:

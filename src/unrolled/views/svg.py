@@ -35,7 +35,9 @@ def _together(pieces: list[Piece]) -> Iterator[list[Piece]]:
     """The lines of one source are one path: where they lie on each other nothing is drawn twice."""
     return (
         list(group)
-        for _, group in groupby(pieces, lambda p: (p.net, p.colour) if isinstance(p, Path) and p.net else id(p))
+        for _, group in groupby(
+            pieces, lambda p: (p.net, p.colour, p.weight, p.dashed) if isinstance(p, Path) and p.net else id(p)
+        )
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from html import escape
 
 GREEK = dict(
@@ -68,6 +69,7 @@ def latex_name(printed: str, step: str | None = None) -> str:
     return text + (f"_{{{','.join(below)}}}" if below else "")
 
 
+@lru_cache(4096)
 def markup_name(printed: str, step: str | None = None) -> str:
     """The same in the markup of a picture's labels, see `views.runs`.
 
