@@ -170,7 +170,7 @@ class _Drawing:
         """The channel in which a source goes to the right."""
         if source in self.rank:
             return self.rank[source] + 1
-        return 0 if source in self.below else len(self.channels) - 1
+        return 0 if source in self.below else len(self.channels) - 1 - bool(self.sketch.top)
 
     def _heights(self) -> None:
         """From below: channel, row, channel, ... and the heights of what leaves to the right."""
@@ -184,6 +184,8 @@ class _Drawing:
                 self.middle.append(at + tall / 2)
                 at += tall
         self.top = at
+        if self.sketch.top:  # outputs stand above the frame
+            self.top = self.middle[-1] - max(self.rows.spot(key).height for key in self.rows.rows[-1]) / 2 - 3
         wanted = {key: self._track(self._leaves(s), s) for key, s in self.sketch.right.items()}
         shifted = {key: -n for n, key in enumerate(wanted) if self.sketch.right[key] in self.sketch.left}
         keys = sorted(wanted, key=lambda key: (key in shifted, shifted.get(key, wanted[key])))
