@@ -10,7 +10,7 @@ import pytest
 
 from unrolled import Cell, cell, sigmoid
 from unrolled.byhand.examples import EXAMPLES
-from unrolled.byhand.picture import numbers_scene
+from unrolled.byhand.picture import neurons_of, numbers_scene
 from unrolled.byhand.wires import wires_of
 from unrolled.cells import REGISTRY
 from unrolled.errors import UsageError
@@ -18,7 +18,7 @@ from unrolled.views.conveyor import conveyor_scene
 from unrolled.views.flow_scene import flow_scene
 from unrolled.views.modes import modes_scene
 from unrolled.views.network import rolled_scene, unrolled_scene
-from unrolled.views.neurons import neurons_scene
+from unrolled.views.neurons import Known, neurons_scene
 from unrolled.views.picture import graph_scene
 from unrolled.views.placed import placed
 from unrolled.views.rows import Sketch, Spot
@@ -32,7 +32,7 @@ SCENES = {
     "unrolled": lambda graph: unrolled_scene(graph, 3, 2),
     "rolled": lambda graph: rolled_scene(graph, 1),
     "conveyor": conveyor_scene,
-    "neurons": lambda graph: neurons_scene(graph, {}),
+    "neurons": lambda graph: neurons_scene(graph),
 }
 WITHOUT = ("conveyor", "neurons")  # views that a cell may not have
 SLACK = 0.6  # points: half a pen
@@ -291,7 +291,7 @@ def test_which_cells_have_a_belt():
 
 
 def test_neurons_are_units_and_lines_are_weights():
-    scene = neurons_scene(REGISTRY["jordan"].graph, {"I": 4, "H": 3, "O": 2})
+    scene = neurons_scene(REGISTRY["jordan"].graph, Known({"I": 4, "H": 3, "O": 2}))
     assert len(shapes(scene)) == 4 + 3 + 2
     lines = [p for p in scene.pieces if isinstance(p, Path) and not p.arrow]
     assert len(lines) == 4 * 3 + 3 * 2
@@ -300,13 +300,30 @@ def test_neurons_are_units_and_lines_are_weights():
     )
 
 
+def test_a_worked_nets_weights_stand_on_their_lines():
+    """Deck 003's figure: 4, 3 and 2 units with the bias units a0[0] and a1[0], which nothing enters."""
+    worked = EXAMPLES["deck003"].make(None, False).worked
+    scene = neurons_of(worked)
+    assert [
+        len([s for s in shapes(scene) if round(s.x) == x]) for x in sorted({round(s.x) for s in shapes(scene)})
+    ] == [4, 3, 2]
+    said = [words(p) for p in scene.pieces if isinstance(p, Text)]
+    values = [v for name in ("w1", "w2") for row in worked.given.parameters[name].nested() for v in row]
+    assert Counter(t for t in said if t.startswith("0.")) == Counter(f"{v:g}" for v in values)
+    assert {"a0,0", "a1,0", "a2,2"} <= set(said)
+    for name in ("deck003", "hello"):
+        scene = neurons_of(EXAMPLES[name].make(None, False).worked)
+        texts = [(words(p), p.box) for p in scene.pieces if isinstance(p, Text)]
+        assert not crossed(scene) and not overlapping(texts), name
+
+
 def test_neurons_of_a_feed_forward_net_have_no_loop():
     def perceptron(x, *, W, b, V):
         h = sigmoid(W @ x + b)
         y = sigmoid(V @ h)
         return y
 
-    scene = neurons_scene(cell(perceptron, shapes={"V": ("O", "H")}).graph, {"O": 2})
+    scene = neurons_scene(cell(perceptron, shapes={"V": ("O", "H")}).graph, Known({"O": 2}))
     assert not [p for p in scene.pieces if isinstance(p, Path) and p.arrow]
     assert Counter(round(s.x) for s in shapes(scene)) == {0: 3, 128: 3, 256: 2}
 

@@ -69,7 +69,7 @@ def flow_picture(name: str) -> str:
     return nets([name])[0].flow.picture()
 
 
-def example_picture(name: str) -> str:
-    """The picture that shows a worked example best, as SVG."""
+def example_picture(name: str, view: str = "numbers") -> str:
+    """The picture that shows a worked example best, as SVG; or another view of it."""
     shown = find_example(name).make(None, False)
-    return shown.worked.picture(**shown.picture)
+    return shown.worked.picture(view=view) if view != "numbers" else shown.worked.picture(**shown.picture)

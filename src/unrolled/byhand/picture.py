@@ -10,6 +10,7 @@ from ..graph.node import Node, needed
 from ..ops import OPS
 from ..views.diagram import GLYPHS, KINDS, Part
 from ..views.drawing import draw
+from ..views.neurons import Known, neurons_scene
 from ..views.picture import Picture
 from ..views.placed import placed
 from ..views.rows import Sketch, Spot
@@ -42,6 +43,27 @@ def picture(
     wires = wires_of(worked, of=of, row=row, leaves=leaves, opened=opened)
     title = f"The numbers of {wires.labels[wires.root]}, forward and backward"
     return Picture(draw(numbers_scene(wires), file, theme=theme, title=title))
+
+
+def neurons(worked: Worked, file: str | File | None, theme: str) -> Picture:
+    """The net as layers of circles, its weights' numbers on their lines."""
+    return Picture(
+        draw(neurons_of(worked), file, theme=theme, title=f"{worked.cell.name} as units and weights")
+    )
+
+
+def neurons_of(worked: Worked) -> Scene:
+    """Widths, numbers and first indices are those of the worked net."""
+    given = worked.given
+    widths: dict[str, int] = {}
+    for node in worked.cell.graph.nodes:
+        arrays = {"parameter": given.parameters, "state": given.states}.get(node.op, {})
+        found = arrays.get(node.value)
+        if found is not None:
+            widths |= {dim: n for dim, n in zip(node.shape or (), found.shape) if dim.isidentifier()}
+    numbers = {name: array.nested() for name, array in given.parameters.items() if len(array.shape) == 2}
+    first = {name: start for name, start in worked.first.items() if isinstance(start, int)}
+    return neurons_scene(worked.cell.graph, Known(widths, numbers, first))
 
 
 def numbers_scene(wires: Wires) -> Scene:

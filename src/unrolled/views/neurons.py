@@ -5,20 +5,36 @@ The layers are the vectors between which matrices stand. What a state had in the
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ..errors import UsageError
-from ..graph.node import Graph, needed
+from ..graph.node import Graph, needed, size
 from .names import OUTPUT, names_of, results_of, timeless, varies
 from .runs import Line, Run, line_width, lines_of
-from .scene import Outline, Path, Piece, Scene, Text
+from .scene import Outline, Path, Piece, Point, Scene, Text
 from .symbols import markup_name
 
 RADIUS, PACE, APART = 17.0, 48.0, 128.0  # of a circle; from unit to unit; from layer to layer
+NUMBERED = 1.35  # times as far apart where the weights' numbers stand on their lines
 SIZE, SMALLER = 14.0, 12.0
 DRAWN = 3  # units of a layer whose width nobody said
 MOST = 12  # units of a layer, all drawn; of a wider one the first and the last
+FEW = 4  # units of two layers, between which every weight's number has room
+PLACE, FAN = (
+    0.26,
+    0.78,
+)  # of the way from a unit, where a weight's number stands; the same by how many lines leave it
+
+
+@dataclass
+class Enters:
+    """What makes a layer of another one: matrices, how many units they reach, and whether the only one is transposed."""
+
+    matrices: list[str]
+    reached: int
+    turned: bool | None = None
 
 
 @dataclass
@@ -27,35 +43,44 @@ class Layer:
 
     name: str
     units: int
-    enters: dict[str, list[str]] = field(default_factory=dict)  # name of the vector -> matrices
+    enters: dict[str, Enters] = field(default_factory=dict)  # by the name of the vector
     biases: list[str] = field(default_factory=list)
     loops: list[str] = field(default_factory=list)
 
 
-def neurons_scene(graph: Graph, widths: Mapping[str, int]) -> Scene:
+@dataclass(frozen=True)
+class Known:
+    """What is known of a net besides its equations: widths by letter, matrices' numbers, and a name's first index."""
+
+    widths: Mapping[str, int] = field(default_factory=dict)
+    numbers: Mapping[str, Sequence] = field(default_factory=dict)
+    first: Mapping[str, int] = field(default_factory=dict)
+
+
+def neurons_scene(graph: Graph, known: Known = Known()) -> Scene:
     """Layers from left to right. Raises UsageError where no matrix stands between two vectors, and where layers are no chain."""
-    layers = layers_of(graph, widths)
+    layers = layers_of(graph, known.widths)
     if len(layers) < 2:
         raise UsageError(
             f"view='neurons': no weight matrix of {graph.name} stands between two vectors. Use view='graph'."
         )
-    columns = _columns(layers)
-    place = {layer.name: k for k, column in enumerate(columns) for layer in column}
-    skips = any(place[la.name] - place.get(name, 0) != 1 for la in layers for name in la.enters)
-    if skips or any(len(column) > 1 for column in columns):
-        raise UsageError(
-            f"view='neurons': {graph.name} is no chain of layers, each made of the one before. Use view='graph'."
-        )
+    for before, layer in zip([None, *layers], layers):
+        if before and list(layer.enters) != [before.name]:
+            raise UsageError(
+                f"view='neurons': {graph.name} is no chain of layers, each made of the one before. Use view='graph'."
+            )
+    wider = NUMBERED if known.numbers else 1.0
     tallest = max(len(_shown(layer.units)) for layer in layers)
-    scene = Scene()
     at = {}
     for k, layer in enumerate(layers):
         units = len(_shown(layer.units))
-        at[layer.name] = [(APART * k, PACE * (n - (units - 1) / 2)) for n in range(units)]
+        at[layer.name] = [(wider * APART * k, wider * PACE * (n - (units - 1) / 2)) for n in range(units)]
+    scene = Scene()
     for layer in layers:
-        scene.add(*_lines(layer, at))
+        scene.add(*_lines(layer, at, known.numbers))
+    low = wider * PACE * (tallest - 1) / 2
     for layer in layers:
-        scene.add(*_units(graph, layer, at[layer.name], PACE * (tallest - 1) / 2))
+        scene.add(*_units(graph, layer, at, low, known.first))
     return scene
 
 
@@ -82,7 +107,7 @@ def layers_of(graph: Graph, widths: Mapping[str, int]) -> list[Layer]:
         inner = set(needed(graph.nodes, [index], stop))
         for product in reads:
             if product.index in inner and product.args[1] in called:
-                _enters(graph, layer, product, called)
+                _enters(graph, layer, product, called, widths)
         layer.biases = [
             str(graph.nodes[i].value)
             for i in sorted(inner)
@@ -93,32 +118,24 @@ def layers_of(graph: Graph, widths: Mapping[str, int]) -> list[Layer]:
     return list(made.values())
 
 
-def _enters(graph: Graph, layer: Layer, product, called: Mapping[int, str]) -> None:
-    matrices = [
-        str(graph.nodes[i].value)
-        for i in needed(graph.nodes, [product.args[0]])
-        if graph.nodes[i].op == "parameter"
-    ]
+def _enters(graph: Graph, layer: Layer, product, called: Mapping[int, str], widths: Mapping[str, int]) -> None:
+    left = graph.nodes[product.args[0]]
+    inner = [graph.nodes[i] for i in needed(graph.nodes, [left.index])]
+    matrices = [str(node.value) for node in inner if node.op == "parameter"]
     source = graph.nodes[product.args[1]]
     if source.op == "state":
         layer.loops += matrices
+        return
+    name = called.get(source.index) or f"{source.value}[t]"
+    turned = {("parameter",): False, ("parameter", "transpose"): True}.get(tuple(node.op for node in inner))
+    if name in layer.enters:
+        layer.enters[name] = Enters([*layer.enters[name].matrices, *matrices], layer.enters[name].reached)
     else:
-        found = layer.enters.setdefault(called.get(product.args[1]) or f"{source.value}[t]", [])
-        found += matrices
+        layer.enters[name] = Enters(matrices, _width(product.shape, widths), turned)
 
 
 def _width(shape, widths: Mapping[str, int]) -> int:
-    if not shape:
-        return 1
-    return int(shape[0]) if shape[0].isdigit() else widths.get(shape[0], DRAWN)
-
-
-def _columns(layers: list[Layer]) -> list[list[Layer]]:
-    """A layer stands one to the right of the last that enters it."""
-    place: dict[str, int] = {}
-    for layer in layers:
-        place[layer.name] = 1 + max((place[name] for name in layer.enters if name in place), default=-1)
-    return [[la for la in layers if place[la.name] == k] for k in range(max(place.values()) + 1)]
+    return size(shape[0], defaultdict(lambda: DRAWN, widths)) if shape else 1
 
 
 def _shown(units: int) -> list[int]:
@@ -126,28 +143,50 @@ def _shown(units: int) -> list[int]:
     return list(range(1, units + 1)) if units <= MOST else [*range(1, 6), 0, units]
 
 
-def _lines(layer: Layer, at: Mapping[str, list[tuple[float, float]]]) -> list[Piece]:
-    """A line from every unit to every unit."""
+def _lines(
+    layer: Layer, at: Mapping[str, list[tuple[float, float]]], numbers: Mapping[str, Sequence]
+) -> list[Piece]:
+    """A line from every unit to every unit that a matrix reaches; a bias unit, the first, is reached by none."""
     found: list[Piece] = []
-    for name in layer.enters:
-        for x, y in at.get(name, ()):
-            for end, high in at[layer.name]:
-                long = ((end - x) ** 2 + (high - y) ** 2) ** 0.5
-                ux, uy = (end - x) / long * RADIUS, (high - y) / long * RADIUS
-                found.append(
-                    Path(((x + ux, y + uy), (end - ux, high - uy)), weight=0.9, net=f"{name} {layer.name}")
-                )
+    for name, enters in layer.enters.items():
+        ends = at[layer.name][-min(enters.reached, len(at[layer.name])) :]
+        few = max(len(at[name]), len(ends)) <= FEW and enters.turned is not None
+        matrix = numbers.get(enters.matrices[0]) if few else None
+        place = min(
+            PLACE, FAN / len(ends)
+        )  # nearer, and numbers of one unit touch; farther, and those of the next do
+        for j, begun in enumerate(at[name]):
+            for i, end in enumerate(ends):
+                value = None if matrix is None else matrix[j][i] if enters.turned else matrix[i][j]
+                found += _line(begun, end, value, place, f"{name} {layer.name}")
     return found
 
 
-def _units(graph: Graph, layer: Layer, places: list[tuple[float, float]], low: float) -> list[Piece]:
+def _line(begun: Point, end: Point, value: float | None, place: float, net: str) -> list[Piece]:
+    """From circle to circle; a weight's number stands in a gap of its line."""
+    (x, y), (right, high) = begun, end
+    long = ((right - x) ** 2 + (high - y) ** 2) ** 0.5
+    ux, uy = (right - x) / long, (high - y) / long
+    first, last = (x + ux * RADIUS, y + uy * RADIUS), (right - ux * RADIUS, high - uy * RADIUS)
+    if value is None:
+        return [Path((first, last), weight=0.9, net=net)]
+    middle = (x + place * (right - x), y + place * (high - y))
+    label = Text(middle[0], middle[1] + 4, (Run(f"{value:g}", colour="weight"),), SMALLER)
+    half = min((label.width / 2 + 2) / max(abs(ux), 1e-9), 8.0 / max(abs(uy), 1e-9))
+    before = (middle[0] - ux * half, middle[1] - uy * half)
+    after = (middle[0] + ux * half, middle[1] + uy * half)
+    return [Path((first, before), weight=0.9, net=net), label, Path((after, last), weight=0.9, net=net)]
+
+
+def _units(graph: Graph, layer: Layer, at: Mapping, low: float, first: Mapping[str, int]) -> list[Piece]:
     """Circles with their names; above them the loop, below them the matrices."""
     colour = "blue" if layer.enters else "grey"
-    found: list[Piece] = []
+    places, found = at[layer.name], []
+    begun = first.get(layer.name.partition("[")[0], 1)
     for unit, (x, y) in zip(_shown(layer.units), places):
         if unit:
             found.append(Outline("ellipse", x, y, 2 * RADIUS, 2 * RADIUS, colour, f"{colour}_line"))
-        label = _unit(graph, layer.name, unit)
+        label = _unit(graph, layer.name, unit and str(unit + begun - 1))
         shrunk = min(SIZE, SIZE * (2 * RADIUS - 6) / max(line_width(label, SIZE), 1))
         found.append(Text(x, y + 0.33 * shrunk, label, shrunk))
     x, top = places[0]
@@ -155,14 +194,14 @@ def _units(graph: Graph, layer: Layer, places: list[tuple[float, float]], low: f
         y = top - RADIUS
         ways = ((x + 10, y + 3), (x + 10, y - 20), (x - 10, y - 20), (x - 10, y + 3))
         found += [Path(ways, arrow=True, radius=9), Text(x, y - 26, _names(layer.loops), SMALLER)]
-    for k, (name, matrices) in enumerate(layer.enters.items()):
-        found.append(Text(x - APART / 2, low + RADIUS + 24 + 16 * k, _names(matrices), SMALLER))
+    for name, enters in layer.enters.items():
+        found.append(Text((x + at[name][0][0]) / 2, low + RADIUS + 24, _names(enters.matrices), SMALLER))
     if layer.biases:
         found.append(Text(x, low + RADIUS + 24, (Run("+ ", colour="soft"), *_names(layer.biases)), SMALLER))
     return found
 
 
-def _unit(graph: Graph, name: str, unit: int) -> Line:
+def _unit(graph: Graph, name: str, unit: str | int) -> Line:
     if not unit:
         return (Run("⋮"),)
     base, bracket, time = timeless(name, graph).partition("[")

@@ -13,7 +13,7 @@ from .drawing import draw
 from .legend import legend
 from .modes import modes_scene
 from .network import rolled_scene, unrolled_scene
-from .neurons import neurons_scene
+from .neurons import Known, neurons_scene
 from .scene import Outline, Path, Piece, Scene, moved
 from .step import Step, step_of
 
@@ -114,7 +114,7 @@ def picture(
         "unrolled": lambda: unrolled_scene(graph, steps or UNROLLED, layers),
         "rolled": lambda: rolled_scene(graph, layers),
         "conveyor": lambda: conveyor_scene(graph),
-        "neurons": lambda: neurons_scene(graph, widths),
+        "neurons": lambda: neurons_scene(graph, Known(widths)),
         "modes": modes_scene,
     }[view]()
     return Picture(draw(scene, file, theme=theme, title=_title(graph, view, steps)))
