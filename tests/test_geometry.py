@@ -290,6 +290,28 @@ def test_which_cells_have_a_belt():
         conveyor_scene(REGISTRY["peephole_lstm"].graph)
 
 
+def test_a_belt_says_what_is_subtracted():
+    """h - r * h + z: the belt is what something is taken from; where it is taken from something, there is no belt."""
+
+    def taken(x, h, *, W, U, b):
+        h = h - sigmoid(W @ x + U @ h + b)
+        return h
+
+    def turned(x, h, *, W, U, b):
+        h = sigmoid(W @ x + b) - h
+        return h
+
+    scene = conveyor_scene(cell(taken).graph)
+    height = next(y for p in scene.pieces if isinstance(p, Path) and p.weight > 2 for _, y in p.points)
+    assert [words(p) for p in scene.pieces if isinstance(p, Text) and abs(p.y - height) < 9] == [
+        "ht−1",
+        "ht",
+        "−",
+    ]
+    with pytest.raises(UsageError, match="so there is no belt"):
+        conveyor_scene(cell(turned).graph)
+
+
 def test_neurons_are_units_and_lines_are_weights():
     scene = neurons_scene(REGISTRY["jordan"].graph, Known({"I": 4, "H": 3, "O": 2}))
     assert len(shapes(scene)) == 4 + 3 + 2

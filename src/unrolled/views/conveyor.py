@@ -6,36 +6,24 @@ h = o * tanh(c), hangs at its end.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from math import ceil
 
 from ..errors import UsageError
 from ..graph.node import Graph
 from .diagram import Part, diagram
 from .legend import legend
-from .names import results_of
 from .placed import placed
 from .rows import Sketch
 from .runs import lines_of
 from .scene import Outline, Path, Piece, Scene, Text
 from .shapes import Shape, shape_of
 from .symbols import markup_name
+from .wired import Wired, wired
 
 CARRIES = ("mul", "add", "number")
 SQUASHES = ("sigmoid", "tanh", "function", "over")
 ROOM, OUT = 38.0, 14.0  # from the end of the rows to what hangs there; from the frame to a state
-
-
-@dataclass
-class _Parts:
-    """A step's parts and what enters each, with a gate's sum and its squashing as one part."""
-
-    parts: dict[str, Part]
-    sources: dict[str, list[tuple[str, str]]]
-    states: dict[str, str]  # state -> what it is made of
-
-    def after(self, key: str) -> list[str]:
-        return [target for target, found in self.sources.items() if any(s == key for s, _ in found)]
 
 
 def conveyor_scene(graph: Graph) -> Scene:
@@ -46,44 +34,28 @@ def conveyor_scene(graph: Graph) -> Scene:
     return _Drawn(graph, made, name, belt, tail).scene()
 
 
-def _contracted(graph: Graph) -> _Parts:
-    one = diagram(graph)
-    first = len(results_of(graph)) - len(graph.states)
-    new = {f"sresult{first + n}": name for n, name in enumerate(graph.states)}
-    old = {
-        k: str(graph.nodes[int(k.rpartition("n")[2])].value)
-        for k, p in one.parts.items()
-        if p.kind == "state" and not p.made
-    }
-    made_by = {w.target: w.source for w in one.wires if w.target in new}
-
-    def source(key: str) -> str:
-        while key in made_by:
-            key = made_by[key]
-        return old.get(key, key)
-
-    sources: dict[str, list[tuple[str, str]]] = {}
-    for wire in one.wires:
-        if wire.target not in new:
-            sources.setdefault(wire.target, []).append((source(wire.source), wire.note))
-    parts = {old.get(k, k): p for k, p in one.parts.items() if k not in new}
-    made = _Parts(parts, sources, {name: source(key) for key, name in new.items()})
-    for key in [k for k, p in parts.items() if p.kind == "product"]:
+def _contracted(graph: Graph) -> Wired:
+    """A step in which a gate's sum and its squashing are one part."""
+    made = wired(graph, diagram(graph))
+    for key in [k for k, p in made.parts.items() if p.kind == "product"]:
         users = made.after(key)
-        if len(users) == 1 and parts[users[0]].kind in SQUASHES and len(sources[users[0]]) == 1:
-            sources[users[0]] = [(s, "") for s, _ in sources.pop(key)]
-            del parts[key]
+        alone = len(users) == 1 and len(made.sources[users[0]]) == 1
+        if alone and made.parts[users[0]].kind in SQUASHES:
+            made.sources[users[0]] = [(source, "") for source, _ in made.sources.pop(key)]
+            del made.parts[key]
     return made
 
 
-def _belt(graph: Graph, made: _Parts) -> tuple[str, list[str]]:
+def _belt(graph: Graph, made: Wired) -> tuple[str, list[str]]:
     """A state and the parts through which it goes, from its old value to its new one."""
 
     def back(key: str, state: str) -> list[str] | None:
         if key == state:
             return []
         if key in made.parts and made.parts[key].kind in CARRIES:
-            for source, _ in made.sources.get(key, ()):
+            notes = made.notes(key)
+            first = 1 if any(notes) else None  # what is subtracted, or divided by, comes from below
+            for source in made.entering(key)[:first] if len(notes) < 3 or not any(notes) else ():
                 found = back(source, state)
                 if found is not None:
                     return [*found, key]
@@ -99,7 +71,7 @@ def _belt(graph: Graph, made: _Parts) -> tuple[str, list[str]]:
     )
 
 
-def _tail(graph: Graph, made: _Parts, name: str, belt: list[str]) -> list[str]:
+def _tail(graph: Graph, made: Wired, name: str, belt: list[str]) -> list[str]:
     """What hangs at the belt's end, one thing after another."""
     tail, at = [], belt[-1]
     while users := [u for u in made.after(at) if u not in belt]:
@@ -107,9 +79,10 @@ def _tail(graph: Graph, made: _Parts, name: str, belt: list[str]) -> list[str]:
             raise _too_much(graph)
         at = users[0]
         tail.append(at)
-    others = [s for key in tail for s, _ in made.sources[key] if s not in tail and s != belt[-1]]
+    others = [s for key in tail for s in made.entering(key) if s not in tail and s != belt[-1]]
     inner = {u for key in belt[:-1] for u in made.after(key)} - set(belt)
-    if len(others) > 1 or inner or (tail and at not in made.states.values()):
+    apart = any(part.made for part in made.parts.values())  # an output that is no state
+    if len(others) > 1 or inner or apart or (tail and at not in made.states.values()):
         raise _too_much(graph)
     return tail
 
@@ -123,11 +96,11 @@ def _too_much(graph: Graph) -> UsageError:
 class _Drawn:
     """The belt's places: rows below it from the layered drawing, the rest by hand."""
 
-    def __init__(self, graph: Graph, made: _Parts, name: str, belt: list[str], tail: list[str]):
+    def __init__(self, graph: Graph, made: Wired, name: str, belt: list[str], tail: list[str]):
         self.graph, self.made, self.name, self.belt, self.tail = graph, made, name, belt, tail
         self.shapes = {k: self._shape(k) for k in made.parts}
         self.gate = next(
-            (s for key in tail for s, _ in made.sources[key] if s not in tail and s != belt[-1]), None
+            (s for key in tail for s in made.entering(key) if s not in tail and s != belt[-1]), None
         )
         self.tailed = next((s for s, key in made.states.items() if tail and key == tail[-1]), None)
         self.places = placed(self._sketch(0.0))
@@ -139,25 +112,25 @@ class _Drawn:
                 self.places = placed(self._sketch(float(ceil(need - have))))
 
     def _shape(self, key: str) -> Shape:
-        part, notes = self.made.parts[key], [note for _, note in self.made.sources.get(key, ())]
-        return shape_of(
-            [replace(part, name="") if key in self.belt else part], () if key in self.belt else notes
-        )
+        part, notes = self.made.parts[key], self.made.notes(key)
+        if key not in self.belt:
+            return shape_of([part], notes)
+        label = "−" if part.kind == "add" and any(notes) else part.label
+        return shape_of([replace(part, name="", label=label)])
 
     def _sketch(self, lift: float) -> Sketch:
-        made, kinds = self.made, {k: p.kind for k, p in self.made.parts.items()}
-        outer = {k for k, kind in kinds.items() if kind in ("input", "state")} | set(self.tail)
-        inside = [k for k in _in_order(made) if k not in outer]
+        made = self.made
+        inside = made.in_order(self.tail)
         carried = dict(zip(self.belt, [self.name, *self.belt]))
-        sources = {k: [s for s, _ in made.sources.get(k, ()) if s != carried.get(k)] for k in inside}
-        known = {*inside, *made.states, *(k for k, kind in kinds.items() if kind == "input")} - {self.belt[-1]}
+        sources = {k: [s for s in made.entering(k) if s != carried.get(k)] for k in inside}
+        known = {*inside, *made.states, *made.inputs()} - {self.belt[-1]}
         right = {s: k for s, k in made.states.items() if s != self.name and k in known}
         if self.tailed and self.gate:
             right[self.tailed] = self.gate
         return Sketch(
             spots={k: self.shapes[k].spot for k in inside},
             sources=sources,
-            below={k: self.shapes[k].spot for k, kind in kinds.items() if kind == "input"},
+            below={k: self.shapes[k].spot for k in made.inputs()},
             left={s: self.shapes[s].spot for s in made.states if s in made.parts},
             right=right,
             belt=tuple(self.belt),
@@ -215,7 +188,7 @@ class _Drawn:
         return found
 
     def _last_gated(self) -> str:
-        return next(k for k in self.tail if any(s == self.gate for s, _ in self.made.sources[k]))
+        return next(k for k in self.tail if self.gate in self.made.entering(k))
 
     def _tail_pieces(self) -> list[Piece]:
         """What hangs at the belt's end: down to where a gate meets it, then out to the right."""
@@ -279,17 +252,3 @@ class _Drawn:
         label = markup_name(f"{state}[t]")
         shape = shape_of([Part(f"> {state}", "state", label)])
         return replace(shape, width=self._wide(state))
-
-
-def _in_order(made: _Parts) -> list[str]:
-    found: dict[str, None] = {}
-
-    def visit(key: str) -> None:
-        if key in made.parts and key not in found:
-            for source, _ in made.sources.get(key, ()):
-                visit(source)
-            found[key] = None
-
-    for key in made.parts:
-        visit(key)
-    return list(found)

@@ -9,10 +9,10 @@ from dataclasses import dataclass, replace
 
 from ..graph.node import Graph
 from .diagram import Diagram, Part, diagram
-from .names import results_of
 from .placed import Placed, placed
 from .rows import Sketch
 from .shapes import Shape, shape_of
+from .wired import Wired, wired
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,8 @@ class Step:
     """A step's places, the shapes of its parts, and their parts in every step that is drawn.
 
     shapes  key -> shape, with the texts of the time t
-    states  names of the states, in order; their nodes are "> NAME"
+    states  names of the states, in order; a state is called so, and "> h" once it is new
+    twins   key -> its part in each step; notes: what each of its sources is to it
     """
 
     places: Placed
@@ -48,18 +49,14 @@ def step_of(graph: Graph, steps: int, parts: bool) -> Step:
     """One step of a picture of `steps` steps; labels have room for those of every step."""
     one = diagram(graph, parts=parts)
     all_of = diagram(graph, steps=steps, parts=parts) if steps > 1 else one
-    results = {f"sresult{n}": name for n, (name, _) in enumerate(results_of(graph))}
-    first = len(results) - len(graph.states)
-    new = {f"sresult{first + n}": name for n, name in enumerate(graph.states)}
-    old = {
-        key: _state_of(graph, key) for key, part in one.parts.items() if part.kind == "state" and not part.made
-    }
-    twins = {key: tuple(_twins(key, all_of, steps)) for key in one.parts}
-    return _placed(graph, one, new, old, twins)
-
-
-def _state_of(graph: Graph, key: str) -> str:
-    return str(graph.nodes[int(key.rpartition("n")[2])].value)
+    made = wired(graph, one)
+    twins = {key: tuple(_twins(origin, all_of, steps)) for key, origin in made.origins.items()}
+    notes = {key: made.notes(key) for key in made.parts}
+    shapes = {key: shape_of(twins[key], notes.get(key, ())) for key in made.origins}
+    ends = [key for name in graph.states for key in (name, f"> {name}") if key in shapes]
+    wide = max((shapes[key].width for key in ends), default=0.0)
+    shapes |= {key: replace(shapes[key], width=wide) for key in ends}
+    return Step(placed(_sketch(made, shapes)), shapes, graph.states, twins, notes)
 
 
 def _twins(key: str, all_of: Diagram, steps: int) -> list[Part]:
@@ -69,50 +66,14 @@ def _twins(key: str, all_of: Diagram, steps: int) -> list[Part]:
     return [all_of.parts[f"s{k}{key[1:]}"] for k in range(1, steps + 1) if f"s{k}{key[1:]}" in all_of.parts]
 
 
-def _placed(graph: Graph, one: Diagram, new: dict, old: dict, twins: dict) -> Step:
-    """The sketch of a step: results that go on as states leave to the right, and others read what made them."""
-    made_by = {w.target: w.source for w in one.wires if w.target in new}
-
-    def source(key: str) -> str:
-        while key in made_by:
-            key = made_by[key]
-        return old.get(key, key)
-
-    wires: dict[str, list[tuple[str, str]]] = {}
-    for wire in one.wires:
-        if wire.target not in new:
-            wires.setdefault(wire.target, []).append((source(wire.source), wire.note))
-    notes = {key: [note for _, note in found] for key, found in wires.items()}
-    shapes = {key: shape_of(twins[key], notes.get(key, ())) for key in one.parts}
-    inside = _in_order(
-        [k for k in one.parts if k not in new and k not in old and one.parts[k].kind != "input"], wires
-    )
-    sketch = Sketch(
+def _sketch(made: Wired, shapes: dict[str, Shape]) -> Sketch:
+    """States enter from the left and leave to the right, inputs enter from below, an output stands above."""
+    inside = made.in_order()
+    return Sketch(
         spots={key: shapes[key].spot for key in inside},
-        sources={key: [s for s, _ in wires.get(key, ())] for key in inside},
-        below={key: shapes[key].spot for key, part in one.parts.items() if part.kind == "input"},
-        left={name: shapes[key].spot for key, name in old.items()},
-        right={name: source(key) for key, name in new.items()},
-        top=tuple(key for key in inside if one.parts[key].made),
+        sources={key: made.entering(key) for key in inside},
+        below={key: shapes[key].spot for key in made.inputs()},
+        left={name: shapes[name].spot for name in made.states if name in made.parts},
+        right=made.states,
+        top=tuple(key for key in inside if made.parts[key].made),
     )
-    wide = max((shapes[key].width for key in (*new, *old)), default=0.0)
-    for names, before in ((new, "> "), (old, "")):  # a state is called by its name, and "> h" once it is new
-        shapes |= {before + name: replace(shapes[key], width=wide) for key, name in names.items()}
-        twins |= {before + name: twins[key] for key, name in names.items()}
-    return Step(placed(sketch), shapes, graph.states, twins, notes)
-
-
-def _in_order(keys: list[str], wires: dict[str, list[tuple[str, str]]]) -> list[str]:
-    """Sources before what they enter."""
-    found: dict[str, None] = {}
-
-    def visit(key: str) -> None:
-        if key in wanted and key not in found:
-            for source, _ in wires.get(key, ()):
-                visit(source)
-            found[key] = None
-
-    wanted = set(keys)
-    for key in keys:
-        visit(key)
-    return list(found)
