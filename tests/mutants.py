@@ -432,10 +432,10 @@ MUTANTS = (
     ),
     # Pictures: where lines run, and that all steps are alike.
     Mutant(
-        "views/placed.py",
-        "if abs(port - come) < 0.01 or self.rank[target] == 0:",
-        "if True:",
-        "test_geometry.py::test_lines_of_two_sources_never_lie_on_each_other[parts]",
+        "views/channels.py",
+        "while any(abs(height - t) < NEAR for t in taken):",
+        "while False:",
+        "test_geometry.py::test_lines_of_two_sources_never_lie_on_each_other[graph]",
     ),
     Mutant(
         "views/rows.py",
