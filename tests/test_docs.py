@@ -16,7 +16,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))  # docs/builder stands beside the package, not in it
 
-from docs.builder.executed import DocumentError, executed  # noqa: E402
+from docs.builder.executed import DocumentError, executed, with_shown  # noqa: E402
 from unrolled.cells import REGISTRY  # noqa: E402
 
 PAGES = sorted(path for folder in ("guide", "how-to") for path in (ROOT / "docs" / folder).glob("*.md"))

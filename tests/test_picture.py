@@ -23,7 +23,10 @@ from unrolled.views import background
 from unrolled.views.account import backward_flops
 from unrolled.views.count import count
 from unrolled.views.diagram import Diagram, diagram
+from unrolled.views.drawing import draw
 from unrolled.views.ink import INK
+from unrolled.views.runs import Run
+from unrolled.views.scene import Scene, Text
 from unrolled.views.shapes import LOOKS
 from unrolled.views.symbols import markup_name
 
@@ -340,12 +343,13 @@ def test_an_svg_needs_no_graphviz_and_a_png_says_what_to_install(monkeypatch, tm
     )
 
 
-def test_a_long_picture_and_odd_names_become_a_png(tmp_path):
-    """What is handed to Graphviz is longer than the longest text that it reads in one piece."""
-    data = REGISTRY["lstm"].to_json()
-    odd = Cell.from_json(eval(repr(data).replace("'W_f'", repr('W"]; \\\\ <b>'))))
-    odd.picture(tmp_path / "o.png", steps=3, parts=True)
+def test_a_long_picture_and_odd_letters_become_a_png(tmp_path):
+    """What is handed to Graphviz is longer than the longest text that it reads in one piece, and holds its own signs."""
+    REGISTRY["lstm"].picture(tmp_path / "o.png", steps=3, parts=True)
     assert (tmp_path / "o.png").read_bytes().startswith(b"\x89PNG")
+    scene = Scene([Text(0, 0, (Run('"]; \\ <b> ⊙ "'),))])
+    assert "&lt;b&gt;" in draw(scene, tmp_path / "s.pdf", theme="dark")
+    assert (tmp_path / "s.pdf").read_bytes().startswith(b"%PDF")
 
 
 # --- in a notebook ---------------------------------------------------------------------------------------------
