@@ -566,6 +566,7 @@ MUTANTS = (
         "return weights",
         "test_export.py::test_int8_costs_what_is_said[False]",
     ),
+<<<<<<< HEAD
     # What comes from outside.
     Mutant(
         "graph/check.py",
@@ -626,5 +627,38 @@ MUTANTS = (
         'c if c in "\\n\\t" or unicodedata.category(c)[0] != "C"',
         'c if c in "\\n\\t" or unicodedata.category(c) != "Cc"',
         "test_terminal.py::test_what_is_printed_cannot_steer_a_terminal",
+=======
+    # Pictures: where lines run, and that all steps are alike.
+    Mutant(
+        "views/channels.py",
+        "while any(abs(height - t) < NEAR for t in taken):",
+        "while False:",
+        "test_geometry.py::test_lines_of_two_sources_never_lie_on_each_other[graph]",
+    ),
+    Mutant(
+        "views/rows.py",
+        "passed = [] if first is None else [(source, k) for k in range(first + 1, self.rank[target])]",
+        "passed = []",
+        "test_geometry.py::test_no_line_runs_through_a_label_or_a_box[graph]",
+    ),
+    Mutant(
+        "views/picture.py",
+        "pace * number, 0.0)",
+        "pace * number + number * number, 0.0)",
+        "test_geometry.py::test_steps_are_drawn_alike[elman]",
+    ),
+    Mutant(
+        "views/runs.py",
+        "at, begun = begun, None",
+        "at, begun = end, None",
+        "test_geometry.py::test_what_stands_low_stands_below_what_stands_high",
+        quick=True,
+    ),
+    Mutant(
+        "byhand/wires.py",
+        "slopes[index] = sum(local[k] for k in inner)",
+        "slopes[index] = gradients[index]",
+        "test_geometry.py::test_the_central_figure_shows_its_slopes",
+>>>>>>> pictures
     ),
 )

@@ -16,7 +16,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))  # docs/builder stands beside the package, not in it
 
-from docs.builder.executed import DocumentError, executed  # noqa: E402
+from docs.builder.executed import DocumentError, executed, with_shown  # noqa: E402
 from unrolled.cells import REGISTRY  # noqa: E402
 
 PAGES = sorted(path for folder in ("guide", "how-to") for path in (ROOT / "docs" / folder).glob("*.md"))
@@ -76,6 +76,14 @@ def test_commands_print_what_they_print_and_head_cuts():
         "the hidden state is fed back.\n\n"
         "    h[t] = tanh(W @ x[t] + U @ h[t-1] + b)      # hidden state\n```\n"
     )
+
+
+def test_only_pictures_of_a_page_of_the_reference_are_made():
+    page = "```python\n1 / 0\n```\n\n<!-- show: find('elman').picture(view='rolled') -->\n"
+    made = with_shown(page, "p.md")
+    assert made.startswith("```python\n1 / 0\n```") and "elman with its loop" in made and "{raw} html" in made
+    with pytest.raises(DocumentError, match="p.md, line 1: NameError: name 'nothing' is not defined"):
+        with_shown("<!-- show: nothing -->\n", "p.md")
 
 
 def test_prints_that_differ_from_run_to_run_are_left_out():
@@ -175,6 +183,12 @@ def test_every_equation_is_set_in_a_browser_light_and_dark_wide_and_narrow(site)
                     document.documentElement.scrollWidth - document.documentElement.clientWidth]"""
                 )
                 assert found[0] == found[1] and found[2:] == [0, 0], (path.name, scheme, width, found)
+                cut = page.evaluate(
+                    """[...document.querySelectorAll('figure.picture')].filter(figure => figure.clientWidth
+                    && figure.querySelector('svg').getBoundingClientRect().right > figure.getBoundingClientRect().right + 1
+                    ).length"""
+                )
+                assert cut == 0, (path.name, scheme, width, "a picture is wider than its column")
             page.goto((site / "cells" / "lstm.html").as_uri())
             picture = page.locator("figure.picture").first
             picture.click()

@@ -373,3 +373,19 @@ def test_the_figure_without_matplotlib(tmp_path, monkeypatch, capsys):
 def test_wrong_arguments_are_one_message(arguments, said, capsys):
     assert main(["show", *arguments]) == 2
     assert said in capsys.readouterr().err
+
+
+# --- as a picture -----------------------------------------------------------------------------------------------------
+
+
+def test_a_flow_draws_itself(tmp_path):
+    torch.manual_seed(0)
+    flow = gradient_flow(Recurrent("lstm", 3, 5, num_layers=2), torch.randn(7, 2, 3))
+    svg = flow.picture(tmp_path / "f.svg")
+    assert (tmp_path / "f.svg").read_text(encoding="utf-8") == svg == flow._repr_svg_()
+    squares = re.findall(r'<rect [^>]*fill="#3a6fc4"', svg)
+    assert len(squares) == 7 * 8 // 2, "a square for every step k <= t, in the blue of lines"
+    assert all(f">{state} of {layer}<" in svg for state in "hc" for layer in "01")
+    assert flow.picture(state="h") != svg
+    with pytest.raises(UsageError, match="gradient_flow saw no state"):
+        flow.picture(state="q")

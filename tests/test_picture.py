@@ -13,16 +13,21 @@ from pathlib import Path
 import pytest
 
 from unrolled import Cell, cell, layer_norm, sigmoid, tanh
+from unrolled.byhand import wires as single_numbers
+from unrolled.byhand import worked
 from unrolled.cells import REGISTRY
 from unrolled.commands.show import show
 from unrolled.errors import UsageError
 from unrolled.references import bibtex, parse
-from unrolled.views import drawing
+from unrolled.views import background
 from unrolled.views.account import backward_flops
 from unrolled.views.count import count
 from unrolled.views.diagram import Diagram, diagram
-from unrolled.views.drawing import INK, draw
-from unrolled.views.picture import LOOKS, dot
+from unrolled.views.drawing import draw
+from unrolled.views.ink import INK
+from unrolled.views.runs import Run
+from unrolled.views.scene import Scene, Text
+from unrolled.views.shapes import LOOKS
 from unrolled.views.symbols import markup_name
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -118,7 +123,7 @@ def test_steps_share_their_weights_and_hand_on_their_states():
     assert sorted(states) == ["h0", "h1", "h2", "h3", "h4"]
     rolled = diagram(REGISTRY["elman"].graph, steps=2)
     assert "h1 -> W x2 + U h1 + b" in wires(rolled)
-    assert "the same in every step" in dot(REGISTRY["elman"].graph, steps=2)
+    assert "weights, the same in every step" in REGISTRY["elman"].picture(steps=2)
 
 
 def reached(made: Diagram) -> set[str]:
@@ -161,8 +166,8 @@ def test_every_cell_is_whole(name, parts):
 
 def test_the_same_text_in_every_process():
     code = (
-        "from unrolled.cells import REGISTRY\nfrom unrolled.views.picture import dot\nimport sys\n"
-        "print(*(dot(c.graph, steps=2) + c.latex() + c.listing() for c in REGISTRY.values()))\n"
+        "from unrolled.cells import REGISTRY\nimport sys\n"
+        "print(*(c.picture() + c.latex() + c.listing() for c in REGISTRY.values()))\n"
         "assert 'torch' not in sys.modules"
     )
     texts = [
@@ -202,23 +207,22 @@ def test_svg_is_well_formed_and_its_colours_have_twins(name):
 
 
 def test_a_line_of_a_label_is_one_text_in_the_middle_of_its_shape():
-    """Apart, letters would lie on each other wherever a font is not as wide as Graphviz believes."""
+    """Apart, letters would lie on each other wherever a font is not as wide as Times."""
+    picture = drawn("lstm")
     boxes = [
-        g
-        for g in drawn("lstm").iter(f"{SVG}g")
-        if g.get("class") == "node" and g.find(f"{SVG}polygon") is not None
+        r for r in picture.iter(f"{SVG}rect") if r.get("fill") == INK["blue"][0] and float(r.get("height")) > 20
     ]
+    middles = {round(float(r.get("x")) + float(r.get("width")) / 2, 2) for r in boxes}
     found = {}
-    for box in boxes:
-        ends = [float(place.split(",")[0]) for place in box.find(f"{SVG}polygon").get("points").split()]
-        for line in box.iter(f"{SVG}text"):
-            assert (
-                line.get("text-anchor") == "middle"
-                and abs(float(line.get("x")) - (min(ends) + max(ends)) / 2) < 0.01
-            )
-            found["".join(line.itertext())] = [float(run.get("dy", 0)) for run in line]
-    low = [3.14, -3.14]
-    assert found["Wf xt + Uf ht−1 + bf"] == [0, *low, 0, 3.14, -3.14, 0, *low, 0, 3.14, 0, -3.14, 0, 3.14]
+    for line in picture.iter(f"{SVG}text"):
+        if line.get("text-anchor") == "middle":
+            found["".join(line.itertext())] = line
+    for gate in "ifgo":
+        for text in (f"W{gate} xt", f"+ U{gate} ht−1 + b{gate}"):
+            assert round(float(found[text].get("x")), 2) in middles
+    low = [3.3, -3.3]
+    lowered = [float(run.get("dy", 0)) for run in found["+ Uf ht−1 + bf"]]
+    assert lowered == [0, 0, *low, 0, 3.3, 0, -3.3, 0, 3.3]
 
 
 def test_an_svg_follows_its_reader_or_one_theme():
@@ -283,6 +287,19 @@ def test_every_cell_is_drawn(name):
     [
         ({"steps": 0}, "steps=0: a picture shows from 1 to 64 steps, a whole number."),
         ({"steps": 2.5}, "steps=2.5: a picture shows from 1 to 64 steps, a whole number."),
+        (
+            {"view": "side"},
+            "view='side' is no view of a cell: choose one of graph, unrolled, rolled, conveyor, neurons, modes.",
+        ),
+        ({"layers": 0}, "layers=0: a picture shows from 1 to 12 layers, a whole number."),
+        (
+            {"layers": 2},
+            "layers belongs to view='unrolled' and view='rolled', and view='graph' has none. Leave one of the two out.",
+        ),
+        (
+            {"view": "unrolled", "parts": True},
+            "parts belongs to view='graph', and view='unrolled' has none. Leave one of the two out.",
+        ),
         ({"theme": "blue"}, "theme='blue' is no theme: choose one of auto, light, dark."),
         ({"file": "a.bmp"}, "a.bmp: .bmp is no format of a picture: write a.svg, a.png or a.pdf."),
         (
@@ -301,21 +318,55 @@ def test_what_cannot_be_drawn_is_said(how, message):
     assert str(raised.value) == message
 
 
-def test_without_graphviz_it_says_what_to_install(monkeypatch):
-    monkeypatch.setattr(drawing, "find_spec", lambda name: None)
-    monkeypatch.setattr(drawing.shutil, "which", lambda name: None)
+def test_a_view_draws_what_it_is_called():
+    words = {
+        "unrolled": "gru, unrolled",
+        "rolled": "gru with its loop",
+        "conveyor": "gru: a state on its belt, and the gates",
+        "neurons": "gru as units and weights",
+        "modes": "What recurrent nets are used for: one or many inputs, one or many outputs",
+    }
+    pictures = {view: drawn("gru", view=view) for view in words}
+    assert {view: picture.get("aria-label") for view, picture in pictures.items()} == words
+    assert len({ElementTree.tostring(picture) for picture in pictures.values()}) == 5
+
+
+def test_an_svg_needs_no_graphviz_and_a_png_says_what_to_install(monkeypatch, tmp_path):
+    monkeypatch.setattr(background, "find_spec", lambda name: None)
+    monkeypatch.setattr(background.shutil, "which", lambda name: None)
+    assert REGISTRY["elman"].picture(tmp_path / "e.svg").startswith("<svg")
     with pytest.raises(UsageError) as raised:
-        REGISTRY["elman"].picture()
+        REGISTRY["elman"].picture(tmp_path / "e.png")
     assert str(raised.value) == (
-        'pictures are laid out by Graphviz, which is not installed: pip install "unrolled[pictures]" '
-        "(or pip install pygraphviz, or your system's package graphviz)."
+        'a PNG or PDF is written by Graphviz, which is not installed: pip install "unrolled[pictures]" '
+        "(or pip install pygraphviz, or your system's package graphviz). An SVG needs nothing."
     )
 
 
-def test_graphviz_own_errors_are_one_message():
-    with pytest.raises(UsageError) as raised:
-        draw("digraph { a -> }")
-    assert str(raised.value).startswith("Graphviz cannot draw this: ")
+def test_a_long_picture_and_odd_letters_become_a_png(tmp_path):
+    """What is handed to Graphviz is longer than the longest text that it reads in one piece, and holds its own signs."""
+    REGISTRY["lstm"].picture(tmp_path / "o.png", steps=3, parts=True)
+    assert (tmp_path / "o.png").read_bytes().startswith(b"\x89PNG")
+    scene = Scene([Text(0, 0, (Run('"]; \\ <b> ⊙ "'),))])
+    assert "&lt;b&gt;" in draw(scene, tmp_path / "s.pdf", theme="dark")
+    assert (tmp_path / "s.pdf").read_bytes().startswith(b"%PDF")
+
+
+# --- in a notebook ---------------------------------------------------------------------------------------------
+
+
+def test_a_notebook_shows_a_cell_a_picture_and_a_worked_net(monkeypatch):
+    lstm = REGISTRY["lstm"]
+    assert lstm._repr_svg_() == lstm.picture() == lstm.picture()._repr_svg_() and type(lstm._repr_svg_()) is str
+    assert lstm._repr_latex_() == lstm.latex() and lstm.latex() in lstm._repr_markdown_()
+    html = lstm._repr_html_()
+    assert (
+        "<svg" in html and "\\begin{align*}" in html and "Long short-term memory" in html and "&amp;=" in html
+    )
+    one = worked("elman", [1, 2], {"W": [[0.1, 0.2]], "U": [[0.3]], "b": [0.4]}, target=[1])
+    assert one._repr_markdown_() == one.markdown() and one._repr_svg_() == one.picture()
+    monkeypatch.setattr(single_numbers, "MOST_NUMBERS", 3)
+    assert one._repr_svg_() is None, "too many numbers for one picture: the text is shown"
 
 
 # --- accounts --------------------------------------------------------------------------------------------------
@@ -385,4 +436,10 @@ def test_the_page_in_docs_runs(tmp_path, monkeypatch, capsys):
         exec(block, scope)
     printed = capsys.readouterr().out
     assert re.search(r"```latex\n(.*?)```", page, re.DOTALL)[1] in printed and "23,808 parameters" in printed
-    assert {path.name for path in tmp_path.iterdir()} == {"lstm.svg", "unrolled.svg", "parts.png"}
+    assert {path.name for path in tmp_path.iterdir()} == {
+        "lstm.svg",
+        "unrolled.svg",
+        "parts.png",
+        "deep.svg",
+        "rolled.svg",
+    }

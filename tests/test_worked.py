@@ -17,7 +17,7 @@ from unrolled.byhand.examples.hello import WEIGHTS, hello, hello_worked, one_hot
 from unrolled.byhand.invented import invented
 from unrolled.byhand.losses import LOSSES
 from unrolled.byhand.numbers import Array, array, shown
-from unrolled.byhand.picture import dot
+from unrolled.byhand.picture import numbers_scene
 from unrolled.byhand.through_time import spectral_norm, step_jacobian
 from unrolled.byhand.unrolling import MOST_NUMBERS
 from unrolled.byhand.wires import wires_of
@@ -652,7 +652,7 @@ def test_the_picture_is_drawn(tmp_path):
 
 
 def test_the_picture_is_the_same_every_time():
-    assert dot(wires_of(deck003(1))) == dot(wires_of(deck003(1)))
+    assert numbers_scene(wires_of(deck003(1))) == numbers_scene(wires_of(deck003(1)))
 
 
 # --- the primitives' slopes --------------------------------------------------------------------------------------

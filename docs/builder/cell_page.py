@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 from html import escape
 from textwrap import dedent
@@ -14,7 +15,7 @@ from unrolled.byhand import worked
 from unrolled.byhand.invented import invented
 from unrolled.cell import Cell
 from unrolled.commands.show import show
-from unrolled.errors import UnrolledError
+from unrolled.errors import UnrolledError, UsageError
 from unrolled.references import bibtex, references
 
 from .embedded import FENCE, figure, raw, tidied, unfolding, unheaded
@@ -35,8 +36,7 @@ def cell_page(cell: Cell) -> str:
         *map(_flowing, notes),
         *_function(cell),
         "## Picture",
-        raw(figure(cell.picture(), "One step, from left to right.")),
-        folded("Every primitive apart", figure(cell.picture(parts=True))),
+        *_pictures(cell),
         "## What it weighs and costs",
         listed(_account(cell)),
         *_by_hand(cell),
@@ -51,6 +51,22 @@ def cell_page(cell: Cell) -> str:
         *_papers(cell),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _pictures(cell: Cell) -> list[str]:
+    """One step; on a belt, where the cell has one; unrolled; and every primitive apart."""
+    found = [raw(figure(cell.picture(), "One step: inputs below, states from left to right."))]
+    with contextlib.suppress(UsageError):
+        found.append(
+            raw(figure(cell.picture(view="conveyor"), "The state on its belt, and the gates below it."))
+        )
+    if cell.states:
+        found.append(folded("Unrolled", figure(cell.picture(view="unrolled"))))
+        found.append(folded("With its loop", figure(cell.picture(view="rolled"))))
+    with contextlib.suppress(UsageError):
+        found.append(folded("As neurons", figure(cell.picture(view="neurons"))))
+    found.append(folded("Every primitive apart", figure(cell.picture(parts=True))))
+    return found
 
 
 def folded(title: str, html: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from unrolled.views.drawing import INK
+from unrolled.views.ink import INK
 
 
 def picture_rules() -> str:

@@ -9,9 +9,9 @@ from pathlib import Path
 from unrolled.byhand.examples import find_example
 from unrolled.byhand.said import as_markdown
 from unrolled.cell import Cell
+from unrolled.commands.gradient_flow import nets
 
 FENCE = "~" * 8
-READABLE = 0.64  # a picture is not made smaller than this: it scrolls
 BROAD = 1020  # points; what is wider is printed on a page of its own, turned
 
 
@@ -21,12 +21,12 @@ def raw(html: str) -> str:
 
 
 def figure(svg: str, caption: str = "") -> str:
-    """A picture with a line below it."""
+    """A picture with a line below it. It is as wide as the column at most; `static/pictures.js` opens it large."""
     said = f"<figcaption>{caption}</figcaption>" if caption else ""
     wide = re.search(r'<svg[^>]* width="([\d.]+)pt"', svg)
-    least = f' style="min-width:{READABLE * float(wide[1]):.0f}pt"' if wide else ""
+    size = f' style="--wide:{float(wide[1]):.0f}pt"' if wide else ""
     kind = "picture broad" if wide and float(wide[1]) > BROAD else "picture"
-    return f'<figure class="{kind}">\n{svg.strip().replace("<svg", f"<svg{least}", 1)}\n{said}</figure>'
+    return f'<figure class="{kind}"{size}>\n{svg.strip()}\n{said}</figure>'
 
 
 def tidied(text: str) -> str:
@@ -64,7 +64,12 @@ def drawn(name: str) -> str:
     return Path(name).read_text(encoding="utf-8")
 
 
-def example_picture(name: str) -> str:
-    """The picture that shows a worked example best, as SVG."""
+def flow_picture(name: str) -> str:
+    """How far back the gradient reaches in an untrained net of a cell, on the sentence of `--stage gradient-flow`."""
+    return nets([name])[0].flow.picture()
+
+
+def example_picture(name: str, view: str = "numbers") -> str:
+    """The picture that shows a worked example best, as SVG; or another view of it."""
     shown = find_example(name).make(None, False)
-    return shown.worked.picture(**shown.picture)
+    return shown.worked.picture(view=view) if view != "numbers" else shown.worked.picture(**shown.picture)

@@ -6,8 +6,10 @@ In a page of `docs/guide` or `docs/how-to`:
   to run is not shown, and a comment says so: `<!-- prints times -->`
 - in a `console` block each line `$ unrolled ...` is run, and what follows is what it prints (`| head -20`: the start)
 - `<!-- show: EXPRESSION -->` becomes, on the site, the Markdown or SVG that the expression gives; it may call
-  `equations(cell)`, `drawn("f.svg")` for what a command above it has drawn, and `example(name, rows)` and
-  `example_picture(name)` for the worked examples of `unrolled byhand`
+  `find(name)`, `equations(cell)`, `drawn("f.svg")` for what a command above it has drawn, `example(name, rows)` and
+  `example_picture(name)` for the worked examples of `unrolled byhand`, `flow_picture(name)` for a gradient's way back
+
+In the other pages of `docs/` only these comments are run.
 - `py`, `bash` and other blocks are left alone
 """
 
@@ -24,13 +26,24 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from unittest.mock import patch
 
-from unrolled import cli
+from unrolled import cli, find
 
-from .embedded import drawn, equations, example, example_picture, figure, raw
+from .embedded import drawn, equations, example, example_picture, figure, flow_picture, raw
 
 PART = re.compile(r"^```(?P<language>\w+)\n(?P<body>.*?)^```$|^<!-- show: (?P<shown>.+?) -->$", re.S | re.M)
 UNSTABLE = "<!-- prints "
 WIDTH = "100"
+
+
+# What a `show` comment may call besides what the page itself has made.
+SHOWN = {
+    "drawn": drawn,
+    "equations": equations,
+    "example": example,
+    "example_picture": example_picture,
+    "find": find,
+    "flow_picture": flow_picture,
+}
 
 
 class DocumentError(Exception):
@@ -56,15 +69,21 @@ def executed(text: str, name: str) -> Executed:
     return Executed("".join(one for one, _ in parts), "".join(two for _, two in parts))
 
 
+def with_shown(text: str, name: str) -> str:
+    """A page of the reference, of which only the `show` comments are run. Raises DocumentError where one fails."""
+
+    def one(found: re.Match) -> str:
+        where = f"{name}, line {text.count(chr(10), 0, found.start()) + 1}"
+        return (
+            _guarded(lambda: _shown(eval(found["shown"], dict(SHOWN))), where) if found["shown"] else found[0]
+        )
+
+    return PART.sub(one, text)
+
+
 def _parts(text: str, name: str) -> Iterator[tuple[str, str]]:
     """(as it stands in the file, as the site has it) piece by piece."""
-    space: dict[str, object] = {
-        "__name__": name,
-        "drawn": drawn,
-        "equations": equations,
-        "example": example,
-        "example_picture": example_picture,
-    }
+    space: dict[str, object] = {"__name__": name, **SHOWN}
     printed, at = "", 0
     for found in PART.finditer(text):
         between, at = text[at : found.start()], found.end()

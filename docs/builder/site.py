@@ -16,7 +16,7 @@ from unrolled.cells import REGISTRY
 from .catalogue import index_page
 from .cell_page import cell_page
 from .colours import picture_rules
-from .executed import DocumentError, executed
+from .executed import DocumentError, executed, with_shown
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -58,7 +58,7 @@ def pages(kept: Path, cells: tuple[str, ...]) -> Iterator[tuple[str, str]]:
     yield "index.md", _linked((DOCS / "index.md").read_text(encoding="utf-8") + _contents(), DOCS, "")
     for path in sorted(DOCS.glob("*.md")):
         if path.name != "index.md":
-            yield path.name, _linked(path.read_text(encoding="utf-8"), DOCS, "")
+            yield path.name, _linked(with_shown(path.read_text(encoding="utf-8"), path.name), DOCS, "")
     for folder in RUN:
         for path in sorted((DOCS / folder).glob("*.md")):
             yield f"{folder}/{path.name}", _linked(site_page(path), path.parent, "../")

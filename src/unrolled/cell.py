@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from html import escape
 from pathlib import Path
 
 from .errors import CellError, UsageError
@@ -20,7 +21,7 @@ from .stored import stored_cell
 from .views.account import account
 from .views.equations import card
 from .views.latex import latex
-from .views.picture import picture
+from .views.picture import Picture, picture
 
 Initial = float | str | Callable  # a constant, the name of an initialisation, or a function that fills a tensor
 
@@ -173,19 +174,60 @@ class Cell:
         return latex(self.graph, comments=comments, numbered=numbered)
 
     def picture(
-        self, file: str | Path | None = None, *, steps: int = 1, parts: bool = False, theme: str = "auto"
-    ) -> str:
-        """The computational graph as a picture: SVG text, and a file if one is named (.svg, .png, .pdf).
+        self,
+        file: str | Path | None = None,
+        *,
+        view: str = "graph",
+        steps: int | None = None,
+        layers: int = 1,
+        parts: bool = False,
+        theme: str = "auto",
+    ) -> Picture:
+        """The cell as a picture: SVG text, which a notebook shows, and a file if one is named (.svg, .png, .pdf).
 
-        steps  how many steps are unrolled, from 1 to 64; all use the same weights
-        parts  each primitive apart; without it a sum of matrix products is one box
-        theme  "auto" (an SVG follows its reader's setting and is light in print), "light" or "dark"
+        view    "graph": the computational graph of a step, or of several equal ones side by side; "unrolled": one box a
+                step, inputs below, outputs above; "rolled": one box with its loop; "conveyor": a gated cell with the state
+                on a belt above its gates (Olah 2015); "neurons": a circle for each unit; "modes": what recurrent nets
+                are used for, from one to one to many to many
+        steps   how many steps, from 1 to 64; without it a graph has 1, an unrolled net 4. All use the same weights
+        layers  of an unrolled or rolled net, one above the other
+        parts   of a graph: each primitive apart; without it a sum of matrix products is one box
+        theme   "auto" (an SVG follows its reader's setting and is light in print), "light" or "dark"
 
-        Raises UsageError for what does not fit, and where the layout library is missing (pip install "unrolled[pictures]").
+        Raises UsageError for what does not fit, for a view that the cell does not have, and for a PNG or PDF where Graphviz
+        is missing (pip install "unrolled[pictures]").
 
             lstm.picture("lstm.svg")
+            lstm.picture("deep.svg", view="unrolled", steps=3, layers=2)
         """
-        return picture(self.graph, file, steps=steps, parts=parts, theme=theme)
+        return picture(
+            self.graph,
+            file,
+            view=view,
+            steps=steps,
+            layers=layers,
+            parts=parts,
+            theme=theme,
+            widths=self.widths,
+        )
+
+    def _repr_latex_(self) -> str:
+        return self.latex()
+
+    def _repr_svg_(self) -> str:
+        return str(self.picture())
+
+    def _repr_markdown_(self) -> str:
+        return f"{self._headline()}\n\n$$\n{self.latex()}\n$$"
+
+    def _repr_html_(self) -> str:
+        said = escape(self._headline()).replace("**", "")
+        return f"<p>{said}</p>\n$$\n{escape(self.latex())}\n$$\n{self.picture()}"
+
+    def _headline(self) -> str:
+        """Name, and the first sentence of the docstring."""
+        sentence = self.doc.split("\n\n")[0]
+        return f"**{self.name}**" + (f": {' '.join(sentence.split())}" if sentence else "")
 
     def listing(self, sizes: Mapping[Dim, int] | None = None) -> str:
         """What a cell weighs and where it is from: each array's shape, numbers, bytes and first value, FLOPs of a step

@@ -148,19 +148,23 @@ def show(
     stage: str = "equations",
     latex: Path | None = None,
     out: Path | None = None,
-    steps: int = 1,
+    view: str = "graph",
+    steps: int | None = None,
+    layers: int = 1,
     parts: bool = False,
     widths: tuple[str, ...] = (),
     as_json: Json = False,
 ) -> None:
-    """A cell as it goes through the house.
+    """Show one cell: equations, picture, gradients, code.
 
     Args:
         cell: a cell's name, or FILE.py:FUNCTION; gradient-flow compares several
         stage: equations, latex, picture, listing, graph, backward, plan, c or gradient-flow
         latex: a file of LaTeX equations; the Python function that was understood is printed first
         out: write it to this file; a picture as .svg, .png or .pdf
-        steps: how many steps a picture shows, unrolled
+        view: of a picture: graph, unrolled, rolled, conveyor, neurons or modes
+        steps: how many steps a picture shows; without it a graph has 1, an unrolled net 4
+        layers: of a picture, how many layers stand one above the other
         parts: in a picture, every primitive apart instead of sums of matrix products in one box
         widths: of a listing, such as I=28 H=64
         as_json: of gradient-flow, print one JSON object
@@ -173,7 +177,19 @@ def show(
                 f"--latex {latex} and {cell[0]} are two cells, and --stage {stage} shows one. Leave one out."
             )
         cell = (*cell, pasted(latex, to=sys.stderr if as_json or stage == "picture" else sys.stdout))
-    say(show_all(cell, stage, out=out, steps=steps, parts=parts, widths=widths, as_json=as_json))
+    say(
+        show_all(
+            cell,
+            stage,
+            out=out,
+            view=view,
+            steps=steps,
+            layers=layers,
+            parts=parts,
+            widths=widths,
+            as_json=as_json,
+        )
+    )
 
 
 def byhand(

@@ -1,4 +1,4 @@
-// A picture wider than its column scrolls; a click, or Enter on it, shows the whole of it over the page, and another one puts it back.
+// A picture fits its column. A click, or Enter on it, shows it large over the page, where it can be scrolled; another one, or Escape, puts it back.
 document.addEventListener("DOMContentLoaded", () => {
   const shown = () => document.querySelector("figure.picture.whole");
   const turn = (figure) => {
@@ -12,10 +12,13 @@ document.addEventListener("DOMContentLoaded", () => {
     figure.addEventListener("keydown", (event) => { if (event.key === "Enter") turn(figure); });
   }
   addEventListener("keydown", (event) => { if (event.key === "Escape") turn(null); });
-  // What is folded has no width until it is opened.
+  // Words say so where a picture is much smaller than it was drawn. What is folded has no width until it is opened.
   const mark = () => {
-    for (const figure of document.querySelectorAll("figure.picture:not(.whole)"))
-      if (figure.clientWidth) figure.classList.toggle("wider", figure.scrollWidth > figure.clientWidth + 1);
+    for (const figure of document.querySelectorAll("figure.picture:not(.whole)")) {
+      const picture = figure.querySelector("svg");
+      if (picture && picture.clientWidth)
+        figure.classList.toggle("smaller", picture.clientWidth < 0.75 * picture.viewBox.baseVal.width * 4 / 3);
+    }
   };
   addEventListener("resize", mark);
   document.addEventListener("toggle", mark, true);

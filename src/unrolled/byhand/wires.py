@@ -24,7 +24,8 @@ MOST_NUMBERS = 250
 class Wires:
     """Single numbers with their values, how they are made, and what each edge carries back.
 
-    back   (user, number) -> the part of the number's gradient that comes along this edge
+    back    (user, number) -> the part of the number's gradient that comes along this edge
+    slopes  what is made of one number alone -> its derivative with respect to it
     """
 
     nodes: Sequence[Node]
@@ -34,6 +35,7 @@ class Wires:
     root: int
     gradients: Mapping[int, float]
     back: Mapping[tuple[int, int], float]
+    slopes: Mapping[int, float]
 
 
 def wires_of(
@@ -110,16 +112,20 @@ def _backward(nodes: list[Node], root: int, given: Mapping[int, float], labels, 
     values: list[float] = []
     for node in nodes:
         values.append(given[node.index] if node.index in given else _worked(node, values))
-    gradients, back = {root: 1.0}, {}
+    gradients, back, slopes = {root: 1.0}, {}, {}
     for index in reversed(needed(nodes, [root])):
         node = nodes[index]
         if node.is_leaf or index not in gradients:
             continue
-        for k, (a, slope) in enumerate(zip(node.args, _local(node, values))):
+        local = _local(node, values)
+        inner = [k for k, a in enumerate(node.args) if nodes[a].op != "constant"]
+        if len({node.args[k] for k in inner}) == 1:
+            slopes[index] = sum(local[k] for k in inner)
+        for a, slope in zip(node.args, local):
             share = gradients[index] * slope
             back[index, a] = back.get((index, a), 0.0) + share
             gradients[a] = gradients.get(a, 0.0) + share
-    return Wires(nodes, values, labels, kinds, root, gradients, back)
+    return Wires(nodes, values, labels, kinds, root, gradients, back, slopes)
 
 
 def _worked(node: Node, values) -> float:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ..cell import Cell, find
 from ..errors import UsageError
+from ..views.picture import Picture
 from .chain import Chains, Term
 from .data import as_data
 from .formula import Formula
@@ -17,7 +18,7 @@ from .losses import find_loss
 from .numbers import Array
 from .optimiser import Step, find_rule, stepped
 from .page import page
-from .picture import picture
+from .picture import neurons, picture
 from .said import as_latex, as_markdown, as_text
 from .through_time import ThroughTime, through_time
 from .unrolling import program_of
@@ -118,23 +119,40 @@ class Worked:
         self,
         file: str | Path | None = None,
         *,
+        view: str = "numbers",
         of: str | None = None,
         row: int = 1,
         leaves: tuple[str, ...] = (),
         opened: tuple[str, ...] = (),
         theme: str = "auto",
-    ) -> str:
+    ) -> Picture:
         """The graph of single numbers: on each edge the value above, the gradient below. Returns SVG text.
 
+        view    "numbers", or "neurons": layers of circles, with each weight's number on its line
         file    where to write it, too: .svg, .png, .pdf
         of      whose gradients: a number's name, itself then having 1; without it, those of the row's loss
         row     which time step or example
         leaves  names at which it ends to the left, such as ("a1",), instead of what was given
         opened  primitives or numbers shown in their parts: ("sigmoid",) as -x, e^x, 1 + x, 1/x
 
-        Raises UsageError for names that there are not, too many numbers, and where Graphviz is missing.
+        Below what one number alone enters stands its own slope. Raises UsageError for names that there are not, too many
+        numbers, and for a PNG or PDF where Graphviz is missing.
         """
+        if view not in ("numbers", "neurons"):
+            raise UsageError(f"view={view!r} is no view of a worked net: choose one of numbers, neurons.")
+        if view == "neurons":
+            return neurons(self, file, theme)
         return picture(self, file, of=of, row=row, leaves=leaves, opened=opened, theme=theme)
+
+    def _repr_markdown_(self) -> str:
+        return self.markdown()
+
+    def _repr_svg_(self) -> str | None:
+        """The picture; None for more numbers than one picture holds, so that a notebook shows the text."""
+        try:
+            return str(self.picture())
+        except UsageError:
+            return None
 
     def to_json(self) -> dict:
         """Everything as plain data."""

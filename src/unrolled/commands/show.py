@@ -23,7 +23,9 @@ def show(
     stage: str = "equations",
     *,
     out: Path | None = None,
-    steps: int = 1,
+    view: str = "graph",
+    steps: int | None = None,
+    layers: int = 1,
     parts: bool = False,
     widths: tuple[str, ...] = (),
 ) -> str:
@@ -31,11 +33,11 @@ def show(
 
     wanted   a name, "FILE.py:FUNCTION", or a Cell
     stage    equations: what the author wrote, parameters, counts; latex: the same as a paper prints them; picture: the
-             computational graph as SVG; listing: every array, FLOPs, BibTeX; graph: node by node; backward: the equations
+             computational graph, or another view, as SVG; listing: every array, FLOPs, BibTeX; graph: node by node; backward: the equations
              of backpropagation through time; plan: what is done before, in and after the loop; c: the C of both directions;
              gradient-flow: how much of a loss reaches the states of long before
     out      a file that the text goes to instead; of a picture .svg, .png or .pdf
-    steps, parts    of a picture: how many steps, and whether every primitive stands apart
+    view, steps, layers, parts    of a picture, as in `Cell.picture`
     widths   of a listing: ("I=28", "H=64")
 
     Raises UsageError for an unknown cell, stage or width, CellError for equations with a mistake.
@@ -49,7 +51,7 @@ def show(
     if stage == "gradient-flow":
         return _gradient_flow([cell], out, False)
     if stage == "picture":
-        picture = cell.picture(out, steps=steps, parts=parts)
+        picture = cell.picture(out, view=view, steps=steps, layers=layers, parts=parts)
         return f"{out}: {cell.name}" if out else picture
     text = _text(cell, stage, widths)
     if out is None:
@@ -65,7 +67,9 @@ def show_all(
     stage: str,
     *,
     out: Path | None = None,
-    steps: int = 1,
+    view: str = "graph",
+    steps: int | None = None,
+    layers: int = 1,
     parts: bool = False,
     widths: tuple[str, ...] = (),
     as_json: bool = False,
@@ -85,7 +89,7 @@ def show_all(
             f"--stage {stage} shows one cell, and {len(wanted)} were named: {', '.join(wanted)}. "
             "Name one; --stage gradient-flow compares several."
         )
-    return show(wanted[0], stage, out=out, steps=steps, parts=parts, widths=widths)
+    return show(wanted[0], stage, out=out, view=view, steps=steps, layers=layers, parts=parts, widths=widths)
 
 
 def _gradient_flow(wanted, out: Path | None, as_json: bool) -> str:

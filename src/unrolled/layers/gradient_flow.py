@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
 from ..errors import ShapeError, UsageError
+from ..views.drawing import draw
+from ..views.flow_scene import flow_scene
+from ..views.picture import Picture
 from .check import type_name
 from .probe import probing
 
@@ -62,6 +66,34 @@ class GradientFlow:
             for layer, states in self.norms.items()
         }
         return replace(self, norms=norms, parameters=self.parameters * factors)
+
+    def picture(
+        self, file: str | Path | None = None, *, state: str | None = None, theme: str = "auto"
+    ) -> Picture:
+        """How far back the gradient reaches: every state's mean norm by the number of steps back, on a logarithmic scale;
+        and squares for all pairs of steps of one state, a square a twelfth smaller for each power of ten less.
+
+        file   where to write it, too: .svg, .png or .pdf
+        state  whose pairs are shown, of the first layer; the last of its states without it, for an LSTM the cell state
+        theme  "auto" (an SVG follows its reader's setting and is light in print), "light" or "dark"
+
+        Raises UsageError for a state that there is not, and for what does not fit. Returns SVG text.
+
+            gradient_flow(model, x).picture("flow.svg")
+        """
+        first = next(iter(self.norms))
+        shown = state or list(self.norms[first])[-1]
+        several = len(self.norms) > 1
+        by_lag = {
+            f"{name} of {layer}" if several else name: self.by_lag((layer, name)).nan_to_num(0.0).tolist()
+            for layer, states in self.norms.items()
+            for name in states
+        }
+        scene = flow_scene(by_lag, self[first, shown].mean(-1).tolist(), shown)
+        return Picture(draw(scene, file, theme=theme, title="Gradient through time"))
+
+    def _repr_svg_(self) -> str:
+        return str(self.picture())
 
     def to_json(self) -> dict:
         """Plain data: steps, and the norms' means over the batch."""

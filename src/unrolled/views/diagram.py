@@ -62,7 +62,6 @@ KINDS = {
     "softmax": "over",
     "layer_norm": "over",
     "cumsum": "over",
-    "concat": "over",
     "size": "over",
     "with a number": "number",
 }
@@ -72,7 +71,7 @@ NOTES = {"sub": ("", "−"), "div": ("", "÷"), "where": ("if", "then", "else"),
 
 @dataclass(frozen=True)
 class Part:
-    """One node of a picture. `kind` gives shape and colour, `label` and `name` (the author's) are Graphviz's markup.
+    """One node of a picture. `kind` gives shape and colour, `label` and `name` (the author's) are markup, see `runs`.
 
     weights  markup of the parameters that stand in it
     made     whether it is a value that the step leaves behind
@@ -229,6 +228,10 @@ class _Step:
             found = self.nodes[this]
             if found.op == "constant" and found.value == NOTHING_TO[node.op] and index not in self.read.names:
                 return self.draw(other)
+        if node.op in ("less", "equal") and all(a in self.read.names for a in node.args):
+            return self._part(
+                index, node.op, node.args, self.read.formula(index)
+            )  # it says itself what is what
         row = OPS[node.op]
         fixed = [k for k, a in enumerate(node.args) if not self.read.moving[a] and not self.read.is_weight(a)]
         if len(node.args) == 2 and len(fixed) == 1 and row.text[:4] == "{0} ":

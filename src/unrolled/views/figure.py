@@ -7,7 +7,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from ..errors import UsageError
-from .drawing import INK, following, format_of
+from .drawing import format_of
+from .ink import INK, following
 
 LOOK = {
     "font.family": "serif",
@@ -32,7 +33,7 @@ def figure(
 
     file   .svg, .png or .pdf
     size   width and height in inches
-    fill   is given the empty matplotlib Figure, and the colours of the theme by their names in `drawing.INK`
+    fill   is given the empty matplotlib Figure, and the colours of the theme by their names in `ink.INK`
     theme  "auto": an SVG follows the reader's light or dark setting, everything else is light; "light", "dark"
     title  what a reader who cannot see it is told
     look   matplotlib's settings beside those that all figures share

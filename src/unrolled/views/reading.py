@@ -1,4 +1,4 @@
-"""A step's equations as a picture reads them: formulas in Graphviz's markup, and which terms of a sum share a box."""
+"""A step's equations as a picture reads them: formulas in the markup of `runs`, and which terms of a sum share a box."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from .expression import expression
 from .names import names_of, results_of, timeless, varies
 from .symbols import markup_name
 
-SMALL = '<FONT POINT-SIZE="10"><SUP>{}</SUP></FONT>'
+SMALL = "<SUP>{}</SUP>"
 # The cell language's spelling -> a paper's.
 SPELLED = (
     (" @ ", " "),
@@ -54,9 +54,9 @@ class Reading:
         return len(needed(self.nodes, [index])) > LONG
 
     def leaf_markup(self, index: int) -> str:
-        """A named node by its name; @weight@ stands for the weights' colour."""
+        """A named node by its name, a weight in its colour."""
         shown = self.markup(self.names[index])
-        return f'<FONT COLOR="@weight@">{shown}</FONT>' if self.is_weight(index) else shown
+        return f'<FONT COLOR="weight">{shown}</FONT>' if self.is_weight(index) else shown
 
     def is_weight(self, index: int) -> bool:
         """Whether a node is a parameter, or made of parameters alone."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from html import escape
 
 GREEK = dict(
@@ -68,8 +69,9 @@ def latex_name(printed: str, step: str | None = None) -> str:
     return text + (f"_{{{','.join(below)}}}" if below else "")
 
 
-def markup_name(printed: str, step: str | None = None, size: int = 14) -> str:
-    """The same in the markup of Graphviz's labels, `size` points high.
+@lru_cache(4096)
+def markup_name(printed: str, step: str | None = None) -> str:
+    """The same in the markup of a picture's labels, see `views.runs`.
 
     >>> markup_name("b")
     '<I>b</I>'
@@ -77,12 +79,11 @@ def markup_name(printed: str, step: str | None = None, size: int = 14) -> str:
     name = parts_of(printed)
     accents = "".join(ACCENTS.get(mark, "′") for mark in name.accents)
     text = _markup_word(name.base, accents, first=True)
-    small = f'<FONT POINT-SIZE="{round(size * 0.7)}">{{}}</FONT>'
     if name.number:
-        text += small.format(f"<SUP>({name.number})</SUP>")
+        text += f"<SUP>({name.number})</SUP>"
     below = [*(_markup_word(word) for word in name.below), *(_markup_time(m) for m in _moment(name, step))]
     if below:
-        text += small.format("<SUB>" + "</SUB><SUB>,</SUB><SUB>".join(below) + "</SUB>")
+        text += "<SUB>" + ",".join(below) + "</SUB>"
     return text
 
 

@@ -1,0 +1,93 @@
+"""What a recurrent net is used for, by which steps have an input and which have an output (Karpathy 2015).
+
+One to one, one to many, many to one, many to many (first read, then written), many to many (step by step), and generation,
+where each output is the next input.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from .runs import Run
+from .scene import Outline, Path, Piece, Scene, Text, moved
+
+WIDE, TALL, PACE, LIFT = 22.0, 34.0, 42.0, 62.0
+SIZE, BETWEEN, ACROSS, DOWN = 13.0, 44.0, 3, 236.0
+
+
+@dataclass(frozen=True)
+class Mode:
+    """Steps, and those that have an input and an output."""
+
+    name: str
+    steps: int
+    inputs: tuple[int, ...]
+    outputs: tuple[int, ...]
+    fed_back: bool = False
+
+
+MODES = (
+    Mode("one to one", 1, (0,), (0,)),
+    Mode("one to many", 3, (0,), (0, 1, 2)),
+    Mode("many to one", 3, (0, 1, 2), (2,)),
+    Mode("many to many, read first", 5, (0, 1, 2), (2, 3, 4)),
+    Mode("many to many, step by step", 3, (0, 1, 2), (0, 1, 2)),
+    Mode("generation", 3, (0, 1, 2), (0, 1, 2), fed_back=True),
+)
+
+
+def modes_scene() -> Scene:
+    """All of them, in two rows."""
+    scene = Scene()
+    rows = [MODES[k : k + ACROSS] for k in range(0, len(MODES), ACROSS)]
+    columns = [max(mode.steps for mode in column) for column in zip(*rows)]
+    for down, row in enumerate(rows):
+        at = 0.0
+        for mode, steps in zip(row, columns):
+            room = max(PACE * (steps - 1) + WIDE, 126.0)
+            scene.add(*moved(_panel(mode), at + (room - PACE * (mode.steps - 1)) / 2, DOWN * down))
+            at += room + BETWEEN
+    left, _, right, bottom = scene.box
+    scene.add(*_words((left + right) / 2, bottom + 22))
+    return scene
+
+
+def _panel(mode: Mode) -> list[Piece]:
+    """One of them, its first column at 0."""
+    found: list[Piece] = []
+    for k in range(mode.steps):
+        x = PACE * k
+        if k:
+            found.append(Path(((x - PACE + WIDE / 2, 0), (x - WIDE / 2, 0)), arrow=True))
+        found.append(_box(x, 0, "blue"))
+        if k in mode.inputs:
+            found.append(Path(((x, LIFT - TALL / 2), (x, TALL / 2)), arrow=True))
+            found.append(_box(x, LIFT, "grey"))
+        if k in mode.outputs:
+            found.append(Path(((x, -TALL / 2), (x, -LIFT + TALL / 2)), arrow=True))
+            found.append(_box(x, -LIFT, "green"))
+        if mode.fed_back and k + 1 < mode.steps:
+            between, low = x + PACE / 2, LIFT
+            ways = ((x + WIDE / 2, -LIFT), (between, -LIFT), (between, low), (x + PACE - WIDE / 2, low))
+            found.append(Path(ways, "red_line", dashed=True, arrow=True))
+    middle = PACE * (mode.steps - 1) / 2
+    first, _, then = mode.name.partition(", ")
+    for n, words in enumerate(filter(None, (first, then))):
+        found.append(Text(middle, LIFT + TALL / 2 + 19 + 16 * n, (Run(words),), SIZE))
+    return found
+
+
+def _box(x: float, y: float, colour: str) -> Outline:
+    return Outline("rounded", x, y, WIDE, TALL, colour, f"{colour}_line", 1.2, 5.0)
+
+
+def _words(x: float, y: float) -> list[Piece]:
+    """Which colour is what."""
+    found, at = [], x - 150.0
+    for colour, words in (("grey", "input"), ("blue", "state"), ("green", "output")):
+        found.append(Outline("rounded", at + 7, y, 14, 14, colour, f"{colour}_line", 1.0, 3.0))
+        found.append(Text(at + 20, y + 0.33 * SIZE, (Run(words),), SIZE, "start"))
+        at += 70.0
+    found.append(Path(((at, y), (at + 22, y)), "red_line", dashed=True, arrow=True))
+    found.append(Text(at + 28, y + 0.33 * SIZE, (Run("fed back"),), SIZE, "start"))
+    return found
