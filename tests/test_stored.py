@@ -162,12 +162,13 @@ def test_every_primitive_comes_from_authors_or_from_later():
     assert not written & set(LATER)
 
 
-def test_what_only_sizes_can_tell_is_refused_when_a_layer_is_made():
-    """Two widths that an equation needs equal, though the file names no clash; a layer that a stack has not."""
+def test_a_join_in_a_state_that_is_narrower_is_refused():
     joined = more(["concat", [AT["h"]] * 2, None, ["H"]], new_states=[LSTM["graph"]["new_states"][0], LAST])
-    assert joined["graph"]["clashes"] == []
-    with pytest.raises(CellError, match="needs them equal"):
-        Recurrent(Cell.from_json(joined), 2, 4)
+    with pytest.raises(UsageError, match="is said to have the shape"):
+        Cell.from_json(joined)
+
+
+def test_a_layer_that_a_stack_has_not_is_refused_when_sizes_are_known():
     row = Cell.from_json(more(["index", [AT["W_i"]], 10**6, ["I"]]))
     with pytest.raises(CellError, match="of a stack of 4"):
         Recurrent(row, 2, 4)
@@ -214,12 +215,10 @@ def test_authors_meet_the_same_limits():
 
 
 def test_a_cell_that_could_not_be_read_again_is_not_stored():
-    def made(x, h, *, W):
-        return tanh(W @ x + h)
-
-    wide = cell(shapes={"h": ("no width",)})(made)
-    with pytest.raises(UsageError, match="^made cannot be stored: node 1 .state. has the shape"):
-        wide.to_json()
+    space = {"tanh": tanh}
+    exec(f"def made(x, h, *, {'W' * 65}): return tanh({'W' * 65} @ x + h)", space)
+    with pytest.raises(UsageError, match="^made cannot be stored: 'WWW.*at most 64 letters"):
+        cell(space["made"]).to_json()
 
 
 # --- mutations, in a child under AddressSanitizer ----------------------------------------------------------------

@@ -17,7 +17,7 @@ from .graph.replay import Draft
 from .graph.trace import trace
 from .noise import Noise
 from .references import bibtex, citations
-from .stored import stored_cell
+from .stored import storable, stored_cell
 from .views.account import account
 from .views.equations import card
 from .views.latex import latex
@@ -268,11 +268,7 @@ class Cell:
             "widths": dict(self.widths),
             "noise": {name: [noise.rate, noise.kind, noise.over] for name, noise in self.noise.items()},
         }
-        try:
-            stored_cell(Cell, data)
-        except UsageError as error:
-            raise UsageError(f"{self.name} cannot be stored: {error}") from None
-        return data
+        return storable(Cell, data)
 
     @staticmethod
     def from_json(data: dict) -> Cell:

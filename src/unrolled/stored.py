@@ -41,6 +41,15 @@ def stored_cell(make: Callable[..., Made], data: object) -> Made:
     )
 
 
+def storable(make: Callable[..., object], data: dict) -> dict:
+    """The data itself. Raises UsageError where nobody could read it again."""
+    try:
+        stored_cell(make, data)
+    except UsageError as error:
+        raise UsageError(f"{data['name']} cannot be stored: {error}") from None
+    return data
+
+
 FIELDS = ("name", "graph", "start", "fixed", "init", "cite", "doc", "family", "year", "widths")
 
 
