@@ -560,7 +560,6 @@ MUTANTS = (
         "return weights",
         "test_export.py::test_int8_costs_what_is_said[False]",
     ),
-<<<<<<< HEAD
     # What comes from outside.
     Mutant(
         "graph/check.py",
@@ -621,7 +620,7 @@ MUTANTS = (
         'c if c in "\\n\\t" or unicodedata.category(c)[0] != "C"',
         'c if c in "\\n\\t" or unicodedata.category(c) != "Cc"',
         "test_terminal.py::test_what_is_printed_cannot_steer_a_terminal",
-=======
+    ),
     # Pictures: where lines run, and that all steps are alike.
     Mutant(
         "views/channels.py",
@@ -653,6 +652,5 @@ MUTANTS = (
         "slopes[index] = sum(local[k] for k in inner)",
         "slopes[index] = gradients[index]",
         "test_geometry.py::test_the_central_figure_shows_its_slopes",
->>>>>>> pictures
     ),
 )
