@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from html import escape
 from pathlib import Path
 
 from .errors import CellError, UsageError
-from .graph.declared import check_names, check_start, signature_of
+from .graph.declared import check_names, check_start, listed, signature_of
 from .graph.interpret import interpret
 from .graph.json import graph_to_json
 from .graph.node import Dim, Graph, Shape
@@ -63,7 +63,7 @@ class Cell:
         if self.stored is not None:
             return self.stored
         numbers = {k: v for k, v in self.hyper.items() if isinstance(v, int)}
-        declared = {name: tuple(str(numbers.get(d, d)) for d in _listed(s)) for name, s in self.shapes.items()}
+        declared = {name: tuple(str(numbers.get(d, d)) for d in listed(s)) for name, s in self.shapes.items()}
         graph = replace(trace(self.function, declared, dict(self.values)), name=self.name)
         check_start(self.name, self.start, graph.states)
         check_names(self.name, "fixed", self.fixed, graph.parameters, "parameter")
@@ -311,11 +311,6 @@ def _unpickled(data: dict, functions: dict[str, Callable]) -> Cell:
     return replace(made, init={**made.init, **functions}) if functions else made
 
 
-def _listed(names: str | Sequence) -> tuple:
-    """One name, or several."""
-    return (names,) if isinstance(names, str) else tuple(names)
-
-
 def _like(cell_name: str, name: str, default: object, value: object) -> object:
     """The value, if it is of the default's kind: a whole number or a text shapes the graph, another number does not."""
     accepted, called = {
@@ -361,9 +356,9 @@ def cell(
             function,
             shapes or {},
             start or {},
-            _listed(fixed),
+            listed(fixed),
             init or {},
-            _listed(cite),
+            listed(cite),
             doc,
             family,
             year,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from inspect import signature as python_signature
@@ -83,6 +83,11 @@ def with_shapes(signature: Signature, declared: Declared, name: str) -> tuple[Si
                 f"are not built yet. Hand its rows on as vectors, each a {kind} of its own: {who}_1, {who}_2"
             )
     return signature, declared
+
+
+def listed(names: str | Sequence) -> tuple:
+    """One name, or several."""
+    return (names,) if isinstance(names, str) else tuple(names)
 
 
 def check_names(cell: str, field: str, given: Iterable[str], known: Iterable[str], called: str) -> None:
