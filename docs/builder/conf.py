@@ -21,6 +21,7 @@ html_static_path = [str(Path(__file__).parent / "static")]
 html_css_files = ["katex/katex.min.css", "pictures.css", "site.css"]
 html_js_files = [(name, {"defer": "defer"}) for name in ("katex/katex.min.js", "equations.js", "pictures.js")]
 html_show_sphinx = False
+html_use_index = False  # it would be empty: nothing is documented by directives
 html_copy_source = False
 html_theme_options = {"navigation_with_keys": True}
 pygments_style, pygments_dark_style = "friendly", "github-dark"

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from html import escape
 from pathlib import Path
 
 from .errors import CellError, UsageError
@@ -18,6 +17,7 @@ from .graph.trace import trace
 from .noise import Noise
 from .references import bibtex, citations
 from .stored import storable, stored_cell
+from .views import notebook
 from .views.account import account
 from .views.equations import card
 from .views.latex import latex
@@ -218,16 +218,10 @@ class Cell:
         return str(self.picture())
 
     def _repr_markdown_(self) -> str:
-        return f"{self._headline()}\n\n$$\n{self.latex()}\n$$"
+        return notebook.markdown(self.name, self.doc, self.latex())
 
     def _repr_html_(self) -> str:
-        said = escape(self._headline()).replace("**", "")
-        return f"<p>{said}</p>\n$$\n{escape(self.latex())}\n$$\n{self.picture()}"
-
-    def _headline(self) -> str:
-        """Name, and the first sentence of the docstring."""
-        sentence = self.doc.split("\n\n")[0]
-        return f"**{self.name}**" + (f": {' '.join(sentence.split())}" if sentence else "")
+        return notebook.html(self.name, self.doc, self.latex(), self.picture())
 
     def listing(self, sizes: Mapping[Dim, int] | None = None) -> str:
         """What a cell weighs and where it is from: each array's shape, numbers, bytes and first value, FLOPs of a step
