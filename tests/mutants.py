@@ -278,6 +278,18 @@ MUTANTS = (
         "test_instruction_sets.py::test_python_decides_by_what_is_built",
     ),
     Mutant(
+        "kernels/c/interrupt.h",
+        "handlers_raise(i->python)) __atomic_store_n(&i->stopped, 1,",
+        "handlers_raise(i->python)) __atomic_store_n(&i->stopped, 0,",
+        "test_interrupt.py::test_the_backward_pass_ends_too",
+    ),
+    Mutant(
+        "kernels/c/frame.py",
+        "            if held > MOST:",
+        "            if False:",
+        "test_scratch.py::test_frames_of_long_sequences_are_bounded_in_bytes",
+    ),
+    Mutant(
         "kernels/c/team.h",
         "units < 16 * team ? 1 : 16",
         "1",

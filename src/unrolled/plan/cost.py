@@ -31,6 +31,11 @@ def elementwise_flops(plan: Plan, width: Width) -> int:
     return sum(OPS[n.op].flops * (width(n.shape[0]) if n.shape else 1) for n in nodes if n.op in OPS and n.args)
 
 
+def step_flops(plan: Plan, width: Width) -> int:
+    """All arithmetic of one row in one step."""
+    return loop_flops(plan, width) + hoisted_flops(plan, width) + elementwise_flops(plan, width)
+
+
 def weight_bytes(plan: Plan, width: Width, item: int) -> int:
     """Bytes of the loop's weights."""
     return sum(item * sum(width(w) for w in g.widths) * width(g.depth) for g in plan.groups)

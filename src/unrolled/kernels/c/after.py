@@ -27,7 +27,10 @@ def wide(plan: Plan) -> str:
 
 def after(plan: Plan) -> list[str]:
     """Lines that every thread runs once the loop is done."""
-    lines = ["barrier_wait(&q->barrier, me, team);"]
+    lines = [
+        "barrier_wait(&q->barrier, me, team);",
+        "if (q->look.stopped) { give(&q->memory, memory); return; }",
+    ]
     row = extent(plan.gradient)
     for g, (hoisted, runs) in enumerate(zip(plan.body.hoisted, plan.hoisted_runs)):
         lines += _hoisted(g, hoisted, runs, row)

@@ -21,6 +21,7 @@ NUMBERS = (
     "block",
     "total",
     "above_stride",
+    "every",
 )  # slots that are sizes, beside the widths
 
 
@@ -53,7 +54,7 @@ class Direction:
                 lines.append(f"const int64_t *{slot} = (const int64_t *)a[{k}];")
             elif slot == "hyper":
                 lines.append(f"const double *hyper = (const double *)a[{k}];")
-            elif slot not in ("wanted", "memory", "room") and not slot.startswith("gomp"):
+            elif slot not in ("wanted", "memory", "room") and not slot.startswith(("gomp", "python")):
                 lines.append(f"real *{slot} = (real *)a[{k}];")
         return lines
 
@@ -172,7 +173,13 @@ class Direction:
         head = (
             "for (long s = 0; s < steps; s++) {" if self.forward else "for (long s = steps - 1; s >= 0; s--) {"
         )
-        inner = [*self._ahead(), "const long off = offset[s], count = walk_count(&way, s);", *self._bases()]
+        stop = "if (--until <= 0 && stops(&q->look, &until, me)) break;"
+        inner = [
+            stop,
+            *self._ahead(),
+            "const long off = offset[s], count = walk_count(&way, s);",
+            *self._bases(),
+        ]
         rows = self.row_pointers()
         for step in self.program.steps:
             inner += (
@@ -183,7 +190,7 @@ class Direction:
         if self.forward:
             inner += self._copies("rows[s]", "(s + 1 < steps ? rows[s + 1] : 0)", "now")
         before = self._copies("batch", "(steps ? rows[0] : 0)", "state") if self.forward else []
-        return [*before, head, *("    " + line for line in inner), "}"]
+        return ["long until = every;", *before, head, *("    " + line for line in inner), "}"]
 
     def _ahead(self) -> list[str]:
         """Products with the input, a block of steps at a time. `low`: packed row at which the buffers x and k begin."""

@@ -15,9 +15,19 @@ from .direction import Direction
 from .segment import extent, safe
 from .slots import backward_slots, forward_slots, letters
 
-VERSION = 5  # of the calling convention; part of the source, hence of the cache's key
+VERSION = 6  # of the calling convention; part of the source, hence of the cache's key
 
-HEADERS = ("unrolled.h", "elementary.h", "tiles.h", "pairs.h", "team.h", "threads.h", "around.h", "wholes.h")
+HEADERS = (
+    "unrolled.h",
+    "elementary.h",
+    "tiles.h",
+    "pairs.h",
+    "team.h",
+    "threads.h",
+    "interrupt.h",
+    "around.h",
+    "wholes.h",
+)
 REAL = {"float32": ("float", 32), "float64": ("double", 64), "mixed": ("float", 32)}  # C's name, bits
 
 # Rows never overlap, so the loops over units may be vectorised whatever the pointers look like.
@@ -35,6 +45,7 @@ JOB = """typedef struct {
     barrier_t barrier;
     int failed;
     arena memory;
+    interruption look;
 } job;"""
 
 
@@ -123,7 +134,8 @@ def _function(name: str, inside: list[str], write: Direction, memory) -> list[st
     lines += [f"const long {piece}_length = ({size} + 31) / 32 * 32;" for piece, size in pieces]
     total = " + ".join(f"{piece}_length" for piece, _ in pieces)
     lines += [
-        f"job q = {{a, 0, 0, 0, 0, {{0}}, 0, {{(char *)a[{write.slots.index('memory')}], a[{write.slots.index('room')}], 0}}}};",
+        f"job q = {{a, 0, 0, 0, 0, {{0}}, 0, {{(char *)a[{write.slots.index('memory')}], a[{write.slots.index('room')}], 0}}, "
+        f"{{a + {write.slots.index('python')}, a[{write.slots.index('every')}], 0, 0}}}};",
         f"char *memory = take(&q.memory, ({total}) * (int64_t)sizeof(real));",
         "if (!memory) return 1;",
         "real *next = (real *)(((uintptr_t)memory + 127) & ~(uintptr_t)127);",
@@ -139,7 +151,7 @@ def _function(name: str, inside: list[str], write: Direction, memory) -> list[st
         f"run_team(a + 8, {name}_part, &q, (int)a[4]);",
         "give(&q.memory, memory);",
         f"a[{write.slots.index('room')}] = q.memory.used;",
-        "return q.failed;",
+        "return q.failed ? 1 : q.look.stopped ? 2 : 0;",
     ]
     return [
         f"static void {name}_part(void *argument, int me, int team)",

@@ -8,12 +8,12 @@ from functools import lru_cache
 from itertools import accumulate
 
 from ...graph.node import Dim, size
-from ...plan.cost import block_of, large, sharing
+from ...plan.cost import block_of, large, sharing, step_flops
 from ...plan.plan import Plan
 from ..call import Call, Schedule
 from .library import Functions, functions
 from .slots import Slots, dims, letters
-from .threads import runtime, threads
+from .threads import python_addresses, runtime, threads
 from .toolchain import toolchain
 
 BYTES = {"float32": 4, "float64": 8, "mixed": 2}  # of a packed weight
@@ -65,6 +65,7 @@ def precision_of(call: Call) -> str:
     return "mixed" if call.mixed and multiplies_pairs() else "float32"
 
 
+LOOK = 20_000_000  # floating-point operations between two looks for Ctrl-C, some milliseconds: none in a short call
 SHORT = 1024  # steps: of shorter sequences 512 frames are kept
 MOST = (
     2**24
@@ -136,6 +137,8 @@ def _frame(plan: Plan, sizes: Sizes, schedule: Schedule, precision: str, most: i
         "uniform": int(schedule.sizes is None),
         "block": block,
         "total": schedule.total,
+        "every": 1 + LOOK // (1 + schedule.batch * step_flops(plan, width)),
+        **python_addresses(),
         **{letter: width(d) for letter, d in zip(letters(plan), dims(plan))},
     }
     code = functions(plan, precision)

@@ -14,6 +14,7 @@ from .slots import FIXED, backward_slots, forward_slots
 
 OPTIMISE = "-O3"
 MEMORY, ROOM = FIXED.index("memory"), FIXED.index("room")
+CAUGHT = tuple(FIXED.index(f"python_{part}") for part in ("type", "value", "trace"))
 
 
 def load(plan: Plan, precision: str) -> tuple:
@@ -41,10 +42,13 @@ def functions(plan: Plan, precision: str) -> Functions:
 
 def invoke(function, arguments: array) -> None:
     """Calls with an argument list, and with this thread's working memory, which grows to what was asked for. Raises
-    MemoryError where the kernel found none."""
+    MemoryError where the kernel found none, and what a signal's handler raised meanwhile, such as KeyboardInterrupt."""
     held = arena.held
     arguments[MEMORY], arguments[ROOM] = held.address, held.size
-    if function(arguments.buffer_info()[0]):
+    ended = function(arguments.buffer_info()[0])
+    if ended == 2:
+        ctypes.pythonapi.PyErr_Restore(*(ctypes.c_void_p(arguments[k] or None) for k in CAUGHT))  # raises it
+    if ended:
         raise MemoryError("no memory left for a kernel's working buffers; use a smaller batch or hidden size")
     if arguments[ROOM] > held.size:
         arena.grow(arguments[ROOM])

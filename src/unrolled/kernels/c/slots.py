@@ -10,6 +10,7 @@ from ...plan.plan import Plan
 from .segment import atom
 
 # memory, room: working memory that the caller brings along, and its bytes; afterwards how many were asked for.
+# every: steps between looks for Ctrl-C; python...: how to look, and what was caught (interrupt.h).
 FIXED = (
     "steps",
     "batch",
@@ -29,6 +30,14 @@ FIXED = (
     "numbers",
     "memory",
     "room",
+    "every",
+    "python",
+    "python_check",
+    "python_fetch",
+    "python_release",
+    "python_type",
+    "python_value",
+    "python_trace",
 )
 
 

@@ -39,6 +39,21 @@ def runtime() -> tuple[int, int, int]:
     return 0, 0, 0
 
 
+@lru_cache(maxsize=1)
+def python_addresses() -> dict[str, int]:
+    """What a kernel calls to have Python run the handlers of signals that have come, by slot."""
+    names = {
+        "python": "PyGILState_Ensure",
+        "python_check": "PyErr_CheckSignals",
+        "python_fetch": "PyErr_Fetch",
+        "python_release": "PyGILState_Release",
+    }
+    return {
+        slot: ctypes.cast(getattr(ctypes.pythonapi, name), ctypes.c_void_p).value
+        for slot, name in names.items()
+    }
+
+
 def _candidates() -> list[str]:
     names = ("libgomp", "libomp", "libiomp5")
     maps = Path("/proc/self/maps")
