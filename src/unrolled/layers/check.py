@@ -12,6 +12,7 @@ from torch.nn.utils.rnn import PackedSequence
 
 from ..errors import ShapeError, UsageError
 from ..kernels.gate import why_closed
+from .direction import autocasts
 
 
 def type_name(value: object) -> str:
@@ -24,10 +25,12 @@ def check_plain(value: object, who: str, what: str) -> None:
         raise UsageError(f"{who} got {what} of type {type_name(value)}. Give a tensor.")
     if value.is_nested:
         raise UsageError(
-            f"{who} got {what} as a nested tensor. Give {what}.to_padded_tensor(0.0), and lengths=... beside it."
+            f"{who} got {what} as a nested tensor. Give {what.split()[-1]}.to_padded_tensor(0.0), and lengths=... beside it."
         )
     if value.layout is not torch.strided:
-        raise UsageError(f"{who} got {what} in the layout {str(value.layout)[6:]}. Give {what}.to_dense().")
+        raise UsageError(
+            f"{who} got {what} in the layout {str(value.layout)[6:]}. Give {what.split()[-1]}.to_dense()."
+        )
 
 
 def check_input(x: object, who: str, width: int, batch_first: bool) -> None:
@@ -84,7 +87,7 @@ def of_type(value: Tensor, like: Tensor, who: str, what: str) -> Tensor:
         return value.to(like.dtype)
     if value.dtype is like.dtype or what == "x" and value.dtype is torch.int64:
         return value
-    if value.is_floating_point() and torch.is_autocast_enabled(like.device.type):
+    if value.is_floating_point() and autocasts(like.device.type):
         return value.to(like.dtype)
     other = f" or rnn.to({value.dtype})" if value.is_floating_point() else ""
     raise UsageError(

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ..graph.node import Dim, Graph
-from .direction import run_direction
+from .direction import autocasts, run_direction
 from .lengths import Rows
 from .operator import run_traced, text_of
 from .probe import with_held
@@ -151,7 +151,5 @@ def mixes(like: Tensor) -> bool:
     """Whether autocast asks for products of bfloat16 numbers here; it leaves float64 alone."""
     device = like.device.type
     return (
-        like.dtype is torch.float32
-        and torch.is_autocast_enabled(device)
-        and torch.get_autocast_dtype(device) is torch.bfloat16
+        like.dtype is torch.float32 and autocasts(device) and torch.get_autocast_dtype(device) is torch.bfloat16
     )
