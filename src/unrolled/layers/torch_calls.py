@@ -228,7 +228,7 @@ def _current(layer: nn.RNNBase) -> list[Tensor]:
     """The tensors that torch.nn would use: those under their names, if one was exchanged since the last time (by
     functional_call, a parametrization), otherwise the list `_flat_weights`, which somebody may have assigned."""
     names, found = layer._flat_weights_names, layer._parameters
-    whole = len(found) == len(names)  # `getattr` on a module costs ten times as much
+    whole = list(found) == names  # `getattr` on a module costs ten times as much
     named = [found[name] if whole else getattr(layer, name) for name in names]
     if torch.compiler.is_compiling():
         return named
