@@ -46,7 +46,10 @@ class Rows:
     def unpack(self, packed: Tensor) -> Tensor:
         """(N, width) to (T, B, width), zero past each row's length; what autograd keeps is never handed out."""
         if self.take is None:
-            padded = packed.view(self.steps, self.schedule.batch, packed.shape[-1])
+            steps, batch = self.steps, self.schedule.batch
+            if packed.requires_grad and (steps == 1 or batch == 1):
+                return torch.stack([packed], 0 if steps == 1 else 1)  # one operation, where each counts
+            padded = packed.view(steps, batch, packed.shape[-1])
             return torch.cat([padded]) if packed.requires_grad else padded
         padded = packed.new_zeros(self.steps * self.schedule.batch, packed.shape[-1])
         # In place on zeros that nobody else sees: autograd follows, and a second buffer is saved.

@@ -327,7 +327,8 @@ class Recurrent(nn.Module):
                 for one in last
             ]
         joined = torch.cat if alone else torch.stack  # (1, width) each, or (B, width)
-        return tuple([joined([rows.unsort(s) for s in parts]) for parts in zip(*last)])
+        parts = zip(*last) if rows.restore is None else zip(*(map(rows.unsort, state) for state in last))
+        return tuple([joined(each) for each in parts])
 
     def __prepare_scriptable__(self):
         raise NotYet(

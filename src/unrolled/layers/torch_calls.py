@@ -11,6 +11,7 @@ from torch.nn.functional import dropout
 from torch.nn.utils.rnn import PackedSequence
 
 from ..cell import Cell
+from ..errors import ShapeError
 from ..kernels.gate import PLAIN
 from .check import DEEPEST
 from .lengths import Rows, all_rows, packed_rows
@@ -55,7 +56,11 @@ def call_as_torch(layer: nn.RNNBase, x, hx, states: int):
     current = _current(layer)
     if not fits(layer, current, x, given, states):
         return layer.torch_forward(x, hx)
-    y, state = run_as_torch(layer, current, x, given, states)
+    try:
+        y, state = run_as_torch(layer, current, x, given, states)
+    except (ShapeError, RuntimeError):
+        _check_shapes(layer, current)
+        raise
     return y, (tuple(state) if states > 1 else state[0])
 
 
@@ -66,7 +71,6 @@ def fits(
     packed = isinstance(x, PackedSequence)
     data = x.data if packed else x
     weight = current[0]
-    _check_shapes(layer, current)
     if (
         not isinstance(data, Tensor)
         or data.layout is not torch.strided
@@ -184,7 +188,8 @@ def run_as_torch(layer: nn.RNNBase, current: list[Tensor], x, hx: Sequence[Tenso
     elif y.requires_grad:
         y = y.clone()  # autograd keeps the other
     joined = torch.cat if alone else torch.stack  # tensors of their own, (1, H) or (B, H) each
-    final = [joined([rows.unsort(s) for s in parts]) for parts in zip(*last)]
+    parts = zip(*last) if rows.restore is None else zip(*(map(rows.unsort, one) for one in last))
+    final = [joined(each) for each in parts]
     if mixed:
         result = _result_type(layer, x.data, hx, packed)
         y, final = y.to(result), [s.to(result) for s in final]
