@@ -75,6 +75,7 @@ def write_many(
     parts = list(_written(model, prime, length, rule, range(seed, seed + count), weights))
     return torch.cat([torch.empty(0, count, dtype=torch.int64, device="cpu"), *parts])
 
+
 def rounded(model: LanguageModel) -> LanguageModel:
     """A copy of a model whose matrices are rounded to bfloat16; vectors stay as they are. (What a cell makes of its
     matrices, such as W - W.T, the C backend rounds once more.)"""
