@@ -41,11 +41,10 @@ CELLS_KNOW = {"cell", "ops", "cells", "transform", "errors"}
 # Imports inside functions are for start-up time, and only here.
 LATE = {"kernels/choose.py", "kernels/__init__.py", "cli.py", "__init__.py", "cell.py"}
 LATE_FOLDERS = ("commands/",)
-# Functions that take any keyword: the names are the author's, or (layers/check.py) the caller's own, for a message.
+# Functions that take any keyword: the names are the author's.
 OPEN_KEYWORDS = {
     ("cell.py", "using"),
     ("cell.py", "__call__"),
-    ("layers/check.py", "check_sizes"),
     ("transform/replace.py", "replace"),
     ("transform/activations.py", "activations"),
     ("transform/initialised.py", "initialised"),

@@ -32,7 +32,7 @@ from together import STARTERS
 
 import unrolled
 from unrolled import Recurrent, cell, sigmoid, tanh, total
-from unrolled.errors import CellError, Never, NotYet, ShapeError, UsageError
+from unrolled.errors import CellError, Never, ShapeError, UsageError
 from unrolled.layers.dropout import dropped
 
 every_cell = pytest.mark.parametrize("name", CELLS)
@@ -306,15 +306,12 @@ def test_the_output_may_have_its_own_width(backend):
 
 
 @every_backend
-def test_a_state_as_wide_as_the_input_works_in_one_layer(backend):
+def test_a_state_as_wide_as_the_input_works(backend):
     y, (before,) = Recurrent(remembers_input, 3, 5, backend=backend)(x := torch.randn(4, 2, 3))
     torch.testing.assert_close(before[0], x[-1])
-    with pytest.raises(NotYet) as error:
-        Recurrent(remembers_input, 3, 5, num_layers=2)
-    assert str(error.value) == (
-        "Recurrent(remembers_input, 3, 5): the state before is as wide as the input, so layers of one stack would have "
-        "states of different widths. Put two Recurrent layers after each other instead."
-    )
+    y, (before,) = Recurrent(remembers_input, 3, 5, num_layers=2, backend=backend)(x)
+    assert before.shape == (2, 2, 5) and not before[0, :, 3:].any()
+    torch.testing.assert_close(before[0, :, :3], x[-1])
 
 
 def test_a_plain_function_is_a_cell():
@@ -588,7 +585,7 @@ def test_what_does_not_fit_is_said(wrong):
     "given, message",
     [
         ((X,), "1 inputs, the cell has 2. Give a tuple (x, t)."),
-        ((X, X[:-1]), "t of shape (6, 2, 3), but x has 7 x 2 steps and rows. Give t as (7, 2) or (7, 2, 1)."),
+        ((X, X[:-1]), "t of shape (6, 2, 3), but x has 7 steps of 2 rows. Give t as (7, 2) or (7, 2, 1)."),
         ((X, 3.0), "t of type float. Give a tensor."),
         (
             (X, torch.zeros(7, 2).double()),

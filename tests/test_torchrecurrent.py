@@ -174,6 +174,26 @@ def test_biases_that_are_not_trained_stay_so():
     assert all(p.requires_grad for p in from_torchrecurrent(made("MGU", bias=False)).parameters())
 
 
+@every_row
+def test_what_is_trained_there_is_trained_here(name):
+    module, row = made(name), ROWS[name]
+    theirs = {key.rpartition(".")[2] for key, p in module.named_parameters() if p.requires_grad}
+    for rnn in (from_torchrecurrent(module), from_torchrecurrent(name, module.state_dict())):
+        ours = {key.rpartition(".")[2] for key, p in rnn.named_parameters() if p.requires_grad}
+        for key in theirs:
+            for part in row.parts[key]:
+                for spelled in (part,) if isinstance(part, str) else part or ():
+                    assert spelled.removeprefix("-").removesuffix(".T") in ours
+
+
+@pytest.mark.parametrize("name", ["TGRU", "TLSTM"])
+@pytest.mark.parametrize("sizes", [(5, 7), (7, 5)])
+def test_a_state_as_wide_as_the_input_is_no_obstacle_to_a_stack(name, sizes):
+    module = getattr(peer, name)(*sizes, num_layers=3).double()
+    x = torch.randn(6, 2, sizes[0], dtype=torch.float64)
+    torch.testing.assert_close(from_torchrecurrent(module)(x)[0], module(x)[0], rtol=1e-10, atol=1e-10)
+
+
 def test_the_numbers_are_copies():
     module = made("MGU")
     before = copy.deepcopy(module.state_dict())

@@ -62,4 +62,9 @@ def run_direction(
 def _full_precision(device: str):
     """Under autocast a loop still computes in its parameters' type, but for the operands of products: its states must not
     lose digits at every step."""
-    return torch.autocast(device, enabled=False) if torch.is_autocast_enabled(device) else nullcontext()
+    return torch.autocast(device, enabled=False) if autocasts(device) else nullcontext()
+
+
+def autocasts(device: str) -> bool:
+    """Whether autocast is on there; torch will not say so of shapes without values."""
+    return device != "meta" and torch.is_autocast_enabled(device)

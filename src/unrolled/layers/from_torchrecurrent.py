@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from difflib import get_close_matches
 
 import torch
@@ -35,8 +36,9 @@ def from_torchrecurrent(
     using    hyper-parameters of our cell, where `module` is a name and torchrecurrent's defaults were not used
 
     Layers, batch_first, dropout, type, device and training or evaluation mode are the module's. Its two biases become
-    one, their sum; a bias that it does not train (bias=False) is zero and not trained. States are always a tuple here,
-    in the order of the cell's: `rnn.cell.states`. The numbers are copies.
+    one, their sum. What it trains is trained, also where our cell fixes it (JANET's beta, SCRN's alpha); a bias that it
+    does not train (bias=False) is zero and not trained. States are always a tuple here, in the order of the cell's:
+    `rnn.cell.states`. The numbers are copies.
 
     Raises UsageError where the class is not known or an activation is not one that the cell has, ShapeError where the
     tensors' sizes do not go together. Source: torchrecurrent 0.2.5 (F. Martinuzzi, MIT licence).
@@ -55,6 +57,7 @@ def from_torchrecurrent(
         )
     layers = _layers_of(module.state_dict() if tensors is None else tensors, name)
     cell = find(row.cell).using(**{**row.using, **_hyper(module, row, name), **(using or {})})
+    cell = replace(cell, fixed=tuple(name for name in cell.fixed if name not in row.trained))
     like = layers[0]["weight_ih"]
     dropout = getattr(module, "dropout", 0.0) if len(layers) > 1 else 0.0
     rnn = Recurrent(

@@ -101,9 +101,12 @@ def initialise(cell: Cell, hidden_size: int, values: Mapping[str, Tensor]) -> No
     Every parameter is drawn from U(-1/sqrt(H), 1/sqrt(H)), torch.nn's choice for recurrent layers; then `cell.init`
     has its say: a number, a name of `INITIAL`, a distribution with its numbers, or a function of the tensor.
     """
+    if any(tensor.is_meta for tensor in values.values()):
+        return  # shapes alone have no values
     bound = 1.0 / math.sqrt(hidden_size)
     for tensor in values.values():
         tensor.uniform_(-bound, bound)
+    given, values = values, {name: _computable(tensor) for name, tensor in values.items()}
     periods, earlier = None, {}
     for name, tensor in values.items():
         chosen = cell.init.get(name)
@@ -120,6 +123,14 @@ def initialise(cell: Cell, hidden_size: int, values: Mapping[str, Tensor]) -> No
             periods = tensor if chosen in LEFT_FOR_OTHERS else periods
         else:
             distribution(chosen)[1](tensor)
+    for name, tensor in given.items():
+        if values[name] is not tensor:
+            tensor.copy_(values[name])
+
+
+def _computable(tensor: Tensor) -> Tensor:
+    """The tensor, or a copy of one of half precision: eigenvalues and orthogonal matrices are made in float32."""
+    return tensor if tensor.dtype in (torch.float32, torch.float64) else tensor.float()
 
 
 def _by_function(cell: Cell, name: str, function: Callable, tensor: Tensor) -> None:

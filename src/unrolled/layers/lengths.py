@@ -44,9 +44,13 @@ class Rows:
         return flat if self.take is None else flat.index_select(0, self.take)
 
     def unpack(self, packed: Tensor) -> Tensor:
-        """(N, width) to (T, B, width), zero past each row's length."""
+        """(N, width) to (T, B, width), zero past each row's length; what autograd keeps is never handed out."""
         if self.take is None:
-            return packed.view(self.steps, self.schedule.batch, packed.shape[-1])
+            steps, batch = self.steps, self.schedule.batch
+            if packed.requires_grad and (steps == 1 or batch == 1):
+                return torch.stack([packed], 0 if steps == 1 else 1)  # one operation, where each counts
+            padded = packed.view(steps, batch, packed.shape[-1])
+            return torch.cat([padded]) if packed.requires_grad else padded
         padded = packed.new_zeros(self.steps * self.schedule.batch, packed.shape[-1])
         # In place on zeros that nobody else sees: autograd follows, and a second buffer is saved.
         return padded.index_copy_(0, self.take, packed).view(self.steps, self.schedule.batch, packed.shape[-1])
@@ -92,11 +96,11 @@ def rows_of(lengths: Tensor | Sequence[int], steps: int, batch: int, device: tor
     if bool((given == steps).all()):
         return all_rows(steps, batch)
     sorted_lengths, order = given.sort(descending=True, stable=True)
-    runs = torch.arange(steps)[:, None] < sorted_lengths  # (T, B)
+    runs = torch.arange(steps, device="cpu")[:, None] < sorted_lengths  # (T, B)
     time, row = runs.nonzero(as_tuple=True)  # packed order
     sizes = runs.sum(1)
     schedule = Schedule(int(sorted_lengths[0]), batch, tuple(sizes[: int(sorted_lengths[0])].tolist()))
-    is_sorted = torch.equal(order, torch.arange(batch))
+    is_sorted = torch.equal(order, torch.arange(batch, device="cpu"))
     take, backward = time * batch + order[row], _reversed(sizes, time, row, sorted_lengths, device)
     return Rows(
         schedule,
@@ -108,17 +112,41 @@ def rows_of(lengths: Tensor | Sequence[int], steps: int, batch: int, device: tor
     )
 
 
-def packed_rows(
-    batch_sizes: Tensor, order: Tensor | None, restore: Tensor | None, device: torch.device
-) -> Rows:
-    """Rows of a torch PackedSequence, whose data are packed already."""
-    steps, batch = len(batch_sizes), int(batch_sizes[0])
-    if int(batch_sizes[-1]) == batch:
+def packed_rows(batch_sizes: Tensor, order: Tensor | None, restore: Tensor | None, data: Tensor) -> Rows:
+    """Rows of a torch PackedSequence, whose data are packed already.
+
+    Raises RuntimeError, as torch.nn does, where its parts contradict each other: anybody may put one together.
+    """
+    sizes, device = _sizes_of(batch_sizes, len(data)), data.device
+    steps, batch = len(sizes), sizes[0]
+    for name, given in (("sorted_indices", order), ("unsorted_indices", restore)):
+        if given is not None and given.shape != (batch,):
+            raise RuntimeError(f"the PackedSequence has {name} of shape {tuple(given.shape)} for {batch} rows.")
+    if sizes[-1] == batch:
         return Rows(Schedule(steps, batch), steps, order=order, restore=restore)
-    runs = torch.arange(batch) < batch_sizes[:, None]  # (T, B)
+    batch_sizes = batch_sizes[:steps]
+    runs = torch.arange(batch, device="cpu") < batch_sizes[:, None]  # (T, B)
     time, row = runs.nonzero(as_tuple=True)
     backward = _reversed(batch_sizes, time, row, runs.sum(0), device)
-    return Rows(Schedule(steps, batch, tuple(batch_sizes.tolist())), steps, None, backward, order, restore)
+    return Rows(Schedule(steps, batch, tuple(sizes)), steps, None, backward, order, restore)
+
+
+def _sizes_of(batch_sizes: Tensor, total: int) -> list[int]:
+    """How many rows run at each step, without steps at the end at which none do."""
+    if batch_sizes.dim() != 1 or batch_sizes.dtype is not torch.int64:
+        raise RuntimeError(
+            f"the PackedSequence has batch_sizes of shape {tuple(batch_sizes.shape)} and type "
+            f"{str(batch_sizes.dtype)[6:]}. One row of int64 expected, as pack_padded_sequence makes it."
+        )
+    sizes = batch_sizes.tolist()
+    growing = any(after > before for before, after in zip(sizes, sizes[1:]))
+    if growing or sizes[-1] < 0 or sum(sizes) != total:
+        wrong = "grow" if growing else "are negative" if sizes[-1] < 0 else f"add up to {sum(sizes)}"
+        raise RuntimeError(
+            f"the PackedSequence has {total} rows of data, and its batch_sizes {wrong}. They never grow and add up "
+            "to the rows of data, as pack_padded_sequence makes them."
+        )
+    return [n for n in sizes if n]
 
 
 def _reversed(sizes: Tensor, time: Tensor, row: Tensor, lengths: Tensor, device: torch.device) -> Tensor:
@@ -129,7 +157,7 @@ def _reversed(sizes: Tensor, time: Tensor, row: Tensor, lengths: Tensor, device:
 
 def _whole_numbers(lengths: Tensor | Sequence[int], who: str) -> Tensor:
     try:
-        given = torch.as_tensor(lengths).cpu()
+        given = lengths.cpu() if isinstance(lengths, Tensor) else torch.as_tensor(lengths, device="cpu")
     except (TypeError, ValueError, RuntimeError):
         raise UsageError(f"{who} got lengths={lengths!r}. Give whole numbers, one for each row.") from None
     if given.is_floating_point() or given.is_complex() or given.dtype is torch.bool:

@@ -7,13 +7,25 @@ from collections.abc import Callable, Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import pad
 
 from ..cell import Cell, find
 from ..errors import Never, NotYet, ShapeError, UsageError
 from ..graph.node import Dim, letters_of, size
 from ..kernels import BACKENDS
 from ..kernels.call import check_sizes as check_widths
-from .check import check_extra, check_indices, check_input, check_sizes, check_state, of_type
+from .check import (
+    DEEPEST,
+    check_extra,
+    check_flag,
+    check_indices,
+    check_input,
+    check_probability,
+    check_size,
+    check_state,
+    check_type,
+    of_type,
+)
 from .dropout import dropped
 from .initial import check_initial
 from .lengths import Rows, all_rows, rows_of
@@ -44,7 +56,9 @@ class Recurrent(nn.Module):
                  A cell with several inputs gets a tuple, each (T, B, width), or (T, B) where it is a number;
                  the inputs after the first are given to every layer unchanged
         state    a tuple, one (layers x directions, B, width) tensor for each state of the cell (without B for one
-                 sequence), layer 0, layer 0 reversed, layer 1, ...; None starts with zeros or the cell's `start`
+                 sequence), layer 0, layer 0 reversed, layer 1, ...; None starts with zeros or the cell's `start`.
+                 A state as wide as the input may be wider in one layer than in another: then `width` is the greatest,
+                 and what lies beyond a layer's own is zero and never read
         lengths  (B,) whole numbers from 0 to T: past a row's length its output is zero, its state is that of its
                  last step, and the reversed direction starts there. Padding may hold anything, NaN too
         y        (T, B, H x directions), or as wide as the cell's output is. Under autocast to bfloat16 operands of
@@ -78,11 +92,16 @@ class Recurrent(nn.Module):
     ):
         super().__init__()
         self.cell = find(cell)
-        self.input_size, self.hidden_size, self.num_layers = input_size, hidden_size, num_layers
-        self.bidirectional, self.batch_first, self.dropout = bidirectional, batch_first, dropout
-        self.recompute = recompute
-        self._who = f"Recurrent({self.cell.name}, {input_size}, {hidden_size})"
-        self._check_arguments(backend, dtype)
+        self._who = who = f"Recurrent({self.cell.name}, {input_size}, {hidden_size})"
+        self.input_size = check_size(who, "input_size", input_size)
+        self.hidden_size = check_size(who, "hidden_size", hidden_size)
+        self.num_layers = check_size(who, "num_layers", num_layers, DEEPEST)
+        self.bidirectional = check_flag(who, "bidirectional", bidirectional)
+        self.batch_first = check_flag(who, "batch_first", batch_first)
+        self.dropout = check_probability(who, "dropout", dropout)
+        self.recompute = check_flag(who, "recompute", recompute)
+        check_type(who, dtype)
+        self._check_arguments(backend)
         self._plan_widths(backend, recompute)
         make = [
             Weights(self.cell, sizes, device, dtype)
@@ -95,26 +114,17 @@ class Recurrent(nn.Module):
         self.watchers: tuple[Watcher, ...] = ()
         self.reset_parameters()
 
-    def _check_arguments(self, backend: str, dtype: torch.dtype | None) -> None:
-        check_sizes(
-            self._who, input_size=self.input_size, hidden_size=self.hidden_size, num_layers=self.num_layers
-        )
+    def _check_arguments(self, backend: str) -> None:
         check_initial(self.cell)
-        if not 0 <= self.dropout <= 1:
-            raise UsageError(f"{self._who}: dropout={self.dropout!r} is no probability. Give 0 to 1.")
         if self.dropout and self.num_layers == 1:
             warnings.warn(
-                f"{self._who}: dropout={self.dropout} goes between layers, and there is one. "
+                f"{self._who}: dropout={self.dropout:g} goes between layers, and there is one. "
                 "Give num_layers=2 or more, or dropout=0.",
                 stacklevel=3,
             )
         if backend != "auto" and backend not in BACKENDS:
             raise UsageError(
                 f"{self._who}: backend={backend!r} does not exist. Choose auto, {' or '.join(BACKENDS)}."
-            )
-        if dtype is not None and not dtype.is_floating_point:
-            raise UsageError(
-                f"{self._who}: dtype={dtype} is no floating-point type. Give torch.float32 or torch.float64."
             )
 
     def _plan_widths(self, backend: str, recompute: bool) -> None:
@@ -131,15 +141,11 @@ class Recurrent(nn.Module):
             self.output_size = _width(graph.nodes[graph.output].shape, sizes[-1])
             width = self.output_size * self._directions
         self._input_names, self._state_names = self.cell.inputs, graph.states
-        self._state_widths = [_width(graph.shape("state", s), sizes[0]) for s in graph.states]
+        by_layer = [[_width(graph.shape("state", s), layer) for s in graph.states] for layer in sizes]
+        self._state_widths = [max(widths) for widths in zip(*by_layer)]
+        self._unlike = tuple(by_layer) if any(widths != self._state_widths for widths in by_layer) else ()
         self._state_starts = [self.cell.start.get(name, 0.0) for name in graph.states]
         self._input_widths = [_width(graph.shape("input", i), sizes[0]) for i in self.cell.inputs]
-        for name, first in zip(graph.states, self._state_widths):
-            if any(_width(graph.shape("state", name), s) != first for s in sizes):
-                raise NotYet(
-                    f"{self._who}: the state {name} is as wide as the input, so layers of one stack would "
-                    "have states of different widths. Put two Recurrent layers after each other instead."
-                )
         self._stack = stack_of(graph, tuple(sizes), self.output_size, self.bidirectional, backend, recompute)
         self._evaluated = (
             None
@@ -188,7 +194,8 @@ class Recurrent(nn.Module):
 
     def first_state(self, batch: int) -> State:
         """The state that None stands for: (layers x directions, B, width) each."""
-        like = next(iter(self._weights()[0].named().values()), torch.zeros(()))
+        like = next(iter(self._weights()[0].named().values()), None)
+        like = torch.zeros((), device="cpu") if like is None else like
         return self._final(self._start(batch, like), all_rows(1, batch), False)
 
     def forward(
@@ -277,7 +284,10 @@ class Recurrent(nn.Module):
         like = x if like is None else like
         inputs = [
             x,
-            *(check_extra(v, self._who, n, w, lead) for v, n, w in zip(given[1:], names[1:], widths[1:])),
+            *(
+                check_extra(v, self._who, n, w, lead, batch_first)
+                for v, n, w in zip(given[1:], names[1:], widths[1:])
+            ),
         ]
         inputs = [of_type(v, like, self._who, "x" if v is x else name) for v, name in zip(inputs, names)]
         alone = len(lead) == 1
@@ -289,21 +299,36 @@ class Recurrent(nn.Module):
         first = tuple(
             like.new_full((batch, width), value) for width, value in zip(self._state_widths, self._state_starts)
         )
-        return [first] * (self.num_layers * self._directions)
+        return self._cut([first] * (self.num_layers * self._directions))
 
     def _given(self, state, batch: int, like: Tensor, alone: bool, rows: Rows) -> list[State]:
         """A state as it was given, per layer and direction, in the kernel's order of rows."""
         count = self.num_layers * self._directions
         shapes = [(count, width) if alone else (count, batch, width) for width in self._state_widths]
         parts = [s.unbind(0) for s in check_state(state, self._who, self._state_names, shapes, like)]
-        return [tuple(rows.sort(p[k].unsqueeze(0) if alone else p[k]) for p in parts) for k in range(count)]
+        return self._cut(
+            [tuple(rows.sort(p[k].unsqueeze(0) if alone else p[k]) for p in parts) for k in range(count)]
+        )
+
+    def _cut(self, state: list[State]) -> list[State]:
+        """Each layer's state as wide as the layer has it, where layers differ."""
+        if not self._unlike:
+            return state
+        return [
+            tuple(s[:, :width] for s, width in zip(one, self._unlike[k // self._directions]))
+            for k, one in enumerate(state)
+        ]
 
     def _final(self, last: list[State], rows: Rows, alone: bool) -> State:
-        stacked = (
-            torch.stack(parts) if len(parts) > 1 else parts[0].unsqueeze(0)
-            for parts in zip(*([rows.unsort(s) for s in state] for state in last))
-        )
-        return tuple(s.squeeze(1) if alone else s for s in stacked)
+        """Tensors of their own, whoever holds the parts; zero beyond a layer's width."""
+        if self._unlike:
+            last = [
+                tuple(pad(s, (0, width - s.shape[1])) for s, width in zip(one, self._state_widths))
+                for one in last
+            ]
+        joined = torch.cat if alone else torch.stack  # (1, width) each, or (B, width)
+        parts = zip(*last) if rows.restore is None else zip(*(map(rows.unsort, state) for state in last))
+        return tuple([joined(each) for each in parts])
 
     def __prepare_scriptable__(self):
         raise NotYet(
@@ -332,7 +357,7 @@ def _width(shape: Sequence[str], sizes) -> int:
 
 
 def _padded(packed: Tensor, rows: Rows, alone: bool, batch_first: bool) -> Tensor:
-    """(N, width) as the caller's sequences are laid out."""
+    """(N, width) as the caller's sequences are laid out, in memory of its own."""
     y = rows.unpack(packed)
     if alone:
         return y.squeeze(1)

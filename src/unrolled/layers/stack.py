@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ..graph.node import Dim, Graph
-from .direction import run_direction
+from .direction import autocasts, run_direction
 from .lengths import Rows
 from .operator import run_traced, text_of
 from .probe import with_held
@@ -110,8 +110,8 @@ def _run_one(
     seen,
 ) -> tuple[Tensor, State]:
     """One layer in one direction."""
-    if not rows.schedule.total:  # nothing to run: the state stays as it is
-        return next(iter((*state, *weights.values(), *x))).new_zeros(0, stack.output), state
+    if not rows.schedule.total:
+        return _without_steps(stack, x, state, weights)
     like = next(iter((*state, *weights.values(), *x)))
     if torch.compiler.is_compiling() and not exports_onnx():  # what is watched is seen in eager calls only
         return run_traced(
@@ -136,11 +136,20 @@ def _run_one(
     return y, last
 
 
+def _without_steps(stack: Stack, x: Sequence[Tensor], state: State, weights: Named) -> tuple[Tensor, State]:
+    """Nothing to run: the state stays as it is. What training follows is followed here too; its gradients are zeros."""
+    given = (*state, *weights.values(), *x)
+    y = given[0].new_zeros(0, stack.output)
+    followed = [t for t in given if t.requires_grad]
+    if not (followed and torch.is_grad_enabled()):
+        return y, state
+    nothing = torch.cat([t.reshape(-1)[:0].to(y.dtype) for t in followed])
+    return y + nothing.unsqueeze(1), tuple(s + nothing.sum() for s in state)
+
+
 def mixes(like: Tensor) -> bool:
     """Whether autocast asks for products of bfloat16 numbers here; it leaves float64 alone."""
     device = like.device.type
     return (
-        like.dtype is torch.float32
-        and torch.is_autocast_enabled(device)
-        and torch.get_autocast_dtype(device) is torch.bfloat16
+        like.dtype is torch.float32 and autocasts(device) and torch.get_autocast_dtype(device) is torch.bfloat16
     )

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn.functional import one_hot
 
 from ..errors import Never, ShapeError, UsageError
-from .check import type_name
+from .check import check_flag, check_probability, type_name
 from .dropout import dropped
 from .recurrent import Input, Recurrent
 from .tracers import as_node, is_proxy
@@ -46,8 +46,9 @@ class Stacked(nn.Module):
     def __init__(self, layers: Sequence[Recurrent], skip: bool = False, dropout: float = 0.0):
         super().__init__()
         layers = list(layers)
-        _check_layers(layers, dropout)
-        self.skip, self.dropout = skip, dropout
+        _check_layers(layers)
+        self.skip = check_flag("Stacked", "skip", skip)
+        self.dropout = check_probability("Stacked", "dropout", dropout)
         self.layers = nn.ModuleList(layers)
         self.input_size, self.batch_first = layers[0].input_size, layers[0].batch_first
         for number in range(1, len(layers)):
@@ -140,7 +141,7 @@ class Stacked(nn.Module):
         return ", ".join(f"{k}={getattr(self, k)!r}" for k, v in defaults.items() if getattr(self, k) != v)
 
 
-def _check_layers(layers: list, dropout: float) -> None:
+def _check_layers(layers: list) -> None:
     if not layers:
         raise UsageError("Stacked([]): there is no layer. Give one Recurrent or more.")
     for number, layer in enumerate(layers):
@@ -154,8 +155,6 @@ def _check_layers(layers: list, dropout: float) -> None:
                 f"Stacked: layer 0 has batch_first={layers[0].batch_first} and layer {number} "
                 f"batch_first={layer.batch_first}. Make them agree."
             )
-    if not 0 <= dropout <= 1:
-        raise UsageError(f"Stacked: dropout={dropout!r} is no probability. Give 0 to 1.")
 
 
 def _output_width(layer: Recurrent) -> int:

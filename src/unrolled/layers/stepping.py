@@ -20,8 +20,8 @@ def step_calls(rnn: Recurrent, state: tuple[Tensor, ...]) -> tuple[Call, ...]:
     """
     stack, batch = rnn.evaluated, state[0].shape[1] if state else 1
     weights = [{names: w.detach() for names, w in layer.named().items()} for layer in rnn.layers]
-    parts = [tuple(s[k] for s in state) for k in range(rnn.num_layers)]
-    indices = torch.arange(rnn.input_size)
+    parts = rnn._cut([tuple(s[k] for s in state) for k in range(rnn.num_layers)])
+    indices = torch.arange(rnn.input_size, device=state[0].device if state else None)
     calls = [prepare(stack.graph, stack.sizes[0], [indices], parts[0], weights[0], Schedule(1, batch))]
     fed = fed_of(stack.graph)
     for k in range(1, rnn.num_layers):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
+from functools import lru_cache, partial
 
 import torch
 from torch import Tensor, nn
@@ -11,7 +11,9 @@ from torch.nn.functional import dropout
 from torch.nn.utils.rnn import PackedSequence
 
 from ..cell import Cell
+from ..errors import ShapeError
 from ..kernels.gate import PLAIN
+from .check import DEEPEST
 from .lengths import Rows, all_rows, packed_rows
 from .stack import Stack, State, run_stack, stack_of
 from .tracers import as_node, exports_onnx, is_proxy
@@ -34,17 +36,31 @@ def refuse_projection(proj_size: object) -> None:
         raise ValueError("proj_size argument is only supported for LSTM, not RNN or GRU")
 
 
+def check_depth(num_layers: object) -> None:
+    """torch.nn makes one layer after the other, for as long as it takes."""
+    if isinstance(num_layers, int) and num_layers > DEEPEST:
+        raise ValueError(f"num_layers={num_layers} is too many. Give {DEEPEST} or fewer.")
+
+
 def call_as_torch(layer: nn.RNNBase, x, hx, states: int):
     """The layer's forward pass: on our kernels, or by torch.nn's own where they do not fit."""
     if is_proxy(x):
         return as_node(layer, x, hx)
     given = hx if hx is None or states > 1 and isinstance(hx, (tuple, list)) else (hx,)
+    if hx is not None and not (len(given) == states and all(isinstance(s, Tensor) for s in given)):
+        raise RuntimeError(
+            f"{layer._get_name()} got a state of {_shown(hx)}. Give {'(h, c), two tensors' if states > 1 else 'h, one tensor'}."
+        )
     if layer.proj_size or torch.jit.is_tracing() or exports_onnx():
         return layer.torch_forward(x, hx)
     current = _current(layer)
     if not fits(layer, current, x, given, states):
         return layer.torch_forward(x, hx)
-    y, state = run_as_torch(layer, current, x, given, states)
+    try:
+        y, state = run_as_torch(layer, current, x, given, states)
+    except (ShapeError, RuntimeError):
+        _check_shapes(layer, current)
+        raise
     return y, (tuple(state) if states > 1 else state[0])
 
 
@@ -55,7 +71,13 @@ def fits(
     packed = isinstance(x, PackedSequence)
     data = x.data if packed else x
     weight = current[0]
-    if not isinstance(data, Tensor) or data.device.type != "cpu" or weight.device.type != "cpu":
+    if (
+        not isinstance(data, Tensor)
+        or data.layout is not torch.strided
+        or data.is_nested
+        or data.device.type != "cpu"
+        or weight.device.type != "cpu"
+    ):
         return False
     if (type(weight) not in PLAIN or type(data) not in PLAIN) and not torch.compiler.is_compiling():
         return False  # ExpandedWeight and others have ways of their own, which torch.nn knows
@@ -74,10 +96,51 @@ def fits(
     if not data.numel():
         # An empty batch is torch's; but what torch compiles of one divides by zero.
         return torch.compiler.is_compiling()
-    return state is None or _state_fits(layer, x, state, states, mixed)
+    return state is None or _state_fits(layer, x, state, mixed)
 
 
-def _state_fits(layer: nn.RNNBase, x, state: Sequence[Tensor], states: int, mixed: bool) -> bool:
+def _shown(hx: object) -> str:
+    return f"{len(hx)} parts" if isinstance(hx, (tuple, list)) else f"type {type(hx).__name__}"
+
+
+def _check_shapes(layer: nn.RNNBase, current: list[Tensor]) -> None:
+    """RuntimeError where somebody put a tensor of another shape into the layer; torch.nn's LSTM would read past its end."""
+    due = _shapes(
+        layer.mode,
+        layer.input_size,
+        layer.hidden_size,
+        layer.num_layers,
+        layer.bidirectional,
+        layer.proj_size,
+        layer.bias,
+    )
+    if [w.shape for w in current] == due:
+        return
+    for name, tensor, shape in zip(layer._flat_weights_names, current, due):
+        if tensor.shape != shape:
+            raise RuntimeError(
+                f"{layer._get_name()}'s {name} has shape {tuple(tensor.shape)}, and the layer was made with {shape}. "
+                "Give one of that shape, or make a layer of other sizes."
+            )
+
+
+@lru_cache(maxsize=512)
+def _shapes(mode: str, width: int, hidden: int, layers: int, both: bool, projected: int, bias: bool):
+    """Of a layer's tensors, in torch.nn's order."""
+    rows, out, found = {"LSTM": 4, "GRU": 3}.get(mode, 1) * hidden, projected or hidden, []
+    for layer in range(layers):
+        below = width if not layer else out * (2 if both else 1)
+        one = [
+            (rows, below),
+            (rows, out),
+            *([(rows,)] * 2 if bias else []),
+            *([(projected, hidden)] if projected else []),
+        ]
+        found += one * (2 if both else 1)
+    return found
+
+
+def _state_fits(layer: nn.RNNBase, x, state: Sequence[Tensor], mixed: bool) -> bool:
     count = layer.num_layers * (2 if layer.bidirectional else 1)
     if isinstance(x, PackedSequence):
         shape = (count, int(x.batch_sizes[0]), layer.hidden_size)
@@ -86,8 +149,12 @@ def _state_fits(layer: nn.RNNBase, x, state: Sequence[Tensor], states: int, mixe
     else:
         shape = (count, x.shape[0 if layer.batch_first else 1], layer.hidden_size)
     kinds = (x.data.dtype, torch.float32, torch.bfloat16) if mixed else (x.data.dtype,)
-    return len(state) == states and all(
-        isinstance(s, Tensor) and s.shape == shape and s.dtype in kinds and s.device.type == "cpu"
+    return all(
+        s.layout is torch.strided
+        and not s.is_nested
+        and s.shape == shape
+        and s.dtype in kinds
+        and s.device.type == "cpu"
         for s in state
     )
 
@@ -101,7 +168,7 @@ def run_as_torch(layer: nn.RNNBase, current: list[Tensor], x, hx: Sequence[Tenso
         raise RuntimeError("Expected sequence length to be larger than 0 in RNN")  # torch.nn's words
     data, alone = x.data if packed else x, not packed and x.dim() == 2
     if packed:
-        rows = packed_rows(x.batch_sizes, x.sorted_indices, x.unsorted_indices, data.device)
+        rows = packed_rows(x.batch_sizes, x.sorted_indices, x.unsorted_indices, data)
     else:
         data = data.unsqueeze(1) if alone else data.transpose(0, 1) if layer.batch_first else data
         rows = all_rows(data.shape[0], data.shape[1])
@@ -116,12 +183,13 @@ def run_as_torch(layer: nn.RNNBase, current: list[Tensor], x, hx: Sequence[Tenso
     y, last = run_stack(
         stack, (data.to(kind) if mixed else data,), state, weights, rows, between=between, watch=note
     )
-    y = y if packed else _as_given(layer, y, rows, alone)
-    final = [
-        torch.stack(parts) if len(parts) > 1 else parts[0].unsqueeze(0)
-        for parts in zip(*([rows.unsort(s) for s in one] for one in last))
-    ]
-    final = [s.squeeze(1) for s in final] if alone else final
+    if not packed:
+        y = _as_given(layer, y, rows, alone)
+    elif y.requires_grad:
+        y = y.clone()  # autograd keeps the other
+    joined = torch.cat if alone else torch.stack  # tensors of their own, (1, H) or (B, H) each
+    parts = zip(*last) if rows.restore is None else zip(*(map(rows.unsort, one) for one in last))
+    final = [joined(each) for each in parts]
     if mixed:
         result = _result_type(layer, x.data, hx, packed)
         y, final = y.to(result), [s.to(result) for s in final]
@@ -134,7 +202,7 @@ def _as_given(layer: nn.RNNBase, y: Tensor, rows: Rows, alone: bool) -> Tensor:
 
 
 def _start(layer: nn.RNNBase, states: int, rows: Rows, kind: torch.dtype) -> list[State]:
-    zeros = torch.zeros(rows.schedule.batch, layer.hidden_size, dtype=kind)
+    zeros = torch.zeros(rows.schedule.batch, layer.hidden_size, dtype=kind, device="cpu")
     return [(zeros,) * states] * (layer.num_layers * (2 if layer.bidirectional else 1))
 
 
@@ -165,7 +233,7 @@ def _current(layer: nn.RNNBase) -> list[Tensor]:
     """The tensors that torch.nn would use: those under their names, if one was exchanged since the last time (by
     functional_call, a parametrization), otherwise the list `_flat_weights`, which somebody may have assigned."""
     names, found = layer._flat_weights_names, layer._parameters
-    whole = len(found) == len(names)  # `getattr` on a module costs ten times as much
+    whole = list(found) == names  # `getattr` on a module costs ten times as much
     named = [found[name] if whole else getattr(layer, name) for name in names]
     if torch.compiler.is_compiling():
         return named

@@ -15,7 +15,7 @@ from torch import nn
 from ..cell import find
 from ..errors import UsageError
 from .as_torch import qconfig, scriptable
-from .torch_calls import call_as_torch, refuse_projection, stack_like
+from .torch_calls import call_as_torch, check_depth, refuse_projection, stack_like
 from .watch import Watcher
 
 
@@ -52,6 +52,7 @@ class LSTM(nn.RNNBase):
         device=None,
         dtype: torch.dtype | None = None,
     ):
+        check_depth(num_layers)
         super().__init__(
             "LSTM",
             input_size,
@@ -111,6 +112,7 @@ class GRU(nn.RNNBase):
         proj_size: None = None,
     ):
         refuse_projection(proj_size)
+        check_depth(num_layers)
         super().__init__(
             "GRU",
             input_size,
@@ -173,6 +175,7 @@ class RNN(nn.RNNBase):
                 'Give "tanh" or "relu", or use Recurrent with a cell of your own.'
             )
         self.nonlinearity = nonlinearity
+        check_depth(num_layers)
         super().__init__(
             f"RNN_{nonlinearity.upper()}",
             input_size,

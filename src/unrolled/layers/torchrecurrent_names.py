@@ -11,6 +11,7 @@ A row is called as the layer is ("MGU"; its cell is "MGUCell") and says
                 ("W_f", "V_f")   the same chunk for two parameters
                 None    ours has nothing like it: loading is an error unless the chunk is zero
                 Between shapes () and (1,), or a stack (k, H, H) and its (k * H, H), the chunk is reshaped.
+    trained     parameters that our cell fixes and torchrecurrent trains: they are trained after conversion, too
     zero        parameters of ours that torchrecurrent does not have; they are zero. What is named nowhere is an error
     using       hyper-parameters that make our cell theirs, as in `cell.using(...)`
     attributes  hyper-parameters of ours that are read off their cell, or off their layer where the cell has none:
@@ -40,6 +41,7 @@ class Row:
 
     cell: str
     parts: Mapping[str, tuple[Part, ...]]
+    trained: tuple[str, ...] = ()
     zero: tuple[str, ...] = ()
     using: Mapping[str, object] = field(default_factory=dict)
     attributes: Mapping[str, tuple[str, object]] = field(default_factory=dict)
@@ -153,6 +155,7 @@ ROWS: dict[str, Row] = {
     "JANET": Row(
         "janet",
         {**_gates("f", "g"), "beta": ("beta",)},
+        trained=("beta",),
         states=("h", "h"),
         note="beta is fixed in the paper, and trained by torchrecurrent.",
     ),
@@ -284,6 +287,7 @@ ROWS: dict[str, Row] = {
             "bias_ch": ("b_h", "b_y"),
             "alpha": ("alpha",),
         },
+        trained=("alpha",),
         using={"fed_back": "output", "nonlinearity": "tanh"},
         note="The paper feeds back the hidden layer and fixes alpha; torchrecurrent feeds back the output and "
         "trains alpha.",

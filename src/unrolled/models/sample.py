@@ -73,7 +73,7 @@ def write_many(
     if count < 1:
         raise UsageError(f"--count {count} is below 1: give how many texts to write.")
     parts = list(_written(model, prime, length, rule, range(seed, seed + count), weights))
-    return torch.cat([torch.empty(0, count, dtype=torch.int64), *parts])
+    return torch.cat([torch.empty(0, count, dtype=torch.int64, device="cpu"), *parts])
 
 
 def rounded(model: LanguageModel) -> LanguageModel:
@@ -160,7 +160,7 @@ def _stepped(
     @torch.no_grad()
     def next_characters(count: int) -> Tensor:
         nonlocal state
-        out = torch.empty(count, len(tokens), dtype=torch.int64)
+        out = torch.empty(count, len(tokens), dtype=torch.int64, device="cpu")
         was_training = model.training
         model.eval()
         try:
@@ -168,7 +168,7 @@ def _stepped(
                 logits, state = model.step(torch.tensor(tokens, device=model.head.weight.device), state)
                 for row, bets in enumerate(logits.double().tolist()):
                     tokens[row], seeds[row] = draw(bets, rule, seeds[row])
-                out[step] = torch.tensor(tokens)
+                out[step] = torch.tensor(tokens, device="cpu")
         finally:
             model.train(was_training)
         return out

@@ -12,6 +12,7 @@ from ...plan.cost import block_of, large, sharing, step_flops
 from ...plan.plan import Plan
 from ..call import Call, Schedule
 from .library import Functions, functions
+from .shapes import Shapes, refuse, shapes_of
 from .slots import Slots, dims, letters
 from .threads import python_addresses, runtime, threads
 from .toolchain import toolchain
@@ -42,6 +43,7 @@ class Frame:
     kept: int
     gradient: int
     ahead: int
+    shapes: tuple[Shapes, Shapes]
     blas: tuple[bool, ...]
     loop_blas: tuple[bool, ...]
     alive: tuple
@@ -54,8 +56,13 @@ def multiplies_pairs() -> bool:
 
 
 def frame_of(call: Call) -> Frame:
-    """The frame of a call. Raises CompilerError where its kernel cannot be built."""
-    return _frame(call.plan, call.sizes, call.schedule, precision_of(call), threads())
+    """The frame of a call. Raises CompilerError where its kernel cannot be built, ShapeError where a tensor is not as large
+    as the kernel will take it to be."""
+    frame = _frame(call.plan, call.sizes, call.schedule, precision_of(call), threads())
+    shapes = [t.shape for t in call.tensors]
+    if shapes not in frame.shapes:
+        refuse(call, shapes)
+    return frame
 
 
 def precision_of(call: Call) -> str:
@@ -155,6 +162,7 @@ def _frame(plan: Plan, sizes: Sizes, schedule: Schedule, precision: str, most: i
         sum(width(w) for w in plan.kept_widths),
         sum(width(w) for w in plan.gradient),
         min(schedule.steps, block) * schedule.batch,
+        (shapes_of(plan, sizes, schedule), shapes_of(plan, sizes, schedule, indexed=True)),
         tuple(to_blas(sum(width(w) for w in h.widths), width(h.depth)) for h in body.hoisted),
         tuple(to_blas(sum(width(w) for w in g.widths), width(g.depth)) for g in plan.groups),
         (starts, rows),

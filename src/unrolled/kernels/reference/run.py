@@ -83,10 +83,10 @@ def _all_steps(call: Call, linear: Linear, watch: tuple[int, ...]):
     ]
     values = loop.all_steps(before)
     new = [wide(values[i], i).view(*lead, -1) for i in body.new_states]
-    return (
-        wide(values[body.output], body.output),
+    return (  # an input that goes straight through is not handed back itself
+        torch.cat([wide(values[body.output], body.output)]),
         tuple(in_time(n)[-1] for n in new),
-        {w: wide(values[w], w) for w in watch},
+        {w: torch.cat([wide(values[w], w)]) for w in watch},
     )
 
 
