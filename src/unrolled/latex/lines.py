@@ -17,7 +17,7 @@ GOES_ON = ("+", "-", "*", "/", "\\odot", "\\circ", "\\cdot", "\\times", "=")
 
 @dataclass
 class Line:
-    """The tokens of one equation, left and right of its `=`, and the words behind it."""
+    r"""The tokens of one equation, left and right of its `=` (or of its \in), and the words behind it."""
 
     left: list[Token]
     right: list[Token]
@@ -33,6 +33,10 @@ def lines_of(source: Source, tokens: list[Token]) -> list[Line]:
         inside = [token for token, _ in piece]
         if places and places[0] == 0 and found and not found[-1].right:
             places = places[1:]
+        member = [k for k, (token, depth) in enumerate(piece) if token.text == "\\in" and depth == 0]
+        if member and not places:
+            found.append(Line(inside[: member[0]], inside[member[0] + 1 :], inside[member[0]]))
+            continue
         if not places:
             _add_on(source, found, inside)
             continue
@@ -92,6 +96,7 @@ def _pieces(source: Source, tokens: list[Token]) -> list[list[tuple[Token, int]]
             token.kind == "line"
             or token.text in BREAKS
             or token.text in (",", ";")
+            and (any(t.text == "\\in" for t, _ in pieces[-1]) or not _before_member(tokens[k + 1 :]))
             or (token.text == "&" and following == "&")
         ):
             pieces.append([])
@@ -112,6 +117,16 @@ def _pieces(source: Source, tokens: list[Token]) -> list[list[tuple[Token, int]]
     if opened:
         raise _never_closed(source, opened[-1])
     return pieces
+
+
+def _before_member(tokens: list[Token]) -> bool:
+    r"""Whether a comma stands in a list of names such as `u, v \in \mathbb{R}`."""
+    for token in tokens:
+        if token.text == "\\in":
+            return True
+        if token.text == "=" or token.kind == "line" or token.text in BREAKS:
+            return False
+    return False
 
 
 def _close(source: Source, opened: list[Token], token: Token) -> None:

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from .forms import SPECIAL, Forms
-from .lines import BRACKETS, Line, lines_of, separated
+from .lines import BRACKETS, Line, separated
 from .scripts import ACCENTS, Script, script_of
-from .tokens import FUNCTIONS, Source, Token, tokens_of
+from .tokens import FUNCTIONS, Source, Token
 from .tree import AND, BEFORE, CONDITIONS, GREEK, NOW, OR, RELATION, Equation, Name, Tree
 
 SIGNS = {
@@ -37,10 +37,10 @@ END = Token("end", "", -1)
 MANY = {"maximum": 2, "minimum": 2, "clip": 3}
 
 
-def equations_of(source: Source) -> list[Equation]:
+def equations_of(source: Source, lines: list[Line]) -> list[Equation]:
     """Every equation of a text, in order. Raises CellError with a caret where the text cannot be read."""
     found = []
-    for line in lines_of(source, tokens_of(source)):
+    for line in lines:
         if [t.text for t in line.left] == ["t"]:  # t = 1, ..., T says how long, not what
             continue
         left = _left(source, line)

@@ -10,9 +10,11 @@ from pathlib import Path
 
 from ..cell import Cell
 from ..errors import CellError, UsageError
+from .declared import declared_of
+from .lines import lines_of
 from .parser import equations_of
 from .roles import roles_of
-from .tokens import Source
+from .tokens import Source, tokens_of
 from .write import TAKEN, source_of
 
 LONGEST = 100_000  # letters
@@ -39,7 +41,10 @@ def python_from_latex(text: str, name: str = "pasted") -> str:
         )
     source = Source(text, "LaTeX")
     try:
-        return source_of(roles_of(source, equations_of(source)), name)
+        lines = lines_of(source, tokens_of(source))
+        declared = [d for line in lines if line.equals.text == "\\in" for d in declared_of(source, line)]
+        equations = equations_of(source, [line for line in lines if line.equals.text == "="])
+        return source_of(roles_of(source, equations, declared), name)
     except RecursionError:
         raise UsageError(
             "one equation has too many terms, or brackets in brackets, to be read. Give its parts names."

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 from ..errors import CellError
+from ..graph.node import Shape
+from .declared import Declared
 from .scripts import LAYER_BELOW
 from .tokens import FUNCTIONS, Source
 from .tree import BEFORE, NOW, Equation, Name, Tree
@@ -27,13 +29,16 @@ class Roles:
     parameters: list[Name] = field(default_factory=list)
     varying: set[Name] = field(default_factory=set)
     output: Name | None = None
+    shapes: dict[Name, Shape] = field(default_factory=dict)  # as far as they are said
     notes: list[str] = field(default_factory=list)
 
 
-def roles_of(source: Source, equations: list[Equation]) -> Roles:
+def roles_of(source: Source, equations: list[Equation], declared: Sequence[Declared] = ()) -> Roles:
     """Every name's role. Raises CellError for what no equation gives, what two give, and a circle."""
     equations, functions = _functions(source, equations)
     roles = Roles(source, equations, functions)
+    roles.shapes = {d.name: d.shape for d in declared}
+    _stacks(roles)
     _layers(roles)
     _horizon(roles)
     _twice(roles)
@@ -117,6 +122,26 @@ def _layers(roles: Roles) -> None:
     )
 
 
+def _stacks(roles: Roles) -> None:
+    r"""U^{(1)}_h where U_h is said to be a stack of matrices is one of them."""
+    given = {e.name for e in roles.equations}
+
+    def change(tree: Tree) -> Tree:
+        for count in range(1, len(tree.value.below) + 1):
+            places, rest = tree.value.below[:count], tree.value.below[count:]
+            whole = replace(tree.value, below=rest)
+            if not places[-1].isdigit() or tree.value in given:
+                break
+            if len(roles.shapes.get(whole, ())) > count:
+                made = replace(tree, value=whole)
+                for place in places:
+                    made = Tree("index", (made,), int(place), tree.at)
+                return made
+        return tree
+
+    _map_names(roles, change)
+
+
 def _horizon(roles: Roles) -> None:
     """h_T beside h_t: the last step's value, in an equation that holds at every step."""
     timed = {n.value for e in roles.equations for n in (e.left, *e.right.names()) if n.moment}
@@ -175,6 +200,8 @@ def _leaves(roles: Roles) -> None:
             roles.equations[0].left.at,
             "nothing here is an input: every value that carries t is given by an equation. Use the input as x_t.",
         )
+    # The first input's width is I: x, or what is no number.
+    roles.inputs.sort(key=lambda name: (roles.shapes.get(name) == (), name.base not in ("x", "X")))
     if len(roles.inputs) > 1:
         roles.notes.append(
             f"Inputs, which carry t and no equation gives: {', '.join(n.python for n in roles.inputs)}."

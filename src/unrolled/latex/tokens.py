@@ -3,7 +3,8 @@ r"""LaTeX in pieces: commands, letters, numbers, words, signs, each with its pla
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 
 from ..errors import CellError, quote
 
@@ -45,6 +46,7 @@ FUNCTIONS = {
     "sg": "held",
     "identity": "identity",
     "concat": "concat",
+    "diag": "diag",
 }
 ZONE = re.compile(
     r"\$\$.*?\$\$|\$.*?\$|\\\[.*?\\\]|\\\(.*?\\\)"
@@ -89,6 +91,15 @@ class Source:
 
     text: str
     name: str
+    notes: list[str] = field(default_factory=list, compare=False)  # what had to be assumed on the way
+
+    @cached_property
+    def timed(self) -> bool:
+        """Whether a moment t stands somewhere: x_t, x_{t-1}, h_{i,t}, x^{(t)}, x(t)."""
+        return (
+            re.search(r"[_^]\s*t(?![a-zA-Z])|[_^]\s*\{[^{}]*(?<![a-zA-Z])t(?![a-zA-Z])|\(t(-1)?\)", self.text)
+            is not None
+        )
 
     def wrong(self, at: int, message: str) -> CellError:
         """The error with the line that holds character `at`, and a caret below that character."""
@@ -177,7 +188,7 @@ def _mathematics(source: Source) -> str:
     kept = ["\n" if c == "\n" else " " for c in text]
     for zone in zones:
         start, end = zone.span()
-        if "=" in zone[0] or "\\leftarrow" in zone[0]:
+        if "=" in zone[0] or "\\leftarrow" in zone[0] or "\\in" in zone[0] and "\\mathbb" in zone[0]:
             marks = 0 if zone[0].startswith("\\begin") else 2 if zone[0][:2] in ("$$", "\\[", "\\(") else 1
             inner = range(start + marks, end - marks)
             kept[start:end] = [text[k] if k in inner else "\n" for k in range(start, end)]

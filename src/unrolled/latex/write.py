@@ -6,10 +6,12 @@ import re
 from textwrap import wrap
 
 from ..ops import functions
-from .kinds import MATRIX, NUMBER, VECTOR, Kinds, kinds_of
+from .kinds import DIAGONAL, MATRIX, NUMBER, VECTOR, Kinds, kinds_of
 from .roles import Roles
+from .shapes import shapes_of
 from .tree import BEFORE, COMPARED, Name, Tree
 
+WIDE = 112  # columns
 SUM, PRODUCT, SIGN, POWER, ATOM = 2, 3, 4, 5, 9
 BINARY = {
     "add": (" + ", SUM),
@@ -37,9 +39,9 @@ def source_of(roles: Roles, name: str) -> str:
     used = sorted(
         {w for line in body for w in re.findall(r"\b([a-z_]+)\(", line.partition("#")[0]) if w in LANGUAGE}
     )
-    shapes = "".join(
-        f"{lines.said[p]!r}: (), " for p in roles.parameters if kinds.of[p] == NUMBER
-    ).removesuffix(", ")
+    shapes = ", ".join(
+        f"{said!r}: {shape!r}" for said, shape in shapes_of(roles, kinds, lines.said, lines.last).items()
+    )
     before = [line.partition("#")[0].rstrip() for line in body]
     width = max((len(code) for code, line in zip(before, body) if "#" in line), default=0)
     aligned = [
@@ -50,18 +52,26 @@ def source_of(roles: Roles, name: str) -> str:
         f"from unrolled import {', '.join(['cell', *used])}",
         "",
         "",
-        f"@cell(shapes={{{shapes}}})" if shapes else "@cell",
+        *_decorator(shapes),
         *_signature(f"def {name}(", lines.signature()),
     ]
     docstring = _docstring(name, _notes(roles, kinds, lines.said))
     return "\n".join([*head, *docstring, *(f"    {line}" for line in aligned)]) + "\n"
 
 
+def _decorator(shapes: str) -> list[str]:
+    whole = f"@cell(shapes={{{shapes}}})" if shapes else "@cell"
+    if len(whole) <= WIDE:
+        return [whole]
+    inside = wrap(shapes, WIDE - 8, break_long_words=False)
+    return ["@cell(", "    shapes={", *(f"        {line}" for line in inside), "    }", ")"]
+
+
 def _signature(start: str, arguments: list[str]) -> list[str]:
     lines, last = [], start
     for k, argument in enumerate(arguments):
         piece = argument + ("):" if k == len(arguments) - 1 else ", ")
-        if len(last + piece) > 112:
+        if len(last + piece) > WIDE:
             lines.append(last.rstrip())
             last = " " * len(start)
         last += piece
@@ -170,14 +180,20 @@ class _Lines:
             return str(int(tree.value)) if whole else repr(tree.value), ATOM
         if tree.op in BINARY:
             sign, strength = BINARY[tree.op]
+            tight = tree.op == "product" and tree.args[0].op in ("mul", "div")  # (M * U) @ h
             return (
-                f"{self._held(tree.args[0], strength + (tree.op in COMPARED))}{sign}{self._held(tree.args[1], strength + 1)}",
+                f"{self._held(tree.args[0], strength + tight + (tree.op in COMPARED))}{sign}"
+                f"{self._held(tree.args[1], strength + 1)}",
                 strength,
             )
         if tree.op == "neg":
             return f"-{self._held(tree.args[0], SIGN)}", SIGN
         if tree.op == "power":
             return f"{self._held(tree.args[0], POWER + 1)} ** {tree.value}", POWER
+        if tree.op == "index":
+            return f"{self._held(tree.args[0], ATOM)}[{tree.value}]", ATOM
+        if tree.op == "diagonal":
+            raise self.roles.source.wrong(tree.at, DIAGONAL)
         if tree.op == "transpose":
             return f"{self._held(tree.args[0], ATOM)}.T", ATOM
         if tree.op == "call" and tree.value == "identity":

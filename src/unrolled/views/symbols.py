@@ -15,6 +15,7 @@ GREEK = dict(
     )
 )
 ACCENTS = {"tilde": "\u0303", "hat": "\u0302", "bar": "\u0304", "dot": "\u0307"}
+VECTORS = frozenset("xhyzscoafgu")  # letters that stand for vectors; two of them below a matrix are no word
 PRINTED = re.compile(r"(\w+?)(?:\((\d+)\))?(?:\[(t(?:-1)?)\])?")
 TEXT = {
     "\\": r"\textbackslash{}",
@@ -108,8 +109,12 @@ def _latex_word(word: str, first: bool = False) -> str:
     """Below a letter, two letters such as xi are an x and an i, not Greek."""
     if word in GREEK and (first or len(word) > 2):
         return rf"\{word}"
+    if word == "t" and not first:  # no moment
+        return r"\mathrm{t}"
     if len(word) == 1 and word.isalnum() or word.isdigit():
         return word
+    if not first and len(word) == 2 and set(word) <= VECTORS:
+        return word  # from one to the other, as in W_{xh}
     return rf"\mathrm{{{word}}}" if word.isalnum() and word.isascii() else latex_text(word)
 
 
