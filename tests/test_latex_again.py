@@ -7,6 +7,7 @@ import torch
 
 from unrolled import cell_from_latex
 from unrolled.cell import REGISTRY
+from unrolled.errors import UsageError
 from unrolled.graph.node import size
 
 # Cells that LaTeX cannot say, each with the reason.
@@ -47,3 +48,31 @@ def results(cell, values) -> list:
     made = made if isinstance(made, tuple) else (made,)
     states = dict(zip(cell.states, made[len(made) - len(cell.states) :]))
     return [made[0], *(states[n] for n in sorted(states))]
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        (r"h_t = \tanh(W_{xh} x_t + W_{hh} h_{t-1} + b_h)", r"h_{t} &= \tanh(W_{xh} x_{t} + W_{hh} h_{t-1} + b_{h})"),
+        (r"h_t = g(W^h h_{t-1} + W^x x_t + b^h)", r"h_{t} &= \tanh(W^{h} h_{t-1} + W^{x} x_{t} + b^{h})"),
+        (r"c_t = f^{in}_t \odot c_{t-1} \\ f^{in}_t = \sigma(W^f_{in} x_t)",
+         r"f^{\mathrm{in}}_{t} &= \sigma(W^{f}_{\mathrm{in}} x_{t})"),
+        (r"h_t = (b^u)^2 + s^{(2)}_t + h_{t-1}", r"h_{t} &= (b^{u})^{2} + s_{2,t} + h_{t-1}"),
+    ],
+)  # fmt: skip
+def test_names_come_back_as_they_were_written(text, line):
+    made = cell_from_latex(text)
+    assert line in made.latex()
+    again = cell_from_latex(made.latex())
+    assert again.latex() == made.latex()
+    assert type(made).from_json(made.to_json()).latex() == made.latex()
+
+
+def test_symbols_of_a_stored_cell_are_only_parts_of_its_names():
+    data = cell_from_latex(r"h_t = W^x x_t + h_{t-1}").to_json()
+    data["symbols"] = {"W_x": r"\input{x}^evil^x"}
+    text = type(REGISTRY["lstm"]).from_json(data).latex()
+    assert "W^{x} x_{t}" in text and "evil" not in text and "input" not in text
+    for wrong in ({"W_y": "W^y"}, {"W_x": 3}, []):
+        with pytest.raises(UsageError, match="this is no stored cell: .*symbols"):
+            type(REGISTRY["lstm"]).from_json(data | {"symbols": wrong})

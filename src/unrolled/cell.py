@@ -17,7 +17,7 @@ from .graph.replay import Draft
 from .graph.trace import trace
 from .noise import Noise
 from .references import bibtex, citations
-from .stored import stored_cell
+from .stored import named, stored_cell
 from .views.account import account
 from .views.equations import card
 from .views.latex import latex
@@ -39,6 +39,7 @@ class Cell:
     values      hyper-parameters that differ from the function's defaults
     widths      widths besides I and H, e.g. {"O": 10}
     stored      the equations of a cell without a function
+    symbols     how names are set that have parts above, {"W_h": "W^h"}
     noise       masks that a layer draws while training: the last inputs of the graph, and some of its parameters
     """
 
@@ -56,6 +57,7 @@ class Cell:
     widths: Mapping[Dim, int] = field(default_factory=dict)
     stored: Graph | None = None
     noise: Mapping[str, Noise] = field(default_factory=dict)
+    symbols: Mapping[str, str] = field(default_factory=dict)
 
     @cached_property
     def graph(self) -> Graph:
@@ -109,6 +111,7 @@ class Cell:
             values={},
             start={k: v for k, v in self.start.items() if k in kept},
             fixed=tuple(k for k in self.fixed if k in kept),
+            symbols={k: v for k, v in self.symbols.items() if k in named(graph)},
             init={k: v for k, v in self.init.items() if k in kept},
             noise={
                 k: v
@@ -171,7 +174,7 @@ class Cell:
               h_{t} &= \tanh(W x_{t} + U h_{t-1} + b)
             \end{align*}
         """
-        return latex(self.graph, comments=comments, numbered=numbered)
+        return latex(self.graph, comments=comments, numbered=numbered, symbols=self.symbols)
 
     def picture(
         self,
@@ -266,6 +269,7 @@ class Cell:
             "family": self.family,
             "year": self.year,
             "widths": dict(self.widths),
+            "symbols": dict(self.symbols),
             "noise": {name: [noise.rate, noise.kind, noise.over] for name, noise in self.noise.items()},
         }
         try:
@@ -343,6 +347,7 @@ def cell(
     start: Mapping[str, float] | None = None,
     fixed: str | tuple[str, ...] = (),
     init: Mapping[str, Initial] | None = None,
+    symbols: Mapping[str, str] | None = None,
     family: str = "",
     year: int | None = None,
 ):
@@ -371,6 +376,7 @@ def cell(
             doc,
             family,
             year,
+            symbols=symbols or {},
         )
 
     return make if function is None else make(function)

@@ -38,7 +38,14 @@ def stored_cell(make: Callable[..., Made], data: object) -> Made:
         widths=_widths(data["widths"]),
         stored=graph,
         noise=_noise(data.get("noise", {}), graph),
+        symbols=_about(data.get("symbols", {}), "symbols", named(graph), text),
     )
+
+
+def named(graph: Graph) -> set[str]:
+    """Every name of an author's in the equations."""
+    lines = (s.name for s in graph.statements)
+    return {*graph.inputs, *graph.states, *graph.parameters, *(name for name, _ in graph.hyper), *lines}
 
 
 FIELDS = ("name", "graph", "start", "fixed", "init", "cite", "doc", "family", "year", "widths")

@@ -48,6 +48,8 @@ class Kinds:
             return tree, NUMBER
         if tree.op == "chain":
             return self._chain(tree)
+        if tree.op == "product":  # of a sum over an index
+            return Tree("product", tuple(self.resolved(a)[0] for a in tree.args), at=tree.at), VECTOR
         found = [self.resolved(a) for a in tree.args]
         args, kinds = tuple(t for t, _ in found), [k for _, k in found]
         made = Tree(tree.op, args, tree.value, tree.at, tree.moment)
@@ -231,9 +233,11 @@ def kinds_of(roles: Roles) -> Kinds:
         name: first(name) for name in roles.parameters
     }
     of |= {e.name: NUMBER for e in roles.equations if e.name not in roles.states}
-    of |= {name: len(shape) for name, shape in roles.shapes.items()}
+    of |= roles.sides | {name: len(shape) for name, shape in roles.shapes.items()}
     fixed = {e.name: e.right for e in roles.equations if e.name not in roles.varying}
-    kinds = Kinds(roles.source, of, tuple(roles.parameters), fixed, said=frozenset(roles.shapes))
+    kinds = Kinds(
+        roles.source, of, tuple(roles.parameters), fixed, said=frozenset((*roles.shapes, *roles.sides))
+    )
     for _ in range(ROUNDS):
         before = dict(of)
         for equation in roles.equations:

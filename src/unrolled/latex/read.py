@@ -11,6 +11,7 @@ from pathlib import Path
 from ..cell import Cell
 from ..errors import CellError, UsageError
 from .declared import declared_of
+from .indices import without_indices
 from .lines import lines_of
 from .parser import equations_of
 from .roles import roles_of
@@ -44,7 +45,8 @@ def python_from_latex(text: str, name: str = "pasted") -> str:
         lines = lines_of(source, tokens_of(source))
         declared = [d for line in lines if line.equals.text == "\\in" for d in declared_of(source, line)]
         equations = equations_of(source, [line for line in lines if line.equals.text == "="])
-        return source_of(roles_of(source, equations, declared), name)
+        indexed = without_indices(source, equations)
+        return source_of(roles_of(source, indexed, declared), name)
     except RecursionError:
         raise UsageError(
             "one equation has too many terms, or brackets in brackets, to be read. Give its parts names."

@@ -8,9 +8,11 @@ from dataclasses import dataclass, field, replace
 from ..errors import CellError
 from ..graph.node import Shape
 from .declared import Declared
+from .functions import split_functions
+from .indices import Indexed
 from .scripts import LAYER_BELOW
 from .tokens import FUNCTIONS, Source
-from .tree import BEFORE, NOW, Equation, Name, Tree
+from .tree import BEFORE, NOW, Equation, Name, Tree, changed, parts
 
 LAYER = (LAYER_BELOW, "l", "L")
 CALLABLE = {*FUNCTIONS.values(), "sqrt", "absolute", "floor", "step", "total"}
@@ -30,13 +32,16 @@ class Roles:
     varying: set[Name] = field(default_factory=set)
     output: Name | None = None
     shapes: dict[Name, Shape] = field(default_factory=dict)  # as far as they are said
+    sides: dict[Name, int] = field(default_factory=dict)  # of names that had indices
+    summed: list[Name] = field(default_factory=list)  # vectors that a sum runs over
     notes: list[str] = field(default_factory=list)
 
 
-def roles_of(source: Source, equations: list[Equation], declared: Sequence[Declared] = ()) -> Roles:
+def roles_of(source: Source, indexed: Indexed, declared: Sequence[Declared] = ()) -> Roles:
     """Every name's role. Raises CellError for what no equation gives, what two give, and a circle."""
-    equations, functions = _functions(source, equations)
-    roles = Roles(source, equations, functions)
+    equations, functions = split_functions(source, indexed.equations)
+    roles = Roles(source, equations, functions, notes=_unbraced(source))
+    roles.sides, roles.summed = indexed.sides, indexed.summed
     roles.shapes = {d.name: d.shape for d in declared}
     _stacks(roles)
     _layers(roles)
@@ -52,44 +57,14 @@ def roles_of(source: Source, equations: list[Equation], declared: Sequence[Decla
     return roles
 
 
-def changed(tree: Tree, change: Callable[[Tree], Tree]) -> Tree:
-    """The tree with `change` done to every part, the inner ones first."""
-    return change(replace(tree, args=tuple(changed(a, change) for a in tree.args)))
-
-
-def _functions(source: Source, equations: list[Equation]) -> tuple[list[Equation], dict[str, str]]:
-    r"""f = \tanh and g(x) = \sigma(x) say what a function is; the rest are equations."""
-    rest, functions = [], {}
-    for equation in equations:
-        left, right = equation.left, equation.right
-        if right.op == "function" and left.op in ("name", "function"):
-            name = left.value if left.op == "function" else left.value.python
-            functions[name] = FUNCTIONS.get(right.value, right.value)
-        elif left.op == "function":
-            if right.op != "call" or right.args[0].op != "name":
-                raise source.wrong(
-                    right.at,
-                    f"{left.value} is a function, and only a known one can be named here. "
-                    f"Write {left.value} = \\tanh, or write it out where it is used.",
-                )
-            functions[left.value] = FUNCTIONS.get(right.value, right.value)
-        else:
-            rest.append(equation)
-        for part in _parts(right) if right.op != "function" else ():
-            if part.op == "function":
-                raise source.wrong(
-                    part.at,
-                    f"{part.value} is a function and stands here without a value. Write {part.value}(...).",
-                )
-    if not rest:
-        raise source.wrong(
-            0, "there is no equation here, only names of functions. Write e.g. h_t = f(W x_t + U h_{t-1} + b)."
-        )
-    return rest, functions
-
-
-def _parts(tree: Tree) -> list[Tree]:
-    return [tree, *(p for a in tree.args for p in _parts(a))]
+def _unbraced(source: Source) -> list[str]:
+    said = list(dict.fromkeys(source.unbraced))
+    if not said:
+        return []
+    read = ", ".join(
+        f"{one} is read as {one[: 1 + one.index('_')]}{{{one[1 + one.index('_') :]}}}" for one in said
+    )
+    return [f"{read}: LaTeX without braces lowers one letter only."]
 
 
 def _map_names(roles: Roles, change: Callable[[Tree], Tree]) -> None:
@@ -193,6 +168,7 @@ def _leaves(roles: Roles) -> None:
             for n in used
             if n.value not in given and n.value.base in ("x", "X") and n.value not in before
         ]
+        bare = bare or [n for n in roles.summed if n not in given and n not in before][:1]
         roles.inputs = list(dict.fromkeys(bare))
         roles.notes += [f"{name.python} without t is the input." for name in roles.inputs]
     if not roles.inputs:
@@ -227,7 +203,7 @@ def _leaves(roles: Roles) -> None:
 def _leading(roles: Roles, given: set[Name]) -> set[Name]:
     """Capital letters with t that multiply something with t from the left, as the matrix in U_t * x_t."""
     found = set()
-    for chain in (p for e in roles.equations for p in _parts(e.right) if p.op == "chain"):
+    for chain in (p for e in roles.equations for p in parts(e.right) if p.op == "chain"):
         for k, sign in enumerate(chain.value):
             left, right = chain.args[k], chain.args[k + 1]
             if (

@@ -68,10 +68,13 @@ NUMBER = re.compile(r"\d+(?:\.\d+)?(?:e-?\d+)?|\.\d+")
 ENVIRONMENT = re.compile(r"(\\begin|\\end)\{(\w+)\*?\}")
 COMMAND = re.compile(r"\\(?:[a-zA-Z]+|.)", re.S)
 LETTERS = (
-    "σ\\sigma ⊙\\odot ∘\\circ ×\\times ·\\cdot ⋅\\cdot ∗* −- τ\\tau α\\alpha β\\beta "
+    "σ\\sigma ⊙\\odot ∘\\circ ×\\times ·\\cdot ⋅\\cdot ∗* −- –- τ\\tau α\\alpha β\\beta "
     "γ\\gamma δ\\delta ε\\epsilon θ\\theta λ\\lambda μ\\mu ρ\\rho ≤\\leq ≥\\geq ≠\\neq ∧\\land ∨\\lor "
     "φ\\phi ϕ\\phi ψ\\psi ω\\omega ℓ\\ell ⊤\\top"
 )
+RAISED = dict(zip("⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻ᵀ", "0123456789+-T"))
+LOWERED = dict(zip("₀₁₂₃₄₅₆₇₈₉₊₋ₐₑₕᵢⱼₖₗₘₙₒₚᵣₛₜᵤᵥₓ", "0123456789+-aehijklmnoprstuvx"))
+DECIMAL = re.compile(r"(?<![\w.,])(\d+),(\d+)(?![\d,.])")
 UNICODE = {pair[0]: pair[1:] for pair in LETTERS.split()}
 
 
@@ -91,7 +94,7 @@ class Source:
 
     text: str
     name: str
-    notes: list[str] = field(default_factory=list, compare=False)  # what had to be assumed on the way
+    unbraced: list[str] = field(default_factory=list, compare=False)  # W_hh and the like, as they are read
 
     @cached_property
     def timed(self) -> bool:
@@ -99,6 +102,12 @@ class Source:
         return (
             re.search(r"[_^]\s*t(?![a-zA-Z])|[_^]\s*\{[^{}]*(?<![a-zA-Z])t(?![a-zA-Z])|\(t(-1)?\)", self.text)
             is not None
+        )
+
+    def gives(self, letter: str) -> bool:
+        """Whether a letter without a moment is a value of a net without time: its input x, or what stands left of =."""
+        return not self.timed and (
+            letter in "xX" or re.search(rf"(?<![a-zA-Z_^{{\\]){letter}\s*=", self.text) is not None
         )
 
     def wrong(self, at: int, message: str) -> CellError:
@@ -117,8 +126,62 @@ def tokens_of(source: Source) -> list[Token]:
         if silent and silent.end() > at:
             at = silent.end()
             continue
-        token, at = _token(source, text, at)
+        script = _script(text, at)
+        if script:
+            found += script
+            at += len(script) - 3
+            continue
+        token, at = _decimal(source, text, at) or _token(source, text, at)
         found.append(token)
+    return found
+
+
+def _script(text: str, at: int) -> list[Token]:
+    """Unicode's own small letters: hₜ₋₁ is h_{t-1}, x² is x^{2}."""
+    for sign, letters in (("^", RAISED), ("_", LOWERED)):
+        end = at
+        while end < len(text) and text[end] in letters:
+            end += 1
+        if end > at:
+            inside = [
+                Token("number" if letters[text[k]].isdigit() else "letter" if letters[text[k]].isalpha() else "sign",
+                      letters[text[k]], k)
+                for k in range(at, end)
+            ]  # fmt: skip
+            return [Token("sign", sign, at), Token("sign", "{", at), *inside, Token("sign", "}", at)]
+    return []
+
+
+def _decimal(source: Source, text: str, at: int) -> tuple[Token, int] | None:
+    """0,5 and 0{,}5 where a comma cannot stand between two values."""
+    typeset = re.compile(r"(\d+)\{,\}(\d+)").match(text, at)
+    found = typeset or DECIMAL.match(text, at)
+    if not found:
+        return None
+    if not typeset:
+        around = _opened(re.sub(r"\\(?:left|right)(?![a-zA-Z])", "", text[max(0, at - 2000) : at]))
+        last = text[text.rfind("\n", 0, at) + 1 : at]
+        if any(re.search(r"\[$|[_^]\{$", before) for before in around) or re.search(
+            r"[ijklmnrt]\s*=\s*$", last
+        ):
+            return None
+        if around and re.search(r"\\?(max|min)\s*\($", around[-1]):
+            raise source.wrong(
+                at,
+                f"{found[0]} may be one number or two values. Write {found[1]}.{found[2]}, or {found[1]}, {found[2]} "
+                "with a space.",
+            )
+    return Token("number", f"{found[1]}.{found[2]}", at), found.end()
+
+
+def _opened(text: str) -> list[str]:
+    """The text up to each bracket that is open at its end, the outermost first."""
+    found: list[str] = []
+    for k, c in enumerate(text):
+        if c in "([{":
+            found.append(text[: k + 1])
+        elif c in ")]}" and found:
+            found.pop()
     return found
 
 

@@ -52,19 +52,29 @@ def source_of(roles: Roles, name: str) -> str:
         f"from unrolled import {', '.join(['cell', *used])}",
         "",
         "",
-        *_decorator(shapes),
+        *_decorator(shapes, _symbols(lines.said)),
         *_signature(f"def {name}(", lines.signature()),
     ]
     docstring = _docstring(name, _notes(roles, kinds, lines.said))
     return "\n".join([*head, *docstring, *(f"    {line}" for line in aligned)]) + "\n"
 
 
-def _decorator(shapes: str) -> list[str]:
-    whole = f"@cell(shapes={{{shapes}}})" if shapes else "@cell"
-    if len(whole) <= WIDE:
-        return [whole]
-    inside = wrap(shapes, WIDE - 8, break_long_words=False)
-    return ["@cell(", "    shapes={", *(f"        {line}" for line in inside), "    }", ")"]
+def _symbols(said: dict[Name, str]) -> str:
+    return ", ".join(f"{text!r}: {name.symbol!r}" for name, text in said.items() if name.symbol)
+
+
+def _decorator(shapes: str, symbols: str) -> list[str]:
+    given = [(key, text) for key, text in (("shapes", shapes), ("symbols", symbols)) if text]
+    whole = ", ".join(f"{key}={{{text}}}" for key, text in given)
+    if not whole:
+        return ["@cell"]
+    if len(whole) <= WIDE - 7:
+        return [f"@cell({whole})"]
+    lines = ["@cell("]
+    for key, text in given:
+        inside = wrap(text, WIDE - 8, break_long_words=False)
+        lines += [f"    {key}={{", *(f"        {line}" for line in inside), "    },"]
+    return [*lines, ")"]
 
 
 def _signature(start: str, arguments: list[str]) -> list[str]:
@@ -92,10 +102,9 @@ def _notes(roles: Roles, kinds: Kinds, said: dict[Name, str]) -> list[str]:
     matrices, numbers = listed(MATRIX), listed(NUMBER)
     found = ["Products are element by element."]
     if matrices:
-        found = [
-            f"Matrices, each a capital letter left of what it multiplies: {matrices}. "
-            "Other products are element by element."
-        ]
+        capital = all(p.capital for p in roles.parameters if kinds.of[p] == MATRIX)
+        why = ", each a capital letter left of what it multiplies" if capital else ""
+        found = [f"Matrices{why}: {matrices}. Other products are element by element."]
     if numbers:
         found.append(f"Numbers, learned: {numbers}.")
     odd = listed(VECTOR, lambda name: name.capital or not name.one_latin_letter)
@@ -107,8 +116,27 @@ def _notes(roles: Roles, kinds: Kinds, said: dict[Name, str]) -> list[str]:
             f" {', '.join(dict.fromkeys(kinds.by_row))}."
         )
     if roles.output not in roles.states:
-        found.append(f"{said[roles.output]} is the output: nothing else reads it.")
+        found.append(
+            f"{said[roles.output]} is the output: nothing else reads it." + _layer_note(roles, kinds, said)
+        )
     return [*found, *roles.notes]
+
+
+def _layer_note(roles: Roles, kinds: Kinds, said: dict[Name, str]) -> str:
+    """What becomes of an output that is an output layer, f(V s + c)."""
+    tree, _ = kinds.resolved(next(e.right for e in roles.equations if e.name == roles.output))
+    tree = tree.args[0] if tree.op == "call" and len(tree.args) == 1 else tree
+    product = (
+        next((t for t in (tree, *tree.args) if t.op == "product"), None)
+        if tree.op in ("add", "product")
+        else None
+    )
+    if product is None or [t.op for t in product.args] != ["name", "name"] or len(tree.names()) > 3:
+        return ""
+    matrix, vector = (t.value for t in product.args)
+    if vector in roles.inputs or [n.value for e in roles.equations for n in e.right.names()].count(matrix) > 1:
+        return ""
+    return f" {said[matrix]} is an output layer: it stands on {said[vector]} once, and layers are stacked on {said[vector]}."
 
 
 def _spellings(roles: Roles) -> dict[Name, str]:

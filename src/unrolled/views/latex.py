@@ -3,7 +3,8 @@ r"""A cell's equations as a paper prints them: `f_{t} &= \sigma(W_{f} x_{t} + U_
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 from ..graph.node import Graph, Node, Shape, needed
 from ..ops import OPS
@@ -24,29 +25,33 @@ MEMBER = r"\left[{all}\right]"
 WIDE = 78  # letters, about, after which a long sum goes on in a line of its own
 
 
-def latex(graph: Graph, *, comments: bool = False, numbered: bool = False) -> str:
+def latex(
+    graph: Graph, *, comments: bool = False, numbered: bool = False, symbols: Mapping[str, str] | None = None
+) -> str:
     r"""The equations of a step as one `align*` environment, in the author's order, ready for LaTeX, KaTeX and MathJax.
 
     comments   the author's comments as a column of words to the right
     numbered   `align`, which numbers its lines, instead of `align*`
+    symbols    names with parts that stand above, {"W_h": "W^h"}
 
     Values of this step carry t, the states it found t-1; a net without states has no time. Matrix products stand side by
     side, products element by element have \odot; several-letter names are upright; a name bound several times is
     numbered, s^{(2)}_{t}. Shapes that the equations do not tell stand below them, \beta \in \mathbb{R}.
     """
+    called = partial(latex_name, symbols=symbols)
     lines = [
         f"  {left} &= {_broken(right)}" + (f" && {latex_text(said)}" if comments and said else "")
-        for left, right, said in _rows(graph)
+        for left, right, said in _rows(graph, called)
     ]
-    lines += [f"  {left} &{right}" for left, right in _shapes(graph)]
+    lines += [f"  {left} &{right}" for left, right in _shapes(graph, called)]
     kind = "align" if numbered else "align*"
     return f"\\begin{{{kind}}}\n" + " \\\\\n".join(lines) + f"\n\\end{{{kind}}}"
 
 
-def _rows(graph: Graph) -> list[tuple[str, str, str | None]]:
+def _rows(graph: Graph, called: Callable[[str], str]) -> list[tuple[str, str, str | None]]:
     """(name, what it is, comment) of every equation; the output in a row of its own where a reader of the equations would
     take another value for it."""
-    names = {index: latex_name(timeless(said, graph)) for index, said in names_of(graph).items()}
+    names = {index: called(timeless(said, graph)) for index, said in names_of(graph).items()}
     used = frozenset(needed(graph.nodes, [graph.output, *graph.new_states]))
     rows = [
         (names[s.index], latex_expression(graph.nodes, s.index, names), s.comment)
@@ -54,33 +59,37 @@ def _rows(graph: Graph) -> list[tuple[str, str, str | None]]:
         if s.index in used
     ]
     results = results_of(graph)
-    states = [latex_name(f"{name}{NOW}") for name in graph.states]
+    states = [called(f"{name}{NOW}") for name in graph.states]
     for said, index in results:
-        name = latex_name(timeless(said, graph))
+        name = called(timeless(said, graph))
         if index not in names or (names[index] != name and said != OUTPUT):
             rows.append((name, names.get(index) or latex_expression(graph.nodes, index, names), None))
     said, index = results[0]
-    wanted = names.get(index) if said == OUTPUT else latex_name(said)
-    if wanted is not None and wanted != _taken_for_output(rows, states):
-        rows.append((latex_name(timeless(OUTPUT, graph)), wanted, None))
+    wanted = names.get(index) if said == OUTPUT else called(said)
+    if wanted is not None and wanted != _taken_for_output(
+        rows, states, [called(f"{letter}{NOW}") for letter in "hy"]
+    ):
+        rows.append((called(timeless(OUTPUT, graph)), wanted, None))
     return rows
 
 
-def _taken_for_output(rows: Sequence[tuple[str, str, str | None]], states: Sequence[str]) -> str:
+def _taken_for_output(
+    rows: Sequence[tuple[str, str, str | None]], states: Sequence[str], usual: Sequence[str]
+) -> str:
     """What nothing else reads; without one the state h, or y, or the last."""
     given = [name for name, _, _ in rows]
     free = [n for n in given if n not in states and not any(n in right for _, right, _ in rows)]
     last = [n for n in given if n in states]
-    plain = [n for letter in "hy" for n in last if n == latex_name(f"{letter}{NOW}")]
+    plain = [n for n in usual if n in last]
     return [*last[-1:], *plain[:1], *free[-1:]][-1] if free or last else ""
 
 
-def _shapes(graph: Graph) -> list[tuple[str, str]]:
+def _shapes(graph: Graph, called: Callable[[str], str]) -> list[tuple[str, str]]:
     """Rows that say shapes, several names of one shape together."""
     moments = {"input": NOW, "state": NOW}
     together: dict[str, list[list[str]]] = {}
     for (kind, said), shape in unsaid_shapes(graph).items():
-        name = latex_name(timeless(f"{said}{moments.get(kind, '')}", graph))
+        name = called(timeless(f"{said}{moments.get(kind, '')}", graph))
         rows = together.setdefault(latex_shape(shape), [[]])
         if rows[-1] and _width(", ".join([*rows[-1], name])) > WIDE // 2:
             rows.append([])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from html import escape
@@ -53,11 +54,14 @@ def parts_of(printed: str) -> Name:
     return Name(base, tuple(p for p in rest if p not in marks), marks, found[2], found[3])
 
 
-def latex_name(printed: str, step: str | None = None) -> str:
-    """LaTeX of a printed name. `step` stands for t: "3" makes h[t] h_3 and h[t-1] h_2.
+def latex_name(printed: str, step: str | None = None, symbols: Mapping[str, str] | None = None) -> str:
+    """LaTeX of a printed name. `step` stands for t: "3" makes h[t] h_3 and h[t-1] h_2. Of `symbols`, such as
+    {"W_h": "W^h"}, is taken which parts of a name stand above.
 
     >>> latex_name("W_f"), latex_name("h_slow[t-1]"), latex_name("C_tilde[t]"), latex_name("s(2)[t]")
     ('W_{f}', 'h_{\\\\mathrm{slow},t-1}', '\\\\tilde{C}_{t}', 's^{(2)}_{t}')
+    >>> latex_name("W_h", symbols={"W_h": "W^h"})
+    'W^{h}'
     """
     name = parts_of(printed)
     text = _latex_word(name.base, first=True)
@@ -66,8 +70,19 @@ def latex_name(printed: str, step: str | None = None) -> str:
     text += "'" * name.accents.count("prime")
     if name.number:
         text = f"{{{text}}}^{{({name.number})}}" if "'" in text else f"{text}^{{({name.number})}}"
-    below = [*(_latex_word(word) for word in name.below), *_moment(name, step)]
+    above = _above(printed, name, symbols or {})
+    if above:
+        text = (
+            f"{{{text}}}" if "'" in text or "^" in text else text
+        ) + f"^{{{','.join(map(_latex_word, above))}}}"
+    below = [*(_latex_word(word) for word in name.below if word not in above), *_moment(name, step)]
     return text + (f"_{{{','.join(below)}}}" if below else "")
+
+
+def _above(printed: str, name: Name, symbols: Mapping[str, str]) -> tuple[str, ...]:
+    """The parts of a name that its symbol lifts: h of W_h in "W^h"."""
+    said = symbols.get(re.split(r"[(\[]", printed)[0], "")
+    return tuple(part for part in re.findall(r"\^(\w+)", said.replace("_", " ")) if part in name.below)
 
 
 @lru_cache(4096)
