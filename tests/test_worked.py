@@ -756,7 +756,7 @@ WRONG = [
     (
         lambda: worked("elman", [1, 2], ELMAN, target=[1], rate=0.1, optimiser="lion"),
         UsageError,
-        "there is no optimiser 'lion' to do by hand: choose one of sgd, adam, adagrad.",
+        "there is no optimiser 'lion' to do by hand: choose one of sgd, momentum, rmsprop, adam, adagrad.",
     ),
     (
         lambda: worked("elman", [[1, 2], [3, 4]], ELMAN, steps=3),

@@ -255,8 +255,10 @@ def byhand(
             raise UsageError(
                 f"--latex {latex} and {what} are two nets. Leave one out: byhand --latex eq.tex NUMBERS.csv."
             )
-        cell = _pasted(latex, to=sys.stderr)
-        what, numbers = cell.name, Path(what) if what else None
+        from .commands.show import pasted
+
+        cell = pasted(latex, sys.stderr)
+        what, numbers = f"--latex {latex}", Path(what) if what else None
     if list_examples or not what:
         say(listed())
         return

@@ -14,6 +14,8 @@ from .numbers import shown, vector
 from .program import Edge
 from .tables import at_row, grids, loss_name, name_of, number, said, side_by_side, slope, vectors
 
+MOST_PRODUCTS = 3  # of a sum over time that is written out
+
 if TYPE_CHECKING:
     from .through_time import ThroughTime
     from .worked import Quantity, Worked
@@ -192,10 +194,11 @@ def _three_products(worked: Worked, found: ThroughTime, factors: Sequence[Said],
         if len(worked.given.parameters[name].shape) != 2 or not _moves_state(worked, name):
             continue
         products = []
-        for lag in found.lags:
+        for lag in found.lags[:MOST_PRODUCTS]:
             between = [slope(said(Label(s, j)), said(Label(s, j - 1))) for j in range(found.t, lag.k, -1)]
             products.append(_product([*factors, *between, slope(said(Label(s, lag.k)), name_of(name))]))
-        yield Line(slope(loss, name_of(name)), (_added(products),), given=True)
+        more = [Said("...", r"\cdots")] if len(found.lags) > MOST_PRODUCTS else []
+        yield Line(slope(loss, name_of(name)), (_added([*products, *more]),), given=True)
 
 
 def _moves_state(worked: Worked, name: str) -> bool:

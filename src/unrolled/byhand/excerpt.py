@@ -51,8 +51,10 @@ def _blank(piece: Piece) -> Piece:
         rows = tuple((name, tuple(BLANK.text if cell else "" for cell in cells)) for name, cells in piece.rows)
         return replace(piece, rows=rows)
     if isinstance(piece, Brackets):
-        *before, result = piece.pieces
-        return Brackets((*before, tuple((BLANK.text,) for _ in result)))
+        blank = [
+            tuple((BLANK.text,) for _ in one) if k in piece.made else one for k, one in enumerate(piece.pieces)
+        ]
+        return replace(piece, pieces=tuple(blank))
     if isinstance(piece, Words) and piece.text.startswith("The loss was"):
         return Words(NUMBER.sub(BLANK.text, piece.text))
     return piece

@@ -38,15 +38,20 @@ def in_brackets(worked: Worked, row: int) -> Iterable[Brackets]:
         pieces: list = [said(Label(printed, row if worked.recurrent else None)), Said("=", "=")]
         if function:
             pieces.append(Said(f"{function}(", rf"\mathrm{{{function}}}\Bigl("))
+        made = set()
         for k, term in enumerate(terms):
-            pieces += [Said("+", "+")] * (k > 0) + [_cells(one) for one in term]
+            pieces += [Said("+", "+")] * (k > 0)
+            for one, given in term:
+                made |= set() if given else {len(pieces)}
+                pieces.append(_cells(one))
         if function:
             pieces.append(Said(")", r"\Bigr)"))
-        yield Brackets((*pieces, Said("=", "="), _cells(result)))
+        yield Brackets((*pieces, Said("=", "="), _cells(result)), frozenset({*made, len(pieces) + 1}))
 
 
-def _terms(worked: Worked, node: Node, row: int) -> list[tuple[Array, ...]] | None:
-    """The addends, each a matrix and a vector or a vector alone; None where one is something else."""
+def _terms(worked: Worked, node: Node, row: int) -> list[tuple[tuple[Array, bool], ...]] | None:
+    """The addends, each a matrix and a vector or a vector alone, with whether it is given; None where one is something
+    else."""
     nodes = worked.cell.graph.nodes
     if node.op == "add":
         left, right = (_terms(worked, nodes[a], row) for a in node.args)
@@ -54,9 +59,18 @@ def _terms(worked: Worked, node: Node, row: int) -> list[tuple[Array, ...]] | No
     if node.op == "product":
         matrix, vector = (_array(worked, nodes[a], row) for a in node.args)
         fits = matrix is not None and vector is not None and matrix.shape[1] <= MOST and matrix.shape[0] <= MOST
-        return [(matrix, vector)] if fits else None
+        given = _is_given(nodes[node.args[1]], row)
+        return [((matrix, True), (vector, given))] if fits else None
     one = _array(worked, node, row)
-    return None if one is None or len(one.shape) != 1 or len(one.cells) > MOST else [(one,)]
+    return (
+        None
+        if one is None or len(one.shape) != 1 or len(one.cells) > MOST
+        else [((one, _is_given(node, row)),)]
+    )
+
+
+def _is_given(node: Node, row: int) -> bool:
+    return node.op in ("parameter", "input") or node.op == "state" and row == 1
 
 
 def _array(worked: Worked, node: Node, row: int) -> Array | None:

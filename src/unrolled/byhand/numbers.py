@@ -122,7 +122,8 @@ def digits_of(count: int | None) -> Iterator[None]:
 
 
 def shown(value: float, digits: int | None = None) -> str:
-    """A number with `digits` decimals (those of `digits_of` without it), without the zeros at their end; a small one with as many significant digits.
+    """A number with `digits` decimals (those of `digits_of` without it), without the zeros at their end; a small one with
+    as many significant digits.
 
     >>> shown(0.5), shown(2 / 3), shown(1 / 3e7), shown(-0.0)
     ('0.5', '0.666667', '3.33333e-08', '0')

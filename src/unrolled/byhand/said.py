@@ -75,7 +75,7 @@ def _text_lines(piece: Piece, width: int) -> Iterable[Text]:
 
 
 def _drawn(piece: Brackets, width: int) -> list[str]:
-    """Matrices side by side, in the middle of the highest; the result below where the whole is too wide."""
+    """Matrices side by side, in the middle of the highest; in several rows, each begun by a sign, where they are too wide."""
     high = max(len(p) for p in piece.pieces if not isinstance(p, Said))
     columns: list[list[str]] = []
     for one in piece.pieces:
@@ -88,11 +88,16 @@ def _drawn(piece: Brackets, width: int) -> list[str]:
         wide = max(map(len, block))
         column = [""] * middle + block
         columns.append([c.ljust(wide) for c in (*column, *[""] * (high - len(column)))])
-    for cut in (len(columns), len(columns) - 2):
-        parts = [columns[:cut], columns[cut:]]
-        lines = [[" ".join(cells).rstrip() for cells in zip(*part)] for part in parts if part]
-        if max(len(line) for part in lines for line in part) <= width:
-            break
+    signs = [
+        k for k, one in enumerate(piece.pieces) if isinstance(one, Said) and one.text in ("+", "=") and k > 1
+    ]
+    groups = [columns[i:j] for i, j in zip([0, *signs], [*signs, len(columns)])]
+    parts: list[list[list[str]]] = [[]]
+    for group in groups:
+        if parts[-1] and sum(len(c[0]) + 1 for c in (*parts[-1], *group)) > width:
+            parts.append([])
+        parts[-1] += group
+    lines = [[" ".join(cells).rstrip() for cells in zip(*part)] for part in parts]
     return [line for k, part in enumerate(lines) for line in ([""] * (k > 0) + part)]
 
 

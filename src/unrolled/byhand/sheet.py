@@ -67,6 +67,10 @@ def read_sheet(file: str | Path, cell: Cell) -> Sheet:
         )
     for name, rows in found.items():
         _put(made, name, rows, ranks, str(file), len(graph.nodes[graph.output].shape))
+    most = max(map(len, made.inputs.values()), default=0)
+    made.inputs.update(
+        {n: rows[0] for n, rows in made.inputs.items() if len(rows) == 1 < most}
+    )  # one for all rows
     return made
 
 
