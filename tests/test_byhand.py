@@ -395,7 +395,7 @@ ARGUMENTS = [
         "--out no/f.md: the folder no does not exist: make it, or write elsewhere.",
     ),
     (["deck003", "--picture", "f.gif"], "f.gif: .gif is no format of a picture: write f.svg, f.png or f.pdf."),
-    (["deck003", "--picture", "f.svg", "--of", "q"], "no number is called 'q' in row 1. There are a0, "),
+    (["deck003", "--picture", "f.svg", "--of", "q"], "no number is called 'q' in row 1. There are a0[0], "),
     (
         ["activations", "--picture", "no/f.svg"],
         "no/f.svg: the folder no does not exist: make it, or write elsewhere.",

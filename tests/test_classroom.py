@@ -9,7 +9,7 @@ import subprocess
 import pytest
 import torch
 
-from unrolled import worked
+from unrolled import Recurrent, python_from_latex, tanh, worked
 from unrolled.byhand.examples import EXAMPLES
 from unrolled.byhand.examples.deck003 import deck003
 from unrolled.byhand.examples.hello import hello_worked
@@ -169,3 +169,70 @@ def test_latex_is_set(capsys, tmp_path, format):
         cwd=tmp_path, capture_output=True, timeout=120,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout.decode()[-2000:]
+
+
+def elman(x, h, *, W, U, b):
+    h = tanh(W @ x + U @ h + b)
+    return h
+
+
+GIVEN = {"W": [[0.5]], "U": [[0.9]], "b": [0.0]}
+SAID = [
+    (lambda: worked(Recurrent("elman", 1, 1), [1], GIVEN), "a Recurrent is a layer, and its equations are asked for."),
+    (lambda: worked(torch.nn.LSTM(1, 1), [1], GIVEN), "LSTM is no function of one step. Give the cell's name, 'lstm'."),
+    (lambda: Recurrent(torch.nn.RNN(1, 1), 1, 1), "RNN is no function of one step. Give the cell's name, 'elman'."),
+    (lambda: worked(None, [1], GIVEN), "None is no cell. Give a cell, a cell's name such as 'lstm', or a function."),
+    (lambda: worked(elman, [[1]], GIVEN, target=[[1]], rate="0.1"), "rate='0.1' is no number. Give one like 0.1."),
+    (lambda: worked(elman, [[1]], GIVEN, target=[[1]], train=2), "no rate is given. Give rate=0.1, say."),
+    (lambda: python_from_latex(None), "text=None is no text. Give the equations as a string"),
+    (lambda: worked(elman, [[1]], {**GIVEN, "W": 0.5}), "W has 1 number and elman uses it as a matrix (H, I). Write it as [[0.5]]."),
+    (lambda: worked("elman", [[1]], {**GIVEN, "U": [0.9]}), "U has 1 number and elman uses it as a matrix (H, H). Write it as [[0.9]]."),
+    (lambda: worked(elman, [[1]], {**GIVEN, "W": None}), "W is missing: give it a number."),
+    (lambda: worked(elman, [], GIVEN), "the input is empty: give a row of numbers for each step"),
+    (lambda: worked(elman, None, GIVEN), "the input is None: give a row of numbers for each step"),
+    (lambda: worked(elman, 3, GIVEN), "x has 1 number and elman uses it as a vector (I,). Write it as [3]."),
+    (lambda: worked(elman, [[1]], [1, 2]), "parameters=[1, 2] is no table."),
+    (lambda: worked(elman, [[1]], GIVEN, state=[0.5]), "state=[0.5] is no table."),
+    (lambda: worked(elman, [[1], [2]], GIVEN)["h[1]"], "h[1] is not one number. Its numbers are h[1][1]."),
+    (lambda: worked(elman, [[1]], GIVEN)["q"], "no number is called 'q'. There are x[1][1], h[0][1], h[1][1]."),
+    (lambda: worked(elman, [[1]], GIVEN).text(rows=3), "rows=3 are no rows. Give a tuple such as (1, 3)."),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("call", "message"), SAID, ids=[m[:40] for _, m in SAID])
+def test_what_is_wrong_is_one_sentence(call, message):
+    with pytest.raises(UsageError) as raised:
+        call()
+    assert message in str(raised.value)
+
+
+def test_fewer_steps_than_rows_cut_the_targets_too():
+    made = worked(elman, [[1], [2], [3]], GIVEN, target=[[1], [2], [3]], steps=2)
+    assert made.given.rows == 2 and set(made.losses) == {1, 2}
+
+
+def test_a_picture_begins_where_there_is_a_loss():
+    made = worked(elman, [[1], [2]], GIVEN, target=[None, [1]])
+    assert made.picture() == made.picture(row=2)
+
+
+def test_a_number_has_a_spelling_without_brackets(capsys, tmp_path):
+    made = deck003(1)
+    assert made["a2.1"] is made["a2[1]"] and made["w1.0.1"] is made["w1[0,1]"]
+    assert hello_worked()["h.2.1"].value == hello_worked()["h[2][1]"].value
+    file = tmp_path / "a.svg"
+    assert run(capsys, "deck003", "--picture", str(file), "--of", "a2.1") == f"{file}: deck003\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["byhand", "hello", "--rows", "4-2"], "--rows 4-2 ends before it begins. Write 2-4."),
+        (["byhand", "hello", "--rows", "1-99999999"], "--rows 1-99999999: a net is worked by hand over 64 rows at most."),
+        (["show", "lstm", "--widths", "I=abc"], "--widths I=abc is of --stage listing"),
+        (["show", "lstm", "--stage", "picture", "--widths", "I=3"], "--widths I=3 is of --stage listing"),
+    ],
+)
+def test_nothing_is_silent(capsys, arguments, message):
+    assert main(arguments) == 2
+    assert message in capsys.readouterr().err

@@ -390,6 +390,21 @@ def register(made: Cell) -> Cell:
     return made
 
 
+def _function(named: Callable) -> Callable:
+    """What can be traced. Raises UsageError for layers and other things that can be called."""
+    if hasattr(named, "__code__"):
+        return named
+    kind = type(named).__name__ if not isinstance(named, type) else named.__name__
+    if isinstance(getattr(named, "cell", None), Cell):
+        raise UsageError(
+            f"a {kind} is a layer, and its equations are asked for. Give its cell: layer.cell, or "
+            f"{named.cell.name!r}."
+        )
+    known = kind.lower() if kind.lower() in REGISTRY else {"RNN": "elman"}.get(kind)
+    remedy = f"Give the cell's name, {known!r}." if known else "Give a cell, a cell's name, or a function."
+    raise UsageError(f"{kind} is no function of one step. {remedy}")
+
+
 def find(named: str | Cell | Callable) -> Cell:
     """The cell of that name, or the cell itself, or a cell of a plain function.
 
@@ -398,13 +413,15 @@ def find(named: str | Cell | Callable) -> Cell:
     if isinstance(named, Cell):
         return named
     if callable(named):
-        return cell(named)
+        return cell(_function(named))
     from . import cells as _zoo  # noqa: F401  (registers the cells; only a name needs them)
 
+    if not isinstance(named, str):
+        raise UsageError(f"{named!r} is no cell. Give a cell, a cell's name such as 'lstm', or a function.")
     if named in REGISTRY:
         return REGISTRY[named]
     from difflib import get_close_matches
 
-    near = get_close_matches(str(named), REGISTRY, 3, 0.5)
+    near = get_close_matches(named, REGISTRY, 3, 0.5)
     hint = f"Did you mean {' or '.join(near)}?" if near else "`unrolled cells` lists them."
     raise UsageError(f"there is no cell called {named!r}. {hint}")

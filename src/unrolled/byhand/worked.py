@@ -16,7 +16,7 @@ from .document import Piece
 from .excerpt import as_exercise, only
 from .formula import Formula
 from .given import Given, check_given, with_widths
-from .label import First, Label
+from .label import First, Label, canonical
 from .losses import find_loss
 from .numbers import Array, digits_of
 from .optimiser import Step, find_rule, stepped
@@ -85,13 +85,20 @@ class Worked:
     def __getitem__(self, wanted: str | tuple[str, int]) -> Quantity:
         """A number by its printed name, `worked["a1[2]"]`; of another example than the first, `worked["a1[2]", 3]`."""
         name, row = wanted if isinstance(wanted, tuple) else (wanted, None)
-        found = [q for q in self.quantities if str(q.label) == name and (row is None or q.row in (0, row))]
+        said = canonical(str(name), (q.label for q in self.quantities))
+        found = [q for q in self.quantities if str(q.label) == said and (row is None or q.row in (0, row))]
         if not found:
-            have = ", ".join(dict.fromkeys(str(q.label.whole) for q in self.quantities))
-            raise UsageError(
-                f"no number is called {name!r}{f' in row {row}' if row else ''}. There are {have}."
-            )
+            raise UsageError(self._unknown(str(name), said, row))
         return found[0]
+
+    def _unknown(self, name: str, said: str, row: int | None) -> str:
+        units = [str(q.label) for q in self.quantities if str(q.label.whole) == said]
+        if units:
+            there = units[0] if len(units) == 1 else f"{units[0]} to {units[-1]}"
+            return f"{name} is not one number. Its numbers are {there}."
+        have = ", ".join(dict.fromkeys(str(q.label) for q in self.quantities if q.kind != "parameter"))
+        have = have if len(have) < 200 else ", ".join(dict.fromkeys(q.label.name for q in self.quantities))
+        return f"no number is called {name!r}{f' in row {row}' if row else ''}. There are {have}."
 
     def values(self, name: str, row: int = 1):
         """The numbers of a vector or matrix, nested: `values("s1")`, `values("h", row=3)`."""
@@ -161,7 +168,7 @@ class Worked:
         *,
         view: str = "numbers",
         of: str | None = None,
-        row: int = 1,
+        row: int | None = None,
         leaves: tuple[str, ...] = (),
         opened: tuple[str, ...] = (),
         theme: str = "auto",
@@ -171,7 +178,7 @@ class Worked:
         view    "numbers", or "neurons": layers of circles, with each weight's number on its line
         file    where to write it, too: .svg, .png, .pdf
         of      whose gradients: a number's name, itself then having 1; without it, those of the row's loss
-        row     which time step or example
+        row     which time step or example; without it the first that has a loss
         leaves  names at which it ends to the left, such as ("a1",), instead of what was given
         opened  primitives or numbers shown in their parts: ("sigmoid",) as -x, e^x, 1 + x, 1/x
 
@@ -182,6 +189,8 @@ class Worked:
             raise UsageError(f"view={view!r} is no view of a worked net: choose one of numbers, neurons.")
         if view == "neurons":
             return neurons(self, file, theme)
+        row = min(self.losses, default=1) if row is None else row
+        of = of if of is None else canonical(of, (q.label for q in self.quantities))
         return picture(self, file, of=of, row=row, leaves=leaves, opened=opened, theme=theme)
 
     def _repr_markdown_(self) -> str:

@@ -102,6 +102,8 @@ def _rows(wish: Wish) -> tuple[int, ...] | None:
         first, dash, last = part.strip().partition("-")
         if not first.isdigit() or (dash and not last.isdigit()):
             raise UsageError(f"--rows {wish.rows}: write rows as 1 or 1,3 or 2-4, or none.")
+        if dash and int(last) < int(first):
+            raise UsageError(f"--rows {wish.rows} ends before it begins. Write {last}-{first}.")
         if int(last or first) > MOST_ROWS:
             raise UsageError(f"--rows {wish.rows}: a net is worked by hand over {MOST_ROWS} rows at most.")
         found += range(int(first), int(last or first) + 1)

@@ -33,7 +33,11 @@ def python_from_latex(text: str, name: str = "pasted") -> str:
     >>> print(python_from_latex(r"h_t = \tanh(W x_t + U h_{t-1} + b)").splitlines()[-2].strip())
     h = tanh(W @ x + U @ h + b)
     """
-    if not name.isidentifier() or keyword.iskeyword(name) or name in TAKEN:
+    if not isinstance(text, str):
+        raise UsageError(
+            f'text={text!r:.60} is no text. Give the equations as a string, such as r"h_t = \\tanh(W x_t)".'
+        )
+    if not isinstance(name, str) or not name.isidentifier() or keyword.iskeyword(name) or name in TAKEN:
         raise UsageError(f"name={name!r} cannot be a cell's name. Choose a Python name such as my_lstm.")
     if len(text) > LONGEST:
         raise UsageError(

@@ -228,10 +228,11 @@ def _ordered(roles: Roles) -> list[Equation]:
             if name.moment == BEFORE or name.value not in by_name or name.value in done:
                 continue
             if name.value in (*trail, equation.name):
-                circle = " reads ".join(n.python for n in (*trail, equation.name, name.value))
+                names = [n.python for n in (*trail, equation.name, name.value)]
+                circle = f"{names[0]} reads itself" if len(names) == 2 else " reads ".join(names)
                 raise roles.source.wrong(
                     name.at,
-                    f"a circle: {circle}, all of the same step. Write t-1 where the value of the step before is meant.",
+                    f"a circle: {circle}, all of the same step. Write {names[-1]}_{{t-1}} where the value of the step before is meant.",
                 )
             visit(by_name[name.value], (*trail, equation.name))
         done[equation.name] = equation
