@@ -389,7 +389,10 @@ ARGUMENTS = [
     ),
     (["deck003", "--rows", "a"], "--rows a: write rows as 1 or 1,3 or 2-4, or none."),
     (["deck003", "--rows", "7"], "rows=(7,): there is no row 7; they go from 1 to 6."),
-    (["deck003", "--format", "html"], "there is no format 'html': choose one of text, markdown, latex, fragment, beamer, json."),
+    (
+        ["deck003", "--format", "html"],
+        "there is no format 'html': choose one of text, markdown, latex, fragment, beamer, json.",
+    ),
     (
         ["deck003", "--out", "no/f.md"],
         "--out no/f.md: the folder no does not exist: make it, or write elsewhere.",

@@ -10,6 +10,7 @@ import torch
 
 from unrolled import LanguageModel, Recurrent, cell_from_latex, softmax, tanh
 from unrolled.cell import REGISTRY, cell
+from unrolled.cli import main
 from unrolled.errors import UsageError
 from unrolled.models.sample import write
 from unrolled.transform.head import split_head, why_no_head
@@ -173,3 +174,26 @@ def test_deck_002_learns_as_it_does_without_its_second_line(layers):
         whole = cell_from_latex(text)
         alone = learned(split_head(whole)[0], layers)
         assert learned(whole, layers) < min(unigram / 2, alone + 0.1)
+
+
+def test_gradient_flow_of_a_pasted_net(capsys, tmp_path):
+    (tmp_path / "deck2.tex").write_text(DECK_002)
+    assert main(["show", "--latex", str(tmp_path / "deck2.tex"), "--stage", "gradient-flow"]) == 0
+    assert "deck2, U × 4: one step back" in capsys.readouterr().out
+
+
+def test_a_run_says_what_its_output_layer_is(capsys, tmp_path):
+    (tmp_path / "deck2.tex").write_text(DECK_002)
+    (tmp_path / "text.txt").write_text(TEXT)
+    files = [
+        "--latex",
+        str(tmp_path / "deck2.tex"),
+        "--text",
+        str(tmp_path / "text.txt"),
+        "--out",
+        str(tmp_path / "run"),
+    ]
+    small = ["--hidden=8", "--batch=4", "--span=8", "--epochs=0.2", "--layers=2", "--precision=float32"]
+    assert main(["train", "char-lm", *files, *small]) == 0
+    assert "The output layer is o = softmax(V @ s), as the equations say." in capsys.readouterr().out
+    assert main(["sample", str(tmp_path / "run"), "--length=5"]) == 0

@@ -229,20 +229,20 @@ def byhand(
         optimiser: sgd, momentum, rmsprop, adam or adagrad
         mean: the mean of the rows' losses instead of their sum
         steps: how many rows of the file, or how many invented ones
-        rows: which are shown line by line, 1 or 1,3 or 2-4 or none
-        every: the chain of every weight instead of each matrix's first; each row's gradients too
+        rows: which rows or steps are shown line by line: 1 or 1,3 or 2-4 or none
+        every: show the chain of every weight, not only of each matrix's first, and the gradients of each row
         format: text, markdown, latex, fragment (LaTeX to put into a paper), beamer (slides) or json
         out: write it to this file
         picture: draw the single numbers, value above and gradient below each edge, as .svg, .png or .pdf
-        of: whose gradients the picture shows, such as a2[1]; the row's loss without it
+        of: whose gradients the picture shows, such as a2[1] (or a2.1, for shells that read brackets); the row's loss without it
         row: which step or example the picture shows
         leaves: names at which the picture ends, such as a1
         opened: what the picture shows in its parts: sigmoid, tanh, ..., or a number such as a2[1]
         theme: of a picture: auto, light or dark
         latex: a file of LaTeX equations that are the net: byhand --latex eq.tex NUMBERS.csv
         train: how many steps of the optimiser, each shown
-        digits: decimals of every number
-        only: forward, backward or step
+        digits: decimals of every number; 6 without it
+        only: show one part: forward, backward or step
         exercise: print it with blanks, and the solutions into this file
         csv: write the net's numbers into this file, to be changed and worked again
     """

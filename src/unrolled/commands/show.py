@@ -1,4 +1,4 @@
-"""`unrolled show CELL`: a cell on its way through the house, from equations to C."""
+"""`unrolled show CELL`: one cell, from its equations to C."""
 
 from __future__ import annotations
 

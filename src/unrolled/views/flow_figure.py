@@ -70,7 +70,7 @@ def _curves(axes, curves: Sequence[Curve], text: str, step: int, ink: dict[str, 
     axes.spines["bottom"].set_color(ink["frame"])
     axes.set_ylabel("‖∂L/∂state‖ after each character")
     axes.set_title(
-        f"What the loss of “{text[step + 1]}” after “{text[max(0, step - 6) : step + 1]}” says to the state long before "
+        f"Gradient of the loss at “{text[step + 1]}” after “{text[max(0, step - 6) : step + 1]}” with respect to earlier states "
         "(dashed: gradient clipped)",
         loc="left",
         color=ink["text"],

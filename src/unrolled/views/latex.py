@@ -101,7 +101,7 @@ def latex_shape(shape: Shape) -> str:
     r"""The set that numbers of a shape are in.
 
     >>> latex_shape(()), latex_shape(("H", "H/4"))
-    ('\\\\mathbb{R}', '\\\\mathbb{R}^{H \\\\times H/4}')
+    ('\\mathbb{R}', '\\mathbb{R}^{H \\times H/4}')
     """
     sides = r" \times ".join(
         "+".join(_dim(part) for part in side.replace("*", r" \cdot ").split("+")) for side in shape
