@@ -126,6 +126,11 @@ UNDERSTOOD = {
     ],
     r"g(z) = \max(0, z) \\ h_t = g(W x_t + U h_{t-1})": ["h = relu(W @ x + U @ h)", "return h"],
     r"g(z) = a z + 1 \\ h_t = g(W x_t) + g(h_{t-1})": ["h = a * (W @ x) + 1 + (a * h + 1)", "return h"],
+    r"h_0 = 0, c_0 = -1 \\ h_t = W x_t + h_{t-1} \\ c_t = h_t + c_{t-1}": [
+        "h = W @ x + h",
+        "c = h + c",
+        "return h, c",
+    ],
     # What LaTeX sets as W_x h is meant as W_{xh}.
     r"h_t = \tanh(W_xz x_t + W_hh h_{t-1})": ["h = tanh(W_xz @ x + W_hh @ h)", "return h"],
     r"h_t = \tanh(W_xx_t + W_hh_{t-1} + U_hh(t-1))": ["h = tanh(W_x @ x + W_h @ h + U_h @ h)", "return h"],
@@ -229,6 +234,9 @@ BAD = (
     r"h_t = \tanh(W x_t) = z_t",
     r"h_t = \tanh()",
     r"h_t = W x_t + h_{t-2}",
+    r"h_t = \tanh(W x_t + U h_t-1)",
+    r"h_t = f_W(h_{t-1}, x_t)",
+    r"h_0 = s \\ h_t = \tanh(W x_t + U h_{t-1})",
     r"h_{t+1} = \tanh(W x_t + U h_t)",
     r"h_{t-1} = \tanh(W x_t)",
     r"h_t = \tanh(W x_t + U s_{t-1})",
@@ -294,6 +302,11 @@ def test_what_cannot_be_read_says_where_and_what_to_do():
     if os.environ.get("UNROLLED_UPDATE_GOLDEN"):
         GOLDEN.write_text(now, encoding="utf-8")
     assert len(BAD) > 30 and now == GOLDEN.read_text(encoding="utf-8")
+
+
+def test_a_first_state_is_kept():
+    made = cell_from_latex(r"h_0 = 0, c_0 = -1 \\ h_t = W x_t + h_{t-1} \\ c_t = h_t + c_{t-1}")
+    assert dict(made.start) == {"c": -1.0}
 
 
 def test_the_caret_is_below_the_place():

@@ -34,6 +34,7 @@ class Roles:
     shapes: dict[Name, Shape] = field(default_factory=dict)  # as far as they are said
     sides: dict[Name, int] = field(default_factory=dict)  # of names that had indices
     summed: list[Name] = field(default_factory=list)  # vectors that a sum runs over
+    start: dict[Name, float] = field(default_factory=dict)  # what the first step finds, where it is said
     notes: list[str] = field(default_factory=list)
 
 
@@ -46,6 +47,7 @@ def roles_of(source: Source, indexed: Indexed, declared: Sequence[Declared] = ()
     _stacks(roles)
     _layers(roles)
     _horizon(roles)
+    _beginnings(roles)
     _twice(roles)
     _leaves(roles)
     roles.equations = _ordered(roles)
@@ -131,6 +133,27 @@ def _horizon(roles: Roles) -> None:
 
     _map_names(roles, change)
     roles.notes += [f"{name}_T is read as {name} of the same step." for name in dict.fromkeys(found)]
+
+
+def _beginnings(roles: Roles) -> None:
+    """h_0 = 0 beside h_t: the state that the first step finds."""
+    timed = {n.value for e in roles.equations for n in e.right.names() if n.moment == BEFORE}
+    rest = []
+    for equation in roles.equations:
+        left = equation.left
+        state = replace(left.value, below=left.value.below[:-1]) if left.op == "name" else None
+        if left.moment or state not in timed or left.value.below[-1:] != ("0",):
+            rest.append(equation)
+            continue
+        value = equation.right.args[0] if equation.right.op == "neg" else equation.right
+        if value.op != "number":
+            raise roles.source.wrong(
+                equation.right.at,
+                f"{state.python}_0 is what the first step finds, and a cell begins with a number. Write "
+                f"{state.python}_0 = 0, or take the line out and hand the state over when the cell is run.",
+            )
+        roles.start[state] = -value.value if equation.right.op == "neg" else value.value
+    roles.equations = rest
 
 
 def _twice(roles: Roles) -> None:
@@ -280,6 +303,12 @@ def _called(roles: Roles) -> None:
             return replace(tree, value=meant)
         if said in FUNCTIONS:
             return replace(tree, value=FUNCTIONS[said])
+        if len(tree.args) > 1:
+            raise roles.source.wrong(
+                tree.at,
+                f"{said} is given {len(tree.args)} values, and nothing says what it does with them. "
+                f"Write it out, e.g. \\tanh(W x_t + U h_{{t-1}}).",
+            )
         meant = (
             "sigmoid"
             if said in ("sigma_g", "sigma_i", "sigma_f", "sigma_o") or said.startswith("sigmoid")

@@ -52,7 +52,7 @@ def source_of(roles: Roles, name: str) -> str:
         f"from unrolled import {', '.join(['cell', *used])}",
         "",
         "",
-        *_decorator(shapes, _symbols(lines.said)),
+        *_decorator(shapes, _starts(roles, lines.said), _symbols(lines.said)),
         *_signature(f"def {name}(", lines.signature()),
     ]
     docstring = _docstring(name, _notes(roles, kinds, lines.said))
@@ -63,8 +63,15 @@ def _symbols(said: dict[Name, str]) -> str:
     return ", ".join(f"{text!r}: {name.symbol!r}" for name, text in said.items() if name.symbol)
 
 
-def _decorator(shapes: str, symbols: str) -> list[str]:
-    given = [(key, text) for key, text in (("shapes", shapes), ("symbols", symbols)) if text]
+def _starts(roles: Roles, said: dict[Name, str]) -> str:
+    return ", ".join(
+        f"{said[name]!r}: {value!r}" for name, value in roles.start.items() if value and name in said
+    )
+
+
+def _decorator(shapes: str, start: str, symbols: str) -> list[str]:
+    pairs = (("shapes", shapes), ("start", start), ("symbols", symbols))
+    given = [(key, text) for key, text in pairs if text]
     whole = ", ".join(f"{key}={{{text}}}" for key, text in given)
     if not whole:
         return ["@cell"]
