@@ -228,7 +228,10 @@ def test_a_number_has_a_spelling_without_brackets(capsys, tmp_path):
     ("arguments", "message"),
     [
         (["byhand", "hello", "--rows", "4-2"], "--rows 4-2 ends before it begins. Write 2-4."),
-        (["byhand", "hello", "--rows", "1-99999999"], "--rows 1-99999999: a net is worked by hand over 64 rows at most."),
+        (
+            ["byhand", "hello", "--rows", "1-99999999"],
+            "--rows 1-99999999: a net is worked by hand over 64 rows at most.",
+        ),
         (["show", "lstm", "--widths", "I=abc"], "--widths I=abc is of --stage listing"),
         (["show", "lstm", "--stage", "picture", "--widths", "I=3"], "--widths I=3 is of --stage listing"),
     ],

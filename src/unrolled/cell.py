@@ -9,7 +9,7 @@ from html import escape
 from pathlib import Path
 
 from .errors import CellError, UsageError
-from .graph.declared import check_names, check_start, signature_of
+from .graph.declared import check_names, check_start, function_of, like_default, signature_of
 from .graph.interpret import interpret
 from .graph.json import graph_to_json
 from .graph.node import Dim, Graph, Shape
@@ -140,7 +140,7 @@ class Cell:
                     f"{self.name}.using({name}=...): {self.name} has no {name}. "
                     + (f"It takes {known}." if known else "It takes no hyper-parameters.")
                 )
-        chosen = {k: _like(self.name, k, hyper[k], v) for k, v in values.items() if k in hyper}
+        chosen = {k: like_default(self.name, k, hyper[k], v) for k, v in values.items() if k in hyper}
         widths = {k: int(v) for k, v in values.items() if k in letters}
         stored = None
         if self.stored is not None:
@@ -324,18 +324,6 @@ def _listed(names: str | Sequence) -> tuple:
     return (names,) if isinstance(names, str) else tuple(names)
 
 
-def _like(cell_name: str, name: str, default: object, value: object) -> object:
-    """The value, if it is of the default's kind: a whole number or a text shapes the graph, another number does not."""
-    accepted, called = {
-        float: ((int, float), "a number"),
-        int: (int, "a whole number"),
-        str: (str, "a text"),
-    }.get(type(default), (object, ""))
-    if not isinstance(value, accepted):
-        raise UsageError(f"{cell_name}.using({name}={value!r}): {name} is {called}, for instance {default!r}.")
-    return float(value) if isinstance(default, float) else value
-
-
 REGISTRY: dict[str, Cell] = {}
 
 
@@ -390,21 +378,6 @@ def register(made: Cell) -> Cell:
     return made
 
 
-def _function(named: Callable) -> Callable:
-    """What can be traced. Raises UsageError for layers and other things that can be called."""
-    if hasattr(named, "__code__"):
-        return named
-    kind = type(named).__name__ if not isinstance(named, type) else named.__name__
-    if isinstance(getattr(named, "cell", None), Cell):
-        raise UsageError(
-            f"a {kind} is a layer, and its equations are asked for. Give its cell: layer.cell, or "
-            f"{named.cell.name!r}."
-        )
-    known = kind.lower() if kind.lower() in REGISTRY else {"RNN": "elman"}.get(kind)
-    remedy = f"Give the cell's name, {known!r}." if known else "Give a cell, a cell's name, or a function."
-    raise UsageError(f"{kind} is no function of one step. {remedy}")
-
-
 def find(named: str | Cell | Callable) -> Cell:
     """The cell of that name, or the cell itself, or a cell of a plain function.
 
@@ -413,7 +386,7 @@ def find(named: str | Cell | Callable) -> Cell:
     if isinstance(named, Cell):
         return named
     if callable(named):
-        return cell(_function(named))
+        return cell(function_of(named, REGISTRY))
     from . import cells as _zoo  # noqa: F401  (registers the cells; only a name needs them)
 
     if not isinstance(named, str):
