@@ -92,8 +92,6 @@ def _original(graph: Graph, index: int) -> int:
 def _found(graph: Graph) -> tuple[int, Head] | None:
     """The node that the output layer reads, and the layer."""
     nodes = graph.nodes
-    if graph.output in needed(nodes, graph.new_states):
-        return None
     top = _original(graph, graph.output)
     activation, inside = _activation(graph, top)
     inside = _original(graph, inside)
