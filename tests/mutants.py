@@ -665,4 +665,35 @@ MUTANTS = (
         "slopes[index] = gradients[index]",
         "test_geometry.py::test_the_central_figure_shows_its_slopes",
     ),
+    # Output layers, and LaTeX read and written.
+    Mutant(
+        "layers/recurrent.py",
+        "split_head(whole) if num_layers != 1 else (whole, None)",
+        "(whole, None)",
+        "test_head.py::test_layers_are_stacked_on_the_state[False]",
+    ),
+    Mutant(
+        "transform/head.py",
+        "if own & others - {",
+        "if set() & others - {",
+        "test_head.py::test_others_are_left_whole",
+    ),
+    Mutant(
+        "latex/indices.py",
+        "[-1] != over",
+        "[-1] == over",
+        "test_latex_reader.py::test_what_is_understood",
+    ),
+    Mutant(
+        "latex/behind.py",
+        "return [first, *run]",
+        "parser.place -= len(run)\n    return [first]",
+        "test_latex_reader.py::test_what_is_understood",
+    ),
+    Mutant(
+        "views/latex.py",
+        "PRODUCT + tight",
+        "PRODUCT",
+        "test_latex_again.py::test_the_zoo_is_read_from_its_own_print[clockwork_rnn]",
+    ),
 )

@@ -756,7 +756,7 @@ WRONG = [
     (
         lambda: worked("elman", [1, 2], ELMAN, target=[1], rate=0.1, optimiser="lion"),
         UsageError,
-        "there is no optimiser 'lion' to do by hand: choose one of sgd, adam, adagrad.",
+        "there is no optimiser 'lion' to do by hand: choose one of sgd, momentum, rmsprop, adam, adagrad.",
     ),
     (
         lambda: worked("elman", [[1, 2], [3, 4]], ELMAN, steps=3),
@@ -789,7 +789,7 @@ WRONG = [
     (
         lambda: worked("elman", [1, 2], ELMAN)["k[1]"],
         UsageError,
-        "no number is called 'k[1]'. There are x[1], h[0], W, U, b, h[1].",
+        "no number is called 'k[1]'. There are x[1][1], x[1][2], h[0][1], h[1][1].",
     ),
     (
         lambda: worked("elman", [1, 2], ELMAN).text(rows=(2,)),

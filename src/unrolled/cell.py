@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 
 from .errors import CellError, UsageError
-from .graph.declared import check_names, check_start, listed, signature_of
+from .graph.declared import check_names, check_start, function_of, like_default, listed, signature_of
 from .graph.interpret import interpret
 from .graph.json import graph_to_json
 from .graph.node import Dim, Graph, Shape
@@ -16,7 +16,7 @@ from .graph.replay import Draft
 from .graph.trace import trace
 from .noise import Noise
 from .references import bibtex, citations
-from .stored import storable, stored_cell
+from .stored import named, storable, stored_cell
 from .views import notebook
 from .views.account import account
 from .views.equations import card
@@ -39,6 +39,7 @@ class Cell:
     values      hyper-parameters that differ from the function's defaults
     widths      widths besides I and H, e.g. {"O": 10}
     stored      the equations of a cell without a function
+    symbols     how names are set that have parts above, {"W_h": "W^h"}
     noise       masks that a layer draws while training: the last inputs of the graph, and some of its parameters
     """
 
@@ -56,6 +57,7 @@ class Cell:
     widths: Mapping[Dim, int] = field(default_factory=dict)
     stored: Graph | None = None
     noise: Mapping[str, Noise] = field(default_factory=dict)
+    symbols: Mapping[str, str] = field(default_factory=dict)
 
     @cached_property
     def graph(self) -> Graph:
@@ -109,6 +111,7 @@ class Cell:
             values={},
             start={k: v for k, v in self.start.items() if k in kept},
             fixed=tuple(k for k in self.fixed if k in kept),
+            symbols={k: v for k, v in self.symbols.items() if k in named(graph)},
             init={k: v for k, v in self.init.items() if k in kept},
             noise={
                 k: v
@@ -137,7 +140,7 @@ class Cell:
                     f"{self.name}.using({name}=...): {self.name} has no {name}. "
                     + (f"It takes {known}." if known else "It takes no hyper-parameters.")
                 )
-        chosen = {k: _like(self.name, k, hyper[k], v) for k, v in values.items() if k in hyper}
+        chosen = {k: like_default(self.name, k, hyper[k], v) for k, v in values.items() if k in hyper}
         widths = {k: int(v) for k, v in values.items() if k in letters}
         stored = None
         if self.stored is not None:
@@ -171,7 +174,7 @@ class Cell:
               h_{t} &= \tanh(W x_{t} + U h_{t-1} + b)
             \end{align*}
         """
-        return latex(self.graph, comments=comments, numbered=numbered)
+        return latex(self.graph, comments=comments, numbered=numbered, symbols=self.symbols)
 
     def picture(
         self,
@@ -260,6 +263,7 @@ class Cell:
             "family": self.family,
             "year": self.year,
             "widths": dict(self.widths),
+            "symbols": dict(self.symbols),
             "noise": {name: [noise.rate, noise.kind, noise.over] for name, noise in self.noise.items()},
         }
         return storable(Cell, data)
@@ -305,18 +309,6 @@ def _unpickled(data: dict, functions: dict[str, Callable]) -> Cell:
     return replace(made, init={**made.init, **functions}) if functions else made
 
 
-def _like(cell_name: str, name: str, default: object, value: object) -> object:
-    """The value, if it is of the default's kind: a whole number or a text shapes the graph, another number does not."""
-    accepted, called = {
-        float: ((int, float), "a number"),
-        int: (int, "a whole number"),
-        str: (str, "a text"),
-    }.get(type(default), (object, ""))
-    if not isinstance(value, accepted):
-        raise UsageError(f"{cell_name}.using({name}={value!r}): {name} is {called}, for instance {default!r}.")
-    return float(value) if isinstance(default, float) else value
-
-
 REGISTRY: dict[str, Cell] = {}
 
 
@@ -328,6 +320,7 @@ def cell(
     start: Mapping[str, float] | None = None,
     fixed: str | tuple[str, ...] = (),
     init: Mapping[str, Initial] | None = None,
+    symbols: Mapping[str, str] | None = None,
     family: str = "",
     year: int | None = None,
 ):
@@ -356,6 +349,7 @@ def cell(
             doc,
             family,
             year,
+            symbols=symbols or {},
         )
 
     return make if function is None else make(function)
@@ -377,13 +371,15 @@ def find(named: str | Cell | Callable) -> Cell:
     if isinstance(named, Cell):
         return named
     if callable(named):
-        return cell(named)
+        return cell(function_of(named, REGISTRY))
     from . import cells as _zoo  # noqa: F401  (registers the cells; only a name needs them)
 
+    if not isinstance(named, str):
+        raise UsageError(f"{named!r} is no cell. Give a cell, a cell's name such as 'lstm', or a function.")
     if named in REGISTRY:
         return REGISTRY[named]
     from difflib import get_close_matches
 
-    near = get_close_matches(str(named), REGISTRY, 3, 0.5)
+    near = get_close_matches(named, REGISTRY, 3, 0.5)
     hint = f"Did you mean {' or '.join(near)}?" if near else "`unrolled cells` lists them."
     raise UsageError(f"there is no cell called {named!r}. {hint}")

@@ -211,6 +211,12 @@ def byhand(
     leaves: tuple[str, ...] = (),
     opened: tuple[str, ...] = (),
     theme: str = "auto",
+    latex: Path | None = None,
+    train: int = 1,
+    digits: int | None = None,
+    only: str | None = None,
+    exercise: Path | None = None,
+    csv: Path | None = None,
 ) -> None:
     """A small net worked by hand: every number with its formula, every gradient with its chain of factors.
 
@@ -219,31 +225,66 @@ def byhand(
         numbers: a CSV file for a net of your own; lines such as x, 1, 0 and target, 0.5 and W, 0.1, 0.2
         list_examples: the worked examples there are
         loss: half-squared-error, squared-error, mean-squared-error, absolute-error, cross-entropy or binary-cross-entropy
-        rate: of one optimiser step; none without it
-        optimiser: sgd, adam or adagrad
+        rate: of the optimiser's steps; none without it
+        optimiser: sgd, momentum, rmsprop, adam or adagrad
         mean: the mean of the rows' losses instead of their sum
         steps: how many rows of the file, or how many invented ones
-        rows: which are shown line by line, 1 or 1,3 or 2-4 or none
-        every: the chain of every weight instead of each matrix's first; each row's gradients too
-        format: text, markdown, latex or json
+        rows: which rows or steps are shown line by line: 1 or 1,3 or 2-4 or none
+        every: show the chain of every weight, not only of each matrix's first, and the gradients of each row
+        format: text, markdown, latex, fragment (LaTeX to put into a paper), beamer (slides) or json
         out: write it to this file
         picture: draw the single numbers, value above and gradient below each edge, as .svg, .png or .pdf
-        of: whose gradients the picture shows, such as a2[1]; the row's loss without it
+        of: whose gradients the picture shows, such as a2[1] (or a2.1, for shells that read brackets); the row's loss without it
         row: which step or example the picture shows
         leaves: names at which the picture ends, such as a1
         opened: what the picture shows in its parts: sigmoid, tanh, ..., or a number such as a2[1]
         theme: of a picture: auto, light or dark
+        latex: a file of LaTeX equations that are the net: byhand --latex eq.tex NUMBERS.csv
+        train: how many steps of the optimiser, each shown
+        digits: decimals of every number; 6 without it
+        only: show one part: forward, backward or step
+        exercise: print it with blanks, and the solutions into this file
+        csv: write the net's numbers into this file, to be changed and worked again
     """
     from .commands.byhand import Wish, listed
     from .commands.byhand import byhand as work
 
+    cell = None
+    if latex is not None:
+        if numbers is not None:
+            raise UsageError(
+                f"--latex {latex} and {what} are two nets. Leave one out: byhand --latex eq.tex NUMBERS.csv."
+            )
+        from .commands.show import pasted
+
+        cell = pasted(latex, sys.stderr)
+        what, numbers = f"--latex {latex}", Path(what) if what else None
     if list_examples or not what:
         say(listed())
         return
     wish = Wish(
-        loss, rate, optimiser, mean, steps, rows, every, format, out, picture, of, row, leaves, opened, theme
+        loss,
+        rate,
+        optimiser,
+        mean,
+        steps,
+        rows,
+        every,
+        format,
+        out,
+        picture,
+        of,
+        row,
+        leaves,
+        opened,
+        theme,
+        train,
+        digits,
+        only,
+        exercise,
+        csv,
     )
-    say(work(what, numbers, wish, colour=sys.stdout.isatty()), colours=sys.stdout.isatty())
+    say(work(what, numbers, wish, colour=sys.stdout.isatty(), cell=cell), colours=sys.stdout.isatty())
 
 
 def check(what: Positional[str], as_json: Json = False) -> int:

@@ -38,6 +38,7 @@ def stored_cell(make: Callable[..., Made], data: object) -> Made:
         widths=_widths(data["widths"]),
         stored=graph,
         noise=_noise(data.get("noise", {}), graph),
+        symbols=_about(data.get("symbols", {}), "symbols", named(graph), text),
     )
 
 
@@ -48,6 +49,12 @@ def storable(make: Callable[..., object], data: dict) -> dict:
     except UsageError as error:
         raise UsageError(f"{data['name']} cannot be stored: {error}") from None
     return data
+
+
+def named(graph: Graph) -> set[str]:
+    """Every name of an author's in the equations."""
+    lines = (s.name for s in graph.statements)
+    return {*graph.inputs, *graph.states, *graph.parameters, *(name for name, _ in graph.hyper), *lines}
 
 
 FIELDS = ("name", "graph", "start", "fixed", "init", "cite", "doc", "family", "year", "widths")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
+from ..graph.node import needed
 from ..views.symbols import latex_name
 from .chain import Term
 from .document import Heading, Line, Lines, Piece, Said, Words
@@ -13,7 +14,10 @@ from .numbers import shown, vector
 from .program import Edge
 from .tables import at_row, grids, loss_name, name_of, number, said, side_by_side, slope, vectors
 
+MOST_PRODUCTS = 3  # of a sum over time that is written out
+
 if TYPE_CHECKING:
+    from .through_time import ThroughTime
     from .worked import Quantity, Worked
 
 
@@ -29,8 +33,38 @@ def backward(worked: Worked, row: int, every: bool) -> Iterable[Piece]:
             entries = [q for q in worked.quantities if q.kind == "parameter" and q.label.name == name]
             wanted = entries if every else entries[:1]
             lines += [_gradient(worked, q, worked.chains.terms(q.index, row)) for q in wanted]
-    yield Heading(2, f"Backward{at_row(worked, row)}")
+    yield Heading(2, f"Backward{at_row(worked, row)}", "backward")
+    short = _softmax_with_cross_entropy(worked, row)
+    if short:
+        yield Words("Softmax and cross-entropy together: the probability less the target.")
+        yield Lines(tuple(short))
+        yield Words("The same, factor by factor:")
     yield Lines(tuple(lines))
+
+
+def _softmax_with_cross_entropy(worked: Worked, row: int) -> list[Line]:
+    """dL/dz = p - y, where the output is a softmax of z and the loss makes it so."""
+    program, values = worked.chains.program, worked.chains.values
+    outputs = program.outputs[row].cells
+    group, of = program.softmaxes.get(outputs[0], ((), ()))
+    targets = [i for i, kind in program.kinds.items() if kind == "target" and program.rows[i] == row]
+    if tuple(group) != tuple(outputs) or len(targets) != len(group) or any(z not in program.labels for z in of):
+        return []
+    pairs = [(z, p, y, worked.chains.whole.get(z, 0.0)) for z, p, y in zip(of, group, targets)]
+    if any(abs(values[p] - values[y] - slope) > 1e-9 for _, p, y, slope in pairs):
+        return []
+    loss, labels = loss_name(worked), program.labels
+    return [
+        Line(
+            slope(loss, said(labels[z])),
+            (
+                Said(f"{labels[p]} - {labels[y]}", f"{labels[p].latex} - {labels[y].latex}"),
+                Said(*(f"{shown(values[p])} - {shown(values[y])}",) * 2),
+                number(gradient),
+            ),
+        )
+        for z, p, y, gradient in pairs
+    ]
 
 
 def _gradient(worked: Worked, q: Quantity, terms: Sequence[Term]) -> Line:
@@ -101,6 +135,7 @@ def weights(worked: Worked, every: bool) -> Iterable[Piece]:
             if worked.given.rows > 1
             else ""
         ),
+        "backward",
     )
     for name, one in worked.gradients.items():
         if worked.recurrent:
@@ -119,15 +154,19 @@ def terms_over_time(worked: Worked, every: bool) -> Iterable[Piece]:
         t = found.t
         states = worked.cell.states
         s = states[0] if len(states) == 1 else "s"
-        yield Heading(2, f"Through time: the loss of step {t}, term by term")
+        yield Heading(2, f"Through time: the loss of step {t}, term by term", "backward")
         meant = "" if s in states else f"s stands for all states, {', '.join(states)}. "
-        yield Words(f"{meant}In the last factor what step k-1 left behind is held fast.")
+        yield Words(
+            f"{meant}In `d{s}_k/dW`, `{s}_(k-1)` is treated as a constant. `|d{s}_{t}/d{s}_k|` is the spectral norm, the "
+            "largest singular value of the product of Jacobians."
+        )
         at, loss = said(Label(s, t)), said(Label(worked.called, t))
         one_k, output = Said(f"{s}[k]", rf"{latex_name(s)}_{{k}}"), _output(worked, t)
         factors = [slope(loss, output), slope(output, at)] if str(output) != str(at) else [slope(loss, at)]
         chain = _product([*factors, slope(at, one_k), slope(one_k, Said("W", "W"))])
         total = Said(f"sum over k = 1..{t} of {chain.text}", rf"\sum_{{k=1}}^{{{t}}} {chain.latex}")
-        yield Lines((Line(slope(loss, Said("W", "W")), (total,)),))
+        yield Lines((Line(slope(loss, Said("W", "W")), (total,), given=True),))
+        yield Lines(tuple(_three_products(worked, found, factors, s)))
         firsts = [(n, a.places()[0]) for n, a in found.gradients.items()]
         lags = [Said(str(lag.k), str(lag.k)) for lag in found.lags]
         columns = [
@@ -146,6 +185,26 @@ def terms_over_time(worked: Worked, every: bool) -> Iterable[Piece]:
                 yield Heading(3, f"The term of k = {lag.k}")
                 for name, one in lag.terms.items():
                     yield from grids(slope(loss, name_of(name)), name, one, worked)
+
+
+def _three_products(worked: Worked, found: ThroughTime, factors: Sequence[Said], s: str) -> Iterable[Line]:
+    """dL3/dW_hh as dL3/dy3 dy3/dh3 dh3/dW_hh + dL3/dy3 dy3/dh3 dh3/dh2 dh2/dW_hh + ..., for each matrix within the loop."""
+    loss = said(Label(worked.called, found.t))
+    for name in found.gradients:
+        if len(worked.given.parameters[name].shape) != 2 or not _moves_state(worked, name):
+            continue
+        products = []
+        for lag in found.lags[:MOST_PRODUCTS]:
+            between = [slope(said(Label(s, j)), said(Label(s, j - 1))) for j in range(found.t, lag.k, -1)]
+            products.append(_product([*factors, *between, slope(said(Label(s, lag.k)), name_of(name))]))
+        more = [Said("...", r"\cdots")] if len(found.lags) > MOST_PRODUCTS else []
+        yield Line(slope(loss, name_of(name)), (_added([*products, *more]),), given=True)
+
+
+def _moves_state(worked: Worked, name: str) -> bool:
+    """Whether a parameter has a part in the state, and not in the output alone."""
+    graph = worked.cell.graph
+    return graph.leaf("parameter", name).index in needed(graph.nodes, graph.new_states)
 
 
 def _output(worked: Worked, t: int) -> Said:

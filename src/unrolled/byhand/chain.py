@@ -1,4 +1,4 @@
-"""The chain rule over numbers: from what a number is used for, what the loss owes to it."""
+"""The chain rule over numbers: how the loss changes with each number, from what the number is used for."""
 
 from __future__ import annotations
 

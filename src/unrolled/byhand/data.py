@@ -9,12 +9,12 @@ from .numbers import Array
 from .through_time import ThroughTime
 
 if TYPE_CHECKING:
+    from .optimiser import Step
     from .worked import Quantity, Worked
 
 
 def as_data(worked: Worked) -> dict:
     """Everything that `worked` knows; `json.dumps` takes it."""
-    step = worked.step
     return {
         "cell": worked.cell.name,
         "rows": worked.given.rows,
@@ -24,15 +24,21 @@ def as_data(worked: Worked) -> dict:
         "gradients": _arrays(worked.gradients),
         "row_gradients": {str(row): _arrays(found) for row, found in worked.row_gradients.items()},
         "through_time": [_through_time(one) for one in worked.through_time],
-        "step": step
-        and {
-            "optimiser": step.optimiser,
-            "rate": step.rate,
-            "before": _arrays(step.before),
-            "after": _arrays(step.after),
-            "loss_before": step.loss_before,
-            "loss_after": step.loss_after,
-        },
+        "step": worked.step and _step(worked.step),
+        "steps": [_step(step) for step in worked.steps],
+    }
+
+
+def _step(step: Step) -> dict:
+    return {
+        "optimiser": step.optimiser,
+        "rate": step.rate,
+        "k": step.k,
+        "gradients": _arrays(step.gradients),
+        "before": _arrays(step.before),
+        "after": _arrays(step.after),
+        "loss_before": step.loss_before,
+        "loss_after": step.loss_after,
     }
 
 

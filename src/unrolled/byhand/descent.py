@@ -66,5 +66,5 @@ def descend(worked: Worked, *, rate: float, steps: int) -> Descent:
         losses.append(made[program.loss])
         if k < steps:
             for i in weights:
-                made[i] -= rule.move(made[back[i]], rate) if i in back else 0.0
+                made[i] -= rate * rule.move(made[back[i]], (), k + 1)[0] if i in back else 0.0
     return Descent(tuple(losses), {n: a.of(lambda i: made[i]) for n, a in program.parameters.items()})

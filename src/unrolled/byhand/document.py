@@ -15,8 +15,11 @@ class Said:
 
 @dataclass(frozen=True)
 class Heading:
+    """`part`: which part of the document begins here: given, forward, backward, step, slides, or another."""
+
     level: int
     words: str
+    part: str = ""
 
 
 @dataclass(frozen=True)
@@ -36,10 +39,11 @@ class Equations:
 
 @dataclass(frozen=True)
 class Line:
-    """left = right = right = ..."""
+    """left = right = right = ...; `given` where nothing has to be worked out."""
 
     left: Said
     rights: tuple[Said, ...]
+    given: bool = False
 
 
 @dataclass(frozen=True)
@@ -54,6 +58,16 @@ class Grid:
     title: Said
     columns: tuple[Said, ...]
     rows: tuple[tuple[Said, tuple[str, ...]], ...]
+    given: bool = False
 
 
-Piece = Heading | Words | Equations | Lines | Grid
+@dataclass(frozen=True)
+class Brackets:
+    """Matrices and columns in brackets, each the texts of its cells, and what stands between them; `made` says which of
+    them are worked out."""
+
+    pieces: tuple[Said | tuple[tuple[str, ...], ...], ...]
+    made: frozenset[int] = frozenset()
+
+
+Piece = Heading | Words | Equations | Lines | Grid | Brackets

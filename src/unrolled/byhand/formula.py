@@ -12,7 +12,7 @@ from ..ops import Symbol, on_numbers
 from ..views.expression import expression
 from ..views.latex import latex_expression
 from .label import Label
-from .numbers import DIGITS, shown
+from .numbers import shown
 from .shorter import neat
 
 TWICE = re.compile(r"\(\((-[^()]*)\)\)")  # sigmoid((-0.4)): a call has brackets already
@@ -34,11 +34,11 @@ class Formula:
     def latex(self, labels: Mapping[int, Label]) -> str:
         return self._spelled(latex_expression, {k: labels[g].latex for k, g in self.at.items()})
 
-    def numbers(self, values: Sequence[float], digits: int = DIGITS) -> str:
+    def numbers(self, values: Sequence[float], digits: int | None = None) -> str:
         """With the numbers put in: 0.5 * 1."""
         return self._spelled(expression, self._numbers(values, digits))
 
-    def latex_numbers(self, values: Sequence[float], digits: int = DIGITS) -> str:
+    def latex_numbers(self, values: Sequence[float], digits: int | None = None) -> str:
         return self._spelled(latex_expression, {k: _power(n) for k, n in self._numbers(values, digits).items()})
 
     def value(self, values: Sequence[float]) -> float:
@@ -58,7 +58,7 @@ class Formula:
     def is_product(self) -> bool:
         return self.nodes[self.root].op in ("mul", "div")
 
-    def _numbers(self, values: Sequence[float], digits: int) -> dict[int, str]:
+    def _numbers(self, values: Sequence[float], digits: int | None) -> dict[int, str]:
         alone = self.root in self.at
         return {
             k: shown(values[g], digits) if alone or values[g] >= 0 else f"({shown(values[g], digits)})"

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from ..cell import Cell
-from ..errors import ShapeError, UsageError
+from ..errors import CellError, ShapeError, UsageError
 from ..graph.node import Dim, Graph, letters_of, quote_clash, size
 from ..graph.trace import signature_of
 from ..views.columns import shape_text
@@ -33,6 +33,7 @@ def with_widths(
     cell: Cell, inputs, parameters: Mapping[str, object], state: Mapping[str, object] | None
 ) -> Cell:
     """The cell with the widths that its numbers have, so that nobody has to declare what is in front of him."""
+    _check_kinds(cell, inputs, parameters, state)
     if cell.function is None or cell.shapes:
         return cell
     signature = signature_of(cell.function, dict(cell.values))
@@ -46,7 +47,46 @@ def with_widths(
         shape = _shape_of(value)
         most = 1 if name in signature.inputs else len(shape)
         shapes[name] = tuple(map(str, shape[len(shape) - min(len(shape), most) :]))
-    return replace(cell, shapes=shapes)
+    made = replace(cell, shapes=shapes)
+    try:
+        made.graph  # noqa: B018  (traced here)
+    except CellError:
+        _say_what_does_not_fit(cell.graph, given)
+        raise
+    return made
+
+
+def _check_kinds(cell: Cell, inputs, parameters, state) -> None:
+    """Tables are tables, and numbers are there. Raises UsageError."""
+    for kind, table in (("parameters", parameters), ("state", {} if state is None else state)):
+        if not isinstance(table, Mapping):
+            raise UsageError(f"{kind}={table!r:.60} is no table. Give numbers by name, {{'W': [[0.5]], ...}}.")
+    for name, value in {**parameters, **(state or {})}.items():
+        array(value, name)
+    for name, value in (inputs if isinstance(inputs, Mapping) else {"the input": inputs}).items():
+        value = _listed(value)
+        if isinstance(value, str) or not isinstance(value, (list, tuple, int, float)):
+            raise UsageError(f"{name} is {value!r:.60}: give a row of numbers for each step, [[1, 0], [0, 1]].")
+        if isinstance(value, (list, tuple)) and not value:
+            raise UsageError(f"{name} is empty: give a row of numbers for each step, [[1, 0], [0, 1]].")
+
+
+def _say_what_does_not_fit(graph: Graph, given: Mapping[str, object]) -> None:
+    """ShapeError for the first that has another number of sides than the equations want."""
+    for kind, names in (("parameter", graph.parameters), ("input", graph.inputs), ("state", graph.states)):
+        for name in names:
+            wanted, value = graph.shape(kind, name), given.get(name)
+            depth = min(_depth(value), len(wanted)) if kind == "input" else _depth(value)
+            if value is not None and depth != len(wanted):
+                cells = array(value, name).cells if kind != "input" or depth == 0 else ()
+                alone = len(cells) == 1
+                example = (
+                    f"{'[' * len(wanted)}{cells[0]:g}{']' * len(wanted)}" if alone else _pattern(len(wanted))
+                )
+                raise ShapeError(
+                    f"{name} has {said_shape(_shape_of(value))} and {graph.name} uses it as {_kind(wanted)} "
+                    f"{shape_text(wanted)}. Write it as {example}."
+                )
 
 
 def _shape_of(value) -> tuple[int, ...]:
@@ -84,7 +124,7 @@ def check_given(
     states = {n: _state(cell, n, (state or {}).get(n), sizes, first) for n in graph.states}
     _unknown_states(cell, state)
     _widths_known(cell, sizes)
-    targets = _targets(graph, target, rows, sizes, first)
+    targets = _targets(graph, target, rows, sizes, first, steps is not None)
     for clash in graph.clashes:
         left, right = size(clash.left, sizes), size(clash.right, sizes)
         if left != right:
@@ -198,7 +238,7 @@ def _bind(graph: Graph, kind: str, name: str, found: Array, sizes: dict[Dim, int
 
 
 def _kind(shape: Sequence[Dim]) -> str:
-    return ("a number", "a vector", "a matrix", "a stack of matrices")[min(len(shape), 3)] if shape else "one:"
+    return ("a number", "a vector", "a matrix", "a stack of matrices")[min(len(shape), 3)]
 
 
 def _pattern(rank: int) -> str:
@@ -254,12 +294,16 @@ def _widths_known(cell: Cell, sizes: Mapping[Dim, int], shape: Sequence[Dim] | N
         )
 
 
-def _targets(graph: Graph, target, rows: int, sizes: dict[Dim, int], first: First) -> tuple[Array | None, ...]:
+def _targets(
+    graph: Graph, target, rows: int, sizes: dict[Dim, int], first: First, cut: bool
+) -> tuple[Array | None, ...]:
     if target is None:
         return (None,) * rows
     shape = graph.nodes[graph.output].shape
     listed = _listed(target)
     listed = [listed] if _depth(listed) <= len(shape) and rows == 1 else listed
+    if cut and isinstance(listed, (list, tuple)):  # fewer rows are worked than were given
+        listed = listed[:rows]
     if not isinstance(listed, (list, tuple)) or len(listed) != rows:
         count = len(listed) if isinstance(listed, (list, tuple)) and _depth(listed) > len(shape) else 1
         raise UsageError(

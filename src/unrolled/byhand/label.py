@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from ..views.symbols import latex_name, markup_name
@@ -51,3 +52,19 @@ def units(name: str, place: tuple[int, ...], first: First) -> tuple[int, ...]:
     start = first.get(name, 1)
     starts = start if isinstance(start, tuple) else (start,) * len(place)
     return tuple(k + s for k, s in zip(place, starts))
+
+
+def canonical(wanted: str, labels: Iterable[Label]) -> str:
+    """A number's printed name for another spelling of it, a2.1 or h.3.1: shells read brackets themselves.
+
+    Other texts come back as they are.
+
+    >>> canonical("h.3.1", [Label("h", 3, (1,))])
+    'h[3][1]'
+    """
+    name, numbers = re.split(r"[.\[]", wanted)[0], tuple(map(int, re.findall(r"(?<=[.\[,])\d+", wanted)))
+    for label in labels:
+        steps = () if label.step is None else (label.step,)
+        if label.name == name and numbers in ((*steps, *label.units), steps):
+            return str(label if numbers == (*steps, *label.units) else label.whole)
+    return wanted

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
 
 from ..errors import UsageError
 
 DIGITS = 6
+_DIGITS: ContextVar[int] = ContextVar("digits", default=DIGITS)  # of the page that is being written
 SMALL = 1e-3  # below it, decimals would hide a number: significant digits instead
 
 
@@ -38,6 +41,10 @@ class Array:
     def nested(self):
         """The cells in tuples of tuples; a number alone as it is."""
         return tuple(row.nested() for row in self.rows()) if self.shape else self.cells[0]
+
+    def tolist(self):
+        """Nested lists, as of a tensor: what was worked out can be given again."""
+        return [row.tolist() for row in self.rows()] if self.shape else self.cells[0]
 
     def places(self) -> tuple[tuple[int, ...], ...]:
         """Each cell's indices, from 0."""
@@ -102,18 +109,32 @@ def _number(given: object, place: str, where: str) -> float:
     return value
 
 
-def shown(value: float, digits: int = DIGITS) -> str:
-    """A number with `digits` decimals, without the zeros at their end; a small one with as many significant digits.
+@contextmanager
+def digits_of(count: int | None) -> Iterator[None]:
+    """While a page is written: its numbers have so many decimals. Raises UsageError for a count that cannot be."""
+    if count is not None and (not isinstance(count, int) or isinstance(count, bool) or not 1 <= count <= 15):
+        raise UsageError(f"digits={count!r}: numbers are printed with 1 to 15 decimals. Give such a number.")
+    token = _DIGITS.set(_DIGITS.get() if count is None else count)
+    try:
+        yield
+    finally:
+        _DIGITS.reset(token)
+
+
+def shown(value: float, digits: int | None = None) -> str:
+    """A number with `digits` decimals (those of `digits_of` without it), without the zeros at their end; a small one with
+    as many significant digits.
 
     >>> shown(0.5), shown(2 / 3), shown(1 / 3e7), shown(-0.0)
     ('0.5', '0.666667', '3.33333e-08', '0')
     """
+    digits = _DIGITS.get() if digits is None else digits
     if value == 0 or abs(value) >= SMALL:
         text = f"{value:.{digits}f}".rstrip("0").rstrip(".") if abs(value) < 1e15 else f"{value:g}"
         return "0" if text == "-0" else text
     return f"{value:.{digits}g}"
 
 
-def vector(values, digits: int = DIGITS) -> str:
+def vector(values, digits: int | None = None) -> str:
     """(0.5, 1, -2)"""
     return f"({', '.join(shown(v, digits) for v in values)})"

@@ -14,16 +14,20 @@ from ..views.names import names_of, results_of, timeless
 from ..views.symbols import latex_name
 from .backward_page import backward, terms_over_time, weights
 from .document import Equations, Heading, Line, Lines, Piece, Said, Words
+from .matrices import in_brackets
 from .numbers import shown, vector
-from .tables import at_row, grids, name_of, number, said, side_by_side, vectors
+from .tables import at_row, grids, name_of, number, said, side_by_side, slope, vectors
 
 if TYPE_CHECKING:
+    from .optimiser import Step
     from .worked import Quantity, Worked
 
 
 def page(worked: Worked, rows: tuple[int, ...] | None = None, every: bool = False) -> list[Piece]:
     """The document. `rows` are shown line by line, `every` weight with its chain; without them what fits a reader."""
     count = worked.given.rows
+    if rows is not None and not isinstance(rows, (tuple, list, range)):
+        raise UsageError(f"rows={rows!r} are no rows. Give a tuple such as (1, 3).")
     rows = (tuple(range(1, count + 1)) if worked.recurrent else (1,)) if rows is None else tuple(rows)
     wrong = next((r for r in rows if not isinstance(r, int) or not 1 <= r <= count), None)
     if wrong is not None:
@@ -32,7 +36,7 @@ def page(worked: Worked, rows: tuple[int, ...] | None = None, every: bool = Fals
     for row in rows:
         pieces += _forward(worked, row)
     if count > 1:
-        pieces += [Heading(2, "All steps" if worked.recurrent else "All rows"), *_overview(worked)]
+        pieces += [Heading(2, "All steps" if worked.recurrent else "All rows", "forward"), *_overview(worked)]
     if worked.loss is not None:
         pieces += _losses(worked)
         for row in reversed(rows):
@@ -45,7 +49,7 @@ def page(worked: Worked, rows: tuple[int, ...] | None = None, every: bool = Fals
 
 def _head(worked: Worked) -> Iterable[Piece]:
     about = paragraphs(worked.cell.doc)
-    yield Heading(1, f"{worked.cell.name} by hand" + (f": {about[0]}" if about else ""))
+    yield Heading(1, f"{worked.cell.name} by hand" + (f": {about[0]}" if about else ""), "given")
     yield Equations(tuple(_equations(worked.cell.graph)), latex(worked.cell.graph))
 
 
@@ -64,7 +68,7 @@ def _equations(graph: Graph) -> list[str]:
 
 def _given(worked: Worked) -> Iterable[Piece]:
     if worked.given.parameters:
-        yield Heading(2, "Given")
+        yield Heading(2, "Given", "given")
     for name, one in worked.given.parameters.items():
         yield from grids(name_of(name), name, one, worked)
     settings = [q for q in worked.quantities if q.kind == "setting"]
@@ -73,7 +77,8 @@ def _given(worked: Worked) -> Iterable[Piece]:
 
 
 def _forward(worked: Worked, row: int) -> Iterable[Piece]:
-    yield Heading(2, f"Forward{at_row(worked, row)}")
+    yield Heading(2, f"Forward{at_row(worked, row)}", "forward")
+    yield from in_brackets(worked, row)
     found = [
         q
         for q in worked.quantities
@@ -88,7 +93,7 @@ def _forward(worked: Worked, row: int) -> Iterable[Piece]:
 
 def _leaves(group: list[Quantity]) -> Line:
     text = vector(q.value for q in group) if group[0].label.units else shown(group[0].value)
-    return Line(said(group[0].label.whole), (Said(text, text),))
+    return Line(said(group[0].label.whole), (Said(text, text),), given=True)
 
 
 def _made(worked: Worked, q: Quantity) -> Line:
@@ -152,12 +157,31 @@ def _losses(worked: Worked) -> Iterable[Piece]:
 
 
 def _step(worked: Worked) -> Iterable[Piece]:
-    step = worked.step
-    if step is None:
-        return
-    yield Heading(2, f"One step of {step.optimiser}, rate {shown(step.rate)}")
-    rule, _, what = step.rule.words.partition(", ")
-    yield Words(f"`{rule}`{f', {what},' if what else ','} where c is the gradient.")
-    for name, one in step.after.items():
-        yield from grids(Said(f"{name}*", f"{latex_name(name)}^{{*}}"), name, one, worked)
-    yield Words(f"The loss was {shown(step.loss_before)} and is {shown(step.loss_after)} now.")
+    several = len(worked.steps) > 1
+    for step in worked.steps:
+        which = f"Step {step.k} of {len(worked.steps)}:" if several else "One step of"
+        yield Heading(2, f"{which} {step.optimiser}, rate {shown(step.rate)}", "step")
+        if step.k == 1:
+            yield Words(_rule(step, several))
+        if several:
+            for name, one in step.gradients.items():
+                yield from grids(
+                    slope(Said(worked.called, latex_name(worked.called)), name_of(name)), name, one, worked
+                )
+        for name, one in step.after.items():
+            yield from grids(Said(f"{name}*", f"{latex_name(name)}^{{*}}"), name, one, worked)
+        yield Words(f"The loss was {shown(step.loss_before)} and is {shown(step.loss_after)} now.")
+
+
+def _rule(step: Step, several: bool) -> str:
+    if several:
+        begun = (
+            " v and m begin with 0."
+            if step.rule.memories > 1
+            else " v begins with 0."
+            if step.rule.memories
+            else ""
+        )
+        return f"`{step.rule.words}`, where c is the gradient" + (f" and k the step.{begun}" if begun else ".")
+    rule, _, what = step.rule.first.partition(", ")
+    return f"`{rule}`{f', {what},' if what else ','} where c is the gradient."

@@ -9,8 +9,9 @@ from textwrap import wrap
 from rich.console import Console
 from rich.text import Text
 
+from ..errors import UsageError
 from ..views.columns import columns, printable
-from .document import Equations, Grid, Heading, Line, Lines, Piece, Said, Words
+from .document import Brackets, Equations, Grid, Heading, Line, Lines, Piece, Said, Words
 
 DEEP = 4  # columns by which what belongs to a heading is set in
 LATEX_WIDE = 95  # letters, about, that a line of LaTeX holds
@@ -21,6 +22,15 @@ PREAMBLE = r"""\documentclass{article}
 \allowdisplaybreaks
 \begin{document}
 """
+
+
+SLIDES = r"""\documentclass[aspectratio=169]{beamer}
+\usepackage{amsmath,amssymb}
+\setbeamertemplate{navigation symbols}{}
+\allowdisplaybreaks
+\begin{document}
+"""
+STYLES = ("document", "fragment", "beamer")
 
 
 def as_text(pieces: Sequence[Piece], width: int = 100, colour: bool = False) -> str:
@@ -50,6 +60,9 @@ def _text_lines(piece: Piece, width: int) -> Iterable[Text]:
     elif isinstance(piece, Equations):
         for line in piece.lines:
             yield Text(" " * DEEP + printable(line))
+    elif isinstance(piece, Brackets):
+        for line in _drawn(piece, width - DEEP):
+            yield Text(" " * DEEP + line)
     elif isinstance(piece, Grid):
         head = [piece.title.text, *(c.text for c in piece.columns)]
         rows = [head, *([name.text, *cells] for name, cells in piece.rows)]
@@ -59,6 +72,44 @@ def _text_lines(piece: Piece, width: int) -> Iterable[Text]:
         room = min(max((len(line.left.text) for line in piece.lines), default=0), width // 3)
         for line in piece.lines:
             yield from _equation(line, room, width)
+
+
+def _drawn(piece: Brackets, width: int) -> list[str]:
+    """Matrices side by side, in the middle of the highest; in several rows, each begun by a sign, where they are too wide."""
+    high = max(len(p) for p in piece.pieces if not isinstance(p, Said))
+    columns: list[list[str]] = []
+    for one in piece.pieces:
+        if isinstance(one, Said):
+            block, middle = [one.text], (high - 1) // 2
+        else:
+            widths = [max(map(len, column)) for column in zip(*one)]
+            block = [f"[{' '.join(cell.rjust(w) for cell, w in zip(row, widths))}]" for row in one]
+            middle = (high - len(one)) // 2
+        wide = max(map(len, block))
+        column = [""] * middle + block
+        columns.append([c.ljust(wide) for c in (*column, *[""] * (high - len(column)))])
+    signs = [
+        k for k, one in enumerate(piece.pieces) if isinstance(one, Said) and one.text in ("+", "=") and k > 1
+    ]
+    groups = [columns[i:j] for i, j in zip([0, *signs], [*signs, len(columns)])]
+    parts: list[list[list[str]]] = [[]]
+    for group in groups:
+        if parts[-1] and sum(len(c[0]) + 1 for c in (*parts[-1], *group)) > width:
+            parts.append([])
+        parts[-1] += group
+    lines = [[" ".join(cells).rstrip() for cells in zip(*part)] for part in parts]
+    return [line for k, part in enumerate(lines) for line in ([""] * (k > 0) + part)]
+
+
+def _brackets(piece: Brackets) -> str:
+    """LaTeX of the same."""
+    found = []
+    for one in piece.pieces:
+        rows = r" \\ ".join(
+            " & ".join(_shown(c) for c in row) for row in ([] if isinstance(one, Said) else one)
+        )
+        found.append(one.latex if isinstance(one, Said) else rf"\begin{{bmatrix}} {rows} \end{{bmatrix}}")
+    return " ".join(found)
 
 
 def _equation(line: Line, room: int, width: int) -> Iterable[Text]:
@@ -116,6 +167,8 @@ def _markdown(piece: Piece) -> str:
         return f"{'#' * piece.level} {piece.words}"
     if isinstance(piece, Words):
         return piece.text
+    if isinstance(piece, Brackets):
+        return f"$$\n{_brackets(piece)}\n$$"
     if isinstance(piece, Equations):
         return f"$$\n{piece.latex.replace('align*', 'aligned')}\n$$"
     if isinstance(piece, Grid):
@@ -168,9 +221,29 @@ def _width(latex: str) -> int:
 # --- LaTeX -----------------------------------------------------------------------------------------------------
 
 
-def as_latex(pieces: Sequence[Piece], name: str) -> str:
+def as_latex(pieces: Sequence[Piece], name: str, style: str = "document") -> str:
+    """A LaTeX document, a fragment to \\input into one's own, or slides: a frame for each section (beamer).
+
+    Raises UsageError for another style.
+    """
+    if style not in STYLES:
+        raise UsageError(f"there is no style {style!r} of LaTeX: choose one of {', '.join(STYLES)}.")
+    if style == "beamer":
+        return f"{SLIDES}{_frames(pieces)}\n\\end{{document}}\n"
     body = "\n\n".join(_latex(piece) for piece in pieces)
-    return f"{PREAMBLE}{body}\n\\end{{document}}\n"
+    return f"{body}\n" if style == "fragment" else f"{PREAMBLE}{body}\n\\end{{document}}\n"
+
+
+def _frames(pieces: Sequence[Piece]) -> str:
+    frames: list[list[str]] = []
+    for piece in pieces:
+        if isinstance(piece, Heading) and piece.level <= 2 or not frames:
+            title = _words(piece.words) if isinstance(piece, Heading) else ""
+            frames.append([f"\\begin{{frame}}[allowframebreaks]{{{title}}}", "\\small"])
+            if isinstance(piece, Heading):
+                continue
+        frames[-1].append(_latex(piece))
+    return "\n\n".join("\n".join([*frame, "\\end{frame}"]) for frame in frames if len(frame) > 2)
 
 
 def _latex(piece: Piece) -> str:
@@ -178,6 +251,8 @@ def _latex(piece: Piece) -> str:
         return f"\\{'sub' * min(piece.level - 1, 2)}section*{{{_words(piece.words)}}}"
     if isinstance(piece, Words):
         return _words(piece.text)
+    if isinstance(piece, Brackets):
+        return f"\\[{_brackets(piece)}\\]"
     if isinstance(piece, Equations):
         return piece.latex
     if isinstance(piece, Grid):

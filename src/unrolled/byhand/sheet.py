@@ -13,9 +13,14 @@ import csv
 from dataclasses import dataclass, field
 from math import isfinite
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..cell import Cell
 from ..errors import NotYet, UsageError
+from .numbers import Array
+
+if TYPE_CHECKING:
+    from .worked import Worked
 
 MOST_BYTES = 1_000_000
 TARGET = "target"
@@ -62,7 +67,32 @@ def read_sheet(file: str | Path, cell: Cell) -> Sheet:
         )
     for name, rows in found.items():
         _put(made, name, rows, ranks, str(file), len(graph.nodes[graph.output].shape))
+    most = max(map(len, made.inputs.values()), default=0)
+    made.inputs.update(
+        {n: rows[0] for n, rows in made.inputs.items() if len(rows) == 1 < most}
+    )  # one for all rows
     return made
+
+
+def written_sheet(worked: Worked) -> str:
+    """The numbers of a worked net as such a file, to be changed and read again."""
+    given = worked.given
+    lines = [f"# {worked.cell.name}: a line for each row, its name first"]
+    for name, rows in given.inputs.items():
+        lines += [
+            _line(name, row) for row in (rows if len(set(rows)) > 1 or worked.given.rows == 1 else rows[:1])
+        ]
+    if any(target is not None for target in given.targets):
+        lines += [TARGET if target is None else _line(TARGET, target) for target in given.targets]
+    for name, one in (*given.states.items(), *given.parameters.items()):
+        if len(one.shape) > 2:
+            raise NotYet(f"{name} is a stack of matrices, which a file of numbers cannot hold yet.")
+        lines += [_line(name, row) for row in (one.rows() if len(one.shape) == 2 else [one])]
+    return "\n".join(lines)
+
+
+def _line(name: str, row: Array) -> str:
+    return ", ".join([name, *(f"{c!r}" if c != int(c) else str(int(c)) for c in row.cells)])
 
 
 def _lines(file: Path) -> list[tuple[int, str, list[str]]]:

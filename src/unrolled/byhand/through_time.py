@@ -1,6 +1,6 @@
 """Backpropagation through time, term by term: dL_t/dW = sum over k of dL_t/ds_t ds_t/ds_k ds_k/dW.
 
-In the last factor s_{k-1} is held fast.
+In ds_k/dW, s_{k-1} is treated as a constant.
 """
 
 from __future__ import annotations

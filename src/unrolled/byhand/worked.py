@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from math import isfinite
 from pathlib import Path
 
 from ..cell import Cell, find
@@ -11,17 +12,21 @@ from ..errors import UsageError
 from ..views.picture import Picture
 from .chain import Chains, Term
 from .data import as_data
+from .document import Piece
+from .excerpt import as_exercise, only
 from .formula import Formula
 from .given import Given, check_given, with_widths
-from .label import First, Label
+from .label import First, Label, canonical
 from .losses import find_loss
-from .numbers import Array
+from .numbers import Array, digits_of
 from .optimiser import Step, find_rule, stepped
 from .page import page
 from .picture import neurons, picture
 from .said import as_latex, as_markdown, as_text
 from .through_time import ThroughTime, through_time
 from .unrolling import program_of
+
+MOST_STEPS = 1000  # of an optimiser, one after the other
 
 
 @dataclass(frozen=True)
@@ -53,7 +58,7 @@ class Worked:
     loss          the whole loss, and by row in `losses`; None and empty where there was no target
     gradients     parameter -> d loss / d parameter; `row_gradients` by row: what each step or example gives to it
     through_time  for a net with a state, the terms of backpropagation through time for each step that has a loss
-    step          one optimiser step, where a rate was given
+    steps         optimiser steps, one after the other, where a rate was given; `step` is the first
     """
 
     cell: Cell
@@ -64,10 +69,14 @@ class Worked:
     gradients: Mapping[str, Array]
     row_gradients: Mapping[int, Mapping[str, Array]]
     through_time: tuple[ThroughTime, ...]
-    step: Step | None
+    steps: tuple[Step, ...]
     chains: Chains
     first: First
     called: str
+
+    @property
+    def step(self) -> Step | None:
+        return self.steps[0] if self.steps else None
 
     @property
     def recurrent(self) -> bool:
@@ -76,13 +85,20 @@ class Worked:
     def __getitem__(self, wanted: str | tuple[str, int]) -> Quantity:
         """A number by its printed name, `worked["a1[2]"]`; of another example than the first, `worked["a1[2]", 3]`."""
         name, row = wanted if isinstance(wanted, tuple) else (wanted, None)
-        found = [q for q in self.quantities if str(q.label) == name and (row is None or q.row in (0, row))]
+        said = canonical(str(name), (q.label for q in self.quantities))
+        found = [q for q in self.quantities if str(q.label) == said and (row is None or q.row in (0, row))]
         if not found:
-            have = ", ".join(dict.fromkeys(str(q.label.whole) for q in self.quantities))
-            raise UsageError(
-                f"no number is called {name!r}{f' in row {row}' if row else ''}. There are {have}."
-            )
+            raise UsageError(self._unknown(str(name), said, row))
         return found[0]
+
+    def _unknown(self, name: str, said: str, row: int | None) -> str:
+        units = [str(q.label) for q in self.quantities if str(q.label.whole) == said]
+        if units:
+            there = units[0] if len(units) == 1 else f"{units[0]} to {units[-1]}"
+            return f"{name} is not one number. Its numbers are {there}."
+        have = ", ".join(dict.fromkeys(str(q.label) for q in self.quantities if q.kind != "parameter"))
+        have = have if len(have) < 200 else ", ".join(dict.fromkeys(q.label.name for q in self.quantities))
+        return f"no number is called {name!r}{f' in row {row}' if row else ''}. There are {have}."
 
     def values(self, name: str, row: int = 1):
         """The numbers of a vector or matrix, nested: `values("s1")`, `values("h", row=3)`."""
@@ -97,23 +113,54 @@ class Worked:
         *,
         rows: tuple[int, ...] | None = None,
         every: bool = False,
+        digits: int | None = None,
+        part: str | None = None,
+        exercise: bool = False,
         width: int = 100,
         colour: bool = False,
     ) -> str:
         """For a terminal.
 
-        rows    which are shown line by line; without it all of a sequence, the first of a batch
-        every   the chain of every weight instead of each matrix's first
+        rows      which are shown line by line; without it all of a sequence, the first of a batch
+        every     the chain of every weight instead of each matrix's first
+        digits    decimals of every number, 6 without it
+        part      "forward", "backward" or "step" alone
+        exercise  with what has to be worked out left blank
         """
-        return as_text(page(self, rows, every), width, colour)
+        with digits_of(digits):
+            return as_text(self._page(rows, every, part, exercise), width, colour)
 
-    def markdown(self, *, rows: tuple[int, ...] | None = None, every: bool = False) -> str:
-        """For a page; formulas are LaTeX between $$."""
-        return as_markdown(page(self, rows, every))
+    def markdown(
+        self,
+        *,
+        rows: tuple[int, ...] | None = None,
+        every: bool = False,
+        digits: int | None = None,
+        part: str | None = None,
+        exercise: bool = False,
+    ) -> str:
+        """For a page; formulas are LaTeX between $$. The arguments are those of `text`."""
+        with digits_of(digits):
+            return as_markdown(self._page(rows, every, part, exercise))
 
-    def latex(self, *, rows: tuple[int, ...] | None = None, every: bool = False) -> str:
-        """A LaTeX document of its own."""
-        return as_latex(page(self, rows, every), self.cell.name)
+    def latex(
+        self,
+        *,
+        rows: tuple[int, ...] | None = None,
+        every: bool = False,
+        digits: int | None = None,
+        part: str | None = None,
+        exercise: bool = False,
+        style: str = "document",
+    ) -> str:
+        """A LaTeX document of its own, or with style="fragment" a part of one, with "beamer" slides. The other arguments
+        are those of `text`."""
+        with digits_of(digits):
+            return as_latex(self._page(rows, every, part, exercise), self.cell.name, style)
+
+    def _page(self, rows: tuple[int, ...] | None, every: bool, part: str | None, exercise: bool) -> list[Piece]:
+        pieces = only(page(self, rows, every), part)
+        return as_exercise(pieces) if exercise else pieces
 
     def picture(
         self,
@@ -121,7 +168,7 @@ class Worked:
         *,
         view: str = "numbers",
         of: str | None = None,
-        row: int = 1,
+        row: int | None = None,
         leaves: tuple[str, ...] = (),
         opened: tuple[str, ...] = (),
         theme: str = "auto",
@@ -131,7 +178,7 @@ class Worked:
         view    "numbers", or "neurons": layers of circles, with each weight's number on its line
         file    where to write it, too: .svg, .png, .pdf
         of      whose gradients: a number's name, itself then having 1; without it, those of the row's loss
-        row     which time step or example
+        row     which time step or example; without it the first that has a loss
         leaves  names at which it ends to the left, such as ("a1",), instead of what was given
         opened  primitives or numbers shown in their parts: ("sigmoid",) as -x, e^x, 1 + x, 1/x
 
@@ -142,6 +189,8 @@ class Worked:
             raise UsageError(f"view={view!r} is no view of a worked net: choose one of numbers, neurons.")
         if view == "neurons":
             return neurons(self, file, theme)
+        row = min(self.losses, default=1) if row is None else row
+        of = of if of is None else canonical(of, (q.label for q in self.quantities))
         return picture(self, file, of=of, row=row, leaves=leaves, opened=opened, theme=theme)
 
     def _repr_markdown_(self) -> str:
@@ -177,6 +226,7 @@ def worked(
     state: Mapping[str, object] | None = None,
     rate: float | None = None,
     optimiser: str = "sgd",
+    train: int = 1,
     mean: bool = False,
     called: str = "E",
     target_called: str = "target",
@@ -192,7 +242,8 @@ def worked(
     loss        a name, or a function of output and target in the cell language; half-squared-error without one
     steps       how many rows, where fewer than given are wanted or a single row is given
     state       the first states by name; else those of the cell
-    rate        of one optimiser step: sgd, adam or adagrad
+    rate        of optimiser steps: sgd, momentum, rmsprop, adam or adagrad
+    train       how many of them, one after the other
     mean        the loss is the mean of the rows' losses instead of their sum
     called      the loss's name; target_called the target's
     first       what a name's indices begin with, 1 without it: {"w1": (0, 1)} for bias weights in row 0
@@ -237,7 +288,7 @@ def worked(
         gradients,
         row_gradients,
         over_time,
-        _step(chains, cell, given, gradients, rate, optimiser),
+        _steps(chains, cell, given, rate, optimiser, train),
         chains,
         numbers,
         called,
@@ -270,18 +321,45 @@ def _quantities(chains: Chains) -> tuple[Quantity, ...]:
     )
 
 
-def _step(
-    chains: Chains, cell: Cell, given: Given, gradients: Mapping[str, Array], rate: float | None, optimiser: str
-) -> Step | None:
+def _steps(
+    chains: Chains, cell: Cell, given: Given, rate: float | None, optimiser: str, train: int
+) -> tuple[Step, ...]:
+    """Each step's gradients are worked out at the weights that the step before left."""
     rule = find_rule(optimiser)
-    if rate is None or not gradients:
-        return None
-    after = {
-        n: weights if n in cell.fixed else stepped(rule, rate, weights, gradients[n])
-        for n, weights in given.parameters.items()
-    }
-    leaves = dict(chains.program.leaves)
-    for name, one in chains.program.parameters.items():
-        leaves.update(zip(one.cells, after[name].cells))
-    moved = chains.program.values(leaves)[chains.program.loss]
-    return Step(optimiser, rate, dict(given.parameters), after, chains.values[chains.program.loss], moved)
+    if not isinstance(train, int) or isinstance(train, bool) or not 1 <= train <= MOST_STEPS:
+        raise UsageError(f"train={train!r}: steps of an optimiser are 1 to {MOST_STEPS}. Give such a number.")
+    if rate is not None and (
+        isinstance(rate, (bool, str)) or not isinstance(rate, (int, float)) or not isfinite(rate)
+    ):
+        raise UsageError(f"rate={rate!r} is no number. Give one like 0.1.")
+    if train > 1 and (rate is None or not chains.whole):
+        raise UsageError(
+            f"train={train} asks for steps of an optimiser, and "
+            + (
+                "no rate is given. Give rate=0.1, say."
+                if rate is None
+                else "there is no target. Give target=..."
+            )
+        )
+    if rate is None or not chains.whole:
+        return ()
+    program, found = chains.program, []
+    before, memory = dict(given.parameters), {}
+    for k in range(1, train + 1):
+        gradients = {n: a.of(lambda i: chains.whole.get(i, 0.0)) for n, a in program.parameters.items()}
+        after, remembered = dict(before), {}
+        for n in before:
+            if n not in cell.fixed:
+                after[n], remembered[n] = stepped(rule, rate, before[n], gradients[n], memory.get(n), k)
+        leaves = dict(program.leaves)
+        for name, one in program.parameters.items():
+            leaves.update(zip(one.cells, after[name].cells))
+        moved = replace(program, leaves=leaves)
+        loss_before = chains.values[program.loss]
+        chains = Chains(moved) if k < train else chains
+        loss_after = moved.values()[program.loss]
+        found.append(
+            Step(optimiser, float(rate), before, after, loss_before, loss_after, k, gradients, remembered)
+        )
+        before, memory = after, remembered
+    return tuple(found)

@@ -4,24 +4,27 @@ from __future__ import annotations
 
 import json
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ..byhand import Worked, worked
 from ..byhand.document import Piece, Words
 from ..byhand.examples import EXAMPLES, Shown
+from ..byhand.excerpt import as_exercise, only
 from ..byhand.given import MOST_ROWS
 from ..byhand.invented import invented
+from ..byhand.numbers import digits_of
 from ..byhand.page import page
 from ..byhand.plot import plot
 from ..byhand.said import as_latex, as_markdown, as_text
-from ..byhand.sheet import read_sheet
+from ..byhand.sheet import read_sheet, written_sheet
+from ..cell import Cell
 from ..cell_file import find_cell
 from ..cells import REGISTRY
 from ..errors import UsageError
 from ..views.columns import columns
 
-FORMATS = ("text", "markdown", "latex", "json")
+FORMATS = ("text", "markdown", "latex", "fragment", "beamer", "json")
 
 
 @dataclass(frozen=True)
@@ -43,6 +46,11 @@ class Wish:
     leaves: tuple[str, ...] = ()
     opened: tuple[str, ...] = ()
     theme: str = "auto"
+    train: int = 1
+    digits: int | None = None
+    only: str | None = None
+    exercise: Path | None = None
+    csv: Path | None = None
 
 
 def listed() -> str:
@@ -50,20 +58,34 @@ def listed() -> str:
     return "\n".join(columns([e.name, e.deck, e.sentence] for e in EXAMPLES.values()))
 
 
-def byhand(what: str, numbers: Path | None, wish: Wish, colour: bool = False) -> str:
-    """The text that is printed. `what` is an example's name, a cell's, or FILE.py:FUNCTION.
+def byhand(what: str, numbers: Path | None, wish: Wish, colour: bool = False, cell: Cell | None = None) -> str:
+    """The text that is printed. `what` is an example's name, a cell's, or FILE.py:FUNCTION; or `cell` is the cell.
 
     Raises UsageError for what does not exist, and whatever `worked` finds wrong with the numbers.
     """
     if wish.format not in FORMATS:
         raise UsageError(f"there is no format {wish.format!r}: choose one of {', '.join(FORMATS)}.")
-    shown = _example(what, wish) if _is_example(what, numbers) else _own(what, numbers, wish)
-    said = []
-    if wish.picture is not None:
-        said.append(_draw(what, shown, wish))
-    if wish.picture is None or wish.out is not None:
-        said.append(_written(_in_format(what, shown, wish, colour), wish))
+    with digits_of(wish.digits):
+        if cell is None and _is_example(what, numbers):
+            shown = _example(what, wish)
+        else:
+            shown = _own(what, numbers, wish, cell or _cell(what))
+        said = [] if wish.csv is None else [_kept(wish.csv, "--csv", _sheet(what, shown))]
+        if wish.picture is not None:
+            said.append(_draw(what, shown, wish))
+        if wish.exercise is not None:
+            said.append(_kept(wish.exercise, "--exercise", _in_format(what, shown, wish, False)))
+            shown = replace(shown, pieces=tuple(as_exercise(only(shown.pieces, wish.only))))
+            said.append(_written(_in_format(what, shown, replace(wish, only=None), colour), wish))
+        elif wish.out is not None or wish.picture is None and wish.csv is None:
+            said.append(_written(_in_format(what, shown, wish, colour), wish))
     return "\n".join(said)
+
+
+def _sheet(what: str, shown: Shown) -> str:
+    if shown.worked is None:
+        raise UsageError(f"--csv: {what} is no net and has no numbers of its own.")
+    return written_sheet(shown.worked)
 
 
 def _is_example(what: str, numbers: Path | None) -> bool:
@@ -80,6 +102,8 @@ def _rows(wish: Wish) -> tuple[int, ...] | None:
         first, dash, last = part.strip().partition("-")
         if not first.isdigit() or (dash and not last.isdigit()):
             raise UsageError(f"--rows {wish.rows}: write rows as 1 or 1,3 or 2-4, or none.")
+        if dash and int(last) < int(first):
+            raise UsageError(f"--rows {wish.rows} ends before it begins. Write {last}-{first}.")
         if int(last or first) > MOST_ROWS:
             raise UsageError(f"--rows {wish.rows}: a net is worked by hand over {MOST_ROWS} rows at most.")
         found += range(int(first), int(last or first) + 1)
@@ -87,7 +111,8 @@ def _rows(wish: Wish) -> tuple[int, ...] | None:
 
 
 def _example(what: str, wish: Wish) -> Shown:
-    own = [f"--{n}" for n in ("loss", "rate", "steps") if getattr(wish, n) is not None] + ["--mean"] * wish.mean
+    own = [f"--{n}" for n in ("loss", "rate", "steps") if getattr(wish, n) is not None]
+    own += ["--mean"] * wish.mean + ["--train"] * (wish.train != 1)
     if own:
         raise UsageError(
             f"{what} is a worked example with numbers of its own, and {own[0]} would change them. "
@@ -96,18 +121,34 @@ def _example(what: str, wish: Wish) -> Shown:
     return EXAMPLES[what].make(_rows(wish), wish.every)
 
 
-def _own(what: str, numbers: Path | None, wish: Wish) -> Shown:
+def _cell(what: str) -> Cell:
+    """With numbers of one's own an example's name means its net."""
+    if what in EXAMPLES and what not in REGISTRY:
+        made = EXAMPLES[what].make(None, False).worked
+        if made is None:
+            raise UsageError(f"{what} is no net that numbers could be given to.")
+        return made.cell
     if ".py" not in what and what not in REGISTRY:
         raise UsageError(
             f"there is neither a worked example nor a cell called {what!r}. Examples: {', '.join(EXAMPLES)}; "
             "`unrolled cells` lists the cells."
         )
+    return find_cell(what)
+
+
+def _own(what: str, numbers: Path | None, wish: Wish, cell: Cell) -> Shown:
     if wish.steps is not None and not 1 <= wish.steps <= MOST_ROWS:
         raise UsageError(
             f"--steps {wish.steps}: a net is worked by hand over 1 to {MOST_ROWS} steps. Give such a number."
         )
-    cell = find_cell(what).evaluation
-    more = {"loss": wish.loss, "rate": wish.rate, "optimiser": wish.optimiser, "mean": wish.mean}
+    cell = cell.evaluation
+    more = {
+        "loss": wish.loss,
+        "rate": wish.rate,
+        "optimiser": wish.optimiser,
+        "train": wish.train,
+        "mean": wish.mean,
+    }
     pieces: tuple[Piece, ...] = ()
     if numbers is None:
         given = invented(cell, wish.steps or 3)
@@ -153,20 +194,28 @@ def _in_format(what: str, shown: Shown, wish: Wish, colour: bool) -> str:
             for s in shown.slides
         ]
         return json.dumps({**made, "slides": slides})
+    pieces = only(shown.pieces, wish.only)
     if wish.format == "markdown":
-        return as_markdown(shown.pieces).rstrip("\n")
-    if wish.format == "latex":
-        return as_latex(shown.pieces, what).rstrip("\n")
+        return as_markdown(pieces).rstrip("\n")
+    if wish.format in ("latex", "fragment", "beamer"):
+        style = "document" if wish.format == "latex" else wish.format
+        return as_latex(pieces, what, style).rstrip("\n")
     width = min(shutil.get_terminal_size((100, 24)).columns, 120)
-    return as_text(shown.pieces, width, colour and wish.out is None)
+    return as_text(pieces, width, colour and wish.out is None)
 
 
 def _written(text: str, wish: Wish) -> str:
-    if wish.out is None:
-        return text
-    if not wish.out.parent.is_dir():
+    return text if wish.out is None else _kept(wish.out, "--out", text)
+
+
+def _kept(file: Path, option: str, text: str) -> str:
+    """The text in a file, and the line that says so. Raises UsageError where it cannot be written."""
+    if not file.parent.is_dir():
         raise UsageError(
-            f"--out {wish.out}: the folder {wish.out.parent} does not exist: make it, or write elsewhere."
+            f"{option} {file}: the folder {file.parent} does not exist: make it, or write elsewhere."
         )
-    wish.out.write_text(text + "\n", encoding="utf-8")
-    return f"{wish.out}: written"
+    try:
+        file.write_text(text + "\n", encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"{option} {file}: it cannot be written: {error.strerror or error}.") from None
+    return f"{file}: written"

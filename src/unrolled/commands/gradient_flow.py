@@ -13,6 +13,7 @@ from ..cell import Cell
 from ..cell_file import find_cell
 from ..layers.gradient_flow import GradientFlow, gradient_flow
 from ..models.language import LanguageModel
+from ..transform.head import split_head
 from ..transform.operands import recurrent_matrices
 from ..views.flow_figure import LOWEST, Curve, flow_figure
 
@@ -63,7 +64,7 @@ def nets(cells: Sequence[str | Cell]) -> list[Net]:
     return [
         _net(cell, gain)
         for cell in map(find_cell, cells)
-        for gain in ((1.0, GAIN) if recurrent_matrices(cell.graph) else (1.0,))
+        for gain in ((1.0, GAIN) if recurrent_matrices(split_head(cell)[0].graph) else (1.0,))
     ]
 
 
@@ -74,7 +75,7 @@ def _net(cell: Cell, gain: float) -> Net:
         torch.manual_seed(SEED)
         model = LanguageModel(len(letters), cell, HIDDEN, dtype=torch.float64).eval()
     with torch.no_grad():
-        for name in recurrent_matrices(cell.graph):
+        for name in recurrent_matrices(model.rnn.cell.graph):
             getattr(model.rnn.layers[0], name).mul_(gain)
     flow = gradient_flow(model, read[:-1], target=read[1:])
     return Net(cell.name if gain == 1 else f"{cell.name}, U × {gain:g}", cell.name, gain, flow)

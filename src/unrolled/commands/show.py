@@ -1,4 +1,4 @@
-"""`unrolled show CELL`: a cell on its way through the house, from equations to C."""
+"""`unrolled show CELL`: one cell, from its equations to C."""
 
 from __future__ import annotations
 
@@ -48,6 +48,10 @@ def show(
     if stage not in STAGES:
         raise UsageError(f"there is no stage {stage!r}: choose one of {', '.join(STAGES)}.")
     cell = find_cell(wanted)
+    if widths and stage != "listing":
+        raise UsageError(
+            f"--widths {' '.join(widths)} is of --stage listing, and --stage {stage} has none. Leave it out."
+        )
     if stage == "gradient-flow":
         return _gradient_flow([cell], out, False)
     if stage == "picture":

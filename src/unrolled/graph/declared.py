@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from inspect import signature as python_signature
 
-from ..errors import CellError, NotYet
+from ..errors import CellError, NotYet, UsageError
 from .node import Shape
 
 Declared = dict[str, Shape]
@@ -155,3 +155,31 @@ def _with_past(signature: Signature, declared: Declared, name: str) -> tuple[Sig
 
 def _shown(shape: Shape) -> str:
     return f"({', '.join(shape)})"
+
+
+def function_of(named: Callable, cells: Container[str]) -> Callable:
+    """What can be traced. Raises UsageError for layers and other things that can be called; `cells` are names that
+    are known."""
+    if hasattr(named, "__code__"):
+        return named
+    kind = type(named).__name__ if not isinstance(named, type) else named.__name__
+    if hasattr(getattr(named, "cell", None), "graph"):
+        raise UsageError(
+            f"a {kind} is a layer, and its equations are asked for. Give its cell: layer.cell, or "
+            f"{named.cell.name!r}."
+        )
+    known = kind.lower() if kind.lower() in cells else {"RNN": "elman"}.get(kind)
+    remedy = f"Give the cell's name, {known!r}." if known else "Give a cell, a cell's name, or a function."
+    raise UsageError(f"{kind} is no function of one step. {remedy}")
+
+
+def like_default(cell_name: str, name: str, default: object, value: object) -> object:
+    """The value, if it is of the default's kind: a whole number or a text shapes the graph, another number does not."""
+    accepted, called = {
+        float: ((int, float), "a number"),
+        int: (int, "a whole number"),
+        str: (str, "a text"),
+    }.get(type(default), (object, ""))
+    if not isinstance(value, accepted):
+        raise UsageError(f"{cell_name}.using({name}={value!r}): {name} is {called}, for instance {default!r}.")
+    return float(value) if isinstance(default, float) else value

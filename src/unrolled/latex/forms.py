@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .lines import separated
+from .lines import INDICES, separated
 from .tokens import Token
 from .tree import CONDITIONS, Tree
 
@@ -63,13 +63,24 @@ class Forms:
         return Tree("call", (self.upto("\\rfloor", token),), "floor", token.at)
 
     def total(self, token: Token) -> Tree:
-        if self.parser.next.text in ("_", "^"):
+        over = None
+        while self.parser.next.text in ("_", "^"):
+            sign = self.parser.take()
+            inside = [t.text for t in self.parser.group()]
+            over = inside[0] if sign.text == "_" and inside else over
+        if over is not None:
+            return self.indexed(over, token)
+        return Tree("call", (self.parser.factor(None),), "total", token.at)
+
+    def indexed(self, over: str, token: Token) -> Tree:
+        r"""\sum_j and all factors behind it; `indices` makes a product of them."""
+        if over not in INDICES:
             raise self.wrong(
                 token.at,
-                "a sum over an index is no part of this language: vectors and matrices have no "
-                "indices here. Write W x_t for \\sum_j w_{ij} x_j.",
+                f"a sum over {over} is no part of one step. An index is one of {', '.join(INDICES)}, as in "
+                "\\sum_j w_{ij} x_j; what runs over time is a state: s_t = s_{t-1} + x_t.",
             )
-        return Tree("call", (self.parser.factor(None),), "total", token.at)
+        return Tree("sum", (self.parser.term(token),), over, token.at)
 
     def between(self, token: Token) -> Tree:
         close, call = {

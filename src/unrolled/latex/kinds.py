@@ -8,10 +8,14 @@ from .roles import Roles
 from .tokens import Source
 from .tree import CONDITIONS, Name, Tree
 
-NUMBER, VECTOR, MATRIX = 0, 1, 2
+NUMBER, VECTOR, MATRIX, STACK = 0, 1, 2, 3  # the number of sides
 WHOLE = ("total", "norm", "mean")  # one number of a vector
 OF_MATRICES = {"exp": "matrix_exp", "softmax": "softmax_columns"}
 ROUNDS = 8
+DIAGONAL = (
+    "\\mathrm{diag} of a vector stands left of a vector only, where it multiplies unit by unit. "
+    "Write \\mathrm{diag}(a) v."
+)
 
 
 @dataclass
@@ -28,6 +32,7 @@ class Kinds:
     parameters: tuple[Name, ...]
     fixed: dict[Name, Tree] = field(default_factory=dict)  # what is given and the same at every step
     by_row: list[str] = field(default_factory=list)
+    said: frozenset[Name] = frozenset()  # names whose kind the text says
 
     def kind(self, tree: Tree) -> int:
         return self.resolved(tree)[1]
@@ -43,11 +48,17 @@ class Kinds:
             return tree, NUMBER
         if tree.op == "chain":
             return self._chain(tree)
+        if tree.op == "product":  # of a sum over an index
+            return Tree("product", tuple(self.resolved(a)[0] for a in tree.args), at=tree.at), VECTOR
         found = [self.resolved(a) for a in tree.args]
         args, kinds = tuple(t for t, _ in found), [k for _, k in found]
         made = Tree(tree.op, args, tree.value, tree.at, tree.moment)
         if tree.op == "call" and kinds[0] == MATRIX and tree.value in OF_MATRICES:
             return Tree("call", args, OF_MATRICES[tree.value], tree.at), MATRIX
+        if tree.op == "call" and tree.value == "diag":
+            return self._diagonal(made, kinds[0])
+        if tree.op == "index":
+            return made, kinds[0] - 1
         if tree.op == "call" and tree.value in WHOLE:
             return made, NUMBER
         if tree.op == "concat":
@@ -57,6 +68,18 @@ class Kinds:
         if MATRIX in kinds and VECTOR in kinds:
             raise self._clash(tree.args[kinds.index(MATRIX)])
         return made, max(kinds)
+
+    def _diagonal(self, tree: Tree, kind: int) -> tuple[Tree, int]:
+        """diag(R) of a stack of blocks is a matrix; of a vector one, too, whose product is taken unit by unit."""
+        if kind > MATRIX:
+            return Tree("call", tree.args, "block_diagonal", tree.at), MATRIX
+        if kind == MATRIX:
+            raise self.source.wrong(
+                tree.at,
+                "\\mathrm{diag} of a matrix cannot be read. Give it a vector, or say that it holds blocks: "
+                "R \\in \\mathbb{R}^{4 \\times H/4 \\times H/4}.",
+            )
+        return Tree("diagonal", tree.args, at=tree.at), MATRIX
 
     def _chain(self, tree: Tree) -> tuple[Tree, int]:
         """Side by side binds first, a matrix to what follows it; then \\odot and /, from left to right."""
@@ -81,7 +104,12 @@ class Kinds:
             made, kind = self.resolved(factor)
             if stack and kind == MATRIX and stack[0][1] == NUMBER and len(stack) > 1 and stack[1][1] == VECTOR:
                 stack[:2] = [(Tree("mul", (stack[0][0], stack[1][0]), at=stack[0][0].at), VECTOR)]
-            if stack and kind == MATRIX and stack[0][1] == VECTOR:
+            if stack and made.op == "diagonal" and stack[0][1] == VECTOR:
+                stack[0] = Tree("mul", (made.args[0], stack[0][0]), at=made.at), VECTOR
+            elif len(stack) > 1 and made.op == "transpose" and (stack[0][1], stack[1][1]) == (STACK, VECTOR):
+                both = (stack[0][0], made.args[0], stack[1][0])
+                stack[:2] = [(Tree("call", both, "bilinear", made.at), VECTOR)]
+            elif stack and kind == MATRIX and stack[0][1] == VECTOR:
                 stack[0] = Tree("product", (made, stack[0][0]), at=made.at), VECTOR
             elif stack and made.op == "transpose" and kind == VECTOR and stack[0][1] == VECTOR:
                 inner = Tree("mul", (made.args[0], stack[0][0]), at=made.at)
@@ -102,6 +130,8 @@ class Kinds:
         return made, kind
 
     def _clash(self, matrix: Tree) -> Exception:
+        if matrix.op == "diagonal" or matrix.value == "diag":
+            return self.source.wrong(matrix.at, DIAGONAL)
         name = matrix.names()[0].value.python
         return self.source.wrong(
             matrix.at,
@@ -158,20 +188,28 @@ class Kinds:
 
     def can_be_matrix(self, tree: Tree) -> bool:
         """Whether it is made of capital letters that are the same at every step, and of numbers."""
+        if tree.op == "name" and tree.value in self.said:
+            return self.of[tree.value] == MATRIX
+        if tree.op == "index":
+            return self.kind(tree) == MATRIX
         if tree.op == "name":
             return tree.value.capital and (tree.value in self.parameters or tree.value in self.fixed)
         if tree.op == "call":
-            return tree.value in OF_MATRICES and self.can_be_matrix(tree.args[0])
+            return tree.value in (*OF_MATRICES, "diag") and self.can_be_matrix(tree.args[0])
         if tree.op in ("transpose", "neg"):
             return self.can_be_matrix(tree.args[0])
-        if tree.op in ("add", "sub"):
+        if tree.op in ("add", "sub") or tree.op == "chain" and "odot" in tree.value:
             return all(self.can_be_matrix(a) for a in tree.args)
         return False
 
     def push(self, tree: Tree, kind: int) -> None:
         """Tell a name, or all names that an expression is made of, that they are more than they seemed."""
+        if tree.op == "call" and tree.value == "diag" or tree.op == "index":
+            return
         if tree.op == "name":
             name = tree.value
+            if name in self.said:
+                return
             if name in self.parameters and (kind == VECTOR or name.capital):
                 self.of[name] = max(self.of[name], kind)
             elif name in self.fixed:
@@ -194,15 +232,18 @@ def kinds_of(roles: Roles) -> Kinds:
     of = {name: VECTOR for name in (*roles.inputs, *roles.states)} | {
         name: first(name) for name in roles.parameters
     }
-    of |= {e.name: VECTOR if e.name in roles.varying else NUMBER for e in roles.equations}
+    of |= {e.name: NUMBER for e in roles.equations if e.name not in roles.states}
+    of |= roles.sides | {name: len(shape) for name, shape in roles.shapes.items()}
     fixed = {e.name: e.right for e in roles.equations if e.name not in roles.varying}
-    kinds = Kinds(roles.source, of, tuple(roles.parameters), fixed)
+    kinds = Kinds(
+        roles.source, of, tuple(roles.parameters), fixed, said=frozenset((*roles.shapes, *roles.sides))
+    )
     for _ in range(ROUNDS):
         before = dict(of)
         for equation in roles.equations:
             kinds.look(equation.right)
-        for equation in roles.equations:
-            of[equation.name] = max(of[equation.name], kinds.kind(equation.right))
+            if equation.name not in kinds.said:
+                of[equation.name] = max(of[equation.name], kinds.kind(equation.right))
         if of == before:
             break
     return kinds

@@ -11,13 +11,16 @@ BREAKS = ("\\\\", "\\newline", "\\quad", "\\qquad", "\\cr")
 OPEN = {"(": ")", "[": "]", "{": "}", "\\{": "\\}", "\\begin": "\\end", "\\langle": "\\rangle"}
 BRACKETS = {"(": ")", "[": "]", "\\{": "\\}", "{": "}"}  # those that group
 BETWEEN = (",", ";", "\\\\", "\\|", "\\Vert", "\\mid")  # what stands between vectors that are joined
+FOR = ("for", "für", "pour", "para", "per")
+INDICES = tuple("ijklmnr")
+DOTS = ("\\dots", "\\ldots", "\\cdots")
 CLOSE = {v: k for k, v in OPEN.items()}
 GOES_ON = ("+", "-", "*", "/", "\\odot", "\\circ", "\\cdot", "\\times", "=")
 
 
 @dataclass
 class Line:
-    """The tokens of one equation, left and right of its `=`, and the words behind it."""
+    r"""The tokens of one equation, left and right of its `=` (or of its \in), and the words behind it."""
 
     left: list[Token]
     right: list[Token]
@@ -28,11 +31,19 @@ class Line:
 def lines_of(source: Source, tokens: list[Token]) -> list[Line]:
     """The equations, in order. Raises CellError for a piece that is none, and for brackets that do not match."""
     found: list[Line] = []
-    for piece in _pieces(source, [_as_equals(t) for t in tokens]):
+    ranging = False
+    for piece in _pieces(source, [_as_equals(t) for t in _without_ranges(tokens)]):
+        ranging = _is_range([token for token, _ in piece], ranging)
+        if ranging:
+            continue
         places = [k for k, (token, depth) in enumerate(piece) if token.text == "=" and depth == 0]
         inside = [token for token, _ in piece]
         if places and places[0] == 0 and found and not found[-1].right:
             places = places[1:]
+        member = [k for k, (token, depth) in enumerate(piece) if token.text == "\\in" and depth == 0]
+        if member and not places:
+            found.append(Line(inside[: member[0]], inside[member[0] + 1 :], inside[member[0]]))
+            continue
         if not places:
             _add_on(source, found, inside)
             continue
@@ -52,6 +63,32 @@ def lines_of(source: Source, tokens: list[Token]) -> list[Line]:
             words.insert(0, inside.pop().text)
         found.append(Line(inside[: places[0]], inside[places[0] + 1 :], inside[places[0]], words))
     return found
+
+
+def _without_ranges(tokens: list[Token]) -> list[Token]:
+    r"""Without `\text{for } k = 1, 2` up to the end of its line."""
+    kept: list[Token] = []
+    skipping = False
+    for k, token in enumerate(tokens):
+        if token.kind == "line" or token.text in ("\\\\", "\\newline", "\\cr", "\\end"):
+            skipping = False
+        words = token.text.split() if token.kind == "word" else []
+        following = [t.text for t in tokens[k + 1 : k + 3]]
+        if words and words[0] in FOR and (len(words) > 1 or following[1:] in (["="], ["\\in"], ["\\le"])):
+            skipping = True
+        if not skipping:
+            kept.append(token)
+    return kept
+
+
+def _is_range(piece: list[Token], before: bool) -> bool:
+    r"""Whether a piece says which indices there are: `k = 1`, and the `\dots` and `n` behind it."""
+    said = [t.text for t in piece if t.text != "."]
+    small = all(t.kind in ("number", "letter") or t.text in (*DOTS, ".") for t in piece)
+    if before and said and len(said) < 3 and small and piece[0].kind != "line":
+        return True
+    rest = all(t.kind == "number" or t.text in (*DOTS, *INDICES, ".", "T", "-", "+") for t in piece[2:])
+    return len(said) > 2 and said[0] in (*INDICES, "t") and said[1] == "=" and rest
 
 
 def _as_equals(token: Token) -> Token:
@@ -92,6 +129,7 @@ def _pieces(source: Source, tokens: list[Token]) -> list[list[tuple[Token, int]]
             token.kind == "line"
             or token.text in BREAKS
             or token.text in (",", ";")
+            and (any(t.text == "\\in" for t, _ in pieces[-1]) or not _before_member(tokens[k + 1 :]))
             or (token.text == "&" and following == "&")
         ):
             pieces.append([])
@@ -112,6 +150,16 @@ def _pieces(source: Source, tokens: list[Token]) -> list[list[tuple[Token, int]]
     if opened:
         raise _never_closed(source, opened[-1])
     return pieces
+
+
+def _before_member(tokens: list[Token]) -> bool:
+    r"""Whether a comma stands in a list of names such as `u, v \in \mathbb{R}`."""
+    for token in tokens:
+        if token.text == "\\in":
+            return True
+        if token.text == "=" or token.kind == "line" or token.text in BREAKS:
+            return False
+    return False
 
 
 def _close(source: Source, opened: list[Token], token: Token) -> None:

@@ -6,11 +6,12 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from .behind import indices, moment_in_brackets, without_braces
 from .forms import SPECIAL, Forms
-from .lines import BRACKETS, Line, lines_of, separated
+from .lines import BRACKETS, Line, separated
 from .scripts import ACCENTS, Script, script_of
-from .tokens import FUNCTIONS, Source, Token, tokens_of
-from .tree import AND, BEFORE, CONDITIONS, GREEK, NOW, OR, RELATION, Equation, Name, Tree
+from .tokens import FUNCTIONS, Source, Token
+from .tree import AND, CONDITIONS, GREEK, OR, RELATION, Equation, Name, Tree
 
 SIGNS = {
     "*": "*",
@@ -37,10 +38,10 @@ END = Token("end", "", -1)
 MANY = {"maximum": 2, "minimum": 2, "clip": 3}
 
 
-def equations_of(source: Source) -> list[Equation]:
+def equations_of(source: Source, lines: list[Line]) -> list[Equation]:
     """Every equation of a text, in order. Raises CellError with a caret where the text cannot be read."""
     found = []
-    for line in lines_of(source, tokens_of(source)):
+    for line in lines:
         if [t.text for t in line.left] == ["t"]:  # t = 1, ..., T says how long, not what
             continue
         left = _left(source, line)
@@ -59,7 +60,7 @@ def _left(source: Source, line: Line) -> Tree:
     reader = Parser(source, line.left, line.equals.at)
     tree = reader.atom()
     if tree.op == "call" and len(tree.args) == 1:  # g(x) = \tanh(x) tells what g is
-        tree = replace(tree, op="function", args=())
+        tree = replace(tree, op="function")
     if tree.op not in ("name", "function") or reader.next.kind != "end":
         raise source.wrong(
             tree.at, "one name stands left of =, e.g. h_t. Give every value an equation of its own."
@@ -147,8 +148,12 @@ class Parser:
         while True:
             if self.next.text in SIGNS:
                 sign = self.take()
+                right = self.factor(sign)
+                if sign.text == "/" and factors[-1].op == right.op == "number":  # 1/4 x_t is a quarter of x_t
+                    factors[-1] = Tree("div", (factors[-1], right), at=factors[-1].at)
+                    continue
                 signs.append(SIGNS[sign.text])
-                factors.append(self.factor(sign))
+                factors.append(right)
             elif self.starts():
                 signs.append("")
                 factors.append(self.factor(None))
@@ -315,6 +320,8 @@ class Parser:
                 name = replace(name, marks=(*name.marks, "prime"))
                 continue
             inside = self.group()
+            if sign.text == "_" and len(inside) == 1:
+                inside = without_braces(self, name, inside)
             said = [t.text for t in inside]
             if sign.text == "^" and (
                 said in (["T"], ["\\top"], ["\\intercal"]) or name.base == "e" or _is_power(said)
@@ -330,19 +337,13 @@ class Parser:
                     sign.at, f"two moments on one name, {moment} and {script.moment}. Leave one of them."
                 )
             moment = script.moment or moment
-            name = replace(name, below=(*name.below, *script.parts))
+            above = script.parts if sign.text == "^" else ()
+            name = replace(name, below=(*name.below, *script.parts), above=(*name.above, *above))
         if moment is None:
-            moment = self.moment_in_brackets()
+            moment = moment_in_brackets(self)
+        name = replace(name, below=(*name.below, *indices(self)))
         tree = Tree("name", (), name, token.at, moment)
         return self.called(tree, token) if moment is None else tree
-
-    def moment_in_brackets(self) -> str | None:
-        """h(t) and h(t-1)."""
-        for said, moment in ((["(", "t", ")"], NOW), (["(", "t", "-", "1", ")"], BEFORE)):
-            if [t.text for t in self.tokens[self.place : self.place + len(said)]] == said:
-                self.place += len(said)
-                return moment
-        return None
 
     def called(self, tree: Tree, token: Token) -> Tree:
         name = tree.value

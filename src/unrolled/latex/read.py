@@ -10,9 +10,12 @@ from pathlib import Path
 
 from ..cell import Cell
 from ..errors import CellError, UsageError
+from .declared import declared_of
+from .indices import without_indices
+from .lines import lines_of
 from .parser import equations_of
 from .roles import roles_of
-from .tokens import Source
+from .tokens import Source, tokens_of
 from .write import TAKEN, source_of
 
 LONGEST = 100_000  # letters
@@ -30,7 +33,11 @@ def python_from_latex(text: str, name: str = "pasted") -> str:
     >>> print(python_from_latex(r"h_t = \tanh(W x_t + U h_{t-1} + b)").splitlines()[-2].strip())
     h = tanh(W @ x + U @ h + b)
     """
-    if not name.isidentifier() or keyword.iskeyword(name) or name in TAKEN:
+    if not isinstance(text, str):
+        raise UsageError(
+            f'text={text!r:.60} is no text. Give the equations as a string, such as r"h_t = \\tanh(W x_t)".'
+        )
+    if not isinstance(name, str) or not name.isidentifier() or keyword.iskeyword(name) or name in TAKEN:
         raise UsageError(f"name={name!r} cannot be a cell's name. Choose a Python name such as my_lstm.")
     if len(text) > LONGEST:
         raise UsageError(
@@ -39,7 +46,11 @@ def python_from_latex(text: str, name: str = "pasted") -> str:
         )
     source = Source(text, "LaTeX")
     try:
-        return source_of(roles_of(source, equations_of(source)), name)
+        lines = lines_of(source, tokens_of(source))
+        declared = [d for line in lines if line.equals.text == "\\in" for d in declared_of(source, line)]
+        equations = equations_of(source, [line for line in lines if line.equals.text == "="])
+        indexed = without_indices(source, equations)
+        return source_of(roles_of(source, indexed, declared), name)
     except RecursionError:
         raise UsageError(
             "one equation has too many terms, or brackets in brackets, to be read. Give its parts names."

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 from ..errors import CellError
+from ..graph.node import Shape
+from .declared import Declared
+from .functions import split_functions
+from .indices import Indexed
 from .scripts import LAYER_BELOW
 from .tokens import FUNCTIONS, Source
-from .tree import BEFORE, NOW, Equation, Name, Tree
+from .tree import BEFORE, NOW, Equation, Name, Tree, changed, parts
 
 LAYER = (LAYER_BELOW, "l", "L")
 CALLABLE = {*FUNCTIONS.values(), "sqrt", "absolute", "floor", "step", "total"}
@@ -27,15 +31,23 @@ class Roles:
     parameters: list[Name] = field(default_factory=list)
     varying: set[Name] = field(default_factory=set)
     output: Name | None = None
+    shapes: dict[Name, Shape] = field(default_factory=dict)  # as far as they are said
+    sides: dict[Name, int] = field(default_factory=dict)  # of names that had indices
+    summed: list[Name] = field(default_factory=list)  # vectors that a sum runs over
+    start: dict[Name, float] = field(default_factory=dict)  # what the first step finds, where it is said
     notes: list[str] = field(default_factory=list)
 
 
-def roles_of(source: Source, equations: list[Equation]) -> Roles:
+def roles_of(source: Source, indexed: Indexed, declared: Sequence[Declared] = ()) -> Roles:
     """Every name's role. Raises CellError for what no equation gives, what two give, and a circle."""
-    equations, functions = _functions(source, equations)
-    roles = Roles(source, equations, functions)
+    equations, functions = split_functions(source, indexed.equations)
+    roles = Roles(source, equations, functions, notes=_unbraced(source))
+    roles.sides, roles.summed = indexed.sides, indexed.summed
+    roles.shapes = {d.name: d.shape for d in declared}
+    _stacks(roles)
     _layers(roles)
     _horizon(roles)
+    _beginnings(roles)
     _twice(roles)
     _leaves(roles)
     roles.equations = _ordered(roles)
@@ -47,44 +59,14 @@ def roles_of(source: Source, equations: list[Equation]) -> Roles:
     return roles
 
 
-def changed(tree: Tree, change: Callable[[Tree], Tree]) -> Tree:
-    """The tree with `change` done to every part, the inner ones first."""
-    return change(replace(tree, args=tuple(changed(a, change) for a in tree.args)))
-
-
-def _functions(source: Source, equations: list[Equation]) -> tuple[list[Equation], dict[str, str]]:
-    r"""f = \tanh and g(x) = \sigma(x) say what a function is; the rest are equations."""
-    rest, functions = [], {}
-    for equation in equations:
-        left, right = equation.left, equation.right
-        if right.op == "function" and left.op in ("name", "function"):
-            name = left.value if left.op == "function" else left.value.python
-            functions[name] = FUNCTIONS.get(right.value, right.value)
-        elif left.op == "function":
-            if right.op != "call" or right.args[0].op != "name":
-                raise source.wrong(
-                    right.at,
-                    f"{left.value} is a function, and only a known one can be named here. "
-                    f"Write {left.value} = \\tanh, or write it out where it is used.",
-                )
-            functions[left.value] = FUNCTIONS.get(right.value, right.value)
-        else:
-            rest.append(equation)
-        for part in _parts(right) if right.op != "function" else ():
-            if part.op == "function":
-                raise source.wrong(
-                    part.at,
-                    f"{part.value} is a function and stands here without a value. Write {part.value}(...).",
-                )
-    if not rest:
-        raise source.wrong(
-            0, "there is no equation here, only names of functions. Write e.g. h_t = f(W x_t + U h_{t-1} + b)."
-        )
-    return rest, functions
-
-
-def _parts(tree: Tree) -> list[Tree]:
-    return [tree, *(p for a in tree.args for p in _parts(a))]
+def _unbraced(source: Source) -> list[str]:
+    said = list(dict.fromkeys(source.unbraced))
+    if not said:
+        return []
+    read = ", ".join(
+        f"{one} is read as {one[: 1 + one.index('_')]}{{{one[1 + one.index('_') :]}}}" for one in said
+    )
+    return [f"{read}: LaTeX without braces lowers one letter only."]
 
 
 def _map_names(roles: Roles, change: Callable[[Tree], Tree]) -> None:
@@ -117,6 +99,26 @@ def _layers(roles: Roles) -> None:
     )
 
 
+def _stacks(roles: Roles) -> None:
+    r"""U^{(1)}_h where U_h is said to be a stack of matrices is one of them."""
+    given = {e.name for e in roles.equations}
+
+    def change(tree: Tree) -> Tree:
+        for count in range(1, len(tree.value.below) + 1):
+            places, rest = tree.value.below[:count], tree.value.below[count:]
+            whole = replace(tree.value, below=rest)
+            if not places[-1].isdigit() or tree.value in given:
+                break
+            if len(roles.shapes.get(whole, ())) > count:
+                made = replace(tree, value=whole)
+                for place in places:
+                    made = Tree("index", (made,), int(place), tree.at)
+                return made
+        return tree
+
+    _map_names(roles, change)
+
+
 def _horizon(roles: Roles) -> None:
     """h_T beside h_t: the last step's value, in an equation that holds at every step."""
     timed = {n.value for e in roles.equations for n in (e.left, *e.right.names()) if n.moment}
@@ -131,6 +133,27 @@ def _horizon(roles: Roles) -> None:
 
     _map_names(roles, change)
     roles.notes += [f"{name}_T is read as {name} of the same step." for name in dict.fromkeys(found)]
+
+
+def _beginnings(roles: Roles) -> None:
+    """h_0 = 0 beside h_t: the state that the first step finds."""
+    timed = {n.value for e in roles.equations for n in e.right.names() if n.moment == BEFORE}
+    rest = []
+    for equation in roles.equations:
+        left = equation.left
+        state = replace(left.value, below=left.value.below[:-1]) if left.op == "name" else None
+        if left.moment or state not in timed or left.value.below[-1:] != ("0",):
+            rest.append(equation)
+            continue
+        value = equation.right.args[0] if equation.right.op == "neg" else equation.right
+        if value.op != "number":
+            raise roles.source.wrong(
+                equation.right.at,
+                f"{state.python}_0 is what the first step finds, and a cell begins with a number. Write "
+                f"{state.python}_0 = 0, or take the line out and hand the state over when the cell is run.",
+            )
+        roles.start[state] = -value.value if equation.right.op == "neg" else value.value
+    roles.equations = rest
 
 
 def _twice(roles: Roles) -> None:
@@ -168,6 +191,7 @@ def _leaves(roles: Roles) -> None:
             for n in used
             if n.value not in given and n.value.base in ("x", "X") and n.value not in before
         ]
+        bare = bare or [n for n in roles.summed if n not in given and n not in before][:1]
         roles.inputs = list(dict.fromkeys(bare))
         roles.notes += [f"{name.python} without t is the input." for name in roles.inputs]
     if not roles.inputs:
@@ -175,6 +199,8 @@ def _leaves(roles: Roles) -> None:
             roles.equations[0].left.at,
             "nothing here is an input: every value that carries t is given by an equation. Use the input as x_t.",
         )
+    # The first input's width is I: x, or what is no number.
+    roles.inputs.sort(key=lambda name: (roles.shapes.get(name) == (), name.base not in ("x", "X")))
     if len(roles.inputs) > 1:
         roles.notes.append(
             f"Inputs, which carry t and no equation gives: {', '.join(n.python for n in roles.inputs)}."
@@ -200,7 +226,7 @@ def _leaves(roles: Roles) -> None:
 def _leading(roles: Roles, given: set[Name]) -> set[Name]:
     """Capital letters with t that multiply something with t from the left, as the matrix in U_t * x_t."""
     found = set()
-    for chain in (p for e in roles.equations for p in _parts(e.right) if p.op == "chain"):
+    for chain in (p for e in roles.equations for p in parts(e.right) if p.op == "chain"):
         for k, sign in enumerate(chain.value):
             left, right = chain.args[k], chain.args[k + 1]
             if (
@@ -225,10 +251,11 @@ def _ordered(roles: Roles) -> list[Equation]:
             if name.moment == BEFORE or name.value not in by_name or name.value in done:
                 continue
             if name.value in (*trail, equation.name):
-                circle = " reads ".join(n.python for n in (*trail, equation.name, name.value))
+                names = [n.python for n in (*trail, equation.name, name.value)]
+                circle = f"{names[0]} reads itself" if len(names) == 2 else " reads ".join(names)
                 raise roles.source.wrong(
                     name.at,
-                    f"a circle: {circle}, all of the same step. Write t-1 where the value of the step before is meant.",
+                    f"a circle: {circle}, all of the same step. Write {names[-1]}_{{t-1}} where the value of the step before is meant.",
                 )
             visit(by_name[name.value], (*trail, equation.name))
         done[equation.name] = equation
@@ -276,6 +303,12 @@ def _called(roles: Roles) -> None:
             return replace(tree, value=meant)
         if said in FUNCTIONS:
             return replace(tree, value=FUNCTIONS[said])
+        if len(tree.args) > 1:
+            raise roles.source.wrong(
+                tree.at,
+                f"{said} is given {len(tree.args)} values, and nothing says what it does with them. "
+                f"Write it out, e.g. \\tanh(W x_t + U h_{{t-1}}).",
+            )
         meant = (
             "sigmoid"
             if said in ("sigma_g", "sigma_i", "sigma_f", "sigma_o") or said.startswith("sigmoid")

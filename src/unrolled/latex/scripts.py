@@ -37,8 +37,14 @@ def script_of(source: Source, tokens: list[Token]) -> Script:
     """
     parts, moment = [], None
     for piece in _split(_unwrapped(tokens)):
-        said = _said(source, _unwrapped(piece))
-        if said in (NOW, BEFORE):
+        piece = _unwrapped(piece)
+        said = _said(source, piece)
+        upright = (
+            source.timed and len(piece) == 1 and piece[0].kind == "word" and said == NOW
+        )  # W_{\mathrm{t}} beside x_t
+        if upright:
+            parts.append(said)
+        elif said in (NOW, BEFORE):
             if moment is not None:
                 raise source.wrong(
                     piece[0].at, f"two moments on one name, {moment} and {said}. Leave one of them."

@@ -3,7 +3,8 @@ r"""LaTeX in pieces: commands, letters, numbers, words, signs, each with its pla
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 
 from ..errors import CellError, quote
 
@@ -45,6 +46,7 @@ FUNCTIONS = {
     "sg": "held",
     "identity": "identity",
     "concat": "concat",
+    "diag": "diag",
 }
 ZONE = re.compile(
     r"\$\$.*?\$\$|\$.*?\$|\\\[.*?\\\]|\\\(.*?\\\)"
@@ -66,10 +68,13 @@ NUMBER = re.compile(r"\d+(?:\.\d+)?(?:e-?\d+)?|\.\d+")
 ENVIRONMENT = re.compile(r"(\\begin|\\end)\{(\w+)\*?\}")
 COMMAND = re.compile(r"\\(?:[a-zA-Z]+|.)", re.S)
 LETTERS = (
-    "σ\\sigma ⊙\\odot ∘\\circ ×\\times ·\\cdot ⋅\\cdot ∗* −- τ\\tau α\\alpha β\\beta "
+    "σ\\sigma ⊙\\odot ∘\\circ ×\\times ·\\cdot ⋅\\cdot ∗* −- –- τ\\tau α\\alpha β\\beta "
     "γ\\gamma δ\\delta ε\\epsilon θ\\theta λ\\lambda μ\\mu ρ\\rho ≤\\leq ≥\\geq ≠\\neq ∧\\land ∨\\lor "
     "φ\\phi ϕ\\phi ψ\\psi ω\\omega ℓ\\ell ⊤\\top"
 )
+RAISED = dict(zip("⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻ᵀ", "0123456789+-T"))
+LOWERED = dict(zip("₀₁₂₃₄₅₆₇₈₉₊₋ₐₑₕᵢⱼₖₗₘₙₒₚᵣₛₜᵤᵥₓ", "0123456789+-aehijklmnoprstuvx"))
+DECIMAL = re.compile(r"(?<![\w.,])(\d+),(\d+)(?![\d,.])")
 UNICODE = {pair[0]: pair[1:] for pair in LETTERS.split()}
 
 
@@ -89,6 +94,21 @@ class Source:
 
     text: str
     name: str
+    unbraced: list[str] = field(default_factory=list, compare=False)  # W_hh and the like, as they are read
+
+    @cached_property
+    def timed(self) -> bool:
+        """Whether a moment t stands somewhere: x_t, x_{t-1}, h_{i,t}, x^{(t)}, x(t)."""
+        return (
+            re.search(r"[_^]\s*t(?![a-zA-Z])|[_^]\s*\{[^{}]*(?<![a-zA-Z])t(?![a-zA-Z])|\(t(-1)?\)", self.text)
+            is not None
+        )
+
+    def gives(self, letter: str) -> bool:
+        """Whether a letter without a moment is a value of a net without time: its input x, or what stands left of =."""
+        return not self.timed and (
+            letter in "xX" or re.search(rf"(?<![a-zA-Z_^{{\\]){letter}\s*=", self.text) is not None
+        )
 
     def wrong(self, at: int, message: str) -> CellError:
         """The error with the line that holds character `at`, and a caret below that character."""
@@ -106,8 +126,62 @@ def tokens_of(source: Source) -> list[Token]:
         if silent and silent.end() > at:
             at = silent.end()
             continue
-        token, at = _token(source, text, at)
+        script = _script(text, at)
+        if script:
+            found += script
+            at += len(script) - 3
+            continue
+        token, at = _decimal(source, text, at) or _token(source, text, at)
         found.append(token)
+    return found
+
+
+def _script(text: str, at: int) -> list[Token]:
+    """Unicode's own small letters: hₜ₋₁ is h_{t-1}, x² is x^{2}."""
+    for sign, letters in (("^", RAISED), ("_", LOWERED)):
+        end = at
+        while end < len(text) and text[end] in letters:
+            end += 1
+        if end > at:
+            inside = [
+                Token("number" if letters[text[k]].isdigit() else "letter" if letters[text[k]].isalpha() else "sign",
+                      letters[text[k]], k)
+                for k in range(at, end)
+            ]  # fmt: skip
+            return [Token("sign", sign, at), Token("sign", "{", at), *inside, Token("sign", "}", at)]
+    return []
+
+
+def _decimal(source: Source, text: str, at: int) -> tuple[Token, int] | None:
+    """0,5 and 0{,}5 where a comma cannot stand between two values."""
+    typeset = re.compile(r"(\d+)\{,\}(\d+)").match(text, at)
+    found = typeset or DECIMAL.match(text, at)
+    if not found:
+        return None
+    if not typeset:
+        around = _opened(re.sub(r"\\(?:left|right)(?![a-zA-Z])", "", text[max(0, at - 2000) : at]))
+        last = text[text.rfind("\n", 0, at) + 1 : at]
+        if any(re.search(r"\[$|[_^]\{$", before) for before in around) or re.search(
+            r"[ijklmnrt]\s*=\s*$", last
+        ):
+            return None
+        if around and re.search(r"\\?(max|min)\s*\($", around[-1]):
+            raise source.wrong(
+                at,
+                f"{found[0]} may be one number or two values. Write {found[1]}.{found[2]}, or {found[1]}, {found[2]} "
+                "with a space.",
+            )
+    return Token("number", f"{found[1]}.{found[2]}", at), found.end()
+
+
+def _opened(text: str) -> list[str]:
+    """The text up to each bracket that is open at its end, the outermost first."""
+    found: list[str] = []
+    for k, c in enumerate(text):
+        if c in "([{":
+            found.append(text[: k + 1])
+        elif c in ")]}" and found:
+            found.pop()
     return found
 
 
@@ -177,7 +251,7 @@ def _mathematics(source: Source) -> str:
     kept = ["\n" if c == "\n" else " " for c in text]
     for zone in zones:
         start, end = zone.span()
-        if "=" in zone[0] or "\\leftarrow" in zone[0]:
+        if "=" in zone[0] or "\\leftarrow" in zone[0] or "\\in" in zone[0] and "\\mathbb" in zone[0]:
             marks = 0 if zone[0].startswith("\\begin") else 2 if zone[0][:2] in ("$$", "\\[", "\\(") else 1
             inner = range(start + marks, end - marks)
             kept[start:end] = [text[k] if k in inner else "\n" for k in range(start, end)]

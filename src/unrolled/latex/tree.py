@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import keyword
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 
 NOW, BEFORE = "t", "t-1"
 COMPARED = {"less": "<", "greater": ">", "at_most": "<=", "at_least": ">=", "equal": "==", "unequal": "!="}
@@ -32,6 +33,16 @@ class Name:
     base: str
     marks: tuple[str, ...] = ()
     below: tuple[str, ...] = ()
+    above: tuple[str, ...] = field(default=(), compare=False)  # those of `below` that stand above
+
+    @property
+    def symbol(self) -> str | None:
+        """How it is set, where something stands above: "W^h"."""
+        lifted = [p for p in self.above if p in self.below and p.isidentifier()]
+        rest = [p for p in self.below if p not in lifted]
+        if not lifted or self.marks:
+            return None
+        return self.base + "".join(f"^{p}" for p in lifted) + "".join(f"_{p}" for p in rest)
 
     @property
     def python(self) -> str:
@@ -87,3 +98,13 @@ class Equation:
     @property
     def name(self) -> Name:
         return self.left.value
+
+
+def changed(tree: Tree, change: Callable[[Tree], Tree]) -> Tree:
+    """The tree with `change` done to every part, the inner ones first."""
+    return change(replace(tree, args=tuple(changed(a, change) for a in tree.args)))
+
+
+def parts(tree: Tree) -> list[Tree]:
+    """The tree and everything in it."""
+    return [tree, *(p for a in tree.args for p in parts(a))]

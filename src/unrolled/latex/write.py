@@ -6,10 +6,12 @@ import re
 from textwrap import wrap
 
 from ..ops import functions
-from .kinds import MATRIX, NUMBER, VECTOR, Kinds, kinds_of
+from .kinds import DIAGONAL, MATRIX, NUMBER, VECTOR, Kinds, kinds_of
 from .roles import Roles
+from .shapes import shapes_of
 from .tree import BEFORE, COMPARED, Name, Tree
 
+WIDE = 112  # columns
 SUM, PRODUCT, SIGN, POWER, ATOM = 2, 3, 4, 5, 9
 BINARY = {
     "add": (" + ", SUM),
@@ -37,9 +39,9 @@ def source_of(roles: Roles, name: str) -> str:
     used = sorted(
         {w for line in body for w in re.findall(r"\b([a-z_]+)\(", line.partition("#")[0]) if w in LANGUAGE}
     )
-    shapes = "".join(
-        f"{lines.said[p]!r}: (), " for p in roles.parameters if kinds.of[p] == NUMBER
-    ).removesuffix(", ")
+    shapes = ", ".join(
+        f"{said!r}: {shape!r}" for said, shape in shapes_of(roles, kinds, lines.said, lines.last).items()
+    )
     before = [line.partition("#")[0].rstrip() for line in body]
     width = max((len(code) for code, line in zip(before, body) if "#" in line), default=0)
     aligned = [
@@ -50,18 +52,43 @@ def source_of(roles: Roles, name: str) -> str:
         f"from unrolled import {', '.join(['cell', *used])}",
         "",
         "",
-        f"@cell(shapes={{{shapes}}})" if shapes else "@cell",
+        *_decorator(shapes, _starts(roles, lines.said), _symbols(lines.said)),
         *_signature(f"def {name}(", lines.signature()),
     ]
     docstring = _docstring(name, _notes(roles, kinds, lines.said))
     return "\n".join([*head, *docstring, *(f"    {line}" for line in aligned)]) + "\n"
 
 
+def _symbols(said: dict[Name, str]) -> str:
+    return ", ".join(f"{text!r}: {name.symbol!r}" for name, text in said.items() if name.symbol)
+
+
+def _starts(roles: Roles, said: dict[Name, str]) -> str:
+    return ", ".join(
+        f"{said[name]!r}: {value!r}" for name, value in roles.start.items() if value and name in said
+    )
+
+
+def _decorator(shapes: str, start: str, symbols: str) -> list[str]:
+    pairs = (("shapes", shapes), ("start", start), ("symbols", symbols))
+    given = [(key, text) for key, text in pairs if text]
+    whole = ", ".join(f"{key}={{{text}}}" for key, text in given)
+    if not whole:
+        return ["@cell"]
+    if len(whole) <= WIDE - 7:
+        return [f"@cell({whole})"]
+    lines = ["@cell("]
+    for key, text in given:
+        inside = wrap(text, WIDE - 8, break_long_words=False)
+        lines += [f"    {key}={{", *(f"        {line}" for line in inside), "    },"]
+    return [*lines, ")"]
+
+
 def _signature(start: str, arguments: list[str]) -> list[str]:
     lines, last = [], start
     for k, argument in enumerate(arguments):
         piece = argument + ("):" if k == len(arguments) - 1 else ", ")
-        if len(last + piece) > 112:
+        if len(last + piece) > WIDE:
             lines.append(last.rstrip())
             last = " " * len(start)
         last += piece
@@ -82,10 +109,9 @@ def _notes(roles: Roles, kinds: Kinds, said: dict[Name, str]) -> list[str]:
     matrices, numbers = listed(MATRIX), listed(NUMBER)
     found = ["Products are element by element."]
     if matrices:
-        found = [
-            f"Matrices, each a capital letter left of what it multiplies: {matrices}. "
-            "Other products are element by element."
-        ]
+        capital = all(p.capital for p in roles.parameters if kinds.of[p] == MATRIX)
+        why = ", each a capital letter left of what it multiplies" if capital else ""
+        found = [f"Matrices{why}: {matrices}. Other products are element by element."]
     if numbers:
         found.append(f"Numbers, learned: {numbers}.")
     odd = listed(VECTOR, lambda name: name.capital or not name.one_latin_letter)
@@ -97,8 +123,27 @@ def _notes(roles: Roles, kinds: Kinds, said: dict[Name, str]) -> list[str]:
             f" {', '.join(dict.fromkeys(kinds.by_row))}."
         )
     if roles.output not in roles.states:
-        found.append(f"{said[roles.output]} is the output: nothing else reads it.")
+        found.append(
+            f"{said[roles.output]} is the output: nothing else reads it." + _layer_note(roles, kinds, said)
+        )
     return [*found, *roles.notes]
+
+
+def _layer_note(roles: Roles, kinds: Kinds, said: dict[Name, str]) -> str:
+    """What becomes of an output that is an output layer, f(V s + c)."""
+    tree, _ = kinds.resolved(next(e.right for e in roles.equations if e.name == roles.output))
+    tree = tree.args[0] if tree.op == "call" and len(tree.args) == 1 else tree
+    product = (
+        next((t for t in (tree, *tree.args) if t.op == "product"), None)
+        if tree.op in ("add", "product")
+        else None
+    )
+    if product is None or [t.op for t in product.args] != ["name", "name"] or len(tree.names()) > 3:
+        return ""
+    matrix, vector = (t.value for t in product.args)
+    if vector in roles.inputs or [n.value for e in roles.equations for n in e.right.names()].count(matrix) > 1:
+        return ""
+    return f" {said[matrix]} is an output layer: it stands on {said[vector]} once, and layers are stacked on {said[vector]}."
 
 
 def _spellings(roles: Roles) -> dict[Name, str]:
@@ -170,14 +215,20 @@ class _Lines:
             return str(int(tree.value)) if whole else repr(tree.value), ATOM
         if tree.op in BINARY:
             sign, strength = BINARY[tree.op]
+            tight = tree.op == "product" and tree.args[0].op in ("mul", "div")  # (M * U) @ h
             return (
-                f"{self._held(tree.args[0], strength + (tree.op in COMPARED))}{sign}{self._held(tree.args[1], strength + 1)}",
+                f"{self._held(tree.args[0], strength + tight + (tree.op in COMPARED))}{sign}"
+                f"{self._held(tree.args[1], strength + 1)}",
                 strength,
             )
         if tree.op == "neg":
             return f"-{self._held(tree.args[0], SIGN)}", SIGN
         if tree.op == "power":
             return f"{self._held(tree.args[0], POWER + 1)} ** {tree.value}", POWER
+        if tree.op == "index":
+            return f"{self._held(tree.args[0], ATOM)}[{tree.value}]", ATOM
+        if tree.op == "diagonal":
+            raise self.roles.source.wrong(tree.at, DIAGONAL)
         if tree.op == "transpose":
             return f"{self._held(tree.args[0], ATOM)}.T", ATOM
         if tree.op == "call" and tree.value == "identity":

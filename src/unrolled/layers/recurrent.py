@@ -14,6 +14,7 @@ from ..errors import Never, NotYet, ShapeError, UsageError
 from ..graph.node import Dim, letters_of, size
 from ..kernels import BACKENDS
 from ..kernels.call import check_sizes as check_widths
+from ..transform.head import split_head
 from .check import (
     DEEPEST,
     check_extra,
@@ -30,6 +31,7 @@ from .dropout import dropped
 from .initial import check_initial
 from .lengths import Rows, all_rows, rows_of
 from .masks import drawn
+from .output import OutputLayer
 from .stack import Stack, State, mixes, run_stack, stack_of
 from .tracers import seen_by_tracers
 from .watch import Watcher, watcher_of
@@ -44,7 +46,8 @@ class Recurrent(nn.Module):
     cell           a Cell, a registered name such as "lstm", or a plain function in the cell language
     input_size     I, width of the input
     hidden_size    H, width of the states (widths that a cell names itself are set with `cell.using(O=...)`)
-    num_layers     how many layers; each reads the output of the one below
+    num_layers     how many layers; each reads the output of the one below. An output layer that the equations end in,
+                   y = f(U h + b), stands once on the top layer, and layers read the state h (`transform.head`)
     bidirectional  two sets of parameters a layer, the second reading from the end; outputs are put side by side
     batch_first    sequences are (B, T, width) instead of (T, B, width); states are not turned
     dropout        probability of dropping each output between layers, while training
@@ -65,7 +68,8 @@ class Recurrent(nn.Module):
                  products are rounded to it, and y is given out in it, as torch.nn's layers do; states stay float32
 
     Parameters are called by layer and by their author's name, `layers.0.W_i`, those of the reversed direction
-    `reversed.0.W_i`. Drawn from U(-1/sqrt(H), 1/sqrt(H)) unless the cell's `init` says otherwise.
+    `reversed.0.W_i`, those of an output layer on a stack `head.U` (and
+    `reversed_head.U`). Drawn from U(-1/sqrt(H), 1/sqrt(H)) unless the cell's `init` says otherwise.
 
     Raises UsageError for arguments out of range, ShapeError (a UsageError) for tensors that do not fit, CellError
     where two widths that an equation needs equal are not, NotYet where a chosen backend cannot run the cell.
@@ -91,11 +95,16 @@ class Recurrent(nn.Module):
         recompute: bool = False,
     ):
         super().__init__()
-        self.cell = find(cell)
+        whole = find(cell)
+        check_initial(whole)
+        num_layers = check_size(
+            f"Recurrent({whole.name}, {input_size}, {hidden_size})", "num_layers", num_layers, DEEPEST
+        )
+        self.cell, head = split_head(whole) if num_layers != 1 else (whole, None)
         self._who = who = f"Recurrent({self.cell.name}, {input_size}, {hidden_size})"
         self.input_size = check_size(who, "input_size", input_size)
         self.hidden_size = check_size(who, "hidden_size", hidden_size)
-        self.num_layers = check_size(who, "num_layers", num_layers, DEEPEST)
+        self.num_layers = num_layers
         self.bidirectional = check_flag(who, "bidirectional", bidirectional)
         self.batch_first = check_flag(who, "batch_first", batch_first)
         self.dropout = check_probability(who, "dropout", dropout)
@@ -111,11 +120,19 @@ class Recurrent(nn.Module):
         self.layers = nn.ModuleList(make[:: self._directions])
         if bidirectional:
             self.reversed = nn.ModuleList(make[1::2])
+        self.head = self.reversed_head = None
+        if head is not None:
+            reads, self.output_size = (
+                self.output_size,
+                _width((head.width,), {head.width: hidden_size, **self._stack.sizes[0]}),
+            )
+            self.head = OutputLayer(head, whole, reads, self.output_size, device, dtype)
+            if bidirectional:
+                self.reversed_head = OutputLayer(head, whole, reads, self.output_size, device, dtype)
         self.watchers: tuple[Watcher, ...] = ()
         self.reset_parameters()
 
     def _check_arguments(self, backend: str) -> None:
-        check_initial(self.cell)
         if self.dropout and self.num_layers == 1:
             warnings.warn(
                 f"{self._who}: dropout={self.dropout:g} goes between layers, and there is one. "
@@ -176,6 +193,12 @@ class Recurrent(nn.Module):
         """Draws all parameters anew, layer by layer."""
         for weights in self._weights():
             weights.draw(self.cell, self.hidden_size)
+        for head in self._heads():
+            head.reset_parameters()
+
+    def _heads(self) -> list[OutputLayer]:
+        """Output layers that stand on the stack, per direction."""
+        return [head for head in (self.head, self.reversed_head) if head is not None]
 
     def _weights(self) -> list[Weights]:
         """Per layer and direction."""
@@ -250,6 +273,8 @@ class Recurrent(nn.Module):
             watch=note,
             masks=masks,
         )
+        if heads := self._heads():
+            y = torch.cat([head(part) for head, part in zip(heads, y.chunk(len(heads), -1))], -1)
         y = _padded(y, rows, alone, batch_first)
         return y.to(torch.bfloat16) if mixes(like) else y, self._final(last, rows, alone)
 

@@ -8,7 +8,9 @@ from torch import nn
 from ..cell import find
 from ..errors import UsageError
 from ..layers.dropout import Dropout
+from ..layers.output import OutputLayer
 from ..layers.recurrent import Recurrent
+from ..transform.head import Head, split_head, why_no_head
 
 State = tuple[torch.Tensor, ...]
 
@@ -26,13 +28,16 @@ class LanguageModel(nn.Module):
     layers      L, how many recurrent layers
     dropout     between the layers and before the linear layer, while training
 
+    Where the cell's equations end in an output layer of their own, o = softmax(V s), that is the linear layer, and its
+    parameters keep their names, `head.V`; the cell's layers are stacked on s. `note` says so.
+
     Characters go in as indices: an index means a one-hot vector of width V, so there is no embedding.
 
         x       (T, B) int64, characters
         logits  (T, B, V) float
         state   a tuple, one (L, B, width) tensor per state of the cell; None starts afresh
 
-    Raises UsageError for a cell with more than one input.
+    Raises UsageError for a cell with more than one input, and for one that ends in a softmax that cannot be taken off.
 
     >>> model = LanguageModel(65, "lstm", hidden=16)
     >>> logits, state = model(torch.zeros(7, 2, dtype=torch.int64))
@@ -58,7 +63,12 @@ class LanguageModel(nn.Module):
                 f"a character model gives one input, the character, and {cell.name} reads "
                 f"{len(cell.inputs)}: {', '.join(cell.inputs)}. Choose another cell."
             )
+        whole = cell
+        cell, head = split_head(whole)
+        if head is None and (obstacle := why_no_head(whole)):
+            raise UsageError(obstacle)
         self.characters = characters
+        self.note = None if head is None else said_of(head)
         self.rnn = Recurrent(
             cell,
             characters,
@@ -69,7 +79,11 @@ class LanguageModel(nn.Module):
             dtype=dtype,
         )
         self.dropout = Dropout(dropout)
-        self.head = nn.Linear(self.rnn.output_size, characters, dtype=dtype)
+        self.head = (
+            nn.Linear(self.rnn.output_size, characters, dtype=dtype)
+            if head is None
+            else OutputLayer(head, whole, self.rnn.output_size, characters, dtype=dtype)
+        )
         self._spread_input_weights()
 
     def _input_weights(self) -> dict[str, nn.Parameter]:
@@ -124,12 +138,15 @@ class LanguageModel(nn.Module):
     def forward(self, x: torch.Tensor, state: State | None = None) -> tuple[torch.Tensor, State]:
         """Logits of the next character at every position, and the state after the last."""
         y, state = self.rnn(x, state)  # (T, B, H)
-        return self.head(self.dropout(y)), state  # (T, B, V)
+        return self._logits(self.dropout(y)), state  # (T, B, V)
 
     def step(self, x: torch.Tensor, state: State | None = None) -> tuple[torch.Tensor, State]:
         """One position: x (B,) int64 -> logits (B, V), state."""
         y, state = self.rnn.step(x, state)
-        return self.head(self.dropout(y)), state
+        return self._logits(self.dropout(y)), state
+
+    def _logits(self, y: torch.Tensor) -> torch.Tensor:
+        return self.head.linear(y) if isinstance(self.head, OutputLayer) else self.head(y)
 
     def nats(self, x: torch.Tensor, y: torch.Tensor, state: State | None = None) -> tuple[torch.Tensor, State]:
         """Mean cross-entropy of the true next characters y (T, B) int64, a scalar in nats, and the state after the
@@ -137,3 +154,14 @@ class LanguageModel(nn.Module):
         logits, state = self(x, state)
         loss = nn.functional.cross_entropy(logits.reshape(-1, self.characters), y.reshape(-1))
         return loss, tuple(part.detach() for part in state)
+
+
+def said_of(head: Head) -> str:
+    """What a model of characters makes of an output layer, in one sentence."""
+    if head.activation in ("softmax", "identity"):
+        rest = " and softmax follows it" if head.activation == "identity" else ""
+        return f"The output layer is {head}, as the equations say{rest}."
+    return (
+        f"The output layer is {head}, with softmax in place of {head.activation}: "
+        "characters are one of many, and their probabilities add up to 1."
+    )

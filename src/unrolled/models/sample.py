@@ -145,7 +145,8 @@ def drawing(model: LanguageModel, prime: Tensor, rule: Rule, seeds: Sequence[int
 
 def _generator(model: LanguageModel, state: tuple[Tensor, ...], half: bool):
     """The C backend's, where it runs all layers; never where somebody watches, or asked for the reference."""
-    if model.rnn.backend == "reference" or model.rnn.watchers or model.head.weight.device.type != "cpu":
+    stepped = model.rnn.backend == "reference" or model.rnn.watchers or model.rnn.head is not None
+    if stepped or model.head.weight.device.type != "cpu":
         return None
     head = model.head
     bias = head.weight.new_zeros(model.characters) if head.bias is None else head.bias

@@ -37,6 +37,8 @@ def say_begin(training: Training) -> None:
         f"{training.folder.path}: {training.task.net.cell.name}, {size:,} weights, "
         f"{data.training_size:,} {unit}s to learn, {data.held_out_size:,} held out"
     )
+    if note := getattr(training.model, "note", None):  # what the equations' own output layer became
+        training.progress.say(note)
     for what, why in training.settings.chosen.items():
         training.progress.say(f"{what} {why}")
     if training.settings.baseline:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from .activations import activations
 from .derived import PAPERS, documented
+from .head import Head, split_head
 from .initialised import initialised
 from .noise import recurrent_dropout, weight_drop, zoneout
 from .norm import layer_norm
@@ -12,6 +13,7 @@ from .replace import replace
 from .resets import resettable
 
 __all__ = [
+    "Head",
     "PAPERS",
     "activations",
     "documented",
@@ -22,6 +24,7 @@ __all__ = [
     "replace",
     "residual",
     "resettable",
+    "split_head",
     "weight_drop",
     "zoneout",
 ]

@@ -3,12 +3,14 @@ r"""A cell's equations as a paper prints them: `f_{t} &= \sigma(W_{f} x_{t} + U_
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
-from ..graph.node import Graph, Node, needed
+from ..graph.node import Graph, Node, Shape, needed
 from ..ops import OPS
 from .idioms import idiom
-from .names import OUTPUT, names_of, results_of, timeless
+from .names import NOW, OUTPUT, names_of, results_of, timeless
+from .shapes_said import unsaid_shapes
 from .symbols import latex_name, latex_text
 
 SUM, PRODUCT, ATOM = 2, 3, 9
@@ -23,33 +25,92 @@ MEMBER = r"\left[{all}\right]"
 WIDE = 78  # letters, about, after which a long sum goes on in a line of its own
 
 
-def latex(graph: Graph, *, comments: bool = False, numbered: bool = False) -> str:
+def latex(
+    graph: Graph, *, comments: bool = False, numbered: bool = False, symbols: Mapping[str, str] | None = None
+) -> str:
     r"""The equations of a step as one `align*` environment, in the author's order, ready for LaTeX, KaTeX and MathJax.
 
     comments   the author's comments as a column of words to the right
     numbered   `align`, which numbers its lines, instead of `align*`
+    symbols    names with parts that stand above, {"W_h": "W^h"}
 
     Values of this step carry t, the states it found t-1; a net without states has no time. Matrix products stand side by
     side, products element by element have \odot; several-letter names are upright; a name bound several times is
-    numbered, s^{(2)}_{t}.
+    numbered, s^{(2)}_{t}. Shapes that the equations do not tell stand below them, \beta \in \mathbb{R}.
     """
-    names = {index: latex_name(timeless(said, graph)) for index, said in names_of(graph).items()}
+    called = partial(latex_name, symbols=symbols)
+    lines = [
+        f"  {left} &= {_broken(right)}" + (f" && {latex_text(said)}" if comments and said else "")
+        for left, right, said in _rows(graph, called)
+    ]
+    lines += [f"  {left} &{right}" for left, right in _shapes(graph, called)]
+    kind = "align" if numbered else "align*"
+    return f"\\begin{{{kind}}}\n" + " \\\\\n".join(lines) + f"\n\\end{{{kind}}}"
+
+
+def _rows(graph: Graph, called: Callable[[str], str]) -> list[tuple[str, str, str | None]]:
+    """(name, what it is, comment) of every equation; the output in a row of its own where a reader of the equations would
+    take another value for it."""
+    names = {index: called(timeless(said, graph)) for index, said in names_of(graph).items()}
     used = frozenset(needed(graph.nodes, [graph.output, *graph.new_states]))
     rows = [
         (names[s.index], latex_expression(graph.nodes, s.index, names), s.comment)
         for s in graph.statements
         if s.index in used
     ]
-    for said, index in results_of(graph):
-        name = latex_name(timeless(said, graph))
+    results = results_of(graph)
+    states = [called(f"{name}{NOW}") for name in graph.states]
+    for said, index in results:
+        name = called(timeless(said, graph))
         if index not in names or (names[index] != name and said != OUTPUT):
             rows.append((name, names.get(index) or latex_expression(graph.nodes, index, names), None))
-    lines = [
-        f"  {left} &= {_broken(right)}" + (f" && {latex_text(said)}" if comments and said else "")
-        for left, right, said in rows
-    ]
-    kind = "align" if numbered else "align*"
-    return f"\\begin{{{kind}}}\n" + " \\\\\n".join(lines) + f"\n\\end{{{kind}}}"
+    said, index = results[0]
+    wanted = names.get(index) if said == OUTPUT else called(said)
+    if wanted is not None and wanted != _taken_for_output(
+        rows, states, [called(f"{letter}{NOW}") for letter in "hy"]
+    ):
+        rows.append((called(timeless(OUTPUT, graph)), wanted, None))
+    return rows
+
+
+def _taken_for_output(
+    rows: Sequence[tuple[str, str, str | None]], states: Sequence[str], usual: Sequence[str]
+) -> str:
+    """What nothing else reads; without one the state h, or y, or the last."""
+    given = [name for name, _, _ in rows]
+    free = [n for n in given if n not in states and not any(n in right for _, right, _ in rows)]
+    last = [n for n in given if n in states]
+    plain = [n for n in usual if n in last]
+    return [*last[-1:], *plain[:1], *free[-1:]][-1] if free or last else ""
+
+
+def _shapes(graph: Graph, called: Callable[[str], str]) -> list[tuple[str, str]]:
+    """Rows that say shapes, several names of one shape together."""
+    moments = {"input": NOW, "state": NOW}
+    together: dict[str, list[list[str]]] = {}
+    for (kind, said), shape in unsaid_shapes(graph).items():
+        name = called(timeless(f"{said}{moments.get(kind, '')}", graph))
+        rows = together.setdefault(latex_shape(shape), [[]])
+        if rows[-1] and _width(", ".join([*rows[-1], name])) > WIDE // 2:
+            rows.append([])
+        rows[-1].append(name)
+    return [(", ".join(row), f"\\in {shape}") for shape, rows in together.items() for row in rows]
+
+
+def latex_shape(shape: Shape) -> str:
+    r"""The set that numbers of a shape are in.
+
+    >>> latex_shape(()), latex_shape(("H", "H/4"))
+    ('\\mathbb{R}', '\\mathbb{R}^{H \\times H/4}')
+    """
+    sides = r" \times ".join(
+        "+".join(_dim(part) for part in side.replace("*", r" \cdot ").split("+")) for side in shape
+    )
+    return rf"\mathbb{{R}}^{{{sides}}}" if shape else r"\mathbb{R}"
+
+
+def _dim(width: str) -> str:
+    return width if len(width) == 1 or not width.isalpha() else rf"\mathrm{{{width}}}"
 
 
 def latex_expression(nodes: Sequence[Node], index: int, names: Mapping[int, str]) -> str:
@@ -155,6 +216,14 @@ def _elementwise(nodes, node: Node, names):
     return f"{first}{apart}{second}", PRODUCT
 
 
+def _matrix_product(nodes, node: Node, names):
+    r"""A matrix that is a product unit by unit, or a quotient, stands in brackets left of its vector."""
+    matrix = nodes[node.args[0]]
+    left, right = (_text(nodes, k, names) for k in node.args)
+    tight = node.args[0] not in names and matrix.op == "mul" and () not in [nodes[a].shape for a in matrix.args]
+    return f"{_bracketed(*left, PRODUCT + tight)} {_bracketed(*right, PRODUCT + 1)}", PRODUCT
+
+
 def _negated(nodes, node: Node, names):
     return f"-{_bracketed(*_text(nodes, node.args[0], names), PRODUCT)}", SUM
 
@@ -253,6 +322,7 @@ def _joined(nodes, node: Node, names):
 SPECIAL = {
     "add": _sum,
     "mul": _elementwise,
+    "product": _matrix_product,
     "neg": _negated,
     "sum": _dot_product,
     "transpose": _transposed,

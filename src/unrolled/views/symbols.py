@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from html import escape
@@ -15,6 +16,7 @@ GREEK = dict(
     )
 )
 ACCENTS = {"tilde": "\u0303", "hat": "\u0302", "bar": "\u0304", "dot": "\u0307"}
+VECTORS = frozenset("xhyzscoafgu")  # letters that stand for vectors; two of them below a matrix are no word
 PRINTED = re.compile(r"(\w+?)(?:\((\d+)\))?(?:\[(t(?:-1)?)\])?")
 TEXT = {
     "\\": r"\textbackslash{}",
@@ -52,11 +54,14 @@ def parts_of(printed: str) -> Name:
     return Name(base, tuple(p for p in rest if p not in marks), marks, found[2], found[3])
 
 
-def latex_name(printed: str, step: str | None = None) -> str:
-    """LaTeX of a printed name. `step` stands for t: "3" makes h[t] h_3 and h[t-1] h_2.
+def latex_name(printed: str, step: str | None = None, symbols: Mapping[str, str] | None = None) -> str:
+    """LaTeX of a printed name. `step` stands for t: "3" makes h[t] h_3 and h[t-1] h_2. Of `symbols`, such as
+    {"W_h": "W^h"}, is taken which parts of a name stand above.
 
     >>> latex_name("W_f"), latex_name("h_slow[t-1]"), latex_name("C_tilde[t]"), latex_name("s(2)[t]")
     ('W_{f}', 'h_{\\\\mathrm{slow},t-1}', '\\\\tilde{C}_{t}', 's^{(2)}_{t}')
+    >>> latex_name("W_h", symbols={"W_h": "W^h"})
+    'W^{h}'
     """
     name = parts_of(printed)
     text = _latex_word(name.base, first=True)
@@ -65,8 +70,19 @@ def latex_name(printed: str, step: str | None = None) -> str:
     text += "'" * name.accents.count("prime")
     if name.number:
         text = f"{{{text}}}^{{({name.number})}}" if "'" in text else f"{text}^{{({name.number})}}"
-    below = [*(_latex_word(word) for word in name.below), *_moment(name, step)]
+    above = _above(printed, name, symbols or {})
+    if above:
+        text = (
+            f"{{{text}}}" if "'" in text or "^" in text else text
+        ) + f"^{{{','.join(map(_latex_word, above))}}}"
+    below = [*(_latex_word(word) for word in name.below if word not in above), *_moment(name, step)]
     return text + (f"_{{{','.join(below)}}}" if below else "")
+
+
+def _above(printed: str, name: Name, symbols: Mapping[str, str]) -> tuple[str, ...]:
+    """The parts of a name that its symbol lifts: h of W_h in "W^h"."""
+    said = symbols.get(re.split(r"[(\[]", printed)[0], "")
+    return tuple(part for part in re.findall(r"\^(\w+)", said.replace("_", " ")) if part in name.below)
 
 
 @lru_cache(4096)
@@ -108,8 +124,12 @@ def _latex_word(word: str, first: bool = False) -> str:
     """Below a letter, two letters such as xi are an x and an i, not Greek."""
     if word in GREEK and (first or len(word) > 2):
         return rf"\{word}"
+    if word == "t" and not first:  # no moment
+        return r"\mathrm{t}"
     if len(word) == 1 and word.isalnum() or word.isdigit():
         return word
+    if not first and len(word) == 2 and set(word) <= VECTORS:
+        return word  # from one to the other, as in W_{xh}
     return rf"\mathrm{{{word}}}" if word.isalnum() and word.isascii() else latex_text(word)
 
 

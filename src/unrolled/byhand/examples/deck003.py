@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ...cell import cell
 from ...ops import concat, sigmoid, total
+from ..document import Words
 from ..page import page
 from ..slides import Slide, against_slides, number_slide
 from ..worked import Worked, worked
@@ -87,9 +88,9 @@ def _printed(made: Worked) -> list[Slide]:
         )
     ]
     slides += [
-        number_slide(f"dE/d{name}", printed, row[name].gradient, why)
+        number_slide(f"dE/d{name}", printed, row[name].gradient, why, rounded=bool(why))
         for name, printed, why in (
-            ("w2[0,1]", ".0775", f"{ROUNDED}: .7896 x .0982; without rounding it is .077574."),
+            ("w2[0,1]", ".0775", f"{ROUNDED}: .7896 x .0982."),
             ("a1[1]", ".1502", ""),
             ("w1[0,1]", ".0020", ""),
         )
@@ -169,8 +170,17 @@ FIGURE = (
 
 
 def _make(rows: tuple[int, ...] | None, every: bool) -> Shown:
+    """Rows 5 and 6 of the deck's table are worked with all six; its gradients and weights are those of rows 1 to 4."""
     made = deck003()
     slides = (*_printed(made), *NOTATION)
+    if rows and max(rows) > 4:
+        made = deck003(len(ROWS))
+        words = Words(
+            "With all six rows of the table. The slides' gradients and new weights are the sums of rows 1 to 4."
+        )
+        return Shown(
+            made, (*page(made, rows, every), words, *against_slides(DECK, slides)), slides, {"row": max(rows)}
+        )
     return Shown(made, (*page(made, rows, every), *against_slides(DECK, slides)), slides, {"row": 1})
 
 
@@ -193,9 +203,14 @@ def _make_graph(rows: tuple[int, ...] | None, every: bool) -> Shown:
             ".0982",
             made["a2"].value * (1 - made["a2"].value),
             f"{ROUNDED}: .8896 x .1104.",
+            rounded=True,
         ),
         number_slide(
-            "figure, .6906 + .8955", "1.5861", made["s2"].value - W2[0][0], f"{ROUNDED}; it is 1.586159."
+            "figure, .6906 + .8955",
+            "1.5861",
+            made["s2"].value - W2[0][0],
+            f"{ROUNDED}; it is 1.586159.",
+            rounded=True,
         ),
         number_slide("E of output 1 alone", ".3117", made["E"].value),
         *FIGURE,

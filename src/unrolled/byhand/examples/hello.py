@@ -93,12 +93,9 @@ DECK000 = (
 
 def _make(rows: tuple[int, ...] | None, every: bool) -> Shown:
     made = hello_worked(rate=0.1)
-    words = Words(
-        "Softmax and cross-entropy together: dL/dz = p - y in each step, which the lines above give factor by factor."
-    )
     return Shown(
         made,
-        (*page(made, rows, every), words, *against_slides("deck 003", SLIPS)),
+        (*page(made, rows, every), *against_slides("deck 003", SLIPS)),
         SLIPS,
         {"of": "h[2][1]", "leaves": ("h",)},
     )
@@ -110,7 +107,7 @@ def _make_bptt(rows: tuple[int, ...] | None, every: bool) -> Shown:
         'The loss of step 3 alone, as in dE3/dW = sum over k of dE3/dy3 dy3/ds3 ds3/dsk dsk/dW, on deck 003\'s "hello".'
         " The norm says how much a step can still change the loss: it falls with every step between."
     )
-    terms: list[Piece] = [Heading(2, "The terms of dL[3]/dW_hh, as matrices")]
+    terms: list[Piece] = [Heading(2, "The terms of dL[3]/dW_hh, as matrices", "backward")]
     for lag in made.through_time[0].lags:
         terms += grids(Said(f"k = {lag.k}", f"k = {lag.k}"), "W_hh", lag.terms["W_hh"], made)
     return Shown(
