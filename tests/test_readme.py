@@ -10,6 +10,7 @@ import os
 import re
 from pathlib import Path
 
+import unrolled
 from unrolled.commands.byhand import listed
 from unrolled.commands.catalogue import table
 from unrolled.commands.cells import Wanted
@@ -121,3 +122,7 @@ def test_constraints_pin_every_direct_dependency():
         "torch"
     ] == "2.13.0"
     assert not [version for version in pinned.values() if "+" in version]
+
+
+def test_the_picture_is_what_the_package_draws_today():
+    assert (ROOT / "docs" / "mgu.svg").read_text(encoding="utf-8") == str(unrolled.find("mgu").picture(steps=3))
