@@ -128,9 +128,9 @@ def train_gpt(data: Streams, minutes: float) -> tuple[PlainGPT, Looped]:
 
     def loss_of(*_) -> Tensor:
         first = torch.randint(len(text) - width, (GPT_BATCH,))
-        place = torch.arange(width)[:, None] + first
+        window = text[torch.arange(width + 1)[:, None] + first].long()
         return nn.functional.cross_entropy(
-            model(text[place]).reshape(-1, model.characters), text[place + 1].reshape(-1)
+            model(window[:-1]).reshape(-1, model.characters), window[1:].reshape(-1)
         )
 
     return model, loop(model, loss_of, GPT_RATE, GPT_BETAS, 0.1, 1.0, minutes)
@@ -148,8 +148,8 @@ def gpt_nats(model: PlainGPT, text: Tensor) -> float:
         place = torch.arange(CONTEXT)[:, None] + first
         scored = (place < count) & ((place >= half + first) | (first == 0))
         place = place.clamp_max(count - 1)
-        logits = model(text[place])
-        wanted = torch.where(scored, text[place + 1], -100)
+        logits = model(text[place].long())
+        wanted = torch.where(scored, text[place + 1].long(), -100)
         total += nn.functional.cross_entropy(
             logits.reshape(-1, model.characters), wanted.reshape(-1), reduction="sum"
         ).item()
