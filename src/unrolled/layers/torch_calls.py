@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache, partial
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -124,7 +124,6 @@ def _check_shapes(layer: nn.RNNBase, current: list[Tensor]) -> None:
             )
 
 
-@lru_cache(maxsize=512)
 def _shapes(mode: str, width: int, hidden: int, layers: int, both: bool, projected: int, bias: bool):
     """Of a layer's tensors, in torch.nn's order."""
     rows, out, found = {"LSTM": 4, "GRU": 3}.get(mode, 1) * hidden, projected or hidden, []
