@@ -21,14 +21,20 @@ from unrolled import (
     Recurrent,
     Stacked,
     cell,
+    clip,
+    elu,
+    erf,
     export,
+    gelu,
     recurrent_dropout,
     resettable,
+    sign,
+    silu,
+    tanh,
     weight_drop,
+    where,
     zoneout,
 )
-
-from unrolled import clip, elu, erf, gelu, sign, silu, tanh, where  # isort: skip
 from unrolled.errors import NotYet, UnrolledError, UsageError
 from unrolled.exports.matrices import rows_in_int8
 from unrolled.exports.modules import CHAINS, Chain
