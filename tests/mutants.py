@@ -437,6 +437,18 @@ MUTANTS = (
         "test_scratch.py::test_steps_that_are_alike_ask_the_system_for_nothing",
     ),
     Mutant(
+        "kernels/c/ways.py",
+        "won < CLEARLY * beaten",
+        "True",
+        "test_ways.py::test_chance_does_not_change_the_models_choice",
+    ),
+    Mutant(
+        "kernels/c/ways.py",
+        "time=tried.calls > CALLS",
+        "time=True",
+        "test_ways.py::test_a_call_is_timed_once_it_was_made_often_and_never_again",
+    ),
+    Mutant(
         "kernels/c/library.py",
         "if arguments[ROOM] > held.size:",
         "if False:",
