@@ -247,11 +247,6 @@ def test_a_graph_that_was_let_go_of_says_so():
     y.backward()
     with pytest.raises(RuntimeError, match="backward through the graph a second time"):
         y.backward()
-    y = layer(x)[0]
-    with torch.no_grad():
-        y.add_(1)
-    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
-        y.sum().backward()
 
 
 @needs_compiler
