@@ -437,6 +437,12 @@ MUTANTS = (
         "test_scratch.py::test_steps_that_are_alike_ask_the_system_for_nothing",
     ),
     Mutant(
+        "kernels/remembered.py",
+        "state[k] @ w.t()",
+        "state[k]",
+        "test_remembered.py::test_values_and_gradients_are_the_plain_functions",
+    ),
+    Mutant(
         "kernels/c/ways.py",
         "won < CLEARLY * beaten",
         "True",
