@@ -7,7 +7,8 @@ import torch
 from instances import needs_compiler
 
 from unrolled import Recurrent
-from unrolled.kernels.c import frame, timed, ways
+from unrolled.kernels.c import forward, frame, timed, ways
+from unrolled.plan import cost
 from unrolled.plan.cost import AHEAD, Way, ways_to_share
 from unrolled.plan.plan import plan_of
 
@@ -130,3 +131,32 @@ def test_short_calls_and_one_thread_are_not_timed(monkeypatch):
     forget()
     for _ in range(5):
         layer(x)
+
+
+@pytest.mark.parametrize(("own", "blas"), [(13.0, True), (8.5, True), (6.0, False)])
+def test_blas_has_large_products_unless_it_is_beaten_by_far(monkeypatch, own, blas):
+    monkeypatch.setattr(ways, "_blas", {})
+    monkeypatch.setattr(cost, "LARGE", -1)
+    monkeypatch.setattr(frame, "LONG", float("inf"))
+    asked = []
+
+    def found(place, runs):
+        asked.append([run() for run in runs.values()])
+        timed._known[place] = timed.Choice("own", {"own": own, "blas": 10.0})
+        return timed._known[place]
+
+    monkeypatch.setattr(timed, "_timed", found)
+    layer, x = Recurrent("lstm", 6, 40), torch.randn(9, 5, 6, requires_grad=True)
+    with torch.no_grad():
+        layer(x)
+    assert not asked, "nothing is kept, and BLAS is not asked"
+    for _ in range(3):
+        layer(x)[0].sum().backward()
+    assert len(asked) == 1 and ways.uses_blas("float32", 2) is blas
+    used = []
+    monkeypatch.setattr(forward, "input_products", lambda call, g: used.append(g) or real(call, g))
+    layer(x)
+    assert bool(used) is blas
+
+
+real = forward.input_products

@@ -29,7 +29,7 @@ class Result:
 def forward(call: Call, keep: bool) -> Result:
     """Runs the loop. `keep`: leave everything that the backward pass needs."""
     call = contiguous(call)
-    return _run(call, keep, frame_to_run(call, partial(_run, call, keep)))
+    return _run(call, keep, frame_to_run(call, keep, partial(_run, call, keep)))
 
 
 def _run(call: Call, keep: bool, frame: Frame) -> Result:

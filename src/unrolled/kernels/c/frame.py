@@ -17,7 +17,7 @@ from .shapes import Shapes, refuse, shapes_of
 from .slots import Slots, dims, letters
 from .threads import python_addresses, runtime, threads
 from .toolchain import toolchain
-from .ways import LONG, way_of
+from .ways import LONG, settle_blas, uses_blas, way_of
 
 BYTES = {"float32": 4, "float64": 8, "mixed": 2}  # of a packed weight
 Sizes = tuple[tuple[Dim, int], ...]
@@ -61,19 +61,24 @@ def multiplies_pairs() -> bool:
     return found is not None and "avx512_bf16" in found.instructions
 
 
-def frame_of(call: Call, way: Way | None = None) -> Frame:
+def frame_of(call: Call, way: Way | None = None, blas: bool | None = None) -> Frame:
     """The frame of a call, by the cost model unless a way is given. Raises CompilerError where its kernel cannot be built,
     ShapeError where a tensor is not as large as the kernel will take it to be."""
-    frame = _frame(call.plan, call.sizes, call.schedule, precision_of(call), threads(), way)
+    precision, most = precision_of(call), threads()
+    blas = uses_blas(precision, most) if blas is None else blas
+    frame = _frame(call.plan, call.sizes, call.schedule, precision, most, way, blas)
     shapes = [t.shape for t in call.tensors]
     if shapes not in frame.shapes:
         refuse(call, shapes)
     return frame
 
 
-def frame_to_run(call: Call, run: Callable[[Frame], object]) -> Frame:
+def frame_to_run(call: Call, keep: bool, run: Callable[[Frame], object]) -> Frame:
     """The frame for one more forward pass: that of the fastest way that is known. `run` makes the pass with a frame."""
     frame = frame_of(call)
+    if keep and any(frame.blas):
+        settle_blas(precision_of(call), threads(), lambda blas: run(frame_of(call, blas=blas)))
+        frame = frame_of(call)
     if not frame.long:
         return frame
     known = (call.plan, call.sizes, call.schedule.batch, precision_of(call), threads(), frame.model)
@@ -103,9 +108,16 @@ class Frames:
         self.long: dict[tuple, Frame] = {}
 
     def __call__(
-        self, plan: Plan, sizes: Sizes, schedule: Schedule, precision: str, most: int, way: Way | None = None
+        self,
+        plan: Plan,
+        sizes: Sizes,
+        schedule: Schedule,
+        precision: str,
+        most: int,
+        way: Way | None = None,
+        blas: bool = True,
     ) -> Frame:
-        key = (plan, sizes, schedule, precision, most, way)
+        key = (plan, sizes, schedule, precision, most, way, blas)
         if schedule.steps <= SHORT:
             return self.short(*key)
         self.long[key] = found = self.long.pop(key, None) or self.make(*key)  # the latest one last
@@ -128,7 +140,15 @@ def _bytes(frame: Frame) -> int:
 
 
 @Frames
-def _frame(plan: Plan, sizes: Sizes, schedule: Schedule, precision: str, most: int, way: Way | None) -> Frame:
+def _frame(
+    plan: Plan,
+    sizes: Sizes,
+    schedule: Schedule,
+    precision: str,
+    most: int,
+    way: Way | None,
+    blas: bool,
+) -> Frame:
     body, table = plan.body, dict(sizes)
 
     def width(dim: Dim) -> int:
@@ -141,7 +161,7 @@ def _frame(plan: Plan, sizes: Sizes, schedule: Schedule, precision: str, most: i
     def to_blas(group) -> bool:
         """In bfloat16 our own products are the faster ones."""
         columns = sum(width(w) for w in group.widths)
-        return precision != "mixed" and large(schedule.total, columns, width(group.depth))
+        return blas and precision != "mixed" and large(schedule.total, columns, width(group.depth))
 
     model = Way(*sharing(plan, width, schedule.batch, BYTES[precision], most), AHEAD)
     code, work, tables = functions(plan, precision), step_flops(plan, width), row_tables(schedule)

@@ -12,6 +12,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache, partial
 
+import torch
+
 from ...plan.cost import Way, ways_to_share
 from ...plan.plan import Plan
 from . import timed
@@ -19,6 +21,7 @@ from .toolchain import toolchain
 
 LONG = 20_000_000  # floating-point operations of a call: shorter ones are not timed
 CALLS = 40  # of calls that are alike: then they are timed, as often as that at most
+BY_FAR = 0.8  # of the time that BLAS takes
 CLEARLY = 0.9  # of the time that the model's way takes: what is not so much faster is chance
 AHEADS = (32, 64, 256)  # rows whose input products are made together, for each thread
 
@@ -84,3 +87,28 @@ def _choice(model: Way, ways: list[Way], run: Callable, time: bool, *about: obje
         return None
     won, beaten = choice.milliseconds[choice.name], choice.milliseconds[str(model)]
     return by_name[choice.name] if won < CLEARLY * beaten else model
+
+
+_blas: dict[tuple[str, int], bool] = {}
+
+
+def uses_blas(precision: str, most: int) -> bool:
+    """Whether BLAS takes the large products outside the loop; so it is until a timing says otherwise."""
+    return _blas.get((precision, most), True)
+
+
+def settle_blas(precision: str, most: int, run: Callable[[bool], object]) -> None:
+    """Before the first call whose products are large: is torch's BLAS the faster here, or are our own products? On one
+    processor it is by a tenth, on another it takes twice as long. `run` makes the forward pass with it, or without.
+
+    The two round differently. So this is settled once for a machine, before any result is used, and BLAS has it unless it is
+    beaten by far: chance does not change it.
+    """
+    if (precision, most) not in _blas:
+        found = toolchain()
+        ways = {"blas": partial(run, True), "own": partial(run, False)}
+        choice = timed.fastest(
+            ways, "products", precision, most, torch.__version__, found and found.instructions
+        )
+        own, blas = choice.milliseconds["own"], choice.milliseconds["blas"]
+        _blas[precision, most] = own > BY_FAR * blas
