@@ -100,13 +100,13 @@ def reading(seconds: float, threads: int) -> list[Row]:
 @contextmanager
 def shared(team: int, units: bool) -> Iterator[None]:
     """The kernels share work out like this, whatever the cost model says."""
-    before = frame.sharing
-    frame.sharing = lambda *given: (team, units)
+    before = frame.sharing, frame.LONG
+    frame.sharing, frame.LONG = (lambda *given: (team, units)), float("inf")
     frame._frame.cache_clear()
     try:
         yield
     finally:
-        frame.sharing = before
+        frame.sharing, frame.LONG = before
         frame._frame.cache_clear()
 
 

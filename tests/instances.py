@@ -244,18 +244,19 @@ def check(given: Instance | Solved, backend: str, tolerance: float | None = None
 @contextlib.contextmanager
 def way(threads: int, split: bool, blas: bool = False):
     """The C backend goes about it like this, whatever its cost model says (units are shared out where they can be)."""
-    before = frame.sharing, cost.LARGE
+    before = frame.sharing, cost.LARGE, frame.uses_blas, frame.settle_blas
 
     def forced(plan, width, batch, item, available):
         possible = plan.splits_units and all(len(set(g.widths)) == 1 for g in plan.groups)
         return threads, split and possible
 
     frame.sharing, cost.LARGE = forced, -1 if blas else before[1]
+    frame.uses_blas, frame.settle_blas = (lambda *given: True), (lambda *given: None)
     frame._frame.cache_clear()
     try:
         yield
     finally:
-        frame.sharing, cost.LARGE = before
+        frame.sharing, cost.LARGE, frame.uses_blas, frame.settle_blas = before
         frame._frame.cache_clear()
 
 

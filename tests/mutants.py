@@ -408,15 +408,51 @@ MUTANTS = (
     # Memory that is held, and the minutes of a run.
     Mutant(
         "kernels/c/scratch.py",
-        " and sys.getrefcount(memory) == NOBODY",
+        "self.references() == NOBODY and ",
         "",
         "test_scratch.py::test_what_a_user_or_another_process_has_is_not_used_again",
     ),
     Mutant(
         "kernels/c/scratch.py",
-        " and not memory.is_shared()",
+        " and not self.storage.is_shared()",
         "",
         "test_scratch.py::test_what_a_user_or_another_process_has_is_not_used_again",
+    ),
+    Mutant(
+        "kernels/c/scratch.py",
+        "if used > HELD:",
+        "if False:",
+        "test_scratch.py::test_no_more_is_held_than_allowed",
+    ),
+    Mutant(
+        "kernels/c/scratch.py",
+        "after_in_child=lambda: pool.__init__()",
+        "after_in_child=lambda: None",
+        "test_scratch.py::test_a_forked_child_begins_with_an_empty_pool",
+    ),
+    Mutant(
+        "kernels/c/products.py",
+        "torch.mm(operand, weights.t(), out=buffer(operand, len(operand), len(weights)))",
+        "torch.mm(operand, weights.t())",
+        "test_scratch.py::test_steps_that_are_alike_ask_the_system_for_nothing",
+    ),
+    Mutant(
+        "kernels/remembered.py",
+        "state[k] @ w.t()",
+        "state[k]",
+        "test_remembered.py::test_values_and_gradients_are_the_plain_functions",
+    ),
+    Mutant(
+        "kernels/c/ways.py",
+        "won < CLEARLY * beaten",
+        "True",
+        "test_ways.py::test_chance_does_not_change_the_models_choice",
+    ),
+    Mutant(
+        "kernels/c/ways.py",
+        "time=tried.calls > CALLS",
+        "time=True",
+        "test_ways.py::test_a_call_is_timed_once_it_was_made_often_and_never_again",
     ),
     Mutant(
         "kernels/c/library.py",

@@ -74,7 +74,7 @@ class _Found:
             self._weights(*each) for each in zip(self.wanted[0], self.blas, self.tables, call.hoisted)
         ]
         self.operands = [
-            o.new_empty(o.shape) if n and not b else None
+            buffer(o, *o.shape) if n and not b else None
             for n, b, o in zip(self.wanted[1], self.blas, call.operands)
         ]
         self.weights = [
@@ -84,7 +84,7 @@ class _Found:
         self.vectors, self.numbers = [
             t.new_empty(t.shape) if len(t) else t for t in (call.vectors, call.numbers)
         ]
-        self.inputs = [t.new_empty(t.shape) for t in call.inputs]
+        self.inputs = [buffer(t, *t.shape) for t in call.inputs]
 
     @staticmethod
     def _weights(wanted: bool, blas: bool, table: bool, weights: Tensor) -> Tensor | None:

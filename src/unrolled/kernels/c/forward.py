@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from array import array
 from dataclasses import dataclass
+from functools import partial
 
 from torch import Tensor
 
 from ..call import Call, nothing
 from .arguments import address, address_call, contiguous
-from .frame import Frame, frame_of
+from .frame import Frame, frame_to_run
 from .library import invoke
 from .products import input_products
 from .scratch import buffer
@@ -27,7 +28,11 @@ class Result:
 
 def forward(call: Call, keep: bool) -> Result:
     """Runs the loop. `keep`: leave everything that the backward pass needs."""
-    call, frame = contiguous(call), frame_of(call)
+    call = contiguous(call)
+    return _run(call, keep, frame_to_run(call, keep, partial(_run, call, keep)))
+
+
+def _run(call: Call, keep: bool, frame: Frame) -> Result:
     schedule, like = call.schedule, call.vectors
     values, slots = frame.forward[:], frame.forward_slots
     hyper = address_call(call, values, slots)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from array import array
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import accumulate
 
 from ...graph.node import Dim, size
-from ...plan.cost import block_of, large, sharing, step_flops
+from ...plan.cost import AHEAD, Way, block_of, large, sharing, step_flops, ways_to_share
 from ...plan.plan import Plan
 from ..call import Call, Schedule
 from .library import Functions, functions
@@ -16,6 +17,7 @@ from .shapes import Shapes, refuse, shapes_of
 from .slots import Slots, dims, letters
 from .threads import python_addresses, runtime, threads
 from .toolchain import toolchain
+from .ways import LONG, settle_blas, uses_blas, way_of
 
 BYTES = {"float32": 4, "float64": 8, "mixed": 2}  # of a packed weight
 Sizes = tuple[tuple[Dim, int], ...]
@@ -30,6 +32,8 @@ class Frame:
     gradient                 width of the buffer of gradients
     ahead                    rows of the buffers of input products when nothing is kept
     blas, loop_blas          which products over all steps go to BLAS
+    model                    how threads share the steps, by the cost model
+    long                     whether forward passes are so long that other ways are timed (ways.py)
     alive                    what the argument lists point to
     """
 
@@ -46,6 +50,8 @@ class Frame:
     shapes: tuple[Shapes, Shapes]
     blas: tuple[bool, ...]
     loop_blas: tuple[bool, ...]
+    model: Way
+    long: bool
     alive: tuple
 
 
@@ -55,14 +61,28 @@ def multiplies_pairs() -> bool:
     return found is not None and "avx512_bf16" in found.instructions
 
 
-def frame_of(call: Call) -> Frame:
-    """The frame of a call. Raises CompilerError where its kernel cannot be built, ShapeError where a tensor is not as large
-    as the kernel will take it to be."""
-    frame = _frame(call.plan, call.sizes, call.schedule, precision_of(call), threads())
+def frame_of(call: Call, way: Way | None = None, blas: bool | None = None) -> Frame:
+    """The frame of a call, by the cost model unless a way is given. Raises CompilerError where its kernel cannot be built,
+    ShapeError where a tensor is not as large as the kernel will take it to be."""
+    precision, most = precision_of(call), threads()
+    blas = uses_blas(precision, most) if blas is None else blas
+    frame = _frame(call.plan, call.sizes, call.schedule, precision, most, way, blas)
     shapes = [t.shape for t in call.tensors]
     if shapes not in frame.shapes:
         refuse(call, shapes)
     return frame
+
+
+def frame_to_run(call: Call, keep: bool, run: Callable[[Frame], object]) -> Frame:
+    """The frame for one more forward pass: that of the fastest way that is known. `run` makes the pass with a frame."""
+    frame = frame_of(call)
+    if keep and any(frame.blas):
+        settle_blas(precision_of(call), threads(), lambda blas: run(frame_of(call, blas=blas)))
+        frame = frame_of(call)
+    if not frame.long:
+        return frame
+    known = (call.plan, call.sizes, call.schedule.batch, precision_of(call), threads(), frame.model)
+    return frame_of(call, way_of(*known, lambda way: run(frame_of(call, way))))
 
 
 def precision_of(call: Call) -> str:
@@ -87,10 +107,19 @@ class Frames:
         self.make, self.short = make, lru_cache(maxsize=512)(make)
         self.long: dict[tuple, Frame] = {}
 
-    def __call__(self, plan: Plan, sizes: Sizes, schedule: Schedule, precision: str, most: int) -> Frame:
+    def __call__(
+        self,
+        plan: Plan,
+        sizes: Sizes,
+        schedule: Schedule,
+        precision: str,
+        most: int,
+        way: Way | None = None,
+        blas: bool = True,
+    ) -> Frame:
+        key = (plan, sizes, schedule, precision, most, way, blas)
         if schedule.steps <= SHORT:
-            return self.short(plan, sizes, schedule, precision, most)
-        key = (plan, sizes, schedule, precision, most)
+            return self.short(*key)
         self.long[key] = found = self.long.pop(key, None) or self.make(*key)  # the latest one last
         kept = list(self.long.items())  # no lock: a forked child might find it taken
         held = sum(_bytes(frame) for _, frame in kept)
@@ -111,7 +140,15 @@ def _bytes(frame: Frame) -> int:
 
 
 @Frames
-def _frame(plan: Plan, sizes: Sizes, schedule: Schedule, precision: str, most: int) -> Frame:
+def _frame(
+    plan: Plan,
+    sizes: Sizes,
+    schedule: Schedule,
+    precision: str,
+    most: int,
+    way: Way | None,
+    blas: bool,
+) -> Frame:
     body, table = plan.body, dict(sizes)
 
     def width(dim: Dim) -> int:
@@ -121,52 +158,56 @@ def _frame(plan: Plan, sizes: Sizes, schedule: Schedule, precision: str, most: i
         shape = body.nodes[node].shape
         return width(shape[0]) if shape else 1
 
-    def to_blas(columns: int, depth: int) -> bool:
-        return precision != "mixed" and large(
-            schedule.total, columns, depth
-        )  # in bfloat16 our own products are the faster
+    def to_blas(group) -> bool:
+        """In bfloat16 our own products are the faster ones."""
+        columns = sum(width(w) for w in group.widths)
+        return blas and precision != "mixed" and large(schedule.total, columns, width(group.depth))
 
-    team, split = sharing(plan, width, schedule.batch, BYTES[precision], most)
-    starts, rows = row_tables(schedule)
-    gomp, count, number = runtime()
-    block = block_of(schedule.batch, team, split)
-    values = {
-        "steps": schedule.steps,
-        "batch": schedule.batch,
-        "split": int(split),
-        "keep": 1,
-        "wanted": team,
-        "offset": starts.buffer_info()[0],
-        "rows": rows.buffer_info()[0],
-        "gomp": gomp,
-        "gomp_size": count,
-        "gomp_me": number,
-        "uniform": int(schedule.sizes is None),
-        "block": block,
-        "total": schedule.total,
-        "every": 1 + LOOK // (1 + schedule.batch * step_flops(plan, width)),
-        **python_addresses(),
-        **{letter: width(d) for letter, d in zip(letters(plan), dims(plan))},
-    }
-    code = functions(plan, precision)
+    model = Way(*sharing(plan, width, schedule.batch, BYTES[precision], most), AHEAD)
+    code, work, tables = functions(plan, precision), step_flops(plan, width), row_tables(schedule)
+    values = {letter: width(d) for letter, d in zip(letters(plan), dims(plan))}
+    values |= _values(schedule, tables, way or model, work)
     return Frame(
         code,
-        *(
-            array("q", [values.get(name, 0) for name in slots])
-            for slots in (code.forward_slots, code.backward_slots)
-        ),
+        array("q", [values.get(name, 0) for name in code.forward_slots]),
+        array("q", [values.get(name, 0) for name in code.backward_slots]),
         Slots.of(code.forward_slots),
         Slots.of(code.backward_slots),
         wide(body.output),
         tuple(wide(s) for s in body.states),
         sum(width(w) for w in plan.kept_widths),
         sum(width(w) for w in plan.gradient),
-        min(schedule.steps, block) * schedule.batch,
+        min(schedule.steps, values["block"]) * schedule.batch,
         (shapes_of(plan, sizes, schedule), shapes_of(plan, sizes, schedule, indexed=True)),
-        tuple(to_blas(sum(width(w) for w in h.widths), width(h.depth)) for h in body.hoisted),
-        tuple(to_blas(sum(width(w) for w in g.widths), width(g.depth)) for g in plan.groups),
-        (starts, rows),
+        tuple(map(to_blas, body.hoisted)),
+        tuple(map(to_blas, plan.groups)),
+        model,
+        schedule.total * work > LONG and len(ways_to_share(plan, schedule.batch, most)) > 1,
+        tables,
     )
+
+
+def _values(schedule: Schedule, tables: tuple[array, array], way: Way, work: int) -> dict[str, int]:
+    """Arguments that all cells have. `work`: arithmetic of one row in one step."""
+    starts, rows = tables
+    gomp, count, number = runtime()
+    return {
+        "steps": schedule.steps,
+        "batch": schedule.batch,
+        "split": int(way.units),
+        "keep": 1,
+        "wanted": way.team,
+        "offset": starts.buffer_info()[0],
+        "rows": rows.buffer_info()[0],
+        "gomp": gomp,
+        "gomp_size": count,
+        "gomp_me": number,
+        "uniform": int(schedule.sizes is None),
+        "block": block_of(schedule.batch, way),
+        "total": schedule.total,
+        "every": 1 + LOOK // (1 + schedule.batch * work),
+        **python_addresses(),
+    }
 
 
 def row_tables(schedule: Schedule) -> tuple[array, array]:

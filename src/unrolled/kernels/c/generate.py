@@ -164,7 +164,7 @@ class Generator:
         )
         self._values = array("q", [values.get(name, 0) for name in SLOTS])
         self._memory = pages(self._library.room(self._values.buffer_info()[0]))
-        self._values[SLOTS.index("packed")] = ctypes.addressof(ctypes.c_char.from_buffer(self._memory))
+        self._values[SLOTS.index("packed")] = self._memory.address
 
     def draw(self, count: int) -> Tensor | None:
         """The next `count` characters of every text, (count, batch) int64; None where the model's bets are no numbers."""

@@ -13,7 +13,8 @@ from .scratch import buffer
 
 def input_products(call: Call, g: int) -> Tensor:
     """Hoisted group g for all steps: (N, sum of widths)."""
-    return torch.mm(call.operands[g], call.hoisted[g].t())
+    operand, weights = call.operands[g], call.hoisted[g]
+    return torch.mm(operand, weights.t(), out=buffer(operand, len(operand), len(weights)))
 
 
 def columns_of(call: Call, gradient: Tensor, run: Run) -> Tensor:
@@ -36,7 +37,10 @@ def operand_gradient(call: Call, gradient: Tensor, runs: tuple[Run, ...], weight
     for run in runs:
         rows = sum(call.width(w) for w in run.widths)
         columns, part = columns_of(call, gradient, run), weights[start : start + rows]
-        result = torch.mm(columns, part) if result is None else result.addmm_(columns, part)
+        if result is None:
+            result = torch.mm(columns, part, out=buffer(part, len(columns), part.shape[1]))
+        else:
+            result.addmm_(columns, part)
         start += rows
     return result
 
@@ -80,4 +84,4 @@ def _before(sizes: tuple[int, ...], sequence: Tensor, initial: Tensor) -> Tensor
     for size, following in zip(sizes, sizes[1:]):
         parts.append(sequence[start : start + following])
         start += size
-    return torch.cat(parts)
+    return torch.cat(parts, out=buffer(sequence, *sequence.shape))

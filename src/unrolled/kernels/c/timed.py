@@ -9,7 +9,7 @@ import os
 import statistics
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -42,10 +42,20 @@ def fastest(ways: Mapping[str, Callable[[], object]], *key: object) -> Choice:
     >>> fastest({"sleep": lambda: time.sleep(0.002), "nothing": lambda: None}, "an example").name
     'nothing'
     """
-    place = cache.key("timed", *ways, *key)
-    if place not in _known:
-        _known[place] = _kept(place, ways) or _timed(place, ways)
-    return _known[place]
+    return known(ways, *key) or _timed(_place(ways, key), ways)
+
+
+def known(ways: Iterable[str], *key: object) -> Choice | None:
+    """What `fastest` found before, in this process or an earlier one; None where it was never asked."""
+    place = _place(ways, key)
+    found = _known.get(place) or _kept(place, ways)
+    if found:
+        _known[place] = found
+    return found
+
+
+def _place(ways: Iterable[str], key: tuple) -> str:
+    return cache.key("timed", *ways, *key)
 
 
 def _timed(place: str, ways: Mapping[str, Callable[[], object]]) -> Choice:
@@ -60,7 +70,7 @@ def _timed(place: str, ways: Mapping[str, Callable[[], object]]) -> Choice:
         if time.perf_counter() - began > MOST_SECONDS:
             break
     middle = {name: statistics.median(times) for name, times in taken.items()}
-    choice = Choice(min(middle, key=middle.__getitem__), middle)
+    choice = _known[place] = Choice(min(middle, key=middle.__getitem__), middle)
     with suppress(OSError):
         cache.somewhere(lambda folder: _keep(folder / f"timed-{place}.json", choice))
     return choice
@@ -73,7 +83,7 @@ def _keep(file: Path, choice: Choice) -> None:
     os.replace(aside, file)
 
 
-def _kept(place: str, ways: Mapping[str, Callable[[], object]]) -> Choice | None:
+def _kept(place: str, ways: Iterable[str]) -> Choice | None:
     """What was found before; None where nothing is kept, or something else than a choice among these ways."""
     try:
         stored = (cache.user_folder() / f"timed-{place}.json").read_text(encoding="ascii")
