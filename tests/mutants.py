@@ -176,7 +176,7 @@ MUTANTS = (
     ),
     Mutant(
         "plan/plan.py",
-        " or _single(body, forward, backward, kept_widths)",
+        " or _single(draft)",
         "",
         "test_plan.py::test_sums_and_numbers_keep_a_row_on_one_core",
     ),
