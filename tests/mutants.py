@@ -94,7 +94,7 @@ MUTANTS = (
     ),
     # Tracing, widths, files.
     Mutant(
-        "graph/node.py",
+        "graph/builder.py",
         "None if op in LEAVES else shape",
         "None",
         "test_loose_cells.py::test_what_was_found_stays_found[a number spread to two widths-c]",
@@ -130,9 +130,9 @@ MUTANTS = (
         "test_trace.py::test_the_line_that_only_renames_is_an_equation",
     ),
     Mutant(
-        "graph/widths.py",
-        "return given[0][::-1]",
-        "return given[0]",
+        "graph/shape_rules.py",
+        "lambda widths, m: m[::-1]",
+        "lambda widths, m: m",
         "test_gradient.py::test_the_backward_step_of_random_cells",
     ),
     Mutant("graph/json.py", "tuple(shape))", "())", "test_trace.py::test_json_and_pickle_keep_the_cell[lstm]"),
@@ -176,7 +176,7 @@ MUTANTS = (
     ),
     Mutant(
         "plan/plan.py",
-        " or _single(body, forward, backward, kept_widths)",
+        " or _single(draft)",
         "",
         "test_plan.py::test_sums_and_numbers_keep_a_row_on_one_core",
     ),

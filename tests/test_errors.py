@@ -235,7 +235,7 @@ def test_a_vector_times_a_weight():
         mine,
         "2:return tanh(x @ W + U @ h)",
         "x",
-        "x stands left of @ and is no matrix. Write the weight first: W @ x",
+        "x stands left of @ and is not a matrix. Write the weight first: W @ x",
     )
 
 
@@ -247,7 +247,7 @@ def test_two_products_without_brackets():
         mine,
         "2:return tanh(W @ U @ x + h)",
         "W",
-        "W @ U stands left of @ and is no matrix. Python reads a @ b @ v from the left: write W @ (U @ x)",
+        "W @ U stands left of @ and is not a matrix. Python reads a @ b @ v from the left: write W @ (U @ x)",
     )
 
 
@@ -263,7 +263,7 @@ def test_a_weight_times_a_number():
     def mine(x, h, *, W):
         return W @ 3 + h
 
-    says(mine, "2:return W @ 3 + h", "W", "3 stands right of @ and is no vector. `@` is matrix times vector")
+    says(mine, "2:return W @ 3 + h", "W", "3 stands right of @ and is not a vector. `@` is matrix times vector")
 
 
 def test_a_matrix_in_a_concatenation():

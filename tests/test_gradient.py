@@ -11,8 +11,9 @@ from instances import CELLS, compare
 from unrolled import cell, concat, floor, maximum, sigmoid, step, tanh, total
 from unrolled.cell import Cell
 from unrolled.cells import REGISTRY
+from unrolled.graph.builder import Builder
 from unrolled.graph.gradient import differentiate
-from unrolled.graph.node import Builder, needed, size
+from unrolled.graph.node import needed, size
 from unrolled.graph.simplify import simple, split_concatenations
 from unrolled.kernels.reference.spell import evaluate
 from unrolled.ops import OPS

@@ -10,6 +10,7 @@ from instances import CELLS
 from unrolled import cell, concat, sigmoid, tanh, total
 from unrolled.cells import REGISTRY
 from unrolled.errors import NotYet
+from unrolled.plan.body import body_of
 from unrolled.plan.cost import (
     Way,
     block_of,
@@ -20,8 +21,9 @@ from unrolled.plan.cost import (
     sharing,
     weight_bytes,
 )
-from unrolled.plan.plan import plan_of
-from unrolled.plan.program import Product
+from unrolled.plan.draft import Draft
+from unrolled.plan.plan import PASSES, plan_of
+from unrolled.plan.program import Product, Program
 
 # Cell: (matrices in each hoisted product, matrices in each product of the loop, values kept apart from hoisted columns)
 SHAPES = {
@@ -273,3 +275,30 @@ def test_blocks_and_large_products():
         and block_of(10_000, Way(2, True, 64)) == 1
     )
     assert large(3200, 2048, 512) and not large(3200, 128, 128)
+
+
+SPOILED = {
+    "leaves": {"base": {}},
+    "products": {"groups": ()},
+    "forward": {"kept_places": {}},
+    "gradients": {"hoisted_runs": ((),)},
+    "backward": {"backward": Program((), (), (), ())},
+    "sharing": {"splits_units": True, "numbers": (1,)},
+}
+
+
+@pytest.mark.parametrize("name", SPOILED)
+def test_each_pass_is_checked(name):
+    draft = Draft(body_of(REGISTRY["gru"].graph))
+    for step in PASSES:
+        step.fill(draft)
+        assert step.holds(draft)
+        if step.name == name:
+            vars(draft).update(SPOILED[name])
+            assert not step.holds(draft)
+            return
+    pytest.fail(f"there is no pass {name}")
+
+
+def test_every_pass_has_a_check_that_can_fail():
+    assert [step.name for step in PASSES] == list(SPOILED)

@@ -270,13 +270,13 @@ def test_replacing_twice():
         (
             lambda: replace("elman", U=1),
             CellError,
-            "CellError in replace(elman, U=1), line 3: 1 stands left of @ and is no matrix. A number "
+            "CellError in replace(elman, U=1), line 3: 1 stands left of @ and is not a matrix. A number "
             "multiplies by *: 1 * h",
         ),
         (
             lambda: replace("lstm", f=lambda f, h: f @ h),
             CellError,
-            "CellError in replace(lstm, f=...), line 4: sigmoid(W_f @ x + U_f @ h + b_f) stands left of @ and is no matrix. The "
+            "CellError in replace(lstm, f=...), line 4: sigmoid(W_f @ x + U_f @ h + b_f) stands left of @ and is not a matrix. The "
             "product of two vectors is total(sigmoid(W_f @ x + U_f @ h + b_f) * h)",
         ),
     ),

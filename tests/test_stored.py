@@ -50,9 +50,9 @@ def more(*nodes, **graph) -> dict:
 
 HOSTILE = {
     "a state said to be one number wide": (changed(f"graph.nodes.{AT['h']}.3", ["1"]), "has the shape|is said"),
-    "a state said to be a number": (changed(f"graph.nodes.{AT['h']}.3", []), "no vector|number"),
+    "a state said to be a number": (changed(f"graph.nodes.{AT['h']}.3", []), "not a vector|number"),
     "a state said to be four wide": (changed(f"graph.nodes.{AT['c']}.3", ["4"]), "is said to have the shape"),
-    "a state said to be a matrix": (changed(f"graph.nodes.{AT['h']}.3", ["H", "H"]), "no vector"),
+    "a state said to be a matrix": (changed(f"graph.nodes.{AT['h']}.3", ["H", "H"]), "not a vector"),
     "an output said to be wider": (changed(f"graph.nodes.{LAST - 1}.3", ["H+H"]), "said to have the shape"),
     "a parameter said to be too small": (
         changed(f"graph.nodes.{AT['W_i']}.3", ["1", "I"]),

@@ -15,7 +15,8 @@ from instances import CELLS, Schedule, check, instance
 
 from unrolled import Cell, activation, cell, concat, sigmoid, tanh, where
 from unrolled.cells import REGISTRY
-from unrolled.graph.node import Builder, size
+from unrolled.graph.builder import Builder
+from unrolled.graph.node import size
 from unrolled.kernels.c.emit import emit
 from unrolled.ops import Symbol
 from unrolled.plan.plan import plan_of

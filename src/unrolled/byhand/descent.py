@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ..errors import UsageError
+from ..graph.builder import Builder
 from ..graph.gradient import differentiate
-from ..graph.node import Builder, needed
+from ..graph.node import needed
 from .formula import result
 from .numbers import Array
 from .optimiser import find_rule

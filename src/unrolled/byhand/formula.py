@@ -6,8 +6,9 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from ..graph.builder import Builder
 from ..graph.gradient import differentiate
-from ..graph.node import Builder, Node, needed
+from ..graph.node import Node, needed
 from ..ops import Symbol, on_numbers
 from ..views.expression import expression
 from ..views.latex import latex_expression

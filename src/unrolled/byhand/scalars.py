@@ -10,7 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import reduce
 
 from ..errors import NotYet
-from ..graph.node import Builder, Dim, Node, size
+from ..graph.builder import Builder
+from ..graph.node import Dim, Node, size
 from ..ops import Symbol, apply_op, exp, maximum, sqrt
 from ..views.idioms import idiom
 from .numbers import Array

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..graph.node import Builder
+from ..graph.builder import Builder
 from ..graph.simplify import simple
 from ..ops import Symbol, on_numbers
 

@@ -7,7 +7,8 @@ from itertools import count
 
 from ..cell import Cell
 from ..errors import UsageError
-from ..graph.node import Builder, Graph, Node, needed
+from ..graph.builder import Builder
+from ..graph.node import Graph, Node, needed
 from ..ops import ALONG_UNITS, OVER_UNITS, Symbol
 from ..views.idioms import idiom
 from ..views.names import names_of, results_of, varies

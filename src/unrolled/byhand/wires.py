@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..errors import UsageError
+from ..graph.builder import Builder
 from ..graph.gradient import differentiate
-from ..graph.node import Builder, Node, needed
+from ..graph.node import Node, needed
 from ..ops import apply_op
 from .formula import result
 from .label import Label

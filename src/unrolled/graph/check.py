@@ -13,7 +13,8 @@ from dataclasses import replace
 
 from ..errors import CellError, UsageError
 from ..ops import LEAVES, OPS
-from .node import SINGLE, Clash, Graph, Node, letters_of, size
+from .builder import SINGLE
+from .node import Clash, Graph, Node, letters_of, size
 from .widths import infer
 
 MOST_NODES, MOST_DEPTH = (
@@ -185,7 +186,7 @@ def _leaves(graph: Graph) -> Iterator[str]:
         if node.op in ("constant", "hyper", "width") and node.shape:
             yield f"node {node.index} ({node.op}) is a number and is said to be {_short(list(node.shape))}"
         if node.op in ("input", "state") and len(node.shape) > 1:
-            yield f"the {node.op} {node.value} is said to be {_short(list(node.shape))}, which is no vector"
+            yield f"the {node.op} {node.value} is said to be {_short(list(node.shape))}, which is not a vector"
 
 
 def _bounds(graph: Graph) -> Iterator[str]:

@@ -9,7 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..ops import OPS, Symbol
-from .node import Builder, needed
+from .builder import Builder
+from .node import needed
 from .simplify import Simplifying
 
 

@@ -12,8 +12,9 @@ from dataclasses import replace
 
 from ..errors import CellError
 from ..ops import Symbol
+from .builder import Builder
 from .check import excess
-from .node import Builder, Graph, Node, Shape, Statement, needed
+from .node import Graph, Node, Shape, Statement, needed
 from .simplify import Simplifying, folded
 from .widths import infer
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 
 from ..ops import OPS, Symbol, on_numbers
-from .node import Builder, Graph, Node
+from .builder import Builder
+from .node import Graph, Node
 
 FOLDED = tuple(
     name for name, op in OPS.items() if op.shape == "same" and name not in ("alias", "where", "held")

@@ -20,10 +20,11 @@ from types import FrameType
 from ..errors import CellError, Never, UnrolledError, quote
 from ..ops import Symbol
 from ..ops.advice import instead_of, instead_of_name
+from .builder import Builder
 from .chance import DRAWN, states
 from .check import excess
 from .declared import Declared, Signature, signature_of, with_shapes
-from .node import Builder, Graph, Statement
+from .node import Graph, Statement
 from .widths import infer
 
 

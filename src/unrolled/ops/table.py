@@ -29,7 +29,7 @@ class Op:
     precedence: float = (
         9  # of the outermost operation in `text`: 1 comparison, 2 sum, 3 product, 4 sign, 5 power, 9 atom
     )
-    shape: str = "same"  # rule, see graph/widths.py
+    shape: str = "same"  # rule, see graph/shape_rules.py
     flops: int = 1  # per element of the result (products count 2 x depth instead)
     costly: bool = False  # worth keeping for the backward pass rather than computing twice
     once: bool = (

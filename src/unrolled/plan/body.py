@@ -10,8 +10,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..errors import NotYet
+from ..graph.builder import Builder
 from ..graph.gradient import Backward, differentiate
-from ..graph.node import Builder, Dim, Graph, Node, Shape
+from ..graph.node import Dim, Graph, Node, Shape
 from ..graph.simplify import split_concatenations
 from ..ops import Symbol
 

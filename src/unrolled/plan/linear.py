@@ -9,7 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import lru_cache
 
-from ..graph.node import Builder, Node, needed
+from ..graph.builder import Builder
+from ..graph.node import Node, needed
 from ..graph.simplify import Simplifying
 from ..ops import Symbol
 from .plan import Plan

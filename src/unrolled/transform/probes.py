@@ -9,7 +9,8 @@ from functools import lru_cache
 
 from ..cell import Cell, find
 from ..errors import UsageError
-from ..graph.node import Builder, Graph
+from ..graph.builder import Builder
+from ..graph.node import Graph
 from .derived import derived
 
 

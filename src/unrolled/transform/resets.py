@@ -7,7 +7,8 @@ from dataclasses import replace
 
 from ..cell import Cell, find
 from ..errors import UsageError
-from ..graph.node import Builder, Graph, Statement
+from ..graph.builder import Builder
+from ..graph.node import Graph, Statement
 from ..ops import where
 from .derived import derived
 

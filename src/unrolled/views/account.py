@@ -8,8 +8,9 @@ from math import prod
 from textwrap import wrap
 
 from ..errors import UsageError
+from ..graph.builder import Builder
 from ..graph.gradient import differentiate
-from ..graph.node import Builder, Dim, Graph, needed, size
+from ..graph.node import Dim, Graph, needed, size
 from ..ops import OPS
 from .columns import columns, printable, shape_text
 from .count import USUAL, count, widths_at

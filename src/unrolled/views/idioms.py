@@ -10,7 +10,8 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
 from .. import ops
-from ..graph.node import Builder, Node
+from ..graph.builder import Builder
+from ..graph.node import Node
 from .expression import expression
 
 # The wider forms first: a layer norm holds means.

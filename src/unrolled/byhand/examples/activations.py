@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from ...graph.builder import Builder
 from ...graph.gradient import differentiate
-from ...graph.node import Builder
 from ...ops import ACTIVATIONS, apply_op, on_numbers
 from ..document import Grid, Piece, Said, Words
 from ..formula import result

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import re
 
+from ...graph.builder import Builder, same_value
 from ...graph.gradient import differentiate
-from ...graph.node import Builder, needed, same_value
+from ...graph.node import needed
 from ...ops import OPS
 from ...plan.body import Body
 from ...plan.keep import kept_values
