@@ -21,7 +21,7 @@ import unrolled
 from unrolled import LanguageModel, Recurrent, Stacked, gradient_flow, watch
 from unrolled.cli import main
 from unrolled.commands import gradient_flow as shown
-from unrolled.commands.sentence import DEFAULT, sentence
+from unrolled.commands.sentence import DEFAULT
 from unrolled.errors import NotYet, ShapeError, UsageError
 from unrolled.layers.probe import probing
 from unrolled.transform.probes import probed

@@ -12,8 +12,8 @@ import torch
 
 from ..cell import Cell
 from ..cell_file import find_cell
-from ..layers.gradient_flow import GradientFlow, gradient_flow
 from ..errors import UsageError
+from ..layers.gradient_flow import GradientFlow, gradient_flow
 from ..models.language import LanguageModel
 from ..runs.run import open_run
 from ..transform.head import split_head
