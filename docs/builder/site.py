@@ -62,6 +62,8 @@ def pages(kept: Path, cells: tuple[str, ...]) -> Iterator[tuple[str, str]]:
     for folder in RUN:
         for path in sorted((DOCS / folder).glob("*.md")):
             yield f"{folder}/{path.name}", _linked(site_page(path), path.parent, "../")
+    for path in sorted((DOCS / "notebooks").glob("*.ipynb")):  # to be downloaded
+        yield f"notebooks/{path.name}", path.read_text(encoding="utf-8")
     for source, name in PROJECT.items():
         yield name, _linked((ROOT / source).read_text(encoding="utf-8"), (ROOT / source).parent, "")
     yield "cells/index.md", index_page(cells)
