@@ -89,7 +89,7 @@ def test_a_page_becomes_words_code_and_prints():
         "<!-- show: equations(net) -->\n\n```console\n$ unrolled show elman | head -3\nelman\n```\n"
     )
     title, setup, words, code, shown, command = json.loads(notebook(page))["cells"]
-    assert title["source"] == ["# A"] and "from unrolled import find\n" in setup["source"]
+    assert title["source"] == ["# A"] and setup["source"] == ["from unrolled.cli import main as unrolled"]
     assert words["source"] == ["Words, [more](deck001.ipynb) and [a cell](../zoo.md)."]
     assert (code["source"], code["outputs"][0]["text"]) == (["print(1)"], ["1\n"])
     assert shown["source"] == ["net"] and command["source"] == ['unrolled(["show", "elman"]);']

@@ -16,13 +16,14 @@ from .executed import PART
 
 ROOT = Path(__file__).parents[2]
 GUIDE, NOTEBOOKS = ROOT / "docs" / "guide", ROOT / "docs" / "notebooks"
-SETUP = """from pathlib import Path
-
-from unrolled import find
-from unrolled.byhand.examples import find_example
-from unrolled.cli import main as unrolled
-from unrolled.views.picture import Picture
-"""
+# What a notebook's cells use besides what the page itself imports: a name, and where it comes from.
+NEEDED = {
+    "Path": "from pathlib import Path",
+    "find": "from unrolled import find",
+    "find_example": "from unrolled.byhand.examples import find_example",
+    "unrolled": "from unrolled.cli import main as unrolled",
+    "Picture": "from unrolled.views.picture import Picture",
+}
 # A call in a `show` comment, and what a notebook says instead.
 SHOWN = (
     (r"^equations\((.+)\)$", r"\1"),
@@ -37,6 +38,7 @@ SHOWN = (
     ),
     (r'^example\("([\w-]+)".*\)$', r'find_example("\1").make(None, False).worked'),
 )
+CALLED = re.compile(r"(?<![\w.])(\w+)\(")
 PAGE = re.compile(r"\]\((\d)-[\w-]+\.md\)")
 CELL_PAGE = re.compile(r"\]\(\.\./cells/\w+\.md\)")
 
@@ -49,7 +51,16 @@ def notebooks() -> dict[str, str]:
 
 def notebook(page: str) -> str:
     """A page as the JSON of a notebook, nbformat 4.5. The cells' names are their places: the same page, the same bytes."""
-    cells = [{"id": f"cell-{n}", **cell} for n, cell in enumerate(_cells(page))]
+    cells = list(_cells(page))
+    used = {
+        name
+        for cell in cells
+        if cell["cell_type"] == "code"
+        for name in CALLED.findall("".join(cell["source"]))
+    }
+    if needed := [line for name, line in NEEDED.items() if name in used]:
+        cells.insert(1, _code("\n".join(needed)))
+    cells = [{"id": f"cell-{n}", **cell} for n, cell in enumerate(cells)]
     kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
     made = {
         "cells": cells,
@@ -63,7 +74,6 @@ def notebook(page: str) -> str:
 def _cells(page: str) -> Iterator[dict]:
     title, _, rest = page.partition("\n")
     yield _words(title)
-    yield _code(SETUP)
     at, before = 0, None
     for found in PART.finditer(rest):
         between, at = rest[at : found.start()], found.end()

@@ -223,6 +223,7 @@ def byhand(
     only: str | None = None,
     exercise: Path | None = None,
     csv: Path | None = None,
+    view: str = "numbers",
 ) -> None:
     """A small net worked by hand: every number with its formula, every gradient with its chain of factors.
 
@@ -250,6 +251,7 @@ def byhand(
         digits: decimals of every number; 6 without it
         only: show one part: forward, backward or step
         exercise: print it with blanks, and the solutions into this file
+        view: of a picture: numbers, or neurons for layers of circles with weights
         csv: write the net's numbers into this file, to be changed and worked again
     """
     from .commands.byhand import Wish, listed
@@ -289,6 +291,7 @@ def byhand(
         only,
         exercise,
         csv,
+        view,
     )
     say(work(what, numbers, wish, colour=sys.stdout.isatty(), cell=cell), colours=sys.stdout.isatty())
 
