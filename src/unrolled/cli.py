@@ -153,12 +153,14 @@ def show(
     layers: int = 1,
     parts: bool = False,
     widths: tuple[str, ...] = (),
+    text: str | None = None,
+    at: str | None = None,
     as_json: Json = False,
 ) -> None:
     """Show one cell: equations, picture, gradients, code.
 
     Args:
-        cell: a cell's name, or FILE.py:FUNCTION; gradient-flow compares several
+        cell: a cell's name, or FILE.py:FUNCTION; gradient-flow compares several, and takes folders of trained runs
         stage: equations, latex, picture, listing, graph, backward, plan, c or gradient-flow
         latex: a file of LaTeX equations; the Python function that was understood is printed first
         out: write it to this file; a picture as .svg, .png or .pdf
@@ -167,6 +169,8 @@ def show(
         layers: of a picture, how many layers stand one above the other
         parts: in a picture, every primitive apart instead of sums of matrix products in one box
         widths: of a listing, such as I=28 H=64
+        text: of gradient-flow, the sentence that is read; deck 003's without it
+        at: of gradient-flow, the word that was read last: the loss is that of the character behind it
         as_json: of gradient-flow, print one JSON object
     """
     from .commands.show import pasted, show_all
@@ -187,6 +191,8 @@ def show(
             layers=layers,
             parts=parts,
             widths=widths,
+            text=text,
+            at=at,
             as_json=as_json,
         )
     )
@@ -217,6 +223,7 @@ def byhand(
     only: str | None = None,
     exercise: Path | None = None,
     csv: Path | None = None,
+    view: str = "numbers",
 ) -> None:
     """A small net worked by hand: every number with its formula, every gradient with its chain of factors.
 
@@ -244,6 +251,7 @@ def byhand(
         digits: decimals of every number; 6 without it
         only: show one part: forward, backward or step
         exercise: print it with blanks, and the solutions into this file
+        view: of a picture: numbers, or neurons for layers of circles with weights
         csv: write the net's numbers into this file, to be changed and worked again
     """
     from .commands.byhand import Wish, listed
@@ -283,6 +291,7 @@ def byhand(
         only,
         exercise,
         csv,
+        view,
     )
     say(work(what, numbers, wish, colour=sys.stdout.isatty(), cell=cell), colours=sys.stdout.isatty())
 

@@ -51,6 +51,7 @@ class Wish:
     only: str | None = None
     exercise: Path | None = None
     csv: Path | None = None
+    view: str = "numbers"
 
 
 def listed() -> str:
@@ -65,6 +66,8 @@ def byhand(what: str, numbers: Path | None, wish: Wish, colour: bool = False, ce
     """
     if wish.format not in FORMATS:
         raise UsageError(f"there is no format {wish.format!r}: choose one of {', '.join(FORMATS)}.")
+    if wish.view != "numbers" and wish.picture is None:
+        raise UsageError(f"--view {wish.view} is of a picture: say where it goes, --picture FILE.svg.")
     with digits_of(wish.digits):
         if cell is None and _is_example(what, numbers):
             shown = _example(what, wish)
@@ -178,8 +181,10 @@ def _draw(what: str, shown: Shown, wish: Wish) -> str:
         plot(wish.picture, theme=wish.theme)
         return f"{wish.picture}: activation functions"
     arguments = dict(shown.picture)
+    if wish.view != "numbers":
+        arguments = {"view": wish.view}
     if wish.of is not None:  # another number: what suits the example's own may not suit it
-        arguments = {"of": wish.of}
+        arguments = {"view": wish.view, "of": wish.of}
     given = {"row": wish.row, "leaves": wish.leaves, "opened": wish.opened}
     arguments.update({name: value for name, value in given.items() if value})
     shown.worked.picture(wish.picture, theme=wish.theme, **arguments)

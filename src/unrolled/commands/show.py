@@ -76,6 +76,8 @@ def show_all(
     layers: int = 1,
     parts: bool = False,
     widths: tuple[str, ...] = (),
+    text: str | None = None,
+    at: str | None = None,
     as_json: bool = False,
 ) -> str:
     """What the command line shows: one cell, or several side by side where the stage compares them.
@@ -85,7 +87,10 @@ def show_all(
     if not wanted:
         raise UsageError("show was given no cell: write unrolled show lstm. `unrolled cells` lists them.")
     if stage == "gradient-flow":
-        return _gradient_flow(wanted, out, as_json)
+        return _gradient_flow(wanted, out, as_json, text, at)
+    given = next((name for name, value in (("--text", text), ("--at", at)) if value is not None), None)
+    if given:
+        raise UsageError(f"{given} belongs to --stage gradient-flow, not to {stage}: leave it out.")
     if as_json:
         raise UsageError(f"--json belongs to --stage gradient-flow, not to {stage}: leave it out.")
     if len(wanted) > 1:
@@ -96,14 +101,18 @@ def show_all(
     return show(wanted[0], stage, out=out, view=view, steps=steps, layers=layers, parts=parts, widths=widths)
 
 
-def _gradient_flow(wanted, out: Path | None, as_json: bool) -> str:
+def _gradient_flow(
+    wanted, out: Path | None, as_json: bool, text: str | None = None, at: str | None = None
+) -> str:
     from . import gradient_flow as flow  # torch, which the other stages do not need
+    from .sentence import sentence
 
     if as_json and out is not None:
         raise UsageError(
             f"--json and --out {out}: the numbers are printed and the figure is drawn apart. Leave one out."
         )
-    return json.dumps(flow.as_json(wanted)) if as_json else flow.report(wanted, out)
+    place = sentence(text, at)
+    return json.dumps(flow.as_json(wanted, place)) if as_json else flow.report(wanted, out, place=place)
 
 
 def _text(cell: Cell, stage: str, widths: tuple[str, ...]) -> str:
