@@ -267,6 +267,18 @@ MUTANTS = (
     ),
     Mutant(
         "kernels/c/unrolled.h",
+        "            IN_REGISTER(b[j]);\n",
+        "",
+        "test_tiles.py::test_every_sum_of_a_tile_is_a_register_and_every_vector_is_loaded_once[znver3-float-gcc]",
+    ),
+    Mutant(
+        "kernels/c/unrolled.h",
+        '#define UNROLL _Pragma("clang loop unroll(full)")',
+        "#define UNROLL",
+        "test_tiles.py::test_every_sum_of_a_tile_is_a_register_and_every_vector_is_loaded_once[znver3-float-clang]",
+    ),
+    Mutant(
+        "kernels/c/unrolled.h",
         "#define MULTIPLY_ADD(sum, a, b) sum = FUSED(a, b, sum)",
         "#define MULTIPLY_ADD(sum, a, b) sum += (a) * (b)",
         "test_header.py::test_product_rows_do_not_depend_on_their_number[znver3-float32]",

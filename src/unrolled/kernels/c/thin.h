@@ -36,29 +36,28 @@ HELPER long thin_size(long N, long K)
 INLINE void load_weights(const int vectors, const weight *from, vec *b)
 {
 #if HALF
-    for (int j = 0; j < vectors; j += 2) {
+    UNROLL for (int j = 0; j < vectors; j += 2) {
         const words w = *(const loose_words *)(from + j * LANES);
         b[j] = (vec)(w << 16), b[j + 1] = (vec)(w & 0xffff0000u);
     }
 #else
-    for (int j = 0; j < vectors; j++) b[j] = *(const loose_vec *)(from + j * LANES);
+    UNROLL for (int j = 0; j < vectors; j++) b[j] = *(const loose_vec *)(from + j * LANES);
 #endif
 }
 
 INLINE void thin_tile(const int rows, const int vectors, long K, const real *A, long lda, const weight *B, real *C, long ldc)
 {
     vec sum[3][8];
-    for (int r = 0; r < rows; r++)
-        for (int j = 0; j < vectors; j++) sum[r][j] = (vec){0};
+    UNROLL for (int r = 0; r < rows; r++)
+        UNROLL for (int j = 0; j < vectors; j++) sum[r][j] = (vec){0};
     for (long k = 0; k < K; k++, B += vectors * LANES) {
         vec b[8];
         load_weights(vectors, B, b);
-#pragma GCC unroll 3
-        for (int r = 0; r < rows; r++)
-            for (int j = 0; j < vectors; j++) sum[r][j] = FUSED(A[r * lda + k], b[j], sum[r][j]);
+        UNROLL for (int r = 0; r < rows; r++)
+            UNROLL for (int j = 0; j < vectors; j++) sum[r][j] = FUSED(A[r * lda + k], b[j], sum[r][j]);
     }
-    for (int r = 0; r < rows; r++)
-        for (int j = 0; j < vectors; j++) *(loose_vec *)(C + r * ldc + j * LANES) = sum[r][j];
+    UNROLL for (int r = 0; r < rows; r++)
+        UNROLL for (int j = 0; j < vectors; j++) *(loose_vec *)(C + r * ldc + j * LANES) = sum[r][j];
 }
 
 /* Returns how many of the rows it did. */
