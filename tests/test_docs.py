@@ -108,6 +108,7 @@ def test_every_public_name_is_in_the_reference():
         == set(names)
     )
     assert [name for name, value in names.items() if not (value.__doc__ or "").strip()] == []
+    assert "- `num_layers`: how many layers" in page and "`layers.0.W_i`" in page and "<factory>" not in page
     assert "**Recurrent.step**" in page and "**Worked.picture**" in page and ">>> flow = gradient_flow(" in page
 
 

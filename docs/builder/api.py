@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Iterator
+from textwrap import dedent
 from types import ModuleType
 
 import unrolled
@@ -32,6 +33,8 @@ GROUPS = {
     "By hand, and pictures": ("byhand", "views"),
     "Errors": ("errors",),
 }
+WIDE = 76  # columns that a signature takes on one line
+COLUMNS = re.compile(r" {0,3}(\w\S*(?:, \S+)*) {2,}(\S.*)")
 RETURNED = (Run, Writing, GradientFlow, Worked, Picture)  # what public functions return, or take as `ask`
 
 
@@ -89,16 +92,44 @@ def _signature(name: str, value: object) -> str:
     plain = [p.replace(annotation=inspect.Parameter.empty) for p in found.parameters.values()]
     plain = [p for p in plain if p.name != "self"]
     one = f"{name}{found.replace(parameters=plain, return_annotation=inspect.Signature.empty)}"
-    one = re.sub(r"<factory>|<[\w.]+ object at 0x\w+>|mappingproxy\(\{\}\)", "...", one)
-    if len(one) <= 96:
-        return one
-    return f"{name}(\n    " + ",\n    ".join(map(str, plain)) + ",\n)"
+    if len(one) > WIDE:
+        one = f"{name}(\n    " + ",\n    ".join(map(str, plain)) + ",\n)"
+    return re.sub(r"<factory>|<[\w.]+ object at 0x\w+>|mappingproxy\(\{\}\)", "...", one)
 
 
 def _part(part: str) -> str:
-    """A paragraph: an example, a table of words in columns, or prose."""
+    """A paragraph: an example, a list of names with what they are, lines that keep their places, or prose."""
     if part.lstrip().startswith(">>>"):
         return f"```pycon\n{inspect.cleandoc(part)}\n```"
-    if part.startswith("    ") or re.search(r"\S {2,}\S", part):
-        return f"```text\n{part}\n```"
-    return _flowing(part)
+    if COLUMNS.match(dedent(part)):
+        return _list(dedent(part))
+    if part.startswith("    ") or re.search(r"\S {3,}\S", part):
+        return f"```text\n{inspect.cleandoc(part)}\n```"
+    return _prose(part)
+
+
+def _prose(text: str) -> str:
+    """Words whose signs are no Markdown, but for `code`."""
+    parts = re.split(r"(`[^`]+`)", " ".join(text.split()))
+    return "".join(part if part.startswith("`") else _flowing_part(part) for part in parts)
+
+
+def _flowing_part(text: str) -> str:
+    """With the spaces at its ends."""
+    return (
+        f"{text[: len(text) - len(text.lstrip())]}{_flowing(text)}{text[len(text.rstrip()) :]}"
+        if text.strip()
+        else text
+    )
+
+
+def _list(part: str) -> str:
+    """Rows of a name and words in columns as a list; a line that begins far in goes on with the row above."""
+    rows: list[list[str]] = []
+    for line in part.splitlines():
+        named = None if line.startswith("    ") and rows else COLUMNS.match(line)
+        if named:
+            rows.append([named[1], named[2]])
+        elif rows:
+            rows[-1][1] += f" {line.strip()}"
+    return "\n".join(f"- `{name}`: {_prose(words)}" for name, words in rows)
