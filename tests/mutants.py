@@ -744,4 +744,17 @@ MUTANTS = (
         "PRODUCT",
         "test_latex_again.py::test_the_zoo_is_read_from_its_own_print[clockwork_rnn]",
     ),
+    # A sentence's place, and the probabilities along it.
+    Mutant(
+        "commands/sentence.py",
+        "found[-1].end()",
+        "found[0].end()",
+        "test_sentence.py::test_the_place_that_is_meant",
+    ),
+    Mutant(
+        "models/probabilities.py",
+        "begin : begin + SPAN, None], state",
+        "begin : begin + SPAN, None], None",
+        "test_sentence.py::test_probabilities_are_the_models",
+    ),
 )
