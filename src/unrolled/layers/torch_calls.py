@@ -79,7 +79,7 @@ def fits(
         or weight.device.type != "cpu"
     ):
         return False
-    if (type(weight) not in PLAIN or type(data) not in PLAIN) and not torch.compiler.is_compiling():
+    if not torch.compiler.is_compiling() and (type(weight) not in PLAIN or type(data) not in PLAIN):
         return False  # ExpandedWeight and others have ways of their own, which torch.nn knows
     kind = weight.dtype
     if kind is not torch.float32 and kind is not torch.float64:
