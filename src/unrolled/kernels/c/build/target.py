@@ -10,7 +10,7 @@ import platform
 from collections.abc import Iterator
 
 from unrolled.errors import UsageError
-from unrolled.kernels.c import cache
+from unrolled.kernels.c.build import cache
 
 # Levels of the x86-64 psABI, and which of their features, as Linux spells them, a processor must have at least.
 LEVELS = {
