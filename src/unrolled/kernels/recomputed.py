@@ -21,7 +21,7 @@ from .gate import why_closed
 Run = Callable[[Call], tuple[Tensor, tuple[Tensor, ...]]]
 State = tuple[Tensor, ...]
 
-# At least so many rows are in a block: at the start of each the weights are packed anew and at its end their gradients
+# At least so many rows are in a block: at the start of each the weights are packed again and at its end their gradients
 # added up, which costs as much as the arithmetic of some ten rows.
 ROWS = 1024
 

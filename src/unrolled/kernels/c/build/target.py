@@ -25,7 +25,7 @@ WIDE = (
 
 
 def target() -> str:
-    """$UNROLLED_MARCH, or "native". Raises UsageError where it is no such name, or this processor lacks what it needs."""
+    """$UNROLLED_MARCH, or "native". Raises UsageError where it is not such a name, or this processor lacks what it needs."""
     name = os.environ.get("UNROLLED_MARCH", "").strip() or "native"
     if name == "native":
         return name
