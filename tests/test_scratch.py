@@ -14,7 +14,7 @@ from instances import needs_compiler
 from torch.utils.checkpoint import checkpoint
 
 from unrolled import LSTM, Recurrent
-from unrolled.kernels.c import frame, library, scratch
+from unrolled.kernels.c.call import library, prepared, scratch
 
 pytestmark = pytest.mark.skipif(
     scratch._users is None, reason="this torch does not say how often memory is used"
@@ -253,8 +253,8 @@ def test_a_graph_that_was_let_go_of_says_so():
 @pytest.mark.parametrize(("steps", "width"), [(100, 256), (1000, 128)])
 def test_steps_that_are_alike_ask_the_system_for_nothing(monkeypatch, steps, width):
     monkeypatch.setattr(scratch, "LEAST", 2**20)
-    monkeypatch.setattr(frame, "uses_blas", lambda *given: True)  # its products, too
-    monkeypatch.setattr(frame, "settle_blas", lambda *given: None)
+    monkeypatch.setattr(prepared, "uses_blas", lambda *given: True)  # its products, too
+    monkeypatch.setattr(prepared, "settle_blas", lambda *given: None)
     layer, x = LSTM(width, width), torch.randn(steps, 32, width, requires_grad=True)
     above = torch.randn(steps, 32, width)
     for k in range(6):
@@ -270,17 +270,17 @@ def test_steps_that_are_alike_ask_the_system_for_nothing(monkeypatch, steps, wid
 @needs_compiler
 def test_frames_of_long_sequences_are_bounded_in_bytes(monkeypatch):
     """Each new length has tables of its own: 16 bytes a step, and as many calls as there are lengths."""
-    monkeypatch.setattr(frame, "MOST", 2**20)
-    frame._frame.cache_clear()
+    monkeypatch.setattr(prepared, "MOST", 2**20)
+    prepared._prepared.cache_clear()
     layer = Recurrent("indrnn", 1, 1, backend="c")
     for steps in (*range(5_000, 5_020), 40_000, *range(5_000, 5_020), 900):
         x = torch.ones(steps, 2, 1)
         with torch.no_grad():
             whole, ragged = layer(x)[0], layer(x, lengths=[steps, steps - 1])[0]
         assert torch.equal(whole[:-1], ragged[:-1])
-        held = [sum(len(t) * t.itemsize for t in f.alive) for f in frame._frame.long.values()]
+        held = [sum(len(t) * t.itemsize for t in f.alive) for f in prepared._prepared.long.values()]
         assert len(held) == 1 or sum(held) <= 2**20
     assert len(held) > 4  # and the latest ones are kept
-    kept = next(reversed(frame._frame.long.values()))
+    kept = next(reversed(prepared._prepared.long.values()))
     layer(x.new_ones(5_019, 2, 1), lengths=[5_019, 5_018])
-    assert next(reversed(frame._frame.long.values())) is kept
+    assert next(reversed(prepared._prepared.long.values())) is kept

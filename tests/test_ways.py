@@ -7,7 +7,8 @@ import torch
 from instances import needs_compiler
 
 from unrolled import Recurrent
-from unrolled.kernels.c import forward, frame, timed, ways
+from unrolled.kernels.c.build import timed
+from unrolled.kernels.c.call import forward, prepared, ways
 from unrolled.plan import cost
 from unrolled.plan.cost import AHEAD, Way, ways_to_share
 from unrolled.plan.plan import plan_of
@@ -20,7 +21,7 @@ def anew(tmp_path, monkeypatch):
     """Nothing is known, every call is long, and three are many; two threads."""
     monkeypatch.setenv("UNROLLED_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(timed, "_known", {})
-    monkeypatch.setattr(frame, "LONG", 0)
+    monkeypatch.setattr(prepared, "LONG", 0)
     monkeypatch.setattr(ways, "CALLS", 3)
     before = torch.get_num_threads()
     torch.set_num_threads(2)
@@ -31,7 +32,7 @@ def anew(tmp_path, monkeypatch):
 
 
 def forget() -> None:
-    frame._frame.cache_clear()
+    prepared._prepared.cache_clear()
     ways._tried.cache_clear()
 
 
@@ -62,14 +63,14 @@ def test_every_way_gives_the_same_bits(name, way):
         return [y, *state, *torch.autograd.grad(y.square().sum(), [x, *layer.parameters()])]
 
     expected = results()
-    chosen = frame.way_of
-    frame.way_of = lambda *known: way if way in allowed(layer, 5) else known[5]
+    chosen = prepared.way_of
+    prepared.way_of = lambda *known: way if way in allowed(layer, 5) else known[5]
     try:
         with torch.no_grad():
             assert torch.equal(layer(x)[0], expected[0])
         assert all(torch.equal(one, other) for one, other in zip(results(), expected, strict=True))
     finally:
-        frame.way_of = chosen
+        prepared.way_of = chosen
 
 
 def allowed(layer, batch: int) -> list[Way]:
@@ -123,10 +124,10 @@ def test_chance_does_not_change_the_models_choice(monkeypatch):
 def test_short_calls_and_one_thread_are_not_timed(monkeypatch):
     monkeypatch.setattr(timed, "_timed", lambda *given: pytest.fail("timed"))
     layer, x = Recurrent("lstm", 6, 40), torch.randn(9, 5, 6)
-    monkeypatch.setattr(frame, "LONG", ways.LONG)
+    monkeypatch.setattr(prepared, "LONG", ways.LONG)
     for _ in range(5):
         layer(x)
-    monkeypatch.setattr(frame, "LONG", 0)
+    monkeypatch.setattr(prepared, "LONG", 0)
     torch.set_num_threads(1)
     forget()
     for _ in range(5):
@@ -137,7 +138,7 @@ def test_short_calls_and_one_thread_are_not_timed(monkeypatch):
 def test_blas_has_large_products_unless_it_is_beaten_by_far(monkeypatch, own, blas):
     monkeypatch.setattr(ways, "_blas", {})
     monkeypatch.setattr(cost, "LARGE", -1)
-    monkeypatch.setattr(frame, "LONG", float("inf"))
+    monkeypatch.setattr(prepared, "LONG", float("inf"))
     asked = []
 
     def found(place, runs):

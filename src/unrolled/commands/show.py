@@ -138,7 +138,7 @@ def _width(given: str) -> tuple[str, int]:
 
 def _source(cell: Cell) -> str:
     """The C in float32, without the header of micro-kernels that every file begins with."""
-    from ..kernels.c.emit import (
+    from ..kernels.c.emit.emit import (
         emit,  # torch comes with the kernels: a second that the other stages do not need
     )
 

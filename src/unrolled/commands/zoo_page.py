@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import groupby
 
 from ..cells import REGISTRY
-from ..kernels.c.spell import unspelled
+from ..kernels.c.emit.spell import unspelled
 from ..plan.plan import plan_of
 from ..views.count import USUAL
 from .catalogue import states_text

@@ -147,7 +147,7 @@ with torch.inference_mode(False):  # one made in inference mode could not be kep
 
 
 def nothing(like: Tensor) -> Tensor:
-    """What stands where a plan packs no vectors or numbers: made once, for tensors are dear where sequences are short."""
+    """What stands where a plan packs no vectors or numbers: made once, for allocating is slow beside short sequences."""
     plain = like.is_cpu and type(like) in (Tensor, torch.nn.Parameter) and like.dtype in NOTHING
     return NOTHING[like.dtype] if plain else like.new_empty(0)
 

@@ -104,7 +104,7 @@ def block_of(batch: int, way: Way) -> int:
     return max(1, way.ahead // max(1, batch if way.units else -(-batch // way.team)))
 
 
-AHEAD = 64  # rows, unless a timing says otherwise (kernels/c/ways.py)
+AHEAD = 64  # rows, unless a timing says otherwise (kernels/c/call/ways.py)
 
 
 def large(total: int, columns: int, depth: int) -> bool:

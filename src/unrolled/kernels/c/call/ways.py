@@ -14,10 +14,10 @@ from functools import lru_cache, partial
 
 import torch
 
-from ...plan.cost import Way, ways_to_share
-from ...plan.plan import Plan
-from . import timed
-from .toolchain import toolchain
+from ....plan.cost import Way, ways_to_share
+from ....plan.plan import Plan
+from ..build import timed
+from ..build.toolchain import toolchain
 
 LONG = 20_000_000  # floating-point operations of a call: shorter ones are not timed
 CALLS = 40  # of calls that are alike: then they are timed, as often as that at most

@@ -20,9 +20,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from unrolled.kernels.c import cache
-from unrolled.kernels.c.compiler import CompilerError, CompilerHangs, compile_in, run, spelled, time_limit
-from unrolled.kernels.c.target import target, target_flags
+from unrolled.kernels.c.build import cache
+from unrolled.kernels.c.build.compiler import CompilerError, CompilerHangs, compile_in, run, spelled, time_limit
+from unrolled.kernels.c.build.target import target, target_flags
 
 PROBE_SECONDS = 20.0  # a system compiler that needs longer for six lines hangs
 # No -ffast-math: it flushes subnormals for the thread that loads the library, and loses NaN. These two are as fast.

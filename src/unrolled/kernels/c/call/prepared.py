@@ -8,15 +8,15 @@ from dataclasses import dataclass
 from functools import lru_cache
 from itertools import accumulate
 
-from ...graph.node import Dim, size
-from ...plan.cost import AHEAD, Way, block_of, large, sharing, step_flops, ways_to_share
-from ...plan.plan import Plan
-from ..call import Call, Schedule
+from ....graph.node import Dim, size
+from ....plan.cost import AHEAD, Way, block_of, large, sharing, step_flops, ways_to_share
+from ....plan.plan import Plan
+from ...call import Call, Schedule
+from ..build.toolchain import toolchain
+from ..emit.slots import Slots, dims, letters
 from .library import Functions, functions
 from .shapes import Shapes, refuse, shapes_of
-from .slots import Slots, dims, letters
 from .threads import python_addresses, runtime, threads
-from .toolchain import toolchain
 from .ways import LONG, settle_blas, uses_blas, way_of
 
 BYTES = {"float32": 4, "float64": 8, "mixed": 2}  # of a packed weight
@@ -24,7 +24,7 @@ Sizes = tuple[tuple[Dim, int], ...]
 
 
 @dataclass(frozen=True, eq=False)
-class Frame:
+class Prepared:
     """Argument lists with sizes filled in, and the widths of the buffers to allocate.
 
     forward, backward        argument lists; copy them and put addresses where `forward_slots`, `backward_slots` say
@@ -61,28 +61,28 @@ def multiplies_pairs() -> bool:
     return found is not None and "avx512_bf16" in found.instructions
 
 
-def frame_of(call: Call, way: Way | None = None, blas: bool | None = None) -> Frame:
+def prepared_of(call: Call, way: Way | None = None, blas: bool | None = None) -> Prepared:
     """The frame of a call, by the cost model unless a way is given. Raises CompilerError where its kernel cannot be built,
     ShapeError where a tensor is not as large as the kernel will take it to be."""
     precision, most = precision_of(call), threads()
     blas = uses_blas(precision, most) if blas is None else blas
-    frame = _frame(call.plan, call.sizes, call.schedule, precision, most, way, blas)
+    frame = _prepared(call.plan, call.sizes, call.schedule, precision, most, way, blas)
     shapes = [t.shape for t in call.tensors]
     if shapes not in frame.shapes:
         refuse(call, shapes)
     return frame
 
 
-def frame_to_run(call: Call, keep: bool, run: Callable[[Frame], object]) -> Frame:
+def prepared_to_run(call: Call, keep: bool, run: Callable[[Prepared], object]) -> Prepared:
     """The frame for one more forward pass: that of the fastest way that is known. `run` makes the pass with a frame."""
-    frame = frame_of(call)
+    frame = prepared_of(call)
     if keep and any(frame.blas):
-        settle_blas(precision_of(call), threads(), lambda blas: run(frame_of(call, blas=blas)))
-        frame = frame_of(call)
+        settle_blas(precision_of(call), threads(), lambda blas: run(prepared_of(call, blas=blas)))
+        frame = prepared_of(call)
     if not frame.long:
         return frame
     known = (call.plan, call.sizes, call.schedule.batch, precision_of(call), threads(), frame.model)
-    return frame_of(call, way_of(*known, lambda way: run(frame_of(call, way))))
+    return prepared_of(call, way_of(*known, lambda way: run(prepared_of(call, way))))
 
 
 def precision_of(call: Call) -> str:
@@ -105,7 +105,7 @@ class Frames:
 
     def __init__(self, make):
         self.make, self.short = make, lru_cache(maxsize=512)(make)
-        self.long: dict[tuple, Frame] = {}
+        self.long: dict[tuple, Prepared] = {}
 
     def __call__(
         self,
@@ -116,7 +116,7 @@ class Frames:
         most: int,
         way: Way | None = None,
         blas: bool = True,
-    ) -> Frame:
+    ) -> Prepared:
         key = (plan, sizes, schedule, precision, most, way, blas)
         if schedule.steps <= SHORT:
             return self.short(*key)
@@ -134,13 +134,13 @@ class Frames:
         self.long.clear()
 
 
-def _bytes(frame: Frame) -> int:
+def _bytes(frame: Prepared) -> int:
     """What a frame's tables take, and at most as much again its schedule's own list of sizes."""
     return 2 * sum(len(table) * table.itemsize for table in frame.alive)
 
 
 @Frames
-def _frame(
+def _prepared(
     plan: Plan,
     sizes: Sizes,
     schedule: Schedule,
@@ -148,7 +148,7 @@ def _frame(
     most: int,
     way: Way | None,
     blas: bool,
-) -> Frame:
+) -> Prepared:
     body, table = plan.body, dict(sizes)
 
     def width(dim: Dim) -> int:
@@ -167,7 +167,7 @@ def _frame(
     code, work, tables = functions(plan, precision), step_flops(plan, width), row_tables(schedule)
     values = {letter: width(d) for letter, d in zip(letters(plan), dims(plan))}
     values |= _values(schedule, tables, way or model, work)
-    return Frame(
+    return Prepared(
         code,
         array("q", [values.get(name, 0) for name in code.forward_slots]),
         array("q", [values.get(name, 0) for name in code.backward_slots]),

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ...errors import ShapeError
-from ...graph.node import Dim, size
-from ...plan.plan import Plan
-from ..call import Call, Schedule
+from ....errors import ShapeError
+from ....graph.node import Dim, size
+from ....plan.plan import Plan
+from ...call import Call, Schedule
 
 Shapes = list[tuple[int, ...]]
 

@@ -10,7 +10,7 @@ import platform
 from collections.abc import Iterator
 
 from unrolled.errors import UsageError
-from unrolled.kernels.c import cache
+from unrolled.kernels.c.build import cache
 
 # Levels of the x86-64 psABI, and which of their features, as Linux spells them, a processor must have at least.
 LEVELS = {
@@ -25,7 +25,7 @@ WIDE = (
 
 
 def target() -> str:
-    """$UNROLLED_MARCH, or "native". Raises UsageError where it is no such name, or this processor lacks what it needs."""
+    """$UNROLLED_MARCH, or "native". Raises UsageError where it is not such a name, or this processor lacks what it needs."""
     name = os.environ.get("UNROLLED_MARCH", "").strip() or "native"
     if name == "native":
         return name

@@ -7,10 +7,10 @@ import string
 from collections import Counter
 from dataclasses import dataclass
 
-from ...graph.node import Dim, Node
-from ...ops import ALONG_UNITS, OF_WHOLES, OVER_UNITS
-from ...plan.plan import Plan
-from ...plan.program import Place, Program, Segment
+from ....graph.node import Dim, Node
+from ....ops import ALONG_UNITS, OF_WHOLES, OVER_UNITS
+from ....plan.plan import Plan
+from ....plan.program import Place, Program, Segment
 from .spell import SPELL, number
 
 

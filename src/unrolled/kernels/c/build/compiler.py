@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from unrolled.errors import UnrolledError, UsageError
-from unrolled.kernels.c import cache
+from unrolled.kernels.c.build import cache
 
 LINK = ("-lm", "-pthread")
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from itertools import takewhile
 
-from ...graph.node import Dim
-from ...plan.plan import Plan
-from ...plan.program import Group, Place, Product, Program, Segment
+from ....graph.node import Dim
+from ....plan.plan import Plan
+from ....plan.program import Group, Place, Product, Program, Segment
 from .segment import Rows, SegmentText, extent, extent_local, low, share
 from .slots import letters
 

@@ -12,18 +12,18 @@ from importlib.resources import files
 import torch
 from torch import Tensor
 
-from ...graph.node import Dim, size
-from ...plan.cost import sharing_of_steps
-from ..call import Call
-from ..gate import dense, why_closed
-from .build import build
-from .emit import LOOPS, VERSION
+from ....graph.node import Dim, size
+from ....plan.cost import sharing_of_steps
+from ...call import Call
+from ...gate import dense, why_closed
+from ..build.build import build
+from ..emit.emit import LOOPS, VERSION
+from ..emit.segment import safe
+from ..emit.slots import dims, letters
+from ..emit.step import WORKER, Layer, step_slots, step_text
 from .library import OPTIMISE
 from .run import obstacle
 from .scratch import pages
-from .segment import safe
-from .slots import dims, letters
-from .step import WORKER, Layer, step_slots, step_text
 from .threads import runtime, threads
 
 SLOTS = (
@@ -53,12 +53,12 @@ SLOTS = (
     "top_k",
     "room",
 )
-HEADERS = ("unrolled.h", "elementary.h", "team.h", "threads.h", "wholes.h", "thin.h", "draw.h")
+HEADERS = ("unrolled.h", "elementary.h", "team.h", "threads.h", "whole_vectors.h", "few_rows.h", "draw.h")
 
 
 @dataclass(frozen=True)
 class Model:
-    """What generates. Layers above the first read the state `below`, see kernels/fed.py.
+    """What generates. Layers above the first read the state `below`, see kernels/input_as_state.py.
 
     calls       of one step, layer by layer; the first layer's inputs are those of all V characters in order
     head, bias  (V, width), (V,): the linear layer
@@ -107,7 +107,7 @@ def emit_generator(layers: tuple[Layer, ...], double: bool, half: bool) -> str:
 
 @lru_cache(maxsize=16)
 def _header(name: str) -> str:
-    return files(__package__).joinpath(name).read_text(encoding="utf-8")
+    return files(f"{__package__.rpartition('.')[0]}.headers").joinpath(name).read_text(encoding="utf-8")
 
 
 @lru_cache(maxsize=64)

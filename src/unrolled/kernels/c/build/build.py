@@ -11,9 +11,9 @@ import re
 from pathlib import Path
 
 from unrolled.errors import UsageError
-from unrolled.kernels.c import cache
-from unrolled.kernels.c.compiler import CompilerError, compile_in, time_limit
-from unrolled.kernels.c.toolchain import toolchain, why_unusable
+from unrolled.kernels.c.build import cache
+from unrolled.kernels.c.build.compiler import CompilerError, compile_in, time_limit
+from unrolled.kernels.c.build.toolchain import toolchain, why_unusable
 
 OPTIMISE = ("-O0", "-O1", "-O2", "-O3")
 

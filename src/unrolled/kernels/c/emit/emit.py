@@ -9,7 +9,7 @@ from __future__ import annotations
 from functools import lru_cache
 from importlib.resources import files
 
-from ...plan.plan import Plan
+from ....plan.plan import Plan
 from .after import after, room, wide
 from .direction import Direction
 from .segment import extent, safe
@@ -25,8 +25,8 @@ HEADERS = (
     "team.h",
     "threads.h",
     "interrupt.h",
-    "around.h",
-    "wholes.h",
+    "loop.h",
+    "whole_vectors.h",
 )
 REAL = {"float32": ("float", 32), "float64": ("double", 64), "mixed": ("float", 32)}  # C's name, bits
 
@@ -52,7 +52,7 @@ JOB = """typedef struct {
 @lru_cache(maxsize=1)
 def header() -> str:
     """The text of the headers, which every emitted file begins with."""
-    folder = files(__package__)
+    folder = files(f"{__package__.rpartition('.')[0]}.headers")
     return "\n".join(folder.joinpath(name).read_text(encoding="utf-8") for name in HEADERS)
 
 

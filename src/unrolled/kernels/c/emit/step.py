@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from ...plan.plan import Plan
-from ...plan.program import Product, Segment
+from ....plan.plan import Plan
+from ....plan.program import Product, Segment
 from .direction import Direction, shares
 from .segment import Rows, SegmentText, extent, extent_local, low, share
 from .slots import letters

@@ -7,9 +7,9 @@ from collections.abc import Iterable
 
 from torch import Tensor
 
-from ..call import Call
-from ..gate import dense
-from .slots import Slots
+from ...call import Call
+from ...gate import dense
+from ..emit.slots import Slots
 
 
 def contiguous(call: Call) -> Call:

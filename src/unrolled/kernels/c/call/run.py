@@ -8,17 +8,17 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
-from ...plan.plan import Plan
-from ..call import Call
-from ..gate import why_closed
-from ..shell import Shell, differentiable
+from ....plan.plan import Plan
+from ...call import Call
+from ...call_spec import CallSpec, differentiable
+from ...gate import why_closed
+from ..build.compiler import CompilerError
+from ..build.toolchain import SlowBackendWarning, toolchain, warn_no_compiler, why_unusable
+from ..emit.spell import unspelled
 from .backward import backward
-from .compiler import CompilerError
 from .forward import forward
-from .frame import precision_of
 from .library import functions
-from .spell import unspelled
-from .toolchain import SlowBackendWarning, toolchain, warn_no_compiler, why_unusable
+from .prepared import precision_of
 
 
 def obstacle(call: Call) -> str | None:
@@ -37,7 +37,7 @@ def obstacle(call: Call) -> str | None:
         return "there is no step to run"
     missing = unspelled(call.plan)
     if missing:
-        return f"op `{missing}` is not spelled in kernels/c/spell.py"
+        return f"op `{missing}` is not spelled in kernels/c/emit/spell.py"
     closed = why_closed(tensors)
     if closed:
         return closed
@@ -83,7 +83,7 @@ class Loop(torch.autograd.Function):
         result = forward(call, keep=True)
         ctx.set_materialize_grads(False)
         ctx.save_for_backward(*tensors, result.y, *result.buffers)
-        ctx.shell = Shell.of(call)
+        ctx.shell = CallSpec.of(call)
         return (result.y, *result.final)
 
     @staticmethod

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from ...plan.plan import Plan
-from ...plan.program import Group, Run
+from ....plan.plan import Plan
+from ....plan.program import Group, Run
 from .segment import extent
 
 

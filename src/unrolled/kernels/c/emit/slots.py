@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from ...graph.node import Dim
-from ...plan.plan import Plan
+from ....graph.node import Dim
+from ....plan.plan import Plan
 from .segment import atom
 
 # memory, room: working memory that the caller brings along, and its bytes; afterwards how many were asked for.

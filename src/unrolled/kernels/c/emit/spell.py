@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from ...ops import OF_WHOLES, OVER_UNITS
-from ...plan.plan import Plan
+from ....ops import OF_WHOLES, OVER_UNITS
+from ....plan.plan import Plan
 
 SPELL: dict[str, str] = {
     "add": "{0} + {1}",

@@ -6,11 +6,11 @@ import ctypes
 from array import array
 from functools import lru_cache
 
-from ...plan.plan import Plan
-from .build import build
-from .emit import emit
+from ....plan.plan import Plan
+from ..build.build import build
+from ..emit.emit import emit
+from ..emit.slots import FIXED, backward_slots, forward_slots
 from .scratch import arena
-from .slots import FIXED, backward_slots, forward_slots
 
 OPTIMISE = "-O3"
 MEMORY, ROOM = FIXED.index("memory"), FIXED.index("room")

@@ -13,7 +13,7 @@ from .call import Call, Schedule
 from .reference.run import run as run_reference
 
 
-class Shell(NamedTuple):
+class CallSpec(NamedTuple):
     """A call without its tensors, so that keeping it keeps no tensor alive behind autograd's back; `total`: how many."""
 
     plan: Plan
@@ -24,8 +24,8 @@ class Shell(NamedTuple):
     total: int
 
     @staticmethod
-    def of(call: Call) -> Shell:
-        return Shell(call.plan, call.sizes, call.schedule, call.hyper, call.mixed, len(call.tensors))
+    def of(call: Call) -> CallSpec:
+        return CallSpec(call.plan, call.sizes, call.schedule, call.hyper, call.mixed, len(call.tensors))
 
     def filled(self, tensors: Sequence[Tensor]) -> Call:
         """The call on these tensors, in the order of `Call.tensors`."""
@@ -54,7 +54,7 @@ def differentiable(
     """
     again = torch.is_grad_enabled()  # somebody wants gradients of these gradients
     with torch.enable_grad():
-        call = Shell.of(call).filled(
+        call = CallSpec.of(call).filled(
             [t.view_as(t) for t in call.tensors]
         )  # one tensor given twice counts twice
         y, final, _ = run_reference(call)

@@ -1,7 +1,7 @@
 """Memory that is held on to: large buffers that earlier calls no longer need, and a thread's working memory for kernels.
 
 A training step frees its large buffers and asks for the same ones again. The system's allocator gives much of what was
-freed back in between, and the system then clears thousands of pages for each step anew: 130,000 of them, 500 MB, for an
+freed back in between, and the system then clears thousands of pages for each step again: 130,000 of them, 500 MB, for an
 LSTM at T 1,000, B 32, H 512. So memory is held here, and given out again once nobody else refers to it: neither autograd
 nor a user who keeps a result.
 """

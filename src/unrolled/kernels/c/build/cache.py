@@ -175,7 +175,7 @@ def staging(folder: Path) -> Iterator[Path]:
 def fetch(entry: Path, make: Callable[[Path], None]) -> ctypes.CDLL:
     """The library in the sub-folder `entry`, or the one that `make(place)` writes as `place / LIBRARY`.
 
-    A damaged entry is built anew, once. Raises OSError where the library cannot be written or loaded, and whatever
+    A damaged entry is built again, once. Raises OSError where the library cannot be written or loaded, and whatever
     `make` raises.
     """
     refused: OSError | None = None

@@ -13,7 +13,7 @@ from ..graph.node import Graph, Node
 
 
 @lru_cache(maxsize=64)
-def fed_of(graph: Graph) -> Graph:
+def with_input_as_state(graph: Graph) -> Graph:
     """The graph of a cell with one input, with that input as its last state; as it is where the equations never use it."""
     name = graph.inputs[0]
     leaf = graph.leaf("input", name)

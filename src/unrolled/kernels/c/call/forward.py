@@ -8,10 +8,10 @@ from functools import partial
 
 from torch import Tensor
 
-from ..call import Call, nothing
+from ...call import Call, nothing
 from .arguments import address, address_call, contiguous
-from .frame import Frame, frame_to_run
 from .library import invoke
+from .prepared import Prepared, prepared_to_run
 from .products import input_products
 from .scratch import buffer
 
@@ -29,10 +29,10 @@ class Result:
 def forward(call: Call, keep: bool) -> Result:
     """Runs the loop. `keep`: leave everything that the backward pass needs."""
     call = contiguous(call)
-    return _run(call, keep, frame_to_run(call, keep, partial(_run, call, keep)))
+    return _run(call, keep, prepared_to_run(call, keep, partial(_run, call, keep)))
 
 
-def _run(call: Call, keep: bool, frame: Frame) -> Result:
+def _run(call: Call, keep: bool, frame: Prepared) -> Result:
     schedule, like = call.schedule, call.vectors
     values, slots = frame.forward[:], frame.forward_slots
     hyper = address_call(call, values, slots)
@@ -54,7 +54,7 @@ def _run(call: Call, keep: bool, frame: Frame) -> Result:
     return Result(y, final, (*sequences[len(first) :], *kept_streams, kept) if keep else ())
 
 
-def _hoisted(call: Call, frame: Frame, values: array, keep: bool) -> tuple[list[Tensor], list[Tensor]]:
+def _hoisted(call: Call, frame: Prepared, values: array, keep: bool) -> tuple[list[Tensor], list[Tensor]]:
     """Buffers for products with the input; values kept for the backward pass take their place. An index stands for a row
     of a table, the weights' columns: then there is no product, and kept values have a buffer of their own."""
     at, kept, alive = frame.forward_slots.numbered, [], []

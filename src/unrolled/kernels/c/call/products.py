@@ -6,8 +6,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ...plan.program import Run
-from ..call import Call
+from ....plan.program import Run
+from ...call import Call
 from .scratch import buffer
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from ..call import Call
-from ..gate import dense
+from ...call import Call
+from ...gate import dense
 from .arguments import address, address_call, contiguous
-from .frame import Frame, frame_of
 from .library import invoke
+from .prepared import Prepared, prepared_of
 from .products import loop_weights, operand_gradient, summed
 from .scratch import buffer
 
@@ -22,7 +22,7 @@ def backward(
     needed: tuple[bool, ...],
 ) -> tuple[Tensor | None, ...]:
     """Gradients of `call.tensors`, None where `needed` is false. `above`: y's gradient; `carries`: the final states'."""
-    call, frame = contiguous(call), frame_of(call)
+    call, frame = contiguous(call), prepared_of(call)
     values, slots = frame.backward[:], frame.backward_slots
     hyper = address_call(call, values, slots)
     first = [y] if call.plan.body.output_is_state else []
@@ -64,7 +64,7 @@ def backward(
 class _Found:
     """Tensors for the gradients that are asked for."""
 
-    def __init__(self, call: Call, frame: Frame, needed: tuple[bool, ...]):
+    def __init__(self, call: Call, frame: Prepared, needed: tuple[bool, ...]):
         self.call, self.frame, self.needed = call, frame, needed
         g, w = len(call.hoisted), len(call.weights)
         self.wanted = needed[:g], needed[g : 2 * g], needed[2 * g : 2 * g + w]
