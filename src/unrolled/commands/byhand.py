@@ -16,7 +16,7 @@ from ..byhand.invented import invented
 from ..byhand.numbers import digits_of
 from ..byhand.page import page
 from ..byhand.plot import plot
-from ..byhand.said import as_latex, as_markdown, as_text
+from ..byhand.render import as_latex, as_markdown, as_text
 from ..byhand.sheet import read_sheet, written_sheet
 from ..cell import Cell
 from ..cell_file import find_cell

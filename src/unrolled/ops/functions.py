@@ -34,7 +34,8 @@ def where(condition, a, b): return apply_op("where", condition, a, b)
 def concat(*parts): return apply_op("concat", *parts)
 def total(v): return apply_op("sum", v)
 def largest(v): return apply_op("largest", v)
-def held(v): return apply_op("held", v)
+def stop_gradient(v): return apply_op("held", v)
+held = stop_gradient  # its first name, which still works
 def cumsum(v): return apply_op("cumsum", v)
 def bilinear(w, a, b): return apply_op("bilinear", w, a, b)
 def matrix_exp(m): return apply_op("matrix_exp", m)
@@ -52,7 +53,7 @@ def round(v, digits=None):
 
 def softmax(v):
     """e^v over its sum: positive, and one in all. What is taken off first cancels, and keeps e^v finite."""
-    powers = exp(v - held(largest(v)))
+    powers = exp(v - stop_gradient(largest(v)))
     return powers / total(powers)
 
 
