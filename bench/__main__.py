@@ -11,7 +11,7 @@ from unrolled import find
 from unrolled.errors import UnrolledError
 from unrolled.plan.plan import plan_of
 
-from . import build, char_lm, few, layers, long, memory, mixed, quality, report, sampling, scan, zoo
+from . import build, char_lm, few, layers, long, memory, mixed, quality, report, sampling, scan, shares, zoo
 from .eager_source import source_of
 from .machine import refuse_if_busy
 from .peers import sizes_of
@@ -29,6 +29,7 @@ def parser() -> argparse.ArgumentParser:
         "sampling": "characters that a model writes",
         "mixed": "bfloat16 products against torch.nn",
         "few": "one row, against torch.nn.LSTM and the memory's bandwidth",
+        "shares": "the LSTM's share of the product peak, short sequences and long ones",
         "memory": "peak memory of the LSTM",
         "long": "time and memory from 100 to 100,000 steps",
         "build": "building cells, importing the package",
@@ -41,7 +42,7 @@ def parser() -> argparse.ArgumentParser:
         one.add_argument(
             "--anyway", action="store_true", help="measure on a busy machine, too, and mark the table"
         )
-        if name in ("layers", "zoo", "scan", "char-lm", "sampling", "mixed", "few"):
+        if name in ("layers", "zoo", "scan", "char-lm", "sampling", "mixed", "few", "shares"):
             one.add_argument(
                 "--seconds",
                 type=positive,
@@ -145,10 +146,9 @@ def measure(options: argparse.Namespace, console: Console) -> None:
         result = few.run(options.seconds, options.only, say)
     elif options.command == "scan":
         result = scan.run(options.seconds, say)
-    elif options.command in ("char-lm", "sampling", "mixed"):
-        result = {"char-lm": char_lm, "sampling": sampling, "mixed": mixed}[options.command].run(
-            options.seconds, say
-        )
+    elif options.command in ("char-lm", "sampling", "mixed", "shares"):
+        module = {"char-lm": char_lm, "sampling": sampling, "mixed": mixed, "shares": shares}[options.command]
+        result = module.run(options.seconds, say)
     else:
         result = {"memory": memory, "long": long, "build": build}[options.command].run(say)
     if not result.rows and options.command == "layers":

@@ -19,7 +19,7 @@ from unrolled import Recurrent, find
 from unrolled.cells import REGISTRY
 from unrolled.commands.cells import obstacle
 from unrolled.errors import UnrolledError
-from unrolled.kernels.c import frame
+from unrolled.kernels.c.call import prepared
 from unrolled.plan.cost import sharing, weight_bytes
 from unrolled.plan.plan import Plan, plan_of
 
@@ -100,14 +100,14 @@ def reading(seconds: float, threads: int) -> list[Row]:
 @contextmanager
 def shared(team: int, units: bool) -> Iterator[None]:
     """The kernels share work out like this, whatever the cost model says."""
-    before = frame.sharing
-    frame.sharing = lambda *given: (team, units)
-    frame._frame.cache_clear()
+    before = prepared.sharing, prepared.LONG
+    prepared.sharing, prepared.LONG = (lambda *given: (team, units)), float("inf")
+    prepared._prepared.cache_clear()
     try:
         yield
     finally:
-        frame.sharing = before
-        frame._frame.cache_clear()
+        prepared.sharing, prepared.LONG = before
+        prepared._prepared.cache_clear()
 
 
 def choice(hidden: int, batch: int, seconds: float, threads: int) -> Row:

@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 
 from unrolled.errors import UnrolledError
-from unrolled.kernels.c.toolchain import toolchain
+from unrolled.kernels.c.build.toolchain import toolchain
 
 SIDE = 2048  # of the square matrices whose product is the peak
 BUSY = 0.1  # of the cores: where others use more, nothing is reported

@@ -13,7 +13,20 @@ from .machine import BUSY
 from .rows import OUT, Result, Row
 
 RESULTS = Path(__file__).parent / "RESULTS.md"
-ORDER = ("layers", "zoo", "scan", "char-lm", "sampling", "mixed", "zoo-mixed", "few", "memory", "long", "build")
+ORDER = (
+    "layers",
+    "zoo",
+    "scan",
+    "char-lm",
+    "sampling",
+    "mixed",
+    "zoo-mixed",
+    "few",
+    "shares",
+    "memory",
+    "long",
+    "build",
+)
 TITLES = {
     "layers": "Layers, forward and backward",
     "zoo": "Every cell against its eager loop",
@@ -23,6 +36,7 @@ TITLES = {
     "mixed": "Products of bfloat16 numbers",
     "zoo-mixed": "Every cell with bfloat16 products against its float32 eager loop",
     "few": "One row",
+    "shares": "Share of the product peak, short sequences and long ones",
     "memory": "Peak memory",
     "long": "Long sequences, one row",
     "build": "Building and importing",

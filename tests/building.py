@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from unrolled.kernels.c import cache
-from unrolled.kernels.c import toolchain as tools
+from unrolled.kernels.c.build import cache
+from unrolled.kernels.c.build import toolchain as tools
 
 COMPILER = next(filter(None, map(shutil.which, ("cc", "gcc", "clang"))), None)
 REAL = f'exec {COMPILER} "$@"'  # what a fake compiler ends with to do its work after all

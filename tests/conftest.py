@@ -9,8 +9,8 @@ import together
 import torch
 from hypothesis import HealthCheck, Phase, settings
 
-from unrolled.kernels.c import library
-from unrolled.kernels.c.toolchain import toolchain
+from unrolled.kernels.c.build.toolchain import toolchain
+from unrolled.kernels.c.call import library
 
 settings.register_profile(
     "repeatable",

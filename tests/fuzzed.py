@@ -22,8 +22,8 @@ from unrolled import Cell
 from unrolled.cells import REGISTRY
 from unrolled.errors import UnrolledError
 from unrolled.kernels import Schedule
-from unrolled.kernels.c import library
-from unrolled.kernels.c.build import build
+from unrolled.kernels.c.build.build import build
+from unrolled.kernels.c.call import library
 from unrolled.plan.plan import plan_of
 
 BASES = (

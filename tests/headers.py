@@ -12,12 +12,14 @@ import numpy as np
 import pytest
 
 import unrolled
-from unrolled.kernels.c.emit import HEADERS
-from unrolled.kernels.c.target import target as chosen_target
+from unrolled.kernels.c.build.target import target as chosen_target
+from unrolled.kernels.c.emit.emit import HEADERS
 
-FOLDER = Path(unrolled.__file__).parent / "kernels/c"  # of the package under test, which may be a spoiled copy
+FOLDER = (
+    Path(unrolled.__file__).parent / "kernels/c/headers"
+)  # of the package under test, which may be a spoiled copy
 TEXT = "".join(
-    (FOLDER / name).read_text(encoding="utf-8") for name in HEADERS if name not in ("threads.h", "around.h")
+    (FOLDER / name).read_text(encoding="utf-8") for name in HEADERS if name not in ("threads.h", "loop.h")
 )
 COMPILER = shutil.which(os.environ.get("CC", "cc")) or shutil.which("gcc")
 FLAGS = [

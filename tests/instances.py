@@ -20,8 +20,8 @@ from unrolled.cell import Cell
 from unrolled.cells import REGISTRY
 from unrolled.graph.node import size
 from unrolled.kernels import Schedule, run
-from unrolled.kernels.c import frame
-from unrolled.kernels.c.toolchain import toolchain
+from unrolled.kernels.c.build.toolchain import toolchain
+from unrolled.kernels.c.call import prepared
 from unrolled.plan import cost
 
 CELLS = sorted(REGISTRY)
@@ -244,19 +244,20 @@ def check(given: Instance | Solved, backend: str, tolerance: float | None = None
 @contextlib.contextmanager
 def way(threads: int, split: bool, blas: bool = False):
     """The C backend goes about it like this, whatever its cost model says (units are shared out where they can be)."""
-    before = frame.sharing, cost.LARGE
+    before = prepared.sharing, cost.LARGE, prepared.uses_blas, prepared.settle_blas
 
     def forced(plan, width, batch, item, available):
         possible = plan.splits_units and all(len(set(g.widths)) == 1 for g in plan.groups)
         return threads, split and possible
 
-    frame.sharing, cost.LARGE = forced, -1 if blas else before[1]
-    frame._frame.cache_clear()
+    prepared.sharing, cost.LARGE = forced, -1 if blas else before[1]
+    prepared.uses_blas, prepared.settle_blas = (lambda *given: True), (lambda *given: None)
+    prepared._prepared.cache_clear()
     try:
         yield
     finally:
-        frame.sharing, cost.LARGE = before
-        frame._frame.cache_clear()
+        prepared.sharing, cost.LARGE, prepared.uses_blas, prepared.settle_blas = before
+        prepared._prepared.cache_clear()
 
 
 def ways(backend: str):

@@ -12,9 +12,9 @@ from together import text_of
 
 from unrolled.errors import UnrolledError
 from unrolled.kernels import Schedule
-from unrolled.kernels.c import library
-from unrolled.kernels.c.build import build
-from unrolled.kernels.c.spell import unspelled
+from unrolled.kernels.c.build.build import build
+from unrolled.kernels.c.call import library
+from unrolled.kernels.c.emit.spell import unspelled
 from unrolled.kernels.call import check_sizes
 from unrolled.plan.plan import plan_of
 

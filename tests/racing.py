@@ -14,7 +14,7 @@ import torch
 from layer_cases import make_input, make_layer, make_state
 
 from unrolled.cells import REGISTRY
-from unrolled.kernels.c import frame, generate, library
+from unrolled.kernels.c.call import generate, library, prepared
 from unrolled.models.language import LanguageModel
 from unrolled.models.sample import write_many
 from unrolled.plan import cost
@@ -28,9 +28,9 @@ def own_team(split: bool) -> None:
     def sharing(plan, width, batch, item, most):
         return 3, split and plan.splits_units and all(len(set(g.widths)) == 1 for g in plan.groups)
 
-    frame.sharing, generate.sharing_of_steps = sharing, lambda layers, *rest: (3, split and _all(layers))
-    frame.runtime = generate.runtime = lambda: (0, 0, 0)
-    frame._frame.cache_clear()
+    prepared.sharing, generate.sharing_of_steps = sharing, lambda layers, *rest: (3, split and _all(layers))
+    prepared.runtime = generate.runtime = lambda: (0, 0, 0)
+    prepared._prepared.cache_clear()
 
 
 def _all(layers) -> bool:
@@ -42,7 +42,7 @@ def run(name: str, split: bool) -> None:
     layer = make_layer(name, "c", torch.float32, 12, bidirectional=True)
     for lengths, ahead in itertools.product(LENGTHS, (1, 16)):
         cost.AHEAD = ahead
-        frame._frame.cache_clear()
+        prepared._prepared.cache_clear()
         x, state = make_input(layer, 40, 13), make_state(layer, 13)
         with torch.no_grad():
             layer(x, state, lengths=lengths)

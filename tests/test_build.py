@@ -19,11 +19,11 @@ import pytest
 from building import COMPILER, REAL, THRICE, TWICE, clean, entries, fake, only_entry  # noqa: F401 (two are fixtures)
 
 from unrolled.errors import UsageError
-from unrolled.kernels.c import build as build_module
-from unrolled.kernels.c import cache, compiler
-from unrolled.kernels.c import toolchain as tools
-from unrolled.kernels.c.build import build
-from unrolled.kernels.c.compiler import CompilerError
+from unrolled.kernels.c.build import build as build_module
+from unrolled.kernels.c.build import cache, compiler
+from unrolled.kernels.c.build import toolchain as tools
+from unrolled.kernels.c.build.build import build
+from unrolled.kernels.c.build.compiler import CompilerError
 
 pytestmark = [
     pytest.mark.skipif(sys.platform == "win32", reason="the fake compilers are shell scripts"),
@@ -201,7 +201,7 @@ def test_two_processes_that_build_the_same_kernel_at_once_both_succeed(fake, tmp
         touch {meeting}/$$; n=0
         while [ $(ls {meeting} | wc -l) -lt 2 ] && [ $n -lt 300 ]; do sleep 0.1; n=$((n+1)); done
     fi\n{REAL}""")
-    code = f"from unrolled.kernels.c.build import build; print(build({TWICE!r}, name='twice').twice(3))"
+    code = f"from unrolled.kernels.c.build.build import build; print(build({TWICE!r}, name='twice').twice(3))"
     started = [
         subprocess.Popen(
             [sys.executable, "-W", "error", "-c", code],
@@ -342,7 +342,7 @@ def test_a_forked_child_leaves_its_parents_folder(tmp_path):
     code = """if True:
         import os, sys, warnings
         warnings.simplefilter("ignore")
-        from unrolled.kernels.c.cache import private_folder
+        from unrolled.kernels.c.build.cache import private_folder
         folder = private_folder()
         if (child := os.fork()) == 0:
             sys.exit(0)

@@ -239,3 +239,33 @@ def test_a_number_has_a_spelling_without_brackets(capsys, tmp_path):
 def test_nothing_is_silent(capsys, arguments, message):
     assert main(arguments) == 2
     assert message in capsys.readouterr().err
+
+
+def test_digits_are_those_of_pictures_too(capsys, tmp_path):
+    file = tmp_path / "a.svg"
+    for more, there, gone in (((), ".8896", ".89<"), (("--digits", "2"), ".89<", ".8896")):
+        run(capsys, "deck003-graph", "--picture", str(file), *more)
+        text = file.read_text(encoding="utf-8")
+        assert there in text and gone not in text
+    made = worked(elman, [[1]], {**GIVEN, "W": [[0.123456789]]})
+    assert ">0.123457<" in made.picture(view="neurons") and ">0.12<" in made.picture(view="neurons", digits=2)
+    assert made.picture(digits=2) == worked(elman, [[1]], {**GIVEN, "W": [[0.123456789]]}).picture(digits=2)
+
+
+def test_the_command_draws_neurons(capsys, tmp_path):
+    file = tmp_path / "a.svg"
+    assert run(capsys, "deck003", "--picture", str(file), "--view", "neurons") == f"{file}: deck003\n"
+    assert file.read_text(encoding="utf-8") == deck003().picture(view="neurons")
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        (["--view", "neurons"], "--view neurons is of a picture: say where it goes, --picture FILE.svg."),
+        (["--view", "circles", "--picture", "n.svg"], "view='circles' is no view of a worked net"),
+        (["--view", "neurons", "--of", "E", "--picture", "n.svg"], "of='E' is of view='numbers'"),
+    ],
+)
+def test_views_of_numbers_that_cannot_be(capsys, more, message):
+    assert main(["byhand", "deck003", *more]) == 2
+    assert message in capsys.readouterr().err

@@ -37,7 +37,8 @@ def test_compiled_layers_refuse_indices_that_stand_for_nothing(index, dynamic):
     x[2, 1] = index
     with pytest.raises(UsageError) as error:
         run(x)
-    assert str(error.value) == f"lstm got index {index} in x. With input_size 7, indices run from 0 to 6."
+    said = str(error.value).partition("\n")[0]  # torch 2.8 adds below it what ran
+    assert said == f"lstm got index {index} in x. With input_size 7, indices run from 0 to 6."
 
 
 RAGGED = {

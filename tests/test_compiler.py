@@ -10,9 +10,9 @@ import pytest
 from building import COMPILER, REAL, TWICE, clean, entries, fake  # noqa: F401 (two are fixtures)
 
 from unrolled.errors import UsageError
-from unrolled.kernels.c import toolchain as tools
-from unrolled.kernels.c.build import build
-from unrolled.kernels.c.compiler import CompilerError
+from unrolled.kernels.c.build import toolchain as tools
+from unrolled.kernels.c.build.build import build
+from unrolled.kernels.c.build.compiler import CompilerError
 
 pytestmark = [
     pytest.mark.skipif(sys.platform == "win32", reason="the fake compilers are shell scripts"),

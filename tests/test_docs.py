@@ -86,6 +86,46 @@ def test_only_pictures_of_a_page_of_the_reference_are_made():
         with_shown("<!-- show: nothing -->\n", "p.md")
 
 
+def test_the_latex_page_shows_what_it_pastes():
+    page = with_shown((ROOT / "docs" / "latex.md").read_text(encoding="utf-8"), "latex.md")
+    assert (
+        page.count('class="unrolled-picture"') == 2
+        and r"\tilde{C}_{t} &= \tanh" in page
+        and "show:" not in page
+    )
+
+
+def test_every_public_name_is_in_the_reference():
+    import unrolled
+    from docs.builder.api import api_page, public_names
+
+    names, page = public_names(), api_page()
+    headings = set(re.findall(r"^### (\S+)$", page, re.M))
+    brought = {name for name in {*unrolled.__all__, *unrolled._LATER} if name not in ("cells", "transform")}
+    assert (
+        brought | {"Run", "Worked", "GradientFlow", "UsageError", "transform.split_head"}
+        <= headings
+        == set(names)
+    )
+    assert [name for name, value in names.items() if not (value.__doc__ or "").strip()] == []
+    assert "- `num_layers`: how many layers" in page and "`layers.0.W_i`" in page and "<factory>" not in page
+    assert "**Recurrent.step**" in page and "**Worked.picture**" in page and ">>> flow = gradient_flow(" in page
+
+
+def test_cells_of_the_zoo_are_links_to_their_pages():
+    from docs.builder.site import _named
+
+    zoo = (ROOT / "docs" / "zoo.md").read_text(encoding="utf-8")
+    linked = re.findall(r"\[`(\w+)`\]\(cells/(\w+)\.md\)", _named(zoo, tuple(REGISTRY)))
+    assert {name for name, _ in linked} == set(REGISTRY) and all(name == page for name, page in linked)
+    assert "](cells/" not in _named(zoo, ())
+
+
+def test_readers_get_no_developers_instructions():
+    readers = [path for path in (ROOT / "docs").rglob("*.md")]
+    assert [path.name for path in readers if "UNROLLED_UPDATE_GOLDEN" in path.read_text(encoding="utf-8")] == []
+
+
 def test_prints_that_differ_from_run_to_run_are_left_out():
     page = "```python\nprint(1)\n```\n\n<!-- prints times -->\n"
     assert executed(page, "p.md").written == page
@@ -142,6 +182,7 @@ def test_the_site_builds_without_a_warning_and_needs_no_network(site):
         "cells/lstm.html",
         "language.html",
         "contributing.html",
+        "api.html",
     } <= {page.relative_to(site).as_posix() for page in pages}
     fetched = re.compile(
         r"""<(?:script|link|img|iframe)[^>]+(?:src|href)=["'](?:https?:)?//(?!docs\.invalid)"""
@@ -188,6 +229,11 @@ def test_every_equation_is_set_in_a_browser_light_and_dark_wide_and_narrow(site)
                     && figure.querySelector('svg').getBoundingClientRect().right > figure.getBoundingClientRect().right + 1
                     ).length"""
                 )
+                wide = page.evaluate(
+                    """document.fonts.ready.then(() => [...document.querySelectorAll('div.math')].filter(place =>
+                    place.clientWidth && !place.style.fontSize && place.scrollWidth > place.clientWidth + 1).length)"""
+                )
+                assert wide == 0, (path.name, scheme, width, "an equation is wider than its column")
                 assert cut == 0, (path.name, scheme, width, "a picture is wider than its column")
             page.goto((site / "cells" / "lstm.html").as_uri())
             picture = page.locator("figure.picture").first

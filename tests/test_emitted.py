@@ -10,10 +10,10 @@ import pytest
 from unrolled import cell, concat, mean, sigmoid, tanh, total
 from unrolled.cells import REGISTRY
 from unrolled.graph.node import Clash, Graph, Node, Statement
-from unrolled.kernels.c.emit import emit
-from unrolled.kernels.c.generate import emit_generator
-from unrolled.kernels.c.segment import ALLOWED, atom, extent, safe
-from unrolled.kernels.c.step import Layer
+from unrolled.kernels.c.call.generate import emit_generator
+from unrolled.kernels.c.emit.emit import emit
+from unrolled.kernels.c.emit.segment import ALLOWED, atom, extent, safe
+from unrolled.kernels.c.emit.step import Layer
 from unrolled.plan.plan import plan_of
 
 EVIL = '*/ system("id"); /* *\\/ ??/\n#include <evil>\r\x1b[2J`$(id)` \u2028 \ud800'

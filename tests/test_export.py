@@ -21,10 +21,18 @@ from unrolled import (
     Recurrent,
     Stacked,
     cell,
+    clip,
+    elu,
+    erf,
     export,
+    gelu,
     recurrent_dropout,
     resettable,
+    sign,
+    silu,
+    tanh,
     weight_drop,
+    where,
     zoneout,
 )
 from unrolled.errors import NotYet, UnrolledError, UsageError
@@ -434,6 +442,42 @@ def test_errors_leave_the_older_file(which, tmp_path):
         export(given.pop("model"), tmp_path / given.pop("path"), **given)
     assert said in str(error.value)
     assert [p.name for p in tmp_path.iterdir()] == ["m.onnx"] and (tmp_path / "m.onnx").read_bytes() == b"older"
+
+
+@unrolled.cell
+def odd(x, h, *, W, U, b):
+    """Primitives that no cell of the zoo has."""
+    z = W @ x + U @ h + b
+    a = elu(z) + silu(z) + abs(z) ** 1.5 + sign(z) + unrolled.round(3 * z) / 3
+    k = ((z > 0.1) & (z <= 0.9)) | (z != z) | (z >= 2.0) | (z == 0)
+    h = clip(where(k, tanh(a), 0.5 * a), -1.0, 1.0)
+    return h
+
+
+@unrolled.cell
+def odder(x, h, *, W, U, b):
+    z = W @ x + U @ h + b
+    h = tanh(gelu(z) + erf(z))
+    return h
+
+
+@pytest.mark.parametrize(
+    ("cell", "dtype"), [(odd, torch.float32), (odd, torch.float64), (odder, torch.float32)], ids=str
+)
+def test_primitives_of_no_cell_of_the_zoo(cell, dtype, tmp_path):
+    torch.manual_seed(0)
+    layer = Recurrent(cell, 4, 8, dtype=dtype)
+    export(layer, tmp_path / "m.onnx")
+    x, h = torch.randn(7, 3, 4, dtype=dtype), torch.randn(1, 3, 8, dtype=dtype)
+    with torch.no_grad():
+        y, (last,) = layer(x, (h,))
+    found = session(tmp_path / "m.onnx", exact=True).run(None, {"x": x.numpy(), "h_in": h.numpy()})
+    assert abs(found[0] - y.numpy()).max() < 1e-5 and abs(found[1] - last.numpy()).max() < 1e-5
+
+
+def test_what_onnxruntime_lacks_is_said(tmp_path):
+    with pytest.raises(NotYet, match="no erf .nor gelu. of float64"):
+        export(Recurrent(odder, 4, 8, dtype=torch.float64), tmp_path / "m.onnx")
 
 
 def test_every_primitive_is_spelled_or_needs_no_spelling():

@@ -9,10 +9,10 @@ import torch
 from instances import Schedule, check, instance, needs_compiler
 
 from unrolled import Recurrent, cell, tanh
-from unrolled.kernels.c import library
-from unrolled.kernels.c.build import build
-from unrolled.kernels.c.compiler import CompilerError
-from unrolled.kernels.c.toolchain import SlowBackendWarning
+from unrolled.kernels.c.build.build import build
+from unrolled.kernels.c.build.compiler import CompilerError
+from unrolled.kernels.c.build.toolchain import SlowBackendWarning
+from unrolled.kernels.c.call import library
 
 pytestmark = needs_compiler
 

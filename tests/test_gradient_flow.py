@@ -21,6 +21,7 @@ import unrolled
 from unrolled import LanguageModel, Recurrent, Stacked, gradient_flow, watch
 from unrolled.cli import main
 from unrolled.commands import gradient_flow as shown
+from unrolled.commands.sentence import DEFAULT
 from unrolled.errors import NotYet, ShapeError, UsageError
 from unrolled.layers.probe import probing
 from unrolled.transform.probes import probed
@@ -286,10 +287,10 @@ def nets():
 
 def test_an_elman_net_vanishes_or_explodes_and_an_lstm_does_neither(nets):
     """What deck 003 says of its sentence: at the distance from was to bird, 36 characters."""
-    bird = shown.SENTENCE.index("bird") + 3
-    assert shown.SENTENCE[shown.STEP : shown.STEP + 2] == "wa" and shown.STEP - bird == 36
+    bird = DEFAULT.text.index("bird") + 3
+    assert DEFAULT.text[DEFAULT.step : DEFAULT.step + 2] == "wa" and DEFAULT.step - bird == 36
     share = {
-        name: net.norms(net.memory)[bird] / net.norms(net.memory)[shown.STEP] for name, net in nets.items()
+        name: net.norms(net.memory)[bird] / net.norms(net.memory)[DEFAULT.step] for name, net in nets.items()
     }
     assert share["elman"] < 1e-11 and share["elman, U × 4"] > 100
     assert share["lstm"] > 1e-4 and 0.05 < share["lstm, U × 4"] < 1
@@ -299,8 +300,8 @@ def test_an_elman_net_vanishes_or_explodes_and_an_lstm_does_neither(nets):
 def test_clipping_bounds_what_explodes_and_brings_nothing_back(nets):
     exploding, vanishing = nets["elman, U × 4"], nets["elman"]
     before, after = exploding.norms("h"), exploding.norms("h", shown.CLIP)
-    assert exploding.flow.clipped(shown.CLIP).parameters[shown.STEP] == pytest.approx(shown.CLIP)
-    assert max(after) < 1 < max(before) and after[shown.STEP] < before[shown.STEP] / 1000
+    assert exploding.flow.clipped(shown.CLIP).parameters[DEFAULT.step] == pytest.approx(shown.CLIP)
+    assert max(after) < 1 < max(before) and after[DEFAULT.step] < before[DEFAULT.step] / 1000
     ratios = [b / a for a, b in zip(vanishing.norms("h"), vanishing.norms("h", shown.CLIP)) if a]
     assert max(ratios) == pytest.approx(min(ratios)) and max(ratios) <= 1
 
@@ -320,7 +321,7 @@ def test_json_has_all_numbers(capsys, nets):
     data = json.loads(capsys.readouterr().out)
     assert [net["name"] for net in data["nets"]] == ["elman", "elman, U × 4"]
     assert data["nets"][0]["norms"]["h"] == pytest.approx(nets["elman"].norms("h"))
-    assert len(data["nets"][0]["pairs"]["h"]) == len(shown.SENTENCE) - 1
+    assert len(data["nets"][0]["pairs"]["h"]) == len(DEFAULT.text) - 1
 
 
 def test_the_command_draws_the_figure(tmp_path, capsys):

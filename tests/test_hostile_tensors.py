@@ -11,7 +11,7 @@ from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence
 
 import unrolled
 from unrolled.errors import ShapeError, UsageError
-from unrolled.kernels.c.frame import frame_of
+from unrolled.kernels.c.call.prepared import prepared_of
 from unrolled.kernels.call import Schedule, prepare
 from unrolled.layers.recurrent import Recurrent
 from unrolled.transform import zoneout
@@ -125,13 +125,13 @@ def test_no_tensor_of_another_shape_reaches_c(what):
     named = {(n,): torch.zeros([sizes[d] for d in cell.graph.shape("parameter", n)]) for n in cell.parameters}
     state = [torch.zeros(2, 5) for _ in cell.states]
     call = prepare(cell.graph, sizes, [torch.zeros(8, 5)], state, named, Schedule(4, 2))
-    frame_of(call)
+    prepared_of(call)
     held = getattr(call, what)
     if not isinstance(held, torch.Tensor) and not held:
         pytest.skip(f"{cell.name} has no {what}")
     wrong = held[:-1] if isinstance(held, torch.Tensor) else (held[0][:-1], *held[1:])
     with pytest.raises(ShapeError, match=f"was given {what}"):
-        frame_of(replace(call, **{what: wrong}))
+        prepared_of(replace(call, **{what: wrong}))
 
 
 # ---- sequences and states of the wrong kind

@@ -17,7 +17,7 @@ from headers import BINARY, DRIVER, TEXT, UNARY
 from instances import needs_compiler
 
 from unrolled.errors import UsageError
-from unrolled.kernels.c import cache, target
+from unrolled.kernels.c.build import cache, target
 
 TESTS = Path(__file__).parent
 # What torch and oneDNN may use beside: a processor with AVX2 alone has no bfloat16 instructions for them either.
@@ -103,7 +103,7 @@ def test_another_compiler_at(compiler, march):
 
 SHOW = """
 from unrolled.kernels import multiplies_pairs
-from unrolled.kernels.c.toolchain import toolchain
+from unrolled.kernels.c.build.toolchain import toolchain
 print(*toolchain().instructions, multiplies_pairs(), toolchain().flags[-1])
 """
 

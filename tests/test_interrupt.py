@@ -12,8 +12,8 @@ import torch
 from instances import needs_compiler, way
 from layer_cases import make_layer
 
-from unrolled.kernels.c import frame, library
-from unrolled.kernels.c.emit import emit
+from unrolled.kernels.c.call import library, prepared
+from unrolled.kernels.c.emit.emit import emit
 
 pytestmark = [
     needs_compiler,
@@ -37,11 +37,11 @@ def slow(monkeypatch, built_quickly):
         return text.replace("if (--until", "usleep(1000);\n        if (--until")
 
     monkeypatch.setattr(library, "emit", slowed)
-    monkeypatch.setattr(frame, "LOOK", 0)
+    monkeypatch.setattr(prepared, "LOOK", 0)
     library.functions.cache_clear()
     yield
     library.functions.cache_clear()
-    frame._frame.cache_clear()
+    prepared._prepared.cache_clear()
 
 
 @pytest.fixture

@@ -253,7 +253,7 @@ def counting(x, h, n, *, W, U, b):
     return h, n
 
 
-@cell(shapes={"y": ()})
+@cell
 def one_number(x, h, *, W, U, b):
     h = tanh(W @ x + U @ h + b)
     y = total(h)
@@ -659,14 +659,16 @@ def test_wishes_for_first_values_that_make_no_sense_are_said():
         h = tanh(W @ x + U @ h)
         return h
 
-    with pytest.raises(UsageError) as error:
+    with pytest.raises(CellError) as error:
         Recurrent(cell(init={"b": 1.0})(plain_cell), 3, 5)
-    assert str(error.value) == "plain_cell: init has 'b', which is no parameter of it. It has W, U."
+    assert (
+        str(error.value) == "CellError in plain_cell: init names 'b', which is no parameter of it. It has W, U."
+    )
     with pytest.raises(UsageError) as error:
         Recurrent(cell(init={"U": "orthonormal"})(plain_cell), 3, 5)
     assert str(error.value).startswith(
-        "plain_cell: init['U'] is 'orthonormal', which is no initialisation. Give a number or "
-        "one of zeros, ones, identity, orthogonal, xavier, phase, shift, "
+        "plain_cell: init['U'] is 'orthonormal', which is no initialisation. Give a number, "
+        "a function, or one of zeros, ones, "
     )
 
 

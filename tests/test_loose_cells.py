@@ -16,7 +16,7 @@ from loose import accepted, built_together, loose_programs
 
 from unrolled.cell import Cell, cell
 from unrolled.errors import CellError, UnrolledError
-from unrolled.kernels.c.spell import unspelled
+from unrolled.kernels.c.emit.spell import unspelled
 from unrolled.kernels.call import check_sizes
 from unrolled.plan.plan import plan_of
 

@@ -13,11 +13,11 @@ import unrolled
 from unrolled import ops
 from unrolled.errors import Never
 from unrolled.graph.node import Node
-from unrolled.kernels.c.build import build
-from unrolled.kernels.c.emit import header
-from unrolled.kernels.c.spell import SKIPPED as WRITTEN_BY_THE_PROGRAM
-from unrolled.kernels.c.spell import SPELL as C
-from unrolled.kernels.c.spell import number
+from unrolled.kernels.c.build.build import build
+from unrolled.kernels.c.emit.emit import header
+from unrolled.kernels.c.emit.spell import SKIPPED as WRITTEN_BY_THE_PROGRAM
+from unrolled.kernels.c.emit.spell import SPELL as C
+from unrolled.kernels.c.emit.spell import number
 from unrolled.kernels.reference.spell import SPELL as TORCH
 from unrolled.kernels.reference.spell import evaluate
 from unrolled.ops import CONDITIONS, OPS, on_numbers

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from headers import COMPILER, SIZES, Library
 
-from unrolled.kernels.c.frame import multiplies_pairs
+from unrolled.kernels.c.call.prepared import multiplies_pairs
 
 pytestmark = [
     pytest.mark.skipif(COMPILER is None, reason="no C compiler here"),

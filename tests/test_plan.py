@@ -12,6 +12,7 @@ from unrolled.cells import REGISTRY
 from unrolled.errors import NotYet
 from unrolled.plan.body import body_of
 from unrolled.plan.cost import (
+    Way,
     block_of,
     elementwise_flops,
     hoisted_flops,
@@ -269,7 +270,10 @@ def test_cores_share_rows_units_or_nothing():
 
 
 def test_blocks_and_large_products():
-    assert block_of(1, 1, False) > block_of(32, 1, False) >= 1 and block_of(10_000, 2, True) == 1
+    assert (
+        block_of(1, Way(1, False, 64)) > block_of(32, Way(1, False, 64)) >= 1
+        and block_of(10_000, Way(2, True, 64)) == 1
+    )
     assert large(3200, 2048, 512) and not large(3200, 128, 128)
 
 

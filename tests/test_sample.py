@@ -18,7 +18,7 @@ from together import STARTERS
 from unrolled import find, watch, zoneout
 from unrolled.cells import REGISTRY
 from unrolled.errors import NotYet, UsageError
-from unrolled.kernels.c import generate
+from unrolled.kernels.c.call import generate
 from unrolled.models import sample
 from unrolled.models.draw import NoNumbers, Rule, draw, uniform
 from unrolled.models.language import LanguageModel

@@ -27,9 +27,9 @@ import unrolled
 from unrolled.errors import ShapeError
 from unrolled.graph.node import Graph, needed
 from unrolled.kernels import Schedule, recomputed
-from unrolled.kernels.c import library
-from unrolled.kernels.c.emit import emit
-from unrolled.kernels.c.frame import row_tables
+from unrolled.kernels.c.call import library
+from unrolled.kernels.c.call.prepared import row_tables
+from unrolled.kernels.c.emit.emit import emit
 from unrolled.plan.plan import plan_of
 
 pytestmark = [needs_compiler, pytest.mark.usefixtures("one_thread")]
@@ -104,7 +104,7 @@ void places(long steps, long batch, long stride, long block, const int64_t *offs
 def places(tmp_path_factory):
     """Where in a buffer of `block` steps each row of each step stands, for a team that shares out rows."""
     source = tmp_path_factory.mktemp("places") / "places.c"
-    around = (FOLDER / "around.h").read_text(encoding="utf-8")
+    around = (FOLDER / "loop.h").read_text(encoding="utf-8")
     source.write_text(f"typedef float real;\n#define REAL 32\n{TEXT}{around}{PLACES}")
     command = [
         COMPILER,

@@ -7,7 +7,7 @@ from instances import check, instance
 
 from unrolled import find
 from unrolled.kernels import Schedule
-from unrolled.kernels.c import frame
+from unrolled.kernels.c.call import prepared
 
 NAMES = ("lstm", "mgu", "indrnn")
 
@@ -16,12 +16,12 @@ NAMES = ("lstm", "mgu", "indrnn")
 @pytest.mark.parametrize("name", NAMES)
 def test_threads_of_our_own_give_the_same_numbers(name, split, monkeypatch):
     made = instance(find(name), {"I": 5, "H": 18}, Schedule(4, 3))
-    monkeypatch.setattr(frame, "runtime", lambda: (0, 0, 0))
+    monkeypatch.setattr(prepared, "runtime", lambda: (0, 0, 0))
     monkeypatch.setattr(
-        frame, "sharing", lambda plan, width, batch, item, most: (2, split and plan.splits_units)
+        prepared, "sharing", lambda plan, width, batch, item, most: (2, split and plan.splits_units)
     )
-    frame._frame.cache_clear()
+    prepared._prepared.cache_clear()
     try:
         check(made, "c")
     finally:
-        frame._frame.cache_clear()
+        prepared._prepared.cache_clear()

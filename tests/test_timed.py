@@ -6,7 +6,7 @@ import time
 import pytest
 from char_lm import char_lm
 
-from unrolled.kernels.c import timed
+from unrolled.kernels.c.build import timed
 from unrolled.runs.folder import RunFolder
 from unrolled.training import precision
 from unrolled.training.start import train

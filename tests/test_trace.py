@@ -17,7 +17,7 @@ from unrolled import Cell, activation, cell, concat, sigmoid, tanh, where
 from unrolled.cells import REGISTRY
 from unrolled.graph.builder import Builder
 from unrolled.graph.node import size
-from unrolled.kernels.c.emit import emit
+from unrolled.kernels.c.emit.emit import emit
 from unrolled.ops import Symbol
 from unrolled.plan.plan import plan_of
 
@@ -276,7 +276,7 @@ def digest(texts) -> str:
 EMITTED = """
 import hashlib
 from unrolled.cells import REGISTRY
-from unrolled.kernels.c.emit import emit
+from unrolled.kernels.c.emit.emit import emit
 from unrolled.plan.plan import plan_of
 text = "".join(emit(plan_of(REGISTRY[n].graph), d) for n in sorted(REGISTRY) for d in ("float32", "float64", "mixed"))
 print(hashlib.sha256(text.encode()).hexdigest())

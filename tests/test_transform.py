@@ -17,8 +17,8 @@ from unrolled.graph.interpret import interpret
 from unrolled.graph.node import size
 from unrolled.graph.replay import Draft
 from unrolled.kernels import Schedule, run
-from unrolled.kernels.c import library
-from unrolled.kernels.c.build import build
+from unrolled.kernels.c.build.build import build
+from unrolled.kernels.c.call import library
 from unrolled.ops import concat, relu, sigmoid, tanh
 from unrolled.transform import (
     activations,

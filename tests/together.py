@@ -13,11 +13,11 @@ from functools import lru_cache
 
 from unrolled.cells import REGISTRY
 from unrolled.graph.node import Graph
-from unrolled.kernels.c import frame, library
-from unrolled.kernels.c.build import build
-from unrolled.kernels.c.compiler import CompilerError
-from unrolled.kernels.c.emit import emit, header, kind_of
-from unrolled.kernels.c.spell import unspelled
+from unrolled.kernels.c.build.build import build
+from unrolled.kernels.c.build.compiler import CompilerError
+from unrolled.kernels.c.call import library, prepared
+from unrolled.kernels.c.emit.emit import emit, header, kind_of
+from unrolled.kernels.c.emit.spell import unspelled
 from unrolled.plan.plan import Plan, plan_of
 
 STARTERS = (
@@ -125,4 +125,4 @@ def as_users_build():
 
 def _forget() -> None:
     library.functions.cache_clear()
-    frame._frame.cache_clear()
+    prepared._prepared.cache_clear()

@@ -10,6 +10,7 @@ from unrolled.byhand.examples import find_example
 from unrolled.byhand.render import as_markdown
 from unrolled.cell import Cell
 from unrolled.commands.gradient_flow import nets
+from unrolled.latex import cell_from_latex
 
 FENCE = "~" * 8
 BROAD = 1020  # points; what is wider is printed on a page of its own, turned
@@ -57,6 +58,12 @@ def example(name: str, rows: tuple[int, ...] | None = None, title: str = "") -> 
     if title:
         return unfolding(title, unheaded(text))
     return re.sub(r"^(#+) ", r"#\1 ", re.sub(r"^# .*\n+", "", text, flags=re.M), flags=re.M)
+
+
+def pasted(page: str) -> Cell:
+    """The cell of the first LaTeX that a page of docs/ pastes."""
+    text = (Path(__file__).parents[1] / page).read_text(encoding="utf-8")
+    return cell_from_latex(re.search(r'text = r"""\n(.*?)"""', text, re.S)[1], "pasted_lstm")
 
 
 def drawn(name: str) -> str:

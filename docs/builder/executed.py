@@ -7,7 +7,8 @@ In a page of `docs/guide` or `docs/how-to`:
 - in a `console` block each line `$ unrolled ...` is run, and what follows is what it prints (`| head -20`: the start)
 - `<!-- show: EXPRESSION -->` becomes, on the site, the Markdown or SVG that the expression gives; it may call
   `find(name)`, `equations(cell)`, `drawn("f.svg")` for what a command above it has drawn, `example(name, rows)` and
-  `example_picture(name)` for the worked examples of `unrolled byhand`, `flow_picture(name)` for a gradient's way back
+  `example_picture(name)` for the worked examples of `unrolled byhand`, `flow_picture(name)` for a gradient's way back,
+  `pasted(page)` for the cell that a page's LaTeX makes
 
 In the other pages of `docs/` only these comments are run.
 - `py`, `bash` and other blocks are left alone
@@ -28,7 +29,7 @@ from unittest.mock import patch
 
 from unrolled import cli, find
 
-from .embedded import drawn, equations, example, example_picture, figure, flow_picture, raw
+from .embedded import drawn, equations, example, example_picture, figure, flow_picture, pasted, raw
 
 PART = re.compile(r"^```(?P<language>\w+)\n(?P<body>.*?)^```$|^<!-- show: (?P<shown>.+?) -->$", re.S | re.M)
 UNSTABLE = "<!-- prints "
@@ -43,6 +44,7 @@ SHOWN = {
     "example_picture": example_picture,
     "find": find,
     "flow_picture": flow_picture,
+    "pasted": pasted,
 }
 
 

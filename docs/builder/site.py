@@ -13,6 +13,7 @@ from pathlib import Path
 
 from unrolled.cells import REGISTRY
 
+from .api import api_page
 from .catalogue import index_page
 from .cell_page import cell_page
 from .colours import picture_rules
@@ -30,6 +31,7 @@ PROJECT = {
     "bench/quality.md": "quality.md",
 }
 LINK = re.compile(r"(\]\()([^)#:\s]+)((?:#[^)\s]*)?\))")
+NAMED = re.compile(r"^(\| |- )`(\w+)`(?= \||:)", re.M)
 MOST_SAID = 20  # lines
 FIRST = ("language", "layers", "transform", "zoo")  # of the reference; others follow by name
 
@@ -47,6 +49,8 @@ def build(out: Path, work: Path, cells: tuple[str, ...]) -> int:
     for name, text in pages(work / "kept", cells):
         (sources / name).parent.mkdir(parents=True, exist_ok=True)
         (sources / name).write_text(text, encoding="utf-8", newline="\n")
+    for picture in DOCS.glob("*.svg"):
+        shutil.copy(picture, sources)
     (sources / "_made").mkdir()
     (sources / "_made" / "pictures.css").write_text(picture_rules(), encoding="utf-8", newline="\n")
     run_sphinx(sources, out, work / "doctrees")
@@ -58,12 +62,16 @@ def pages(kept: Path, cells: tuple[str, ...]) -> Iterator[tuple[str, str]]:
     yield "index.md", _linked((DOCS / "index.md").read_text(encoding="utf-8") + _contents(), DOCS, "")
     for path in sorted(DOCS.glob("*.md")):
         if path.name != "index.md":
-            yield path.name, _linked(with_shown(path.read_text(encoding="utf-8"), path.name), DOCS, "")
+            text = _named(with_shown(path.read_text(encoding="utf-8"), path.name), cells)
+            yield path.name, _linked(text, DOCS, "")
     for folder in RUN:
         for path in sorted((DOCS / folder).glob("*.md")):
             yield f"{folder}/{path.name}", _linked(site_page(path), path.parent, "../")
+    for path in sorted((DOCS / "notebooks").glob("*.ipynb")):  # to be downloaded
+        yield f"notebooks/{path.name}", path.read_text(encoding="utf-8")
     for source, name in PROJECT.items():
         yield name, _linked((ROOT / source).read_text(encoding="utf-8"), (ROOT / source).parent, "")
+    yield "api.md", api_page()
     yield "cells/index.md", index_page(cells)
     stamp = _stamp()
     for name in cells:
@@ -98,13 +106,22 @@ def _contents() -> str:
     groups = {
         "Guide": guide,
         "How to": how_to,
-        "Reference": ["cells/index", *FIRST, *others],
+        "Reference": ["cells/index", *FIRST, *others, "api"],
         "Project": project,
     }
     return "".join(
         "\n```{toctree}\n:hidden:\n:caption: " + caption + "\n\n" + "\n".join(names) + "\n```\n"
         for caption, names in groups.items()
     )
+
+
+def _named(text: str, cells: tuple[str, ...]) -> str:
+    """Cells' names that begin a row or a point of a list, as in the zoo's tables, are links to their pages."""
+
+    def one(found: re.Match) -> str:
+        return f"{found[1]}[`{found[2]}`](cells/{found[2]}.md)" if found[2] in cells else found[0]
+
+    return NAMED.sub(one, text)
 
 
 def _linked(text: str, folder: Path, up: str) -> str:

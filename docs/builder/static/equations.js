@@ -1,6 +1,24 @@
-// Sets every equation of the page with KaTeX, which is beside this file: nothing is fetched from elsewhere.
+// Sets every equation of the page with KaTeX, which is beside this file: nothing is fetched from elsewhere. One that is wider than its
+// column is made smaller, as far as it can be read; a wider one still scrolls in its own box.
 document.addEventListener("DOMContentLoaded", () => {
   for (const place of document.querySelectorAll(".math")) {
     katex.render(place.textContent, place, { displayMode: place.tagName === "DIV", throwOnError: false, strict: "ignore", maxExpand: 100000 });
   }
+  const SCREEN = 0.62, PRINT = 0.35; // of its size, at least
+  const PAGE = 180 * 96 / 25.4, PRINTED = 13.33 / 16; // a printed page's width in pixels, and its letters' size beside the screen's
+  const fit = (printed) => {
+    const places = [...document.querySelectorAll("div.math")];
+    for (const place of places) place.style.fontSize = "";
+    const scales = places.map((place) => {
+      if (!place.clientWidth) return 1;
+      if (printed) return Math.max(PRINT, Math.min(1, PAGE / (place.scrollWidth * PRINTED)));
+      return place.scrollWidth > place.clientWidth ? Math.max(SCREEN, 0.99 * place.clientWidth / place.scrollWidth) : 1;
+    });
+    places.forEach((place, n) => { if (scales[n] < 1) place.style.fontSize = `${scales[n]}em`; });
+  };
+  document.fonts.ready.then(() => fit(false));
+  addEventListener("resize", () => fit(false));
+  document.addEventListener("toggle", () => fit(false), true);
+  addEventListener("beforeprint", () => fit(true));
+  addEventListener("afterprint", () => fit(false));
 });

@@ -12,7 +12,9 @@ from typing import Any
 from ..errors import UsageError
 
 DIGITS = 6
-_DIGITS: ContextVar[int] = ContextVar("digits", default=DIGITS)  # of the page that is being written
+_DIGITS: ContextVar[int | None] = ContextVar(
+    "digits", default=None
+)  # of the page or picture that is being made
 SMALL = 1e-3  # below it, decimals would hide a number: significant digits instead
 
 
@@ -121,6 +123,11 @@ def digits_of(count: int | None) -> Iterator[None]:
         _DIGITS.reset(token)
 
 
+def digits_now(usual: int) -> int:
+    """The decimals that `digits_of` says; the usual ones where nobody did."""
+    return _DIGITS.get() or usual
+
+
 def shown(value: float, digits: int | None = None) -> str:
     """A number with `digits` decimals (those of `digits_of` without it), without the zeros at their end; a small one with
     as many significant digits.
@@ -128,7 +135,7 @@ def shown(value: float, digits: int | None = None) -> str:
     >>> shown(0.5), shown(2 / 3), shown(1 / 3e7), shown(-0.0)
     ('0.5', '0.666667', '3.33333e-08', '0')
     """
-    digits = _DIGITS.get() if digits is None else digits
+    digits = digits_now(DIGITS) if digits is None else digits
     if value == 0 or abs(value) >= SMALL:
         text = f"{value:.{digits}f}".rstrip("0").rstrip(".") if abs(value) < 1e15 else f"{value:g}"
         return "0" if text == "-0" else text

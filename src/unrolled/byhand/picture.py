@@ -17,13 +17,14 @@ from ..views.rows import Sketch, Spot
 from ..views.runs import Line, Run, line_width, lines_of
 from ..views.scene import Outline, Path, Piece, Point, Scene, Text, edge_below
 from ..views.shapes import Shape, shape_of
-from .numbers import shown
+from .numbers import digits_now, shown
 from .wires import Wires, wires_of
 
 if TYPE_CHECKING:
     from .worked import Worked
 
-DIGITS = 4
+DIGITS = 4  # where nobody says how many
+SIGNIFICANT = 6  # digits of a weight on its line, at most
 SIGNS = {"exp": "<I>e</I><SUP><I>x</I></SUP>", "neg": "× −1", "alias": "=", "log": "log", "mul": "×"}
 SIZE, SMALLER, ROW = 13.0, 11.0, 14.0  # of numbers; of names and slopes; from line to line
 END = "end"
@@ -61,9 +62,15 @@ def neurons_of(worked: Worked) -> Scene:
         found = arrays.get(node.value)
         if found is not None:
             widths |= {dim: n for dim, n in zip(node.shape or (), found.shape) if dim.isidentifier()}
-    numbers = {name: array.nested() for name, array in given.parameters.items() if len(array.shape) == 2}
+    numbers = {
+        name: array.of(_rounded).nested() for name, array in given.parameters.items() if len(array.shape) == 2
+    }
     first = {name: start for name, start in worked.first.items() if isinstance(start, int)}
     return neurons_scene(worked.cell.graph, Known(widths, numbers, first))
+
+
+def _rounded(value: float) -> float:
+    return float(shown(value, digits_now(SIGNIFICANT)))
 
 
 def numbers_scene(wires: Wires) -> Scene:
@@ -189,13 +196,17 @@ def _sign(wires: Wires, node: Node) -> str:
     if len(node.args) == 2 and node.args[0] == node.args[1] and node.op == "mul":
         return "<I>x</I><SUP>2</SUP>"
     if any(v is not None for v in numbers) and len(node.args) == 2 and row.text[:4] == "{0} ":
-        parts = ["<I>x</I>" if v is None else shown(v, DIGITS) for v in numbers]
+        parts = ["<I>x</I>" if v is None else shown(v, digits_now(DIGITS)) for v in numbers]
         sign = {"add": " + ", "sub": " − ", "mul": " × ", "div": "/"}.get(node.op, f" {row.text[4]} ")
         return escape(sign).join(parts)
     return SIGNS.get(node.op) or GLYPHS.get(node.op) or escape(node.op)
 
 
 def _shown(value: float) -> str:
-    text = shown(value, DIGITS)
+    text = shown(value, digits_now(DIGITS))
     digits, exponent, power = text.partition("e")
-    return f"{float(digits):.1f}e{int(power)}".replace("-", "−") if exponent else text.replace("-", "−")
+    return (
+        f"{float(digits):.{max(1, digits_now(2) - 1)}f}e{int(power)}".replace("-", "−")
+        if exponent
+        else text.replace("-", "−")
+    )

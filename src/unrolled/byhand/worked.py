@@ -172,6 +172,7 @@ class Worked:
         leaves: tuple[str, ...] = (),
         opened: tuple[str, ...] = (),
         theme: str = "auto",
+        digits: int | None = None,
     ) -> Picture:
         """The graph of single numbers: on each edge the value above, the gradient below. Returns SVG text.
 
@@ -181,6 +182,7 @@ class Worked:
         row     which time step or example; without it the first that has a loss
         leaves  names at which it ends to the left, such as ("a1",), instead of what was given
         opened  primitives or numbers shown in their parts: ("sigmoid",) as -x, e^x, 1 + x, 1/x
+        digits  decimals of every number; 4 without it, 6 of the weights between neurons
 
         Below what one number alone enters stands its own slope. Raises UsageError for names that there are not, too many
         numbers, and for a PNG or PDF where Graphviz is missing.
@@ -188,10 +190,22 @@ class Worked:
         if view not in ("numbers", "neurons"):
             raise UsageError(f"view={view!r} is no view of a worked net: choose one of numbers, neurons.")
         if view == "neurons":
-            return neurons(self, file, theme)
+            self._refuse_of_neurons(of=of, row=row, leaves=leaves, opened=opened)
+            with digits_of(digits):
+                return neurons(self, file, theme)
         row = min(self.losses, default=1) if row is None else row
         of = of if of is None else canonical(of, (q.label for q in self.quantities))
-        return picture(self, file, of=of, row=row, leaves=leaves, opened=opened, theme=theme)
+        with digits_of(digits):
+            return picture(self, file, of=of, row=row, leaves=leaves, opened=opened, theme=theme)
+
+    @staticmethod
+    def _refuse_of_neurons(**given) -> None:
+        """What only the picture of single numbers has."""
+        for name, value in given.items():
+            if value:
+                raise UsageError(
+                    f"{name}={value!r} is of view='numbers', and view='neurons' has none. Leave one out."
+                )
 
     def _repr_markdown_(self) -> str:
         return self.markdown()

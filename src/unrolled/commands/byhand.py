@@ -42,6 +42,8 @@ def byhand(
     """
     if options.format not in FORMATS:
         raise UsageError(f"there is no format {options.format!r}: choose one of {', '.join(FORMATS)}.")
+    if options.view != "numbers" and options.picture is None:
+        raise UsageError(f"--view {options.view} is of a picture: say where it goes, --picture FILE.svg.")
     with digits_of(options.digits):
         if cell is None and _is_example(what, numbers):
             shown = _example(what, options)
@@ -155,8 +157,10 @@ def _draw(what: str, shown: Shown, options: ByhandOptions) -> str:
         plot(options.picture, theme=options.theme)
         return f"{options.picture}: activation functions"
     arguments = dict(shown.picture)
+    if options.view != "numbers":
+        arguments = {"view": options.view}
     if options.of is not None:  # another number: what suits the example's own may not suit it
-        arguments = {"of": options.of}
+        arguments = {"view": options.view, "of": options.of}
     given = {"row": options.row, "leaves": options.leaves, "opened": options.opened}
     arguments.update({name: value for name, value in given.items() if value})
     shown.worked.picture(options.picture, theme=options.theme, **arguments)

@@ -64,6 +64,8 @@ class ByhandOptions:
     """show one part: forward, backward or step"""
     exercise: Path | None = None
     """print it with blanks, and the solutions into this file"""
+    view: str = "numbers"
+    """of a picture: numbers, or neurons for layers of circles with weights"""
     csv: Path | None = None
     """write the net's numbers into this file, to be changed and worked again"""
 

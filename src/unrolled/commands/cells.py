@@ -10,8 +10,8 @@ from difflib import get_close_matches
 from ..cell import Cell
 from ..cells import FAMILIES, REGISTRY
 from ..errors import UsageError
-from ..kernels.c.spell import unspelled
-from ..kernels.c.toolchain import toolchain, why_unusable
+from ..kernels.c.build.toolchain import toolchain, why_unusable
+from ..kernels.c.emit.spell import unspelled
 from ..plan.plan import Plan, plan_of
 from ..references import Reference, citations, references
 from ..views.columns import paragraphs
@@ -179,5 +179,5 @@ def obstacle(plan: Plan) -> str | None:
     """Why the C backend cannot run a cell on this machine's CPU; None if it can."""
     missing = unspelled(plan)
     if missing:
-        return f"op `{missing}` is not spelled in kernels/c/spell.py"
+        return f"op `{missing}` is not spelled in kernels/c/emit/spell.py"
     return None if toolchain() else f"no compiler works: {why_unusable()}"

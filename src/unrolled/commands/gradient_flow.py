@@ -1,7 +1,8 @@
-"""`unrolled show CELL ... --stage gradient-flow`: gradients through time, in numbers and as a figure."""
+"""`unrolled show CELL|RUN ... --stage gradient-flow`: gradients through time, in numbers and as a figure."""
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,14 +12,15 @@ import torch
 
 from ..cell import Cell
 from ..cell_file import find_cell
+from ..errors import UsageError
 from ..layers.gradient_flow import GradientFlow, gradient_flow
 from ..models.language import LanguageModel
+from ..runs.run import open_run
 from ..transform.head import split_head
 from ..transform.operands import recurrent_matrices
 from ..views.flow_figure import LOWEST, Curve, flow_figure
+from .sentence import DEFAULT, Sentence
 
-SENTENCE = "The bird that I really really really liked was flying"  # was, not were, because of bird: deck 003
-STEP = SENTENCE.index(" was") + 1  # has read the w of was, and is asked for the a
 HIDDEN, SEED = 32, 0
 GAIN = 4.0  # of the recurrent matrices in the second net of each cell
 CLIP = 1.0  # what training clips to by default
@@ -27,21 +29,30 @@ BAR = 16
 
 @dataclass(frozen=True)
 class Net:
-    """One net and its flow on the sentence."""
+    """One net and its flow on the sentence. `given` is the probability that it gives the character asked for."""
 
     name: str
     cell: str
     gain: float
     flow: GradientFlow
+    step: int
+    given: float
+    trained: bool = False
 
     @property
-    def states(self) -> tuple[str, ...]:
-        return tuple(self.flow.norms["rnn.0"])
+    def states(self) -> dict[str, tuple[str, str]]:
+        """Printed name -> layer and state, as the flow knows them."""
+        several = len(self.flow.norms) > 1
+        return {
+            f"{state} of {layer.rpartition('.')[2]}" if several else state: (layer, state)
+            for layer, states in self.flow.norms.items()
+            for state in states
+        }
 
     def norms(self, state: str, clip: float | None = None) -> list[float]:
         """Of the one loss, by step k."""
         flow = self.flow if clip is None else self.flow.clipped(clip)
-        return flow["rnn.0", state][STEP, :, 0].tolist()
+        return flow[self.states[state]][self.step, :, 0].tolist()
 
     @property
     def memory(self) -> str:
@@ -52,76 +63,116 @@ class Net:
     def a_step(self) -> float:
         """By what one step back multiplies the gradient, in the geometric mean; 0 where none comes back."""
         norms = self.norms(self.memory)
-        return (norms[0] / norms[STEP]) ** (1 / STEP) if norms[STEP] else 0.0
+        return (norms[0] / norms[self.step]) ** (1 / self.step) if norms[self.step] and self.step else 0.0
 
 
-def nets(cells: Sequence[str | Cell]) -> list[Net]:
+def nets(wanted: Sequence[str | Cell], place: Sentence = DEFAULT) -> list[Net]:
     """Each cell as a character model, untrained: with its usual first values, and with recurrent matrices GAIN times as
-    large, where it has any. Float64, so that small norms are norms; the same seed gives the same numbers.
+    large, where it has any; and each run's model as it was trained. Float64, so that small norms are norms; the same seed
+    gives the same numbers.
 
-    Raises UsageError for a cell that is not there, reads more than one input, or has no state.
+    Raises UsageError for a cell that is not there, reads more than one input, or has no state; for a run that is not of
+    a character model, and a text with characters that it does not know.
     """
-    return [
-        _net(cell, gain)
-        for cell in map(find_cell, cells)
-        for gain in ((1.0, GAIN) if recurrent_matrices(split_head(cell)[0].graph) else (1.0,))
-    ]
+    found = []
+    for each in wanted:
+        if _is_run(each):
+            found.append(_trained(each, place))
+            continue
+        cell = find_cell(each)
+        matrices = recurrent_matrices(split_head(cell)[0].graph)
+        found += [_net(cell, gain, place) for gain in ((1.0, GAIN) if matrices else (1.0,))]
+    return found
 
 
-def _net(cell: Cell, gain: float) -> Net:
-    letters = sorted(set(SENTENCE))
-    read = torch.tensor([[letters.index(c)] for c in SENTENCE])
+def _is_run(wanted: str | Cell) -> bool:
+    return isinstance(wanted, str) and ".py" not in wanted and Path(wanted).is_dir()
+
+
+def _net(cell: Cell, gain: float, place: Sentence) -> Net:
+    letters = sorted(set(place.text))
+    read = torch.tensor([[letters.index(c)] for c in place.text])
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(SEED)
         model = LanguageModel(len(letters), cell, HIDDEN, dtype=torch.float64).eval()
     with torch.no_grad():
         for name in recurrent_matrices(model.rnn.cell.graph):
             getattr(model.rnn.layers[0], name).mul_(gain)
+    name = cell.name if gain == 1 else f"{cell.name}, U × {gain:g}"
+    return _measured(model, read, place, name, cell.name, gain)
+
+
+def _trained(folder: str, place: Sentence) -> Net:
+    run = open_run(folder)
+    if not isinstance(run.model, LanguageModel):
+        raise UsageError(
+            f"{folder} is a run of {run.task.name}, and gradient-flow reads a text: give a run of char-lm, or a cell."
+        )
+    read = run.encoding.encode(place.text, "--text")[:, None]
+    model = copy.deepcopy(run.model).double()
+    name = f"{folder}, {run.task.net.cell.name}"
+    return _measured(model, read, place, name, run.task.net.cell.name, 1.0, trained=True)
+
+
+def _measured(
+    model: LanguageModel,
+    read: torch.Tensor,
+    place: Sentence,
+    name: str,
+    cell: str,
+    gain: float,
+    trained: bool = False,
+) -> Net:
+    with torch.no_grad():
+        given = model(read[: place.step + 1])[0][-1, 0].softmax(-1)[read[place.step + 1, 0]].item()
     flow = gradient_flow(model, read[:-1], target=read[1:])
-    return Net(cell.name if gain == 1 else f"{cell.name}, U × {gain:g}", cell.name, gain, flow)
+    return Net(name, cell, gain, flow, place.step, given, trained)
 
 
-def report(cells: Sequence[str | Cell], out: Path | None = None, theme: str = "auto") -> str:
+def report(
+    wanted: Sequence[str | Cell], out: Path | None = None, theme: str = "auto", place: Sentence = DEFAULT
+) -> str:
     """The text, and the figure where `out` says; an SVG follows the reader's light or dark setting unless `theme` says one.
 
     >>> report(["elman"]).splitlines()[0]
     'The bird that I really really really liked w|as flying'
     """
-    made = nets(cells)
+    made = nets(wanted, place)
     if out is not None:
-        flow_figure(
-            [
-                Curve(
-                    f"{n.name}: {n.memory}",
-                    n.norms(n.memory),
-                    n.norms(n.memory, CLIP),
-                    n.flow["rnn.0", n.memory].mean(-1).tolist(),
-                )
-                for n in made
-            ],
-            SENTENCE,
-            STEP,
-            out,
-            theme=theme,
-        )
-    values = [v for n in made for s in n.states for v in n.norms(s)[: STEP + 1] if v > 0]
-    low, high = math.log10(max(min(values), LOWEST)), math.log10(max(values))
+        curves = [
+            Curve(
+                f"{n.name}: {n.memory}",
+                n.norms(n.memory),
+                n.norms(n.memory, CLIP),
+                n.flow[n.states[n.memory]].mean(-1).tolist(),
+            )
+            for n in made
+        ]
+        flow_figure(curves, place.text, place.step, out, theme=theme)
+    values = [v for n in made for s in n.states for v in n.norms(s)[: place.step + 1] if v > 0]
+    low, high = (math.log10(max(v, LOWEST)) for v in (min(values, default=1.0), max(values, default=1.0)))
     head = [
-        f"{SENTENCE[: STEP + 1]}|{SENTENCE[STEP + 1 :]}",
-        f'The loss of "{SENTENCE[STEP + 1]}" after "{SENTENCE[STEP - 6 : STEP + 1]}", and how much of it reaches the state '
-        "after each word.",
-        f"Untrained nets of {HIDDEN} units on characters; bars are logarithmic, "
+        f"{place.text[: place.step + 1]}|{place.text[place.step + 1 :]}",
+        f'The loss of "{place.asked}" after "{place.before}", and how much of it reaches the state after each word.',
+        f"{_which(made)} on characters; bars are logarithmic, "
         f"{10**low:.0e} to {10**high:.0e}, the same for all nets.",
     ]
     tail = [] if out is None else ["", f"Figure: {out}"]
-    return "\n".join([*head, *(line for n in made for line in ("", *_table(n, low, high))), *tail])
+    return "\n".join([*head, *(line for n in made for line in ("", *_table(n, place, low, high))), *tail])
 
 
-def as_json(cells: Sequence[str | Cell]) -> dict:
+def _which(made: Sequence[Net]) -> str:
+    untrained = f"Untrained nets of {HIDDEN} units"
+    if all(n.trained for n in made):
+        return "Trained nets"
+    return f"{untrained} and trained ones" if any(n.trained for n in made) else untrained
+
+
+def as_json(wanted: Sequence[str | Cell], place: Sentence = DEFAULT) -> dict:
     """The same as data: `norms` by state and step k for the one loss; `pairs` with all [t][k]."""
     return {
-        "text": SENTENCE,
-        "step": STEP,
+        "text": place.text,
+        "step": place.step,
         "hidden": HIDDEN,
         "seed": SEED,
         "clip": CLIP,
@@ -130,40 +181,38 @@ def as_json(cells: Sequence[str | Cell]) -> dict:
                 "name": n.name,
                 "cell": n.cell,
                 "gain": n.gain,
+                "trained": n.trained,
+                "probability": n.given,
                 "a_step_back": n.a_step,
                 "memory": n.memory,
-                "parameters": n.flow.parameters[STEP].item(),
+                "parameters": n.flow.parameters[n.step].item(),
                 "norms": {s: n.norms(s) for s in n.states},
                 "clipped": {s: n.norms(s, CLIP) for s in n.states},
-                "by_lag": {s: n.flow.by_lag(("rnn.0", s)).tolist() for s in n.states},
-                "pairs": {s: n.flow["rnn.0", s][:, :, 0].tolist() for s in n.states},
+                "by_lag": {s: n.flow.by_lag(key).tolist() for s, key in n.states.items()},
+                "pairs": {s: n.flow[key][:, :, 0].tolist() for s, key in n.states.items()},
             }
-            for n in nets(cells)
+            for n in nets(wanted, place)
         ],
     }
 
 
-def _table(net: Net, low: float, high: float) -> list[str]:
-    size = net.flow.parameters[STEP].item()
+def _table(net: Net, place: Sentence, low: float, high: float) -> list[str]:
+    size = net.flow.parameters[net.step].item()
     clipped = (
         f"clipped to {CLIP:g}: all of it x {CLIP / size:.2g}" if size > CLIP else f"not clipped at {CLIP:g}"
     )
     lines = [
         f"{net.name}: one step back x {net.a_step:.2f}; gradient of all parameters {size:.3g}, {clipped}",
+        *([f'  "{place.asked}" has the probability {net.given:.3g}'] if net.trained else []),
         "  lag  after   " + "".join(f"  {f'|dL/d{s}|':<{BAR + 9}}{'clipped':<9}" for s in net.states).rstrip(),
     ]
     columns = [(net.norms(s), net.norms(s, CLIP)) for s in net.states]
-    for k in reversed(_ends()):
+    for k in reversed(place.ends()):
         cells = "".join(
             f"  {norms[k]:<7.1e}  {_bar(norms[k], low, high):<{BAR}}{less[k]:<9.1e}" for norms, less in columns
         )
-        lines.append(f"  {STEP - k:>3}  {SENTENCE[: k + 1].split(' ')[-1]:<7} {cells}".rstrip())
+        lines.append(f"  {net.step - k:>3}  {place.word(k):<7} {cells}".rstrip())
     return lines
-
-
-def _ends() -> list[int]:
-    """The last character of every word, up to the step."""
-    return [k for k in range(STEP + 1) if SENTENCE[k] != " " and (SENTENCE[k + 1] == " " or k == STEP)]
 
 
 def _bar(value: float, low: float, high: float) -> str:

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from ..errors import UnrolledError, UsageError
+from ..runs.display import flat
 from ..runs.folder import RunFolder
 from ..terminal import printable
 from ..training.progress import duration
@@ -85,7 +86,7 @@ def _line(place: Path) -> Line:
     opened = RunFolder.open(place)
     settings, metrics = opened.settings(), opened.metrics()
     best = opened.weights()
-    options = {key: value for key, value in _flat(settings.options).items() if value is not None}
+    options = {key: value for key, value in flat(settings.options).items() if value is not None}
     return Line(
         str(place),
         settings.task,
@@ -96,14 +97,6 @@ def _line(place: Path) -> Line:
         metrics[-1]["seconds"] if metrics else 0.0,
         settings.finished,
     )
-
-
-def _flat(options: dict[str, Any]) -> dict[str, Any]:
-    """The options without the groups that they stand in."""
-    found: dict[str, Any] = {}
-    for key, value in options.items():
-        found |= _flat(value) if isinstance(value, dict) else {key: value}
-    return found
 
 
 def _sorted(lines: list[Line], by: str) -> list[Line]:

@@ -54,7 +54,7 @@ def _one(wanted: str | Cell, options: ShowOptions) -> str:
             f"--widths {' '.join(widths)} is of --stage listing, and --stage {stage} has none. Leave it out."
         )
     if stage == "gradient-flow":
-        return _gradient_flow([cell], out, False)
+        return _gradient_flow([cell], options)
     if stage == "picture":
         picture = cell.picture(
             out, view=options.view, steps=options.steps, layers=options.layers, parts=options.parts
@@ -78,7 +78,10 @@ def show_all(wanted: tuple[str | Cell, ...], options: ShowOptions) -> str:
         raise UsageError("show was given no cell: write unrolled show lstm. `unrolled cells` lists them.")
     stage = options.stage
     if stage == "gradient-flow":
-        return _gradient_flow(wanted, options.out, options.as_json)
+        return _gradient_flow(wanted, options)
+    given = next((f"--{name}" for name in ("text", "at") if getattr(options, name) is not None), None)
+    if given:
+        raise UsageError(f"{given} belongs to --stage gradient-flow, not to {stage}: leave it out.")
     if options.as_json:
         raise UsageError(f"--json belongs to --stage gradient-flow, not to {stage}: leave it out.")
     if len(wanted) > 1:
@@ -89,14 +92,16 @@ def show_all(wanted: tuple[str | Cell, ...], options: ShowOptions) -> str:
     return _one(wanted[0], options)
 
 
-def _gradient_flow(wanted, out: Path | None, as_json: bool) -> str:
+def _gradient_flow(wanted, options: ShowOptions) -> str:
     from . import gradient_flow as flow  # torch, which the other stages do not need
+    from .sentence import sentence
 
-    if as_json and out is not None:
+    out, place = options.out, sentence(options.text, options.at)
+    if options.as_json and out is not None:
         raise UsageError(
             f"--json and --out {out}: the numbers are printed and the figure is drawn apart. Leave one out."
         )
-    return json.dumps(flow.as_json(wanted)) if as_json else flow.report(wanted, out)
+    return json.dumps(flow.as_json(wanted, place)) if options.as_json else flow.report(wanted, out, place=place)
 
 
 def _text(cell: Cell, stage: str, widths: tuple[str, ...]) -> str:
@@ -122,7 +127,7 @@ def _width(given: str) -> tuple[str, int]:
 
 def _source(cell: Cell) -> str:
     """The C in float32, without the header of micro-kernels that every file begins with."""
-    from ..kernels.c.emit import (
+    from ..kernels.c.emit.emit import (
         emit,  # torch comes with the kernels: a second that the other stages do not need
     )
 

@@ -16,7 +16,7 @@ class ShowOptions:
     """Show one cell: equations, picture, gradients, code."""
 
     cell: Positional[tuple[str, ...]] = ()
-    """a cell's name, or FILE.py:FUNCTION; gradient-flow compares several"""
+    """a cell's name, or FILE.py:FUNCTION; gradient-flow compares several, and takes folders of trained runs"""
     stage: str = "equations"
     """equations, latex, picture, listing, graph, backward, plan, c or gradient-flow"""
     latex: Path | None = None
@@ -33,6 +33,10 @@ class ShowOptions:
     """in a picture, every primitive apart instead of sums of matrix products in one box"""
     widths: tuple[str, ...] = ()
     """of a listing, such as I=28 H=64"""
+    text: str | None = None
+    """of gradient-flow, the sentence that is read; deck 003's without it"""
+    at: str | None = None
+    """of gradient-flow, the word that was read last: the loss is that of the character behind it"""
     as_json: Json = False
     """of gradient-flow, print one JSON object"""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import groupby
 
 from ..cells import REGISTRY
-from ..kernels.c.spell import unspelled
+from ..kernels.c.emit.spell import unspelled
 from ..plan.plan import plan_of
 from ..views.count import USUAL
 from .catalogue import states_text
@@ -18,8 +18,6 @@ INTRODUCTION = """# The zoo
 {cells} cells in {families} families, {first} to {last}. The same on a terminal, with filters: `unrolled cells`;
 one cell's equations, graph, gradients or C: `unrolled show CELL`. Parameters, and FLOPs of one row in one step forward,
 are with all widths {width}. Stages: how often a step waits for a product of matrices.
-
-This page is written from the cells: `UNROLLED_UPDATE_GOLDEN=1 python -m pytest tests/test_catalogue.py`.
 """
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import torch
 
+from ..errors import NotYet
 from .net import Net
 
 LAST = {"axes": [-1], "keepdims": 1}
@@ -44,6 +46,28 @@ def _compared(kind: str) -> Callable:
     return lambda net, a, b: net.as_number(net.op(kind, a, b))
 
 
+def _joined(kind: str) -> Callable:
+    return lambda net, a, b: net.as_number(net.op(kind, net.as_truth(a), net.as_truth(b)))
+
+
+def _elu(net: Net, a: str) -> str:
+    """a above 0, e^a - 1 below it; onnxruntime has no Elu of float64."""
+    below = net.op("Sub", net.op("Exp", net.op("Min", a, net.number(0.0))), net.number(1.0))
+    return net.op("Add", net.op("Relu", a), below)
+
+
+def _erf(net: Net, a: str) -> str:
+    if net.dtype is not torch.float32:
+        raise NotYet("export: onnxruntime has no erf (nor gelu) of float64. Give model.float().")
+    return net.op("Erf", a)
+
+
+def _gelu(net: Net, a: str) -> str:
+    """a times the share of a normal distribution below a."""
+    share = net.op("Add", _erf(net, net.op("Mul", a, net.number(math.sqrt(0.5)))), net.number(1.0))
+    return net.op("Mul", net.op("Mul", a, net.number(0.5)), share)
+
+
 def _same(net: Net, a: str) -> str:
     return a
 
@@ -64,6 +88,14 @@ SPELL: dict[str, Callable[..., str]] = {
     "exp": _plain("Exp"),
     "log": _plain("Log"),
     "softplus": _softplus,
+    "elu": _elu,
+    "silu": lambda net, a: net.op("Mul", a, net.op("Sigmoid", a)),
+    "gelu": _gelu,
+    "erf": _erf,
+    "power": _plain("Pow"),
+    "sign": _plain("Sign"),
+    "round": _plain("Round"),
+    "clip": lambda net, a, low, high: net.op("Min", net.op("Max", a, low), high),
     "sin": _plain("Sin"),
     "cos": _plain("Cos"),
     "sqrt": _plain("Sqrt"),
@@ -71,7 +103,13 @@ SPELL: dict[str, Callable[..., str]] = {
     "floor": _plain("Floor"),
     "step": lambda net, a: net.as_number(net.op("Greater", a, net.number(0.0))),
     "less": _compared("Less"),
+    "greater": _compared("Greater"),
+    "at_most": _compared("LessOrEqual"),
+    "at_least": _compared("GreaterOrEqual"),
     "equal": _compared("Equal"),
+    "unequal": lambda net, a, b: net.as_number(net.op("Not", net.op("Equal", a, b))),
+    "either": _joined("Or"),
+    "both": _joined("And"),
     "maximum": _plain("Max"),
     "minimum": _plain("Min"),
     "where": _where,

@@ -147,7 +147,7 @@ with torch.inference_mode(False):  # one made in inference mode could not be kep
 
 
 def nothing(like: Tensor) -> Tensor:
-    """What stands where a plan packs no vectors or numbers: made once, for tensors are dear where sequences are short."""
+    """What stands where a plan packs no vectors or numbers: made once, for allocating is slow beside short sequences."""
     plain = like.is_cpu and type(like) in (Tensor, torch.nn.Parameter) and like.dtype in NOTHING
     return NOTHING[like.dtype] if plain else like.new_empty(0)
 
@@ -212,6 +212,11 @@ def check_sizes(graph: Graph, sizes: Mapping[Dim, int]) -> None:
                 )
 
 
+def parameter(graph: Graph, sizes: Mapping[Dim, int], parameters: Parameters, name: str) -> Tensor:
+    """One parameter, out of the stack that it may stand in."""
+    return _Outer(plan_of(graph), sizes, {}, parameters, {}).parameter(name)
+
+
 class _Outer:
     """Values of the outer graph: parameters and what is made of them, inputs and what the loop does not wait for."""
 
@@ -240,7 +245,7 @@ class _Outer:
         node = self.nodes[index]
         if index not in self.known:
             if node.op == "parameter":
-                self.known[index] = self._parameter(node.value)
+                self.known[index] = self.parameter(node.value)
             elif node.op == "input":
                 self.known[index] = self.given[node.value]
             elif node.op == "width":
@@ -262,7 +267,7 @@ class _Outer:
             )
         return value
 
-    def _parameter(self, name: str) -> Tensor:
+    def parameter(self, name: str) -> Tensor:
         for names, tensor in self.parameters.items():
             if name in names:
                 return (

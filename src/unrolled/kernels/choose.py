@@ -18,7 +18,7 @@ def chosen(call: Call, backend: str) -> Callable:
     """The function that runs `call`. Raises NotYet, naming the obstacle, where the backend asked for cannot."""
     if backend == "reference":
         return run_reference
-    from .c import run as c  # loads the compiler only when it is wanted
+    from .c.call import run as c  # loads the compiler only when it is wanted
 
     obstacle = c.obstacle(call)
     if obstacle is None:
@@ -33,22 +33,22 @@ def chosen(call: Call, backend: str) -> Callable:
 
 def multiplies_pairs() -> bool:
     """Whether a backend has products of bfloat16 numbers here, so that mixed precision is worth its rounding."""
-    from .c.frame import multiplies_pairs
+    from .c.call.prepared import multiplies_pairs
 
     return multiplies_pairs()
 
 
 def fastest(ways: Mapping[str, Callable[[], object]], *key: object):
-    """The fastest of some ways to do the same thing, timed once on this machine; kernels/c/timed.py."""
-    from .c.timed import fastest
+    """The fastest of some ways to do the same thing, timed once on this machine; kernels/c/build/timed.py."""
+    from .c.build.timed import fastest
 
     return fastest(ways, *key)
 
 
 def generator(calls: tuple[Call, ...], head: Tensor, bias: Tensor, half: bool) -> Callable | None:
-    """Makes a generator of text, kernels/c/generate.py, from (tokens, seeds, rule); None where no backend has one."""
-    from .c import generate as c
-    from .c.run import unbuildable
+    """Makes a generator of text, kernels/c/call/generate.py, from (tokens, seeds, rule); None where no backend has one."""
+    from .c.call import generate as c
+    from .c.call.run import unbuildable
 
     model = c.Model(calls, head, bias, half)
     return None if c.why_not(model) or any(map(unbuildable, calls)) else partial(c.Generator, model)

@@ -8,11 +8,12 @@ from torch import Tensor
 
 from ..errors import UsageError
 from ..graph.node import Dim, Graph
-from .call import Call, Parameters, Schedule, check_sizes, prepare
+from .call import Call, Parameters, Schedule, check_sizes, parameter, prepare
 from .choose import BACKENDS, chosen
 from .delayed import delayed_of
 from .recomputed import recomputed
 from .reference.run import run_and_watch
+from .remembered import remembered_of
 
 
 def run(
@@ -50,12 +51,32 @@ def run(
     if delayed is not None and all(inputs[i].is_floating_point() for i in delayed.inputs):
         check_sizes(graph, sizes)
         given, rest = delayed.given(inputs, state, schedule)
-        call = prepare(delayed.graph, sizes, given, rest, parameters, schedule, hyper, mixed)
+        call = _remembering(delayed.graph, sizes, given, rest, parameters, schedule, hyper, mixed)
         y, final = _done(call, backend, recompute)
         return y, delayed.final(final, inputs, state, schedule), {}
-    call = prepare(graph, sizes, inputs, state, parameters, schedule, hyper, mixed)
+    call = _remembering(graph, sizes, inputs, state, parameters, schedule, hyper, mixed)
     y, final = _done(call, backend, recompute)
-    return y, final, {}
+    return y, final[: len(state)], {}
+
+
+def _remembering(
+    graph: Graph,
+    sizes: Mapping[Dim, int],
+    inputs: Sequence[Tensor],
+    state: Sequence[Tensor],
+    parameters: Parameters,
+    schedule: Schedule,
+    hyper: Mapping[str, float] | None,
+    mixed: bool,
+) -> Call:
+    """The call; products that the step before has made are further states, where there are steps enough to save some."""
+    remembered = None if mixed else remembered_of(graph)
+    if remembered is not None and schedule.steps > len(remembered.states):
+        check_sizes(graph, sizes)
+        graph = remembered.graph
+        weights = [parameter(graph, sizes, parameters, name) for name in remembered.weights]
+        state = remembered.given(state, weights)
+    return prepare(graph, sizes, inputs, state, parameters, schedule, hyper, mixed)
 
 
 def _done(call: Call, backend: str, recompute: bool) -> tuple[Tensor, tuple[Tensor, ...]]:

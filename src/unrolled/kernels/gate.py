@@ -12,6 +12,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 from torch.autograd import forward_ad
+from torch.utils._python_dispatch import _get_current_dispatch_mode_stack
 
 PLAIN = frozenset((Tensor, nn.Parameter))  # a subclass may keep its numbers anywhere
 
@@ -26,13 +27,18 @@ def why_observed(tensors: Sequence[Tensor]) -> str | None:
     """Who follows torch's operations and would not see a kernel's: a transformation, a mode, a tracer."""
     if torch._C._functorch.peek_interpreter_stack() is not None:
         return "torch.func transforms go through the reference backend"
-    if torch._C._len_torch_dispatch_stack():
+    if torch._C._len_torch_dispatch_stack() and not _only_counting():
         return "a mode that sees every operation (fake tensors, make_fx, a FLOP counter) goes through the reference backend"
     if torch._C._get_tracing_state() is not None:
         return "torch.jit.trace goes through the reference backend"
     if forward_ad._current_level >= 0 and any(forward_ad.unpack_dual(t).tangent is not None for t in tensors):
         return "forward-mode derivatives go through the reference backend"
     return None
+
+
+def _only_counting() -> bool:
+    """Whether all modes say that they only count operations, so that a kernel may run unseen beside them."""
+    return all(getattr(mode, "counts_only", False) for mode in _get_current_dispatch_mode_stack())
 
 
 def why_unreadable(tensors: Sequence[Tensor]) -> str | None:

@@ -15,13 +15,13 @@ import torch
 from torch import Tensor
 
 from .call import Call, Schedule
+from .call_spec import CallSpec, differentiable
 from .gate import why_closed
-from .shell import Shell, differentiable
 
 Run = Callable[[Call], tuple[Tensor, tuple[Tensor, ...]]]
 State = tuple[Tensor, ...]
 
-# At least so many rows are in a block: at the start of each the weights are packed anew and at its end their gradients
+# At least so many rows are in a block: at the start of each the weights are packed again and at its end their gradients
 # added up, which costs as much as the arithmetic of some ten rows.
 ROWS = 1024
 
@@ -72,7 +72,7 @@ class Recomputed(torch.autograd.Function):
             states.append(tuple(s.clone() for s in final))  # a view would keep the whole block
         ctx.set_materialize_grads(False)
         ctx.save_for_backward(*tensors, *(s for state in states[1:-1] for s in state))
-        ctx.shell, ctx.run, ctx.blocks = Shell.of(call), run, blocks
+        ctx.shell, ctx.run, ctx.blocks = CallSpec.of(call), run, blocks
         return (y, *states[-1])
 
     @staticmethod
@@ -110,7 +110,7 @@ def _gradients(call: Call, run: Run, above: Tensor | None, carries, wanted) -> l
     """Gradients of `call.tensors`, None where they are not wanted or zero: one forward and one backward pass."""
     leaves = [t.detach().requires_grad_(w) for t, w in zip(call.tensors, wanted)]
     with torch.enable_grad():
-        y, final = run(Shell.of(call).filled(leaves))
+        y, final = run(CallSpec.of(call).filled(leaves))
     pairs = [(o, g) for o, g in zip((y, *final), (above, *carries)) if g is not None and o.requires_grad]
     asked = [t for t, w in zip(leaves, wanted) if w]
     found = iter(

@@ -47,10 +47,13 @@ class Rows:
         """(N, width) to (T, B, width), zero past each row's length; what autograd keeps is never handed out."""
         if self.take is None:
             steps, batch = self.steps, self.schedule.batch
-            if packed.requires_grad and (steps == 1 or batch == 1):
+            kept = (
+                packed.requires_grad or torch.jit.is_tracing()
+            )  # which checks a trace by one without gradients
+            if kept and (steps == 1 or batch == 1):
                 return torch.stack([packed], 0 if steps == 1 else 1)  # one operation, where each counts
             padded = packed.view(steps, batch, packed.shape[-1])
-            return torch.cat([padded]) if packed.requires_grad else padded
+            return torch.cat([padded]) if kept else padded
         padded = packed.new_zeros(self.steps * self.schedule.batch, packed.shape[-1])
         # In place on zeros that nobody else sees: autograd follows, and a second buffer is saved.
         return padded.index_copy_(0, self.take, packed).view(self.steps, self.schedule.batch, packed.shape[-1])

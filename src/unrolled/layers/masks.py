@@ -36,7 +36,8 @@ def drawn(cell: Cell, sizes: Mapping[Dim, int], rows: Rows, like: Tensor) -> tup
                 tuple(size(d, dict(sizes)) for d in graph.shape("parameter", name)), noise, like
             )
     for name in graph.inputs[len(cell.inputs) :]:
-        noise, width = cell.noise[name], next((size(d, dict(sizes)) for d in graph.shape("input", name)), 1)
+        noise, shape = cell.noise[name], graph.shape("input", name)
+        width = size(shape[0], dict(sizes)) if shape else 1
         if noise.over == "step":
             inputs.append(mask((schedule.total, width), noise, like))
         else:

@@ -168,7 +168,7 @@ def _eager(given: Given) -> tuple[Tensor, Sequence[Tensor]]:
 def _laid_out(given: Given) -> Rows:
     if not given.rows[0]:
         return all_rows(given.steps, given.batch)
-    return packed_rows(torch.tensor(given.rows, device="cpu"), None, None, given.inputs[0].device)
+    return packed_rows(torch.tensor(given.rows, device="cpu"), None, None, given.inputs[0])
 
 
 def _width(given: Given) -> int:

@@ -245,7 +245,8 @@ class Recurrent(nn.Module):
     @seen_by_tracers
     def _forward(self, x: Input, state, lengths, batch_first: bool) -> tuple[Tensor, State]:
         weights = [w.named() for w in self._weights()]
-        like = next(iter(weights[0].values()), None)
+        held = [*weights[0].values()]  # next(iter(...), None) is nothing that torch 2.8 compiles
+        like = held[0] if held else None
         inputs, alone = self._inputs(x, like, batch_first)
         steps, batch = inputs[0].shape[:2]
         if lengths is None:

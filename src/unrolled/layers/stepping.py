@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from ..kernels import Call, Schedule, prepare
-from ..kernels.fed import fed_of
+from ..kernels.input_as_state import with_input_as_state
 from .recurrent import Recurrent
 
 
@@ -16,14 +16,14 @@ def step_calls(rnn: Recurrent, state: tuple[Tensor, ...]) -> tuple[Call, ...]:
 
     state  (L, B, width) each, as `rnn` returns it
     The first layer's inputs are all its one-hot rows in order, one for each index that it may be given; a layer above has
-    the output of the one below as its last state (kernels/fed.py).
+    the output of the one below as its last state (kernels/input_as_state.py).
     """
     stack, batch = rnn.evaluated, state[0].shape[1] if state else 1
     weights = [{names: w.detach() for names, w in layer.named().items()} for layer in rnn.layers]
     parts = rnn._cut([tuple(s[k] for s in state) for k in range(rnn.num_layers)])
     indices = torch.arange(rnn.input_size, device=state[0].device if state else None)
     calls = [prepare(stack.graph, stack.sizes[0], [indices], parts[0], weights[0], Schedule(1, batch))]
-    fed = fed_of(stack.graph)
+    fed = with_input_as_state(stack.graph)
     for k in range(1, rnn.num_layers):
         below = [parts[k][0].new_zeros(batch, stack.sizes[k]["I"])] if not fed.inputs else []
         given = [] if below else [calls[0].vectors.new_zeros(batch, stack.sizes[k]["I"])]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache, partial
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -79,7 +79,7 @@ def fits(
         or weight.device.type != "cpu"
     ):
         return False
-    if (type(weight) not in PLAIN or type(data) not in PLAIN) and not torch.compiler.is_compiling():
+    if not torch.compiler.is_compiling() and (type(weight) not in PLAIN or type(data) not in PLAIN):
         return False  # ExpandedWeight and others have ways of their own, which torch.nn knows
     kind = weight.dtype
     if kind is not torch.float32 and kind is not torch.float64:
@@ -124,7 +124,6 @@ def _check_shapes(layer: nn.RNNBase, current: list[Tensor]) -> None:
             )
 
 
-@lru_cache(maxsize=512)
 def _shapes(mode: str, width: int, hidden: int, layers: int, both: bool, projected: int, bias: bool):
     """Of a layer's tensors, in torch.nn's order."""
     rows, out, found = {"LSTM": 4, "GRU": 3}.get(mode, 1) * hidden, projected or hidden, []

@@ -1,5 +1,5 @@
 """How a character is drawn from a model's logits: the rule, and its definition in Python. The C of it
-(kernels/c/draw.h) draws the same, number for number."""
+(kernels/c/headers/draw.h) draws the same, number for number."""
 
 from __future__ import annotations
 

@@ -37,6 +37,8 @@ class Writing:
     """how many texts, of the seeds from --seed on"""
     weights: Literal["float32", "bf16"] = "float32"
     """float32, or bf16 for half the bytes; the loss of both is then said"""
+    probabilities: bool = False
+    """write nothing; say how probable each character of the text is, and which are the likeliest in its place"""
 
     @property
     def rule(self) -> Rule:

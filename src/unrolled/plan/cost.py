@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 from ..graph.node import Dim
 from ..ops import OPS
 from .plan import Plan
 
 Width = Callable[[Dim], int]
+
+
+class Way(NamedTuple):
+    """How many threads run a call, whether they share out units or rows, and for how many rows each makes products with
+    the input ahead of the loop."""
+
+    team: int
+    units: bool
+    ahead: int
+
 
 # Measured on 2-core x86 with 1 MB of cache a core: `python -m bench few` holds the choice against the others.
 CACHE = 700_000  # bytes of packed weights that stay in one core's cache beside the rest
@@ -49,13 +60,25 @@ def sharing(plan: Plan, width: Width, batch: int, item: int, threads: int) -> tu
     if threads == 1:
         return 1, False
     work = batch * (loop_flops(plan, width) + elementwise_flops(plan, width))
-    even = plan.splits_units and all(len(set(g.widths)) == 1 for g in plan.groups)
+    even = shares_units(plan)
     large = weight_bytes(plan, width, item) > CACHE
     if even and (large or batch < threads or batch <= 2) and work > len(plan.groups) * BARRIER * threads:
         return threads, True
     if batch < 2 or work < 2_000:
         return 1, False
     return min(threads, batch), False
+
+
+def shares_units(plan: Plan) -> bool:
+    """Whether threads can share out units: all gates are equally wide."""
+    return plan.splits_units and all(len(set(g.widths)) == 1 for g in plan.groups)
+
+
+def ways_to_share(plan: Plan, batch: int, threads: int) -> tuple[Way, ...]:
+    """All ways that there are: one core, rows, units."""
+    rows = [(min(threads, batch), False)] if batch > 1 else []
+    units = [(threads, True)] if threads > 1 and shares_units(plan) else []
+    return tuple(Way(*way, AHEAD) for way in dict.fromkeys([(1, False), *rows, *units]))
 
 
 def sharing_of_steps(
@@ -66,7 +89,7 @@ def sharing_of_steps(
     At a few rows a step is bound by the bytes of its weights. Where they fit into one core's cache, it needs no second.
     """
     size = item * more + sum(weight_bytes(plan, width, item) for plan, width in layers)
-    even = all(plan.splits_units and all(len(set(g.widths)) == 1 for g in plan.groups) for plan, _ in layers)
+    even = all(shares_units(plan) for plan, _ in layers)
     if threads == 1:
         return 1, False
     if even and size * (1 + batch // 8) > CACHE:
@@ -76,12 +99,12 @@ def sharing_of_steps(
     return min(threads, batch), False
 
 
-def block_of(batch: int, threads: int, split: bool) -> int:
-    """Steps whose input products are made together: about 64 rows for each thread, which stay in its cache."""
-    return max(1, AHEAD // max(1, batch if split else -(-batch // threads)))
+def block_of(batch: int, way: Way) -> int:
+    """Steps whose input products are made together: some rows for each thread, which stay in its cache."""
+    return max(1, way.ahead // max(1, batch if way.units else -(-batch // way.team)))
 
 
-AHEAD = 64
+AHEAD = 64  # rows, unless a timing says otherwise (kernels/c/call/ways.py)
 
 
 def large(total: int, columns: int, depth: int) -> bool:

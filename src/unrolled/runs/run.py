@@ -14,6 +14,7 @@ from ..errors import UnrolledError, UsageError
 from ..scoring import mean_loss
 from ..task import Encoding, Figures, Prediction, Task
 from .checkpoint import check_tensors
+from .display import html
 from .folder import RunFolder
 from .settings import Settings, task_of
 
@@ -67,6 +68,10 @@ class Run:
     def metrics(self) -> list[dict[str, Any]]:
         """The figures reported in training, one dictionary a report."""
         return RunFolder(self.folder).metrics()
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: task, options, figures, the loss by step."""
+        return html(RunFolder(self.folder), self.task)
 
 
 def open_run(path: str | Path) -> Run:

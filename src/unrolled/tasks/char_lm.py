@@ -16,6 +16,7 @@ from ..data.vocabulary import Vocabulary
 from ..errors import UsageError
 from ..models.language import LanguageModel, State
 from ..models.net import Net
+from ..models.probabilities import Probabilities, probabilities
 from ..models.sample import rounded
 from ..models.writing import Writing, Written, written
 from ..options import Count
@@ -135,10 +136,14 @@ class CharLM:
 
     def predict(
         self, model: LanguageModel, encoding: Vocabulary, inputs: Iterable[str], ask: Writing
-    ) -> Iterator[Written]:
-        """Texts that follow each input, or `ask.prime`; without one, a line's start."""
+    ) -> Iterator[Written | Probabilities]:
+        """Texts that follow each input, or `ask.prime`; without one, a line's start. Or each input's probabilities."""
         primes = list(inputs) or [ask.prime]
         for prime in primes:
+            if ask.probabilities:
+                weighed = rounded(model) if ask.weights == "bf16" else model
+                yield probabilities(weighed, encoding, prime)
+                continue
             yield from written(model, encoding, prime, ask)
 
     def remark(self, model: LanguageModel, ask: Writing) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ from .figure import figure
 LINES = ("red_line", "yellow_line", "blue_line", "teal_line", "violet_line", "green_line", "grey_line")
 WIDTH, CURVES, MAP = 10.0, 3.6, 2.5  # inches: of all, height of the curves, height of a row of maps
 ACROSS = 4  # maps in a row
+MOST_TICKS = 60  # characters that have room below the curves
 LOWEST = 1e-30  # what is smaller is left out
 
 
@@ -63,7 +65,7 @@ def _curves(axes, curves: Sequence[Curve], text: str, step: int, ink: dict[str, 
     axes.set_yscale("log")
     axes.set_facecolor("none")
     axes.set_xlim(-0.5, step + 0.5)
-    axes.set_xticks(range(step + 1), ["␣" if c == " " else c for c in text[: step + 1]])
+    axes.set_xticks(*_ticks(text[: step + 1]))
     axes.tick_params(length=0)
     axes.grid(axis="y", color=ink["frame"], lw=0.6)
     axes.spines[["top", "right", "left"]].set_visible(False)
@@ -76,6 +78,20 @@ def _curves(axes, curves: Sequence[Curve], text: str, step: int, ink: dict[str, 
         color=ink["text"],
     )
     axes.legend(frameon=False, loc="center left", bbox_to_anchor=(1.0, 0.5), labelcolor=ink["text"])
+
+
+def _ticks(read: str) -> tuple[list[int], list[str]]:
+    """Every character where there is room for it; of a longer text each word that does not touch another."""
+    if len(read) <= MOST_TICKS:
+        return list(range(len(read))), ["␣" if c.isspace() else c for c in read]
+    places, labels, free = [], [], 0.0
+    for found in re.finditer(r"\S+", read):
+        middle, half = (found.start() + found.end() - 1) / 2, len(found[0]) * len(read) / MOST_TICKS / 2
+        if middle - half >= free:
+            places.append(round(middle))
+            labels.append(found[0])
+            free = middle + half
+    return places, labels
 
 
 def _maps(below, places, curves: Sequence[Curve], ink: dict[str, str]) -> None:

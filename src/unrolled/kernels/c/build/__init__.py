@@ -1,0 +1,1 @@
+"""C text becomes a loaded library, kept from run to run."""

@@ -1,0 +1,1 @@
+"""A loaded library is called on tensors."""

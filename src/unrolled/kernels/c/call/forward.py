@@ -1,0 +1,72 @@
+"""The forward pass: buffers for what the loop writes, and the call."""
+
+from __future__ import annotations
+
+from array import array
+from dataclasses import dataclass
+from functools import partial
+
+from torch import Tensor
+
+from ...call import Call, nothing
+from .arguments import address, address_call, contiguous
+from .library import invoke
+from .prepared import Prepared, prepared_to_run
+from .products import input_products
+from .scratch import buffer
+
+
+@dataclass(frozen=True)
+class Result:
+    """y (N, width), final states (B, width), and for the backward pass: state sequences (all but an output's), then
+    the kept columns of each hoisted group, then the other kept values."""
+
+    y: Tensor
+    final: tuple[Tensor, ...]
+    buffers: tuple[Tensor, ...]
+
+
+def forward(call: Call, keep: bool) -> Result:
+    """Runs the loop. `keep`: leave everything that the backward pass needs."""
+    call = contiguous(call)
+    return _run(call, keep, prepared_to_run(call, keep, partial(_run, call, keep)))
+
+
+def _run(call: Call, keep: bool, frame: Prepared) -> Result:
+    schedule, like = call.schedule, call.vectors
+    values, slots = frame.forward[:], frame.forward_slots
+    hyper = address_call(call, values, slots)
+    rows = (
+        schedule.total if keep else 2 * schedule.batch
+    )  # without a backward pass two steps of a sequence are enough
+    y = buffer(like, schedule.total, frame.output)
+    first = [y] if call.plan.body.output_is_state else []
+    sequences = first + [buffer(like, rows, w) for w in frame.states[len(first) :]]
+    final = tuple([like.new_empty((schedule.batch, w)) for w in frame.states])
+    kept = buffer(like, rows, frame.kept) if frame.kept else nothing(y)
+    kept_streams, alive = _hoisted(call, frame, values, keep)
+    address(values, slots, "new", sequences)
+    address(values, slots, "final", final)
+    at = slots.at
+    values[at["keep"]], values[at["kept"]], values[at["output"]] = int(keep), kept.data_ptr(), y.data_ptr()
+    invoke(frame.code.forward, values)
+    del hyper, alive
+    return Result(y, final, (*sequences[len(first) :], *kept_streams, kept) if keep else ())
+
+
+def _hoisted(call: Call, frame: Prepared, values: array, keep: bool) -> tuple[list[Tensor], list[Tensor]]:
+    """Buffers for products with the input; values kept for the backward pass take their place. An index stands for a row
+    of a table, the weights' columns: then there is no product, and kept values have a buffer of their own."""
+    at, kept, alive = frame.forward_slots.numbered, [], []
+    rows = call.schedule.total if keep else frame.ahead
+    for g, (weights, operand) in enumerate(zip(call.hoisted, call.operands)):
+        indices = not operand.is_floating_point()
+        if keep and frame.blas[g] and not indices:
+            products, values[at["operand"][g]] = input_products(call, g), 0
+        else:
+            products = buffer(weights, rows, weights.shape[0])
+        table = weights.t().contiguous() if indices else products
+        values[at["x"][g]], values[at["k"][g]] = table.data_ptr(), products.data_ptr()
+        kept.append(products)
+        alive.append(table)
+    return kept, alive

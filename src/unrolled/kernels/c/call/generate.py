@@ -1,0 +1,221 @@
+"""Text generated in C: the arguments of generate.h, and the memory that lasts from call to call."""
+
+from __future__ import annotations
+
+import ctypes
+from array import array
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib.resources import files
+
+import torch
+from torch import Tensor
+
+from ....graph.node import Dim, size
+from ....plan.cost import sharing_of_steps
+from ...call import Call
+from ...gate import dense, why_closed
+from ..build.build import build
+from ..emit.emit import LOOPS, VERSION
+from ..emit.segment import safe
+from ..emit.slots import dims, letters
+from ..emit.step import WORKER, Layer, step_slots, step_text
+from .library import OPTIMISE
+from .run import obstacle
+from .scratch import pages
+from .threads import runtime, threads
+
+SLOTS = (
+    "steps",
+    "batch",
+    "layers",
+    "characters",
+    "width",
+    "wanted",
+    "split",
+    "odd",
+    "packed_for",
+    "gomp",
+    "gomp_size",
+    "gomp_me",
+    "calls",
+    "packed",
+    "work",
+    "work_size",
+    "head",
+    "bias",
+    "logits",
+    "tokens",
+    "out",
+    "random",
+    "rule",
+    "top_k",
+    "room",
+)
+HEADERS = ("unrolled.h", "elementary.h", "team.h", "threads.h", "whole_vectors.h", "few_rows.h", "draw.h")
+
+
+@dataclass(frozen=True)
+class Model:
+    """What generates. Layers above the first read the state `below`, see kernels/input_as_state.py.
+
+    calls       of one step, layer by layer; the first layer's inputs are those of all V characters in order
+    head, bias  (V, width), (V,): the linear layer
+    half        whether weights are kept in bfloat16
+    """
+
+    calls: tuple[Call, ...]
+    head: Tensor
+    bias: Tensor
+    half: bool = False
+
+
+def why_not(model: Model) -> str | None:
+    """Why C cannot generate with this model; None if it can."""
+    return next(filter(None, map(obstacle, model.calls)), None) or why_closed((model.head, model.bias))
+
+
+@lru_cache(maxsize=64)
+def emit_generator(layers: tuple[Layer, ...], double: bool, half: bool) -> str:
+    """The C of a model's generator: a step for each kind of layer, the first and those above it, and the loop."""
+    lines = [
+        f"/* {safe(layers[0].plan.graph.name)}, generating: made by unrolled from the cell's equations. Convention {VERSION}. */",
+        f"typedef {'double' if double else 'float'} real;",
+        f"#define REAL {64 if double else 32}",
+        f"#define HALF {int(half)}",
+        "#include <stdlib.h>",
+        *map(_header, HEADERS),
+        LOOPS,
+        "",
+        WORKER,
+        "",
+    ]
+    for number, layer in enumerate(layers):
+        lines += step_text(layer, number)
+    last = len(layers) - 1
+    lines += [
+        "#define step_layer(n, w, a, below, at) "
+        + (f"((n) ? step_{last}(w, a, below, at) : step_0(w, a, below, at))"),
+        "#define pack_layer(n, a, to, slice, slices) "
+        + (f"((n) ? pack_{last}(a, to, slice, slices) : pack_0(a, to, slice, slices))"),
+        f"enum {{ {', '.join(f'slot_{name}' for name in SLOTS)} }};",
+        _header("generate.h"),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+@lru_cache(maxsize=16)
+def _header(name: str) -> str:
+    return files(f"{__package__.rpartition('.')[0]}.headers").joinpath(name).read_text(encoding="utf-8")
+
+
+@lru_cache(maxsize=64)
+def _library(layers: tuple[Layer, ...], double: bool, half: bool):
+    library = build(
+        emit_generator(layers, double, half), name=f"{layers[0].plan.graph.name}-text", optimise=OPTIMISE
+    )
+    for function in (library.generate, library.room):
+        function.argtypes = [ctypes.c_void_p]
+    library.room.restype = ctypes.c_int64
+    return library
+
+
+class Generator:
+    """Goes on with `batch` texts from their states (in the model's calls), last characters and seeds."""
+
+    def __init__(
+        self, model: Model, tokens: Sequence[int], seeds: Sequence[int], rule: tuple[float, int, float]
+    ):
+        """rule: temperature, how many of the likeliest may be drawn, the probability they must reach."""
+        self._model, calls, like = model, model.calls, model.head
+        batch, characters = len(tokens), len(model.head)
+        kinds = tuple(_layer(call, n > 0) for n, call in enumerate(calls[:2]))
+        self._library = _library(kinds, like.dtype == torch.float64, model.half)
+        team, split = _sharing(model, batch)
+        self._steps = [_Step(kinds[min(n, 1)], call, batch) for n, call in enumerate(calls)]
+        self._addresses = array("q", [step.values.buffer_info()[0] for step in self._steps])
+        work = (max(step.work for step in self._steps) * batch + 63) // 64 * 64
+        self._tokens, self._random = array("q", tokens), array("Q", seeds)
+        temperature, top_k, top_p = rule
+        self._rule = array("d", [temperature, top_p])
+        self._work, self._logits = like.new_empty(team * work), like.new_empty(batch, characters)
+        self._room = torch.empty(team * 4 * characters, dtype=torch.float64, device="cpu")
+        self._head = (dense(model.head), dense(model.bias))
+        values = dict(
+            zip(("gomp", "gomp_size", "gomp_me"), runtime()),
+            batch=batch,
+            layers=len(calls),
+            characters=characters,
+            width=model.head.shape[1],
+            wanted=team,
+            split=int(split),
+            calls=self._addresses.buffer_info()[0],
+            work=self._work.data_ptr(),
+            work_size=work,
+            head=self._head[0].data_ptr(),
+            bias=self._head[1].data_ptr(),
+            logits=self._logits.data_ptr(),
+            tokens=self._tokens.buffer_info()[0],
+            random=self._random.buffer_info()[0],
+            rule=self._rule.buffer_info()[0],
+            top_k=min(top_k, characters),
+            room=self._room.data_ptr(),
+        )
+        self._values = array("q", [values.get(name, 0) for name in SLOTS])
+        self._memory = pages(self._library.room(self._values.buffer_info()[0]))
+        self._values[SLOTS.index("packed")] = self._memory.address
+
+    def draw(self, count: int) -> Tensor | None:
+        """The next `count` characters of every text, (count, batch) int64; None where the model's bets are no numbers."""
+        out = torch.empty(count, len(self._tokens), dtype=torch.int64, device="cpu")
+        self._values[SLOTS.index("steps")], self._values[SLOTS.index("out")] = count, out.data_ptr()
+        return None if self._library.generate(self._values.buffer_info()[0]) else out
+
+
+def _layer(call: Call, above: bool) -> Layer:
+    return Layer(call.plan, len(call.state) - 1 if above and not call.plan.graph.inputs else None)
+
+
+def _sharing(model: Model, batch: int) -> tuple[int, bool]:
+    """As `sharing` in plan/cost.py, over all layers."""
+    item = 2 if model.half else model.head.element_size()
+    return sharing_of_steps(
+        [(call.plan, call.width) for call in model.calls], model.head.numel(), batch, item, threads()
+    )
+
+
+class _Step:
+    """The arguments of one layer's step, and the buffers that they point to."""
+
+    def __init__(self, layer: Layer, call: Call, batch: int):
+        plan, body, like = call.plan, call.plan.body, call.vectors
+
+        def rows(dims_: Sequence[Dim], count: int = batch) -> Tensor:
+            return like.new_empty(count, sum(call.width(d) for d in dims_))
+
+        def wide(node: int) -> Sequence[Dim]:
+            return body.nodes[node].shape or ("1",)
+
+        table = {**{letter: size(d, dict(call.sizes)) for letter, d in zip(letters(plan), dims(plan))}}
+        self.hyper = array("d", call.hyper)
+        made = {
+            "vectors": call.vectors,
+            "numbers": call.numbers,
+            "kept": rows(plan.kept_widths),
+            "output": rows(wide(body.output)),
+        }
+        made |= {f"weights{g}": w for g, w in enumerate(call.weights)} | {
+            f"input{k}": x for k, x in enumerate(call.inputs)
+        }
+        for k, (state, node) in enumerate(zip(call.state, body.states)):
+            made |= {f"state{k}": state.clone(), f"new{k}": rows(wide(node))}
+        for g, (weights, operand) in enumerate(zip(call.hoisted, call.operands)):
+            x = operand @ weights.t() if operand.is_floating_point() else weights.t()[operand]
+            made |= {f"x{g}": x, f"k{g}": rows(body.hoisted[g].widths)}
+        self.alive = {name: dense(tensor) for name, tensor in made.items()}
+        table |= {name: tensor.data_ptr() for name, tensor in self.alive.items()} | {
+            "hyper": self.hyper.buffer_info()[0]
+        }
+        self.values = array("q", [table[slot] for slot in step_slots(layer)])
+        self.work = sum(call.width(d) for d in (*plan.forward.z, *plan.forward.scratch))
