@@ -80,8 +80,8 @@ def in_torch(model: TorchModel, rows: int) -> Work:
     @torch.no_grad()
     def work() -> None:
         nonlocal state, tokens
-        bets, *state = model(nn.functional.one_hot(tokens, CHARACTERS).float()[None], *state)
-        tokens = torch.multinomial(torch.softmax(bets / TEMPERATURE, -1), 1)[:, 0]
+        logits, *state = model(nn.functional.one_hot(tokens, CHARACTERS).float()[None], *state)
+        tokens = torch.multinomial(torch.softmax(logits / TEMPERATURE, -1), 1)[:, 0]
         tokens.tolist()
 
     return work
@@ -93,8 +93,8 @@ def on_the_reference(model: LanguageModel, rows: int) -> Work:
     @torch.no_grad()
     def work() -> None:
         nonlocal state, tokens
-        bets, state = model.step(tokens, state)
-        tokens = torch.multinomial(torch.softmax(bets / TEMPERATURE, -1), 1)[:, 0]
+        logits, state = model.step(tokens, state)
+        tokens = torch.multinomial(torch.softmax(logits / TEMPERATURE, -1), 1)[:, 0]
         tokens.tolist()
 
     return work
@@ -113,7 +113,7 @@ def exported(model: TorchModel, rows: int) -> bytes:
             file,
             dynamo=False,
             input_names=["x", "h", "c"],
-            output_names=["bets", "h_after", "c_after"],
+            output_names=["logits", "h_after", "c_after"],
         )
     return file.getvalue()
 
@@ -137,12 +137,12 @@ def in_onnxruntime(text: bytes, rows: int) -> Work:
 
     def work() -> numpy.ndarray:
         nonlocal state, drawn
-        bets, *state = session(torch.get_num_threads()).run(
+        logits, *state = session(torch.get_num_threads()).run(
             None, {"x": one_hot[drawn][None], "h": state[0], "c": state[1]}
         )
-        weights = numpy.exp((bets - bets.max(-1, keepdims=True)) / TEMPERATURE).cumsum(-1)
+        weights = numpy.exp((logits - logits.max(-1, keepdims=True)) / TEMPERATURE).cumsum(-1)
         drawn = (weights < random.random((rows, 1)) * weights[:, -1:]).sum(-1)
-        return bets
+        return logits
 
     return work
 

@@ -479,7 +479,7 @@ MUTANTS = (
         "schedule.py",
         "first=self.first or self.steps)",
         "first=0)",
-        "test_train.py::test_a_plan_that_is_settled_anew_goes_on_where_the_rate_was",
+        "test_train.py::test_a_plan_that_is_settled_again_goes_on_where_the_rate_was",
     ),
     Mutant(
         "loop.py",

@@ -351,7 +351,7 @@ def test_random_numbers_in_a_cell_are_noticed(whose):
         "RNG": RNG,
     }
     exec(f"def mine(x, h, *, W):\n    return tanh(W @ x + h * {texts[whose]})\n", space)
-    with pytest.raises(CellError, match="it draws random numbers, .* Noise that a layer draws anew"):
+    with pytest.raises(CellError, match="it draws random numbers, .* Noise that a layer draws again"):
         cell(space["mine"]).graph
 
 

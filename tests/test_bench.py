@@ -257,7 +257,7 @@ def test_report_renders_a_stored_result(tmp_path):
     assert "busy" not in text
 
 
-def test_a_table_that_was_not_measured_anew_stays(tmp_path):
+def test_a_table_that_was_not_measured_again_stays(tmp_path):
     rows = (Row("lstm", "T 1", "a | peer", "ms", 1.0, 2.0, 2.0, 1.5),)
     file, old, new = tmp_path / "RESULTS.md", tmp_path / "old", tmp_path / "new"
     for command, folder in (("layers", old), ("few", old), ("mixed", new), ("layers", new)):

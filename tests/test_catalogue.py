@@ -1,6 +1,6 @@
 """`unrolled cells`: every cell is in it, filters choose, it fits the terminal, and docs/zoo.md is what it says today.
 
-UNROLLED_UPDATE_GOLDEN=1 pytest tests/test_catalogue.py writes docs/zoo.md and the listings of CONTRIBUTING.md anew.
+UNROLLED_UPDATE_GOLDEN=1 pytest tests/test_catalogue.py writes docs/zoo.md and the listings of CONTRIBUTING.md again.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The site: its pages run and show what they print, it builds without a warning, and its cell pages have everything.
 
-UNROLLED_UPDATE_GOLDEN=1 pytest tests/test_docs.py writes what the pages print anew.
+UNROLLED_UPDATE_GOLDEN=1 pytest tests/test_docs.py writes what the pages print again.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """`gradient_flow`: dL_t/dh_k by probes, against autograd through the author's own function, for every cell; and
 `unrolled show ... --stage gradient-flow`.
 
-UNROLLED_UPDATE_GOLDEN=1 pytest tests/test_gradient_flow.py writes the listing of docs/gradients.md anew.
+UNROLLED_UPDATE_GOLDEN=1 pytest tests/test_gradient_flow.py writes the listing of docs/gradients.md again.
 """
 
 from __future__ import annotations

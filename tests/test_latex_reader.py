@@ -1,6 +1,6 @@
 r"""LaTeX that is pasted: the decks' equations, what papers write, the zoo's own print, and what cannot be read.
 
-UNROLLED_UPDATE_GOLDEN=1 pytest tests/test_latex_reader.py writes the messages in golden/latex_errors.txt anew.
+UNROLLED_UPDATE_GOLDEN=1 pytest tests/test_latex_reader.py writes the messages in golden/latex_errors.txt again.
 """
 
 from __future__ import annotations

@@ -295,3 +295,7 @@ def test_each_row_can_be_written():
         for pattern in (op.text, op.latex):
             written = pattern.format(*names, all=", ".join(names), value="0")
             assert "a" in written and "{0}" not in written
+
+
+def test_stop_gradient_is_called_held_too():
+    assert unrolled.held is unrolled.stop_gradient

@@ -1,6 +1,6 @@
 """README is run: its Python in order, its listings compared with what the commands print today.
 
-UNROLLED_UPDATE_GOLDEN=1 pytest tests/test_readme.py writes the listings anew.
+UNROLLED_UPDATE_GOLDEN=1 pytest tests/test_readme.py writes the listings again.
 """
 
 from __future__ import annotations

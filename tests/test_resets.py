@@ -222,7 +222,7 @@ def test_errors():
 
     with pytest.raises(UsageError) as caught:
         resettable(perceptron)
-    assert str(caught.value) == "resettable(perceptron): perceptron has no state that could begin anew."
+    assert str(caught.value) == "resettable(perceptron): perceptron has no state that could begin again."
     with pytest.raises(UsageError) as caught:
         resettable(resettable("mgu"))
     assert str(caught.value) == (

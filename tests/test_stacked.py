@@ -137,7 +137,7 @@ def test_batch_first_and_one_sequence(skip):
     assert_close(flat(alone, final), [y[:, 0], *(s[:, 0] for layer in last for s in layer)])
 
 
-def test_a_layer_without_a_state_starts_anew():
+def test_a_layer_without_a_state_starts_again():
     stacked = made("two cells")
     x, state = random_input(), random_state(stacked)
     zeros = tuple(torch.zeros_like(s) for s in state[1])
@@ -251,13 +251,13 @@ def test_errors_name_both_layers(layers, options, kind, message):
             lambda s, x: s(x, (None,)),
             ShapeError,
             "Stacked got a state of 1 parts for 2 layers. Give a tuple with one state for each layer, each itself a tuple, "
-            "or None for one that starts anew.",
+            "or None for one that starts again.",
         ),
         (
             lambda s, x: s(x, x),
             ShapeError,
             "Stacked got a state of type float64 for 2 layers. Give a tuple with one state for each layer, each itself a "
-            "tuple, or None for one that starts anew.",
+            "tuple, or None for one that starts again.",
         ),
         (
             lambda s, x: s((x, x)),

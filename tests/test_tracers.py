@@ -81,7 +81,7 @@ def test_a_trace_can_be_saved_and_refuses_indices_and_lengths(tmp_path):
 
 
 @old
-def test_a_trace_draws_dropout_and_noise_anew():
+def test_a_trace_draws_dropout_and_noise_again():
     for layer in (
         Recurrent("gru", 3, 50, num_layers=2, dropout=0.5),
         Recurrent(unrolled.zoneout("lstm", 0.5), 3, 50),

@@ -290,7 +290,7 @@ def test_timed_steps_have_the_rate_they_had_before_the_plan_was_known():
 
 
 @pytest.mark.parametrize(("at", "more"), [(40, 7), (400, 1600), (400, 900), (1200, 3), (1999, 50), (30, 0)])
-def test_a_plan_that_is_settled_anew_goes_on_where_the_rate_was(at, more):
+def test_a_plan_that_is_settled_again_goes_on_where_the_rate_was(at, more):
     old = Schedule(2000, timed=20)
     new = old.replanned(at, more)
     assert new.steps == at + more and new.share(at) == old.share(at) and new.factor(at) == old.factor(at)

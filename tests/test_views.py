@@ -1,6 +1,6 @@
 """What is printed about a cell: stored as golden texts, and run, so that it is right as well as unchanged.
 
-UNROLLED_UPDATE_GOLDEN=1 pytest tests/test_views.py writes the golden texts anew; read the difference before it is kept.
+UNROLLED_UPDATE_GOLDEN=1 pytest tests/test_views.py writes the golden texts again; read the difference before it is kept.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ from html import escape
 from pathlib import Path
 
 from unrolled.byhand.examples import find_example
-from unrolled.byhand.said import as_markdown
+from unrolled.byhand.render import as_markdown
 from unrolled.cell import Cell
 from unrolled.commands.gradient_flow import nets
 from unrolled.latex import cell_from_latex

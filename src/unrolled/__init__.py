@@ -47,6 +47,7 @@ from .ops import softmax_columns as softmax_columns
 from .ops import softplus as softplus
 from .ops import sqrt as sqrt
 from .ops import step as step
+from .ops import stop_gradient as stop_gradient
 from .ops import tanh as tanh
 from .ops import total as total
 from .ops import where as where
@@ -188,6 +189,7 @@ __all__ = [
     "sqrt",
     "Stacked",
     "step",
+    "stop_gradient",
     "tanh",
     "total",
     "train",

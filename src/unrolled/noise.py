@@ -16,7 +16,7 @@ class Noise:
 
     rate  a probability, from 0 to below 1
     kind  "keep": 1 with probability `rate`, else 0; "inverted dropout": 0 with probability `rate`, else 1 / (1 - rate)
-    over  "step": drawn anew for each row and step; "sequence": for each row; "call": once
+    over  "step": drawn again for each row and step; "sequence": for each row; "call": once
     """
 
     rate: float

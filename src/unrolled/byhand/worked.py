@@ -22,7 +22,7 @@ from .numbers import Array, digits_of
 from .optimiser import Step, find_rule, stepped
 from .page import page
 from .picture import neurons, picture
-from .said import as_latex, as_markdown, as_text
+from .render import as_latex, as_markdown, as_text
 from .through_time import ThroughTime, through_time
 from .unrolling import program_of
 

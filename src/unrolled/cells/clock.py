@@ -1,7 +1,7 @@
 """Cells that do not change at every step: by a clock of their own, or where they choose to."""
 
 from ..cell import cell
-from ..ops import floor, held, minimum, sigmoid, step, tanh, total, where
+from ..ops import floor, minimum, sigmoid, step, stop_gradient, tanh, total, where
 
 
 @cell(
@@ -36,7 +36,7 @@ def skip_lstm(x, h, c, u, *, W_i, U_i, b_i, W_f, U_f, b_f, W_g, U_g, b_g, W_o, U
     g = tanh(W_g @ x + U_g @ h + b_g)  # candidate
     o = sigmoid(W_o @ x + U_o @ h + b_o)  # output gate
     new = f * c + i * g  # proposed cell state
-    update = u + held(step(u - 0.5) - u)  # 1 or 0, with the gradient of u
+    update = u + stop_gradient(step(u - 0.5) - u)  # 1 or 0, with the gradient of u
     c = update * new + (1 - update) * c  # cell state
     h = update * (o * tanh(new)) + (1 - update) * h  # hidden state
     p = sigmoid(total(w_p * c) + b_p)  # how much u grows
@@ -58,7 +58,7 @@ def skip_gru(x, h, u, *, W_r, U_r, b_r, W_z, U_z, b_z, W_n, U_n, b_n, w_p, b_p):
     z = sigmoid(W_z @ x + U_z @ h + b_z)  # update gate
     n = tanh(W_n @ x + U_n @ (r * h) + b_n)  # candidate
     new = (1 - z) * n + z * h  # proposed state
-    update = u + held(step(u - 0.5) - u)  # 1 or 0, with the gradient of u
+    update = u + stop_gradient(step(u - 0.5) - u)  # 1 or 0, with the gradient of u
     h = update * new + (1 - update) * h  # hidden state
     p = sigmoid(total(w_p * h) + b_p)  # how much u grows
     u = update * p + (1 - update) * (u + minimum(p, 1 - u))

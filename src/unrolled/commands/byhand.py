@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from ..byhand import Worked, worked
@@ -16,42 +16,16 @@ from ..byhand.invented import invented
 from ..byhand.numbers import digits_of
 from ..byhand.page import page
 from ..byhand.plot import plot
-from ..byhand.said import as_latex, as_markdown, as_text
+from ..byhand.render import as_latex, as_markdown, as_text
 from ..byhand.sheet import read_sheet, written_sheet
 from ..cell import Cell
 from ..cell_file import find_cell
 from ..cells import REGISTRY
 from ..errors import UsageError
 from ..views.columns import columns
+from .byhand_options import ByhandOptions
 
 FORMATS = ("text", "markdown", "latex", "fragment", "beamer", "json")
-
-
-@dataclass(frozen=True)
-class Wish:
-    """What the command line says besides what is worked; see `cli.byhand`."""
-
-    loss: str | None = None
-    rate: float | None = None
-    optimiser: str = "sgd"
-    mean: bool = False
-    steps: int | None = None
-    rows: str | None = None
-    every: bool = False
-    format: str = "text"
-    out: Path | None = None
-    picture: Path | None = None
-    of: str | None = None
-    row: int | None = None
-    leaves: tuple[str, ...] = ()
-    opened: tuple[str, ...] = ()
-    theme: str = "auto"
-    train: int = 1
-    digits: int | None = None
-    only: str | None = None
-    exercise: Path | None = None
-    csv: Path | None = None
-    view: str = "numbers"
 
 
 def listed() -> str:
@@ -59,29 +33,31 @@ def listed() -> str:
     return "\n".join(columns([e.name, e.deck, e.sentence] for e in EXAMPLES.values()))
 
 
-def byhand(what: str, numbers: Path | None, wish: Wish, colour: bool = False, cell: Cell | None = None) -> str:
+def byhand(
+    what: str, numbers: Path | None, options: ByhandOptions, colour: bool = False, cell: Cell | None = None
+) -> str:
     """The text that is printed. `what` is an example's name, a cell's, or FILE.py:FUNCTION; or `cell` is the cell.
 
     Raises UsageError for what does not exist, and whatever `worked` finds wrong with the numbers.
     """
-    if wish.format not in FORMATS:
-        raise UsageError(f"there is no format {wish.format!r}: choose one of {', '.join(FORMATS)}.")
-    if wish.view != "numbers" and wish.picture is None:
-        raise UsageError(f"--view {wish.view} is of a picture: say where it goes, --picture FILE.svg.")
-    with digits_of(wish.digits):
+    if options.format not in FORMATS:
+        raise UsageError(f"there is no format {options.format!r}: choose one of {', '.join(FORMATS)}.")
+    if options.view != "numbers" and options.picture is None:
+        raise UsageError(f"--view {options.view} is of a picture: say where it goes, --picture FILE.svg.")
+    with digits_of(options.digits):
         if cell is None and _is_example(what, numbers):
-            shown = _example(what, wish)
+            shown = _example(what, options)
         else:
-            shown = _own(what, numbers, wish, cell or _cell(what))
-        said = [] if wish.csv is None else [_kept(wish.csv, "--csv", _sheet(what, shown))]
-        if wish.picture is not None:
-            said.append(_draw(what, shown, wish))
-        if wish.exercise is not None:
-            said.append(_kept(wish.exercise, "--exercise", _in_format(what, shown, wish, False)))
-            shown = replace(shown, pieces=tuple(as_exercise(only(shown.pieces, wish.only))))
-            said.append(_written(_in_format(what, shown, replace(wish, only=None), colour), wish))
-        elif wish.out is not None or wish.picture is None and wish.csv is None:
-            said.append(_written(_in_format(what, shown, wish, colour), wish))
+            shown = _own(what, numbers, options, cell or _cell(what))
+        said = [] if options.csv is None else [_kept(options.csv, "--csv", _sheet(what, shown))]
+        if options.picture is not None:
+            said.append(_draw(what, shown, options))
+        if options.exercise is not None:
+            said.append(_kept(options.exercise, "--exercise", _in_format(what, shown, options, False)))
+            shown = replace(shown, pieces=tuple(as_exercise(only(shown.pieces, options.only))))
+            said.append(_written(_in_format(what, shown, replace(options, only=None), colour), options))
+        elif options.out is not None or options.picture is None and options.csv is None:
+            said.append(_written(_in_format(what, shown, options, colour), options))
     return "\n".join(said)
 
 
@@ -96,32 +72,32 @@ def _is_example(what: str, numbers: Path | None) -> bool:
     return what in EXAMPLES and numbers is None
 
 
-def _rows(wish: Wish) -> tuple[int, ...] | None:
+def _rows(options: ByhandOptions) -> tuple[int, ...] | None:
     """ "1,3" and "2-4" as numbers of rows; none for "none"."""
-    if wish.rows is None:
+    if options.rows is None:
         return None
     found: list[int] = []
-    for part in wish.rows.split(",") if wish.rows != "none" else ():
+    for part in options.rows.split(",") if options.rows != "none" else ():
         first, dash, last = part.strip().partition("-")
         if not first.isdigit() or (dash and not last.isdigit()):
-            raise UsageError(f"--rows {wish.rows}: write rows as 1 or 1,3 or 2-4, or none.")
+            raise UsageError(f"--rows {options.rows}: write rows as 1 or 1,3 or 2-4, or none.")
         if dash and int(last) < int(first):
-            raise UsageError(f"--rows {wish.rows} ends before it begins. Write {last}-{first}.")
+            raise UsageError(f"--rows {options.rows} ends before it begins. Write {last}-{first}.")
         if int(last or first) > MOST_ROWS:
-            raise UsageError(f"--rows {wish.rows}: a net is worked by hand over {MOST_ROWS} rows at most.")
+            raise UsageError(f"--rows {options.rows}: a net is worked by hand over {MOST_ROWS} rows at most.")
         found += range(int(first), int(last or first) + 1)
     return tuple(found)
 
 
-def _example(what: str, wish: Wish) -> Shown:
-    own = [f"--{n}" for n in ("loss", "rate", "steps") if getattr(wish, n) is not None]
-    own += ["--mean"] * wish.mean + ["--train"] * (wish.train != 1)
+def _example(what: str, options: ByhandOptions) -> Shown:
+    own = [f"--{n}" for n in ("loss", "rate", "steps") if getattr(options, n) is not None]
+    own += ["--mean"] * options.mean + ["--train"] * (options.train != 1)
     if own:
         raise UsageError(
             f"{what} is a worked example with numbers of its own, and {own[0]} would change them. "
             "Leave it out, or give a net and a file of numbers: unrolled byhand FILE.py:FUNCTION NUMBERS.csv."
         )
-    return EXAMPLES[what].make(_rows(wish), wish.every)
+    return EXAMPLES[what].make(_rows(options), options.every)
 
 
 def _cell(what: str) -> Cell:
@@ -139,22 +115,22 @@ def _cell(what: str) -> Cell:
     return find_cell(what)
 
 
-def _own(what: str, numbers: Path | None, wish: Wish, cell: Cell) -> Shown:
-    if wish.steps is not None and not 1 <= wish.steps <= MOST_ROWS:
+def _own(what: str, numbers: Path | None, options: ByhandOptions, cell: Cell) -> Shown:
+    if options.steps is not None and not 1 <= options.steps <= MOST_ROWS:
         raise UsageError(
-            f"--steps {wish.steps}: a net is worked by hand over 1 to {MOST_ROWS} steps. Give such a number."
+            f"--steps {options.steps}: a net is worked by hand over 1 to {MOST_ROWS} steps. Give such a number."
         )
     cell = cell.evaluation
     more = {
-        "loss": wish.loss,
-        "rate": wish.rate,
-        "optimiser": wish.optimiser,
-        "train": wish.train,
-        "mean": wish.mean,
+        "loss": options.loss,
+        "rate": options.rate,
+        "optimiser": options.optimiser,
+        "train": options.train,
+        "mean": options.mean,
     }
     pieces: tuple[Piece, ...] = ()
     if numbers is None:
-        given = invented(cell, wish.steps or 3)
+        given = invented(cell, options.steps or 3)
         made = worked(cell, given["inputs"], given["parameters"], target=given["target"], **more)
         pieces = (Words(f"The numbers are invented; for your own: unrolled byhand {what} NUMBERS.csv."),)
     else:
@@ -170,47 +146,47 @@ def _own(what: str, numbers: Path | None, wish: Wish, cell: Cell) -> Shown:
             sheet.parameters,
             target=sheet.targets,
             state=sheet.state,
-            steps=wish.steps,
+            steps=options.steps,
             **more,
         )
-    return Shown(made, (*pieces, *page(made, _rows(wish), wish.every)), (), {})
+    return Shown(made, (*pieces, *page(made, _rows(options), options.every)), (), {})
 
 
-def _draw(what: str, shown: Shown, wish: Wish) -> str:
+def _draw(what: str, shown: Shown, options: ByhandOptions) -> str:
     if shown.worked is None:
-        plot(wish.picture, theme=wish.theme)
-        return f"{wish.picture}: activation functions"
+        plot(options.picture, theme=options.theme)
+        return f"{options.picture}: activation functions"
     arguments = dict(shown.picture)
-    if wish.view != "numbers":
-        arguments = {"view": wish.view}
-    if wish.of is not None:  # another number: what suits the example's own may not suit it
-        arguments = {"view": wish.view, "of": wish.of}
-    given = {"row": wish.row, "leaves": wish.leaves, "opened": wish.opened}
+    if options.view != "numbers":
+        arguments = {"view": options.view}
+    if options.of is not None:  # another number: what suits the example's own may not suit it
+        arguments = {"view": options.view, "of": options.of}
+    given = {"row": options.row, "leaves": options.leaves, "opened": options.opened}
     arguments.update({name: value for name, value in given.items() if value})
-    shown.worked.picture(wish.picture, theme=wish.theme, **arguments)
-    return f"{wish.picture}: {what}"
+    shown.worked.picture(options.picture, theme=options.theme, **arguments)
+    return f"{options.picture}: {what}"
 
 
-def _in_format(what: str, shown: Shown, wish: Wish, colour: bool) -> str:
-    if wish.format == "json":
+def _in_format(what: str, shown: Shown, options: ByhandOptions, colour: bool) -> str:
+    if options.format == "json":
         made = shown.worked.to_json() if isinstance(shown.worked, Worked) else {}
         slides = [
             {"place": s.place, "printed": s.printed, "right": s.right, "wrong": s.wrong, "why": s.why}
             for s in shown.slides
         ]
         return json.dumps({**made, "slides": slides})
-    pieces = only(shown.pieces, wish.only)
-    if wish.format == "markdown":
+    pieces = only(shown.pieces, options.only)
+    if options.format == "markdown":
         return as_markdown(pieces).rstrip("\n")
-    if wish.format in ("latex", "fragment", "beamer"):
-        style = "document" if wish.format == "latex" else wish.format
+    if options.format in ("latex", "fragment", "beamer"):
+        style = "document" if options.format == "latex" else options.format
         return as_latex(pieces, what, style).rstrip("\n")
     width = min(shutil.get_terminal_size((100, 24)).columns, 120)
-    return as_text(pieces, width, colour and wish.out is None)
+    return as_text(pieces, width, colour and options.out is None)
 
 
-def _written(text: str, wish: Wish) -> str:
-    return text if wish.out is None else _kept(wish.out, "--out", text)
+def _written(text: str, options: ByhandOptions) -> str:
+    return text if options.out is None else _kept(options.out, "--out", text)
 
 
 def _kept(file: Path, option: str, text: str) -> str:

@@ -17,6 +17,7 @@ from ..references import Reference, citations, references
 from ..views.columns import paragraphs
 from ..views.count import USUAL, count, widths_at
 from ..views.plans.describe import stage_count
+from .cells_options import Wanted as Wanted
 
 BACKENDS = ("c", "reference")
 
@@ -46,26 +47,6 @@ class Row:
     def paper(self) -> Reference | None:
         """The one that the cell's year is of."""
         return next((p for p in self.papers if p.year == self.year), self.papers[0] if self.papers else None)
-
-
-@dataclass(frozen=True)
-class Wanted:
-    """Which cells, and in which order; None asks for nothing.
-
-    year    a year or a span of years, "2014", "2014-2016"; `since` and `until` are one end each
-    states  how many states
-    search  words that all stand in the name, the sentence, the authors or the titles of the papers
-    sort    a key of SORTS; without one, by family and in it by year
-    """
-
-    family: str | None = None
-    year: str | None = None
-    since: int | None = None
-    until: int | None = None
-    states: int | None = None
-    search: str | None = None
-    backend: str | None = None
-    sort: str | None = None
 
 
 SORTS: dict[str, Callable[[Row], object]] = {

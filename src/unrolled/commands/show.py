@@ -14,6 +14,7 @@ from ..terminal import say
 from ..views.listing import listing
 from ..views.plans.describe import describe
 from ..views.plans.gradients import gradients
+from .show_options import ShowOptions
 
 STAGES = ("equations", "latex", "picture", "listing", "graph", "backward", "plan", "c", "gradient-flow")
 
@@ -23,10 +24,6 @@ def show(
     stage: str = "equations",
     *,
     out: Path | None = None,
-    view: str = "graph",
-    steps: int | None = None,
-    layers: int = 1,
-    parts: bool = False,
     widths: tuple[str, ...] = (),
 ) -> str:
     """The text of one stage of a cell.
@@ -37,7 +34,6 @@ def show(
              of backpropagation through time; plan: what is done before, in and after the loop; c: the C of both directions;
              gradient-flow: how much of a loss reaches the states of long before
     out      a file that the text goes to instead; of a picture .svg, .png or .pdf
-    view, steps, layers, parts    of a picture, as in `Cell.picture`
     widths   of a listing: ("I=28", "H=64")
 
     Raises UsageError for an unknown cell, stage or width, CellError for equations with a mistake.
@@ -45,6 +41,11 @@ def show(
     >>> print(show("elman").splitlines()[2].strip())
     h[t] = tanh(W @ x[t] + U @ h[t-1] + b)      # hidden state
     """
+    return _one(wanted, ShowOptions(stage=stage, out=out, widths=widths))
+
+
+def _one(wanted: str | Cell, options: ShowOptions) -> str:
+    stage, out, widths = options.stage, options.out, options.widths
     if stage not in STAGES:
         raise UsageError(f"there is no stage {stage!r}: choose one of {', '.join(STAGES)}.")
     cell = find_cell(wanted)
@@ -53,9 +54,11 @@ def show(
             f"--widths {' '.join(widths)} is of --stage listing, and --stage {stage} has none. Leave it out."
         )
     if stage == "gradient-flow":
-        return _gradient_flow([cell], out, False)
+        return _gradient_flow([cell], options)
     if stage == "picture":
-        picture = cell.picture(out, view=view, steps=steps, layers=layers, parts=parts)
+        picture = cell.picture(
+            out, view=options.view, steps=options.steps, layers=options.layers, parts=options.parts
+        )
         return f"{out}: {cell.name}" if out else picture
     text = _text(cell, stage, widths)
     if out is None:
@@ -66,53 +69,39 @@ def show(
     return f"{out}: {cell.name}"
 
 
-def show_all(
-    wanted: tuple[str, ...],
-    stage: str,
-    *,
-    out: Path | None = None,
-    view: str = "graph",
-    steps: int | None = None,
-    layers: int = 1,
-    parts: bool = False,
-    widths: tuple[str, ...] = (),
-    text: str | None = None,
-    at: str | None = None,
-    as_json: bool = False,
-) -> str:
+def show_all(wanted: tuple[str | Cell, ...], options: ShowOptions) -> str:
     """What the command line shows: one cell, or several side by side where the stage compares them.
 
     Raises UsageError for no cell, several where one is shown, and JSON of a stage that has none.
     """
     if not wanted:
         raise UsageError("show was given no cell: write unrolled show lstm. `unrolled cells` lists them.")
+    stage = options.stage
     if stage == "gradient-flow":
-        return _gradient_flow(wanted, out, as_json, text, at)
-    given = next((name for name, value in (("--text", text), ("--at", at)) if value is not None), None)
+        return _gradient_flow(wanted, options)
+    given = next((f"--{name}" for name in ("text", "at") if getattr(options, name) is not None), None)
     if given:
         raise UsageError(f"{given} belongs to --stage gradient-flow, not to {stage}: leave it out.")
-    if as_json:
+    if options.as_json:
         raise UsageError(f"--json belongs to --stage gradient-flow, not to {stage}: leave it out.")
     if len(wanted) > 1:
         raise UsageError(
             f"--stage {stage} shows one cell, and {len(wanted)} were named: {', '.join(wanted)}. "
             "Name one; --stage gradient-flow compares several."
         )
-    return show(wanted[0], stage, out=out, view=view, steps=steps, layers=layers, parts=parts, widths=widths)
+    return _one(wanted[0], options)
 
 
-def _gradient_flow(
-    wanted, out: Path | None, as_json: bool, text: str | None = None, at: str | None = None
-) -> str:
+def _gradient_flow(wanted, options: ShowOptions) -> str:
     from . import gradient_flow as flow  # torch, which the other stages do not need
     from .sentence import sentence
 
-    if as_json and out is not None:
+    out, place = options.out, sentence(options.text, options.at)
+    if options.as_json and out is not None:
         raise UsageError(
             f"--json and --out {out}: the numbers are printed and the figure is drawn apart. Leave one out."
         )
-    place = sentence(text, at)
-    return json.dumps(flow.as_json(wanted, place)) if as_json else flow.report(wanted, out, place=place)
+    return json.dumps(flow.as_json(wanted, place)) if options.as_json else flow.report(wanted, out, place=place)
 
 
 def _text(cell: Cell, stage: str, widths: tuple[str, ...]) -> str:

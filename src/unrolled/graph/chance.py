@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable
 
 NOISE = (
-    "Noise that a layer draws anew is put into a finished cell by zoneout, recurrent_dropout and weight_drop; other random "
+    "Noise that a layer draws again is put into a finished cell by zoneout, recurrent_dropout and weight_drop; other random "
     "numbers are an input, as in def noisy(x, noise, /, h, *, W)"
 )
 DRAWN = (

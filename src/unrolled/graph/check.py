@@ -1,6 +1,6 @@
 """A graph that comes from outside is put through the rules that tracing uses: what passes is what `@cell` could have made.
 
-Widths are derived anew from the shapes of the leaves, as from those that an author declares, and the stored ones must be
+Widths are derived again from the shapes of the leaves, as from those that an author declares, and the stored ones must be
 equal to them; so nothing that reads a graph need doubt it. Work is bounded before any is done.
 """
 
@@ -46,7 +46,7 @@ NUMBER = re.compile(r"[1-9][0-9]{0,7}")
 
 
 def checked(graph: Graph) -> Graph:
-    """The graph with every width derived anew. Raises UsageError, naming the place, for what tracing cannot have made.
+    """The graph with every width derived again. Raises UsageError, naming the place, for what tracing cannot have made.
 
     Types are taken for granted (graph/json.py sees to them), and nothing else.
     """

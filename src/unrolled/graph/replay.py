@@ -265,7 +265,7 @@ def _order(draft: Graph) -> tuple[list[int], dict[int, int]]:
 
 
 def _counted(statements: list[Statement]) -> tuple[Statement, ...]:
-    """Repeated names told apart by 1, 2, ... anew."""
+    """Repeated names told apart by 1, 2, ... again."""
     counts: dict[str, int] = {}
     result = []
     for s in statements:

@@ -30,7 +30,7 @@ ALSO_NAMES = (
     "norm",
     "maximum",
     "minimum",
-    "held",
+    "stop_gradient",
     "concat",
     "log",
 )  # \mathrm{mean} without brackets is a name

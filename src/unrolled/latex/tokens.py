@@ -43,7 +43,7 @@ FUNCTIONS = {
     "cumax": "cumax",
     "max": "maximum",
     "min": "minimum",
-    "sg": "held",
+    "sg": "stop_gradient",
     "identity": "identity",
     "concat": "concat",
     "diag": "diag",

@@ -67,7 +67,7 @@ class OutputLayer(nn.Module):
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
-        """Draws M and b anew: uniform within 1/sqrt(reads), or as the cell's `init` says."""
+        """Draws M and b again: uniform within 1/sqrt(reads), or as the cell's `init` says."""
         own = {n: t for n, t in ((self.head.weight, self.weight), (self.head.bias, self.bias)) if t is not None}
         initialise(self._cell, self.weight.shape[1], own)
 

@@ -190,7 +190,7 @@ class Recurrent(nn.Module):
             )
 
     def reset_parameters(self) -> None:
-        """Draws all parameters anew, layer by layer."""
+        """Draws all parameters again, layer by layer."""
         for weights in self._weights():
             weights.draw(self.cell, self.hidden_size)
         for head in self._heads():

@@ -29,7 +29,7 @@ class Stacked(nn.Module):
         x        as for a Recurrent. Where cells have several inputs, a tuple in the order of `stacked.inputs`; those
                  after the first go by name to every layer whose cell has them, unchanged
         state    a tuple with the state of each layer, itself a tuple; None, here or in place of one layer's, starts
-                 anew
+                 again
         lengths  (B,) as for a Recurrent
         y        (T, B, output_size): the last layer's output, or all layers' with skip
 
@@ -128,7 +128,7 @@ class Stacked(nn.Module):
             shown = f"{len(state)} parts" if isinstance(state, (tuple, list)) else f"type {type_name(state)}"
             raise ShapeError(
                 f"Stacked got a state of {shown} for {len(self.layers)} layers. Give a tuple with one "
-                "state for each layer, each itself a tuple, or None for one that starts anew."
+                "state for each layer, each itself a tuple, or None for one that starts again."
             )
         return state
 

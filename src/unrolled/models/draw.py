@@ -13,13 +13,13 @@ WORD = 2**64 - 1
 
 
 class NoNumbers(UnrolledError):
-    """A model whose bets on the next character are no numbers."""
+    """A model whose logits of the next character are not finite."""
 
     exit_code = 1
 
     def __init__(self):
         super().__init__(
-            "the model's bets on the next character are not finite numbers, so none can be drawn: its weights "
+            "the model's logits of the next character are not finite numbers, so none can be drawn: its weights "
             "have grown without bound. Train again with a smaller --rate."
         )
 
@@ -102,7 +102,7 @@ def draw(logits: Sequence[float], rule: Rule, state: int) -> tuple[int, int]:
 
 
 def _restricted(logits: Sequence[float], weights: list[float], k: int, p: float) -> list[float]:
-    """Weight 0 for what may not be drawn."""
+    """Weight 0 for what must not be drawn."""
     order = sorted(range(len(logits)), key=lambda index: (-logits[index], index))[:k]
     allowed = set(order)
     weights = [weight if index in allowed else 0.0 for index, weight in enumerate(weights)]

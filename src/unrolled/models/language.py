@@ -1,4 +1,4 @@
-"""Character language model: a recurrent layer that reads characters, and a linear layer that bets on the next one."""
+"""Character language model: a recurrent layer that reads characters, and a linear layer that predicts the next one."""
 
 from __future__ import annotations
 

@@ -167,8 +167,8 @@ def _stepped(
         try:
             for step in range(count):
                 logits, state = model.step(torch.tensor(tokens, device=model.head.weight.device), state)
-                for row, bets in enumerate(logits.double().tolist()):
-                    tokens[row], seeds[row] = draw(bets, rule, seeds[row])
+                for row, of_row in enumerate(logits.double().tolist()):
+                    tokens[row], seeds[row] = draw(of_row, rule, seeds[row])
                 out[step] = torch.tensor(tokens, device="cpu")
         finally:
             model.train(was_training)

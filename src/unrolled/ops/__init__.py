@@ -39,6 +39,7 @@ from .functions import softmax_columns as softmax_columns
 from .functions import softplus as softplus
 from .functions import sqrt as sqrt
 from .functions import step as step
+from .functions import stop_gradient as stop_gradient
 from .functions import tanh as tanh
 from .functions import total as total
 from .functions import where as where

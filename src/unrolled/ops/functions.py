@@ -35,7 +35,8 @@ def where(condition, a, b): "a where the condition holds, b elsewhere; v < w mak
 def concat(*parts): "Vectors one behind the other: [a, b]."; return apply_op("concat", *parts)
 def total(v): "The sum of a vector's elements, one number."; return apply_op("sum", v)
 def largest(v): "The largest element of a vector, one number."; return apply_op("largest", v)
-def held(v): "v, through which no gradient goes back."; return apply_op("held", v)
+def stop_gradient(v): "v, through which no gradient goes back."; return apply_op("held", v)
+held = stop_gradient  # its first name, which still works
 def cumsum(v): "Sums of the first 1, 2, ... elements."; return apply_op("cumsum", v)
 def bilinear(w, a, b): "a . w[k] b for each matrix w[k] of a stack: a vector of so many."; return apply_op("bilinear", w, a, b)
 def matrix_exp(m): "The exponential of a square matrix."; return apply_op("matrix_exp", m)
@@ -53,7 +54,7 @@ def round(v, digits=None):
 
 def softmax(v):
     """e^v over its sum: positive, and one in all. What is taken off first cancels, and keeps e^v finite."""
-    powers = exp(v - held(largest(v)))
+    powers = exp(v - stop_gradient(largest(v)))
     return powers / total(powers)
 
 

@@ -93,7 +93,7 @@ _ROWS = (
     # Python reads a < b & c as a < (b & c): a comparison stands in brackets beside them.
     Op("either", 2, lambda g, y, a, b: (None, None), "{0} | {1}", r"{0} \lor {1}", 1.25),
     Op("both", 2, lambda g, y, a, b: (None, None), "{0} & {1}", r"{0} \land {1}", 1.5),
-    _unary("held", lambda g, y, a: (None,), r"\mathrm{{sg}}\left({0}\right)", flops=0),
+    Op("held", 1, lambda g, y, a: (None,), "stop_gradient({0})", r"\mathrm{{sg}}\left({0}\right)", flops=0),
     # At a tie torch gives half of the gradient to each side; so do we, to agree in every point.
     Op("maximum", 2, lambda g, y, a, b: (_unless_less(g, a, b), _unless_less(g, b, a)), "max({0}, {1})",
        r"\max\left({0}, {1}\right)"),

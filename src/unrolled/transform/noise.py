@@ -22,7 +22,7 @@ Rates = float | Mapping[str, float]
 
 
 def zoneout(cell: Cell | str | Callable, rate: Rates) -> Cell:
-    """Each unit of a state keeps its old value with probability `rate`, drawn anew at every step (Krueger et al. 2017:
+    """Each unit of a state keeps its old value with probability `rate`, drawn again at every step (Krueger et al. 2017:
     all new states are worked out from each other as without zoneout, then mixed with the old ones).
 
     rate   one number for all states (those that are numbers, such as a clock, and those that only hand another value on,

@@ -1,4 +1,4 @@
-"""`resettable`: a cell whose state begins anew in the middle of a sequence, where one more input says so."""
+"""`resettable`: a cell whose state begins again in the middle of a sequence, where one more input says so."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def resettable(cell: Cell | str | Callable) -> Cell:
         y, state = rnn((x, resets), state)            # x (T, B, I), resets (T, B): bool, or 0 and 1
         y_t, state = rnn.step((x_t, resets_t), state)
 
-    resets[t] marks a boundary in time between the steps t - 1 and t. A layer that reads backwards begins anew at the
+    resets[t] marks a boundary in time between the steps t - 1 and t. A layer that reads backwards begins again at the
     same boundaries, that is before it reads step t - 1. resets[0] is the boundary before the first step: forwards, the
     state that a call is given is not used there; backwards it says nothing.
 
@@ -41,14 +41,14 @@ def resettable(cell: Cell | str | Callable) -> Cell:
     cell = find(cell)
     graph = cell.graph
     if not graph.states:
-        raise UsageError(f"resettable({cell.name}): {cell.name} has no state that could begin anew.")
+        raise UsageError(f"resettable({cell.name}): {cell.name} has no state that could begin again.")
     if RESETS in {*graph.inputs, *graph.states, *graph.parameters, *cell.hyper}:
         raise UsageError(
             f"resettable({cell.name}): {cell.name} has something called {RESETS} already. "
             "Rename that, or leave the cell as it is if it can be reset."
         )
     begun = _with_resets(graph, cell, f"resettable({cell.name})")
-    return derived(cell, begun, f"begins anew where {RESETS} is not 0")
+    return derived(cell, begun, f"begins again where {RESETS} is not 0")
 
 
 def _with_resets(graph: Graph, cell: Cell, name: str) -> Graph:

@@ -29,7 +29,7 @@ def gradients(plan: Plan) -> str:
     if any(line.startswith("d(") for line in parts[-1][1]):
         parts.append(("then by autograd", ["from each d(...) to the parameters and inputs within"]))
     if worked:
-        parts.insert(1, ("from the way forward, which gave them no name", worked))
+        parts.insert(1, ("from the forward pass, which gave them no name", worked))
     blocks = [
         "\n".join([head, *(f"    {printable(line)}" for line in lines)])
         for head, lines in parts
