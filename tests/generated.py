@@ -44,7 +44,7 @@ LANGUAGE = {
         "total",
         "largest",
         "mean",
-        "held",
+        "stop_gradient",
         "softmax",
         "norm",
         "layer_norm",
@@ -86,7 +86,7 @@ UNARY = (
     "0.5 * {}",
     "{} ** 3",
     "{} / 2",
-    "held({})",
+    "stop_gradient({})",
 )
 OF_A_VECTOR = (
     "total({}) * 0.3",
@@ -96,7 +96,7 @@ OF_A_VECTOR = (
     "norm({})",
     "softmax({})",
     "layer_norm({})",
-    "held({})",
+    "stop_gradient({})",
     "cumsum({}) * 0.3",
     "cumax({})",
 )
@@ -304,7 +304,9 @@ def _line(draw, made: Program, widths, name: str) -> None:
     elif kind == "total":
         value, _ = _any(draw, made, bool)
         text = draw(st.sampled_from(OF_A_VECTOR)).format(value)
-        shape = made.shape_of(value) if text.startswith(("softmax", "layer_norm", "held", "cum")) else ()
+        shape = (
+            made.shape_of(value) if text.startswith(("softmax", "layer_norm", "stop_gradient", "cum")) else ()
+        )
     elif kind == "joined":
         (value, first), (other, second) = _any(draw, made, bool), _any(draw, made, bool)
         text, shape = f"concat({value}, {other})", (f"{first[0]}+{second[0]}",)
