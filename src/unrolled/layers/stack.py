@@ -85,7 +85,7 @@ def run_stack(
     stack, masks = with_held(stack, masks, rows, state)
     final: list[State] = []
     for layer, sizes in enumerate(stack.sizes):
-        if layer and between:
+        if layer and between is not None:
             x = (between(x[0]), *x[1:])
         outputs = []
         for direction in range(stack.directions):
