@@ -14,7 +14,7 @@ from torch.nn import functional
 import unrolled
 from unrolled import find
 from unrolled.check import check_cell
-from unrolled.data.streams import UNSCORED, _pieces
+from unrolled.data.streams import UNSCORED, pieces
 from unrolled.errors import CellError, UsageError
 from unrolled.models.draw import Rule
 from unrolled.models.language import LanguageModel
@@ -189,7 +189,9 @@ def test_evaluation_of_a_short_text_equals_one_step_after_the_other():
 
 @pytest.mark.parametrize("length", [2, 3, 1025, 2049, 5000, 40_001, 111_539])
 def test_every_character_after_the_first_is_scored_exactly_once(length):
-    inputs, targets = _pieces(torch.arange(length))
+    batches = list(pieces(torch.arange(length)))
+    inputs, targets = (torch.cat([batch[k] for batch in batches]) for k in (0, 1))
+    assert sum(batch.count for batch in batches) == length - 1
     scored = targets[targets != UNSCORED]
     assert torch.equal(scored.sort().values, torch.arange(1, length))
     assert torch.equal(targets[targets != UNSCORED], inputs[targets != UNSCORED] + 1)
@@ -202,7 +204,7 @@ def test_evaluation_in_pieces_is_that_of_the_whole():
     with torch.no_grad():
         logits, _ = model.eval()(text[:-1, None])
         whole = functional.cross_entropy(logits[:, 0], text[1:]).item()
-    assert _pieces(text)[0].shape[1] == 8
+    assert next(pieces(text)).inputs.shape[1] == 8
     assert nats_per_character(model, text) == pytest.approx(whole, abs=1e-6)
 
 

@@ -80,7 +80,9 @@ class Graph:
 
     def leaf(self, kind: str, name: str) -> Node | None:
         """The leaf of that kind and name; None where the equations never use it."""
-        found = [n for n in self.nodes if n.op == kind and n.value == name]  # torch 2.8 compiles no next(..., None)
+        found = [
+            n for n in self.nodes if n.op == kind and n.value == name
+        ]  # torch 2.8 compiles no next(..., None)
         return found[0] if found else None
 
     def shape(self, kind: str, name: str) -> Shape:
