@@ -135,14 +135,13 @@ MUTANTS = (
         "lambda widths, m: m",
         "test_gradient.py::test_the_backward_step_of_random_cells",
     ),
-    Mutant("graph/json.py", "tuple(shape))", "())", "test_trace.py::test_json_and_pickle_keep_the_cell[lstm]"),
-    # The plan: stages, what is kept, what goes where.
     Mutant(
-        "plan/stages.py",
-        " and self.nodes[index].op not in WHOLE",
-        "",
-        f"{FOUND}[a sum that a later stage reads-c]",
+        "graph/json.py",
+        "list(n.shape or ())]",
+        "[]]",
+        "test_trace.py::test_json_and_pickle_keep_the_cell[lstm]",
     ),
+    # The plan: stages, what is kept, what goes where.
     Mutant(
         "plan/stages.py",
         "stage[index] = latest + (waits or (costly and behind))",
@@ -170,8 +169,8 @@ MUTANTS = (
     ),
     Mutant(
         "plan/stages.py",
-        "latest = self.put_off.get(index, -1)",
-        "latest = -1",
+        "known[user] = self.put_off.get(user, -1)",
+        "known[user] = -1",
         f"{FOUND}[a carry that another carry, stored late, still is-c]",
     ),
     Mutant(
@@ -239,8 +238,8 @@ MUTANTS = (
     ),
     Mutant(
         "kernels/c/emit/segment.py",
-        "for i, p in stores for line in self._along(i, p, letter))]",
-        "for i, p in stores[:0] for line in ())]",
+        "*(line for i, p in stores for line in self._along(i, p, letter)),",
+        "*(),",
         f"{WHOLES}[c-cumsum-random]",
     ),
     Mutant(
@@ -477,8 +476,8 @@ MUTANTS = (
     ),
     Mutant(
         "training/schedule.py",
-        "first=self.first or self.steps)",
-        "first=0)",
+        "first=self.first or self.steps,",
+        "first=0,",
         "test_train.py::test_a_plan_that_is_settled_again_goes_on_where_the_rate_was",
     ),
     Mutant(

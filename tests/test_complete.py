@@ -148,6 +148,11 @@ def test_every_family_builds_as_one_file(family):
         }
 
 
+def test_every_sabotage_finds_its_line():
+    for mutant in MUTANTS:
+        assert mutant.old in (ROOT / mutant.file).read_text(encoding="utf-8"), mutant
+
+
 def test_every_backend_is_a_folder_and_every_folder_a_backend():
     folders = {p.name for p in (ROOT / "kernels").iterdir() if (p / "__init__.py").exists()}
     assert folders == set(BACKENDS)
