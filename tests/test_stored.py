@@ -210,7 +210,7 @@ def test_authors_meet_the_same_limits():
             h = tanh(h)
         return h + W @ x
 
-    with pytest.raises(CellError, match="a chain of over 200 values"):
+    with pytest.raises(CellError, match=f"a chain of over {MOST_DEPTH} values"):
         cell(deep).graph
 
 

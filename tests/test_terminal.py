@@ -117,6 +117,11 @@ def test_what_works_on_any_terminal(run, line, environment):
     assert (done.returncode, done.stderr) == (0, b"") and done.stdout
 
 
+def heeded() -> None:
+    """In a child: Ctrl-C is heard, also where the tests themselves were started in the background, which ignores it."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def stopped_by_ctrl_c(run: Path, after: float | None) -> str:
     """What the command says when it is stopped so long after its start; None waits until it writes."""
     process = subprocess.Popen(
@@ -125,6 +130,7 @@ def stopped_by_ctrl_c(run: Path, after: float | None) -> str:
         env=os.environ | {"PYTHONPATH": str(ROOT.parent)},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
+        preexec_fn=heeded,
     )
     if after is None:
         process.stdout.read(20)
@@ -168,7 +174,7 @@ def test_one_function_prints_what_the_commands_say():
 
 def test_somebody_elses_program_keeps_its_own_ctrl_c():
     code = "import signal, unrolled; assert signal.getsignal(signal.SIGINT) is signal.default_int_handler"
-    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60, preexec_fn=heeded)
 
 
 def test_only_the_command_is_the_command(monkeypatch):

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from ..errors import UsageError
 from ..runs.folder import RunFolder
-from ..terminal import printable
+from ..terminal import printable, say
 from .options import Positional, parse
 
 
@@ -36,7 +36,7 @@ def plot(
         if not lines:
             raise UsageError(f"{run} has no figures yet: let it train until its first report.")
     figure(measured, over).savefig(out, bbox_inches="tight", dpi=150)
-    print(f"written: {out}")
+    say(f"written: {out}")
 
 
 def figure(measured: dict[str, list[dict[str, Any]]], over: str) -> Any:

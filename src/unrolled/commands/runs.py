@@ -13,7 +13,7 @@ from rich.table import Table
 from ..errors import UnrolledError, UsageError
 from ..runs.display import flat
 from ..runs.folder import RunFolder
-from ..terminal import printable
+from ..terminal import printable, say
 from ..training.progress import duration
 from .options import Json, Positional, parse
 
@@ -48,12 +48,12 @@ def runs(folder: Positional[Path] = Path("runs"), sort: str | None = None, as_js
     if sort is not None:
         found = _sorted(found, sort)
     if as_json:
-        print(json.dumps([asdict(line) for line in found]))
+        say(json.dumps([asdict(line) for line in found]))
         return 0
     console = Console(highlight=False, markup=False, emoji=False)
-    console.print(table(found))
-    for why in damaged:
-        console.print(why, soft_wrap=True)
+    with console.capture() as drawn:
+        console.print(table(found))
+    say("\n".join([drawn.get().rstrip(), *damaged]))
     return 0
 
 

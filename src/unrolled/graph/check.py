@@ -19,7 +19,7 @@ from .widths import infer
 
 MOST_NODES, MOST_DEPTH = (
     2000,
-    200,
+    320,
 )  # of a step; the deepest cell of the zoo is 49 deep, the largest has 329 nodes
 MOST_WRITTEN = 1000  # values in one line of equations, written out
 MOST_NAME, MOST_TEXT = 64, 200_000  # letters of a name; of a text that is only printed
