@@ -109,6 +109,20 @@ def test_weights_of_a_giant_are_refused_before_there_is_memory_for_it(copied):
         resume(copied, quiet=True)
 
 
+@pytest.mark.parametrize("wrong", ["shape", "figures", "kind"])
+def test_weights_that_no_evaluation_replaces_are_checked_at_the_end(copied, wrong):
+    """A checkpoint may claim a figure that nothing reaches; what was said to be the best then stays."""
+    rewrite(copied, lambda tensors, state: state.__setitem__("best", -1e9))
+    file = copied / "weights.safetensors"
+    tensors, state = load_file(file), state_of(file)
+    if wrong == "shape":
+        tensors["head.weight"] = torch.zeros(2, 2)
+    state["figures"] = {"figures": {"x": 1.0}, "kind": "x"}.get(wrong, state["figures"])
+    save_file(tensors, file, metadata={"state": json.dumps(state)})
+    with pytest.raises(UsageError, match="weights.safetensors cannot be read"):
+        resume(copied, quiet=True)
+
+
 # --- files -----------------------------------------------------------------------------------------------------
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ..cell import Cell
 from ..cell_file import find_cell
@@ -55,15 +55,3 @@ class Net:
             bidirectional=bidirectional,
             dropout=dropout if depth > 1 else 0.0,
         )
-
-    def to_json(self) -> dict[str, Any]:
-        """Options as plain JSON, the cell by its name; its graph is kept beside them."""
-        name = self.cell.name if isinstance(self.cell, Cell) else self.cell
-        latex = None if self.latex is None else str(self.latex)
-        return {
-            "cell": name,
-            "latex": latex,
-            "hidden": self.hidden,
-            "layers": self.layers,
-            "dropout": self.dropout,
-        }

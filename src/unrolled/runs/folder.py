@@ -28,7 +28,7 @@ from ..errors import UnrolledError, UsageError
 from ..terminal import printable
 from . import files
 from .checkpoint import Checkpoint
-from .settings import MOST, EarlierVersion, Progressed, Settings, read_record, read_settings
+from .settings import MOST, Best, EarlierVersion, Progressed, Settings, read_record, read_settings
 
 KEPT = 2  # checkpoints
 GROWING = ("metrics.jsonl", "samples.txt")
@@ -133,7 +133,9 @@ class RunFolder:
     def weights(self) -> Checkpoint | None:
         """The weights of the run so far; None before the first were written."""
         try:
-            return Checkpoint.of_bytes(files.read(self.path, "weights.safetensors", WEIGHTS_MOST))
+            found = Checkpoint.of_bytes(files.read(self.path, "weights.safetensors", WEIGHTS_MOST))
+            read_record(found.state, Best)
+            return found
         except FileNotFoundError:
             return None
         except (OSError, ValueError) as error:

@@ -61,6 +61,13 @@ class Progressed(Struct, forbid_unknown_fields=True):
     schedule: Schedule
 
 
+class Best(Struct, forbid_unknown_fields=True):
+    """What the best weights say of themselves."""
+
+    step: Steps
+    figures: dict[Name, float]
+
+
 class EarlierVersion(ValueError):
     """A folder of another format."""
 

@@ -6,6 +6,7 @@ import json
 import math
 from collections.abc import Mapping
 
+from ..runs.checkpoint import check_tensors
 from ..scoring import mean_loss
 from ..task import Figures
 from ..terminal import printable
@@ -125,8 +126,13 @@ def finish(training: Training) -> None:
     best = folder.weights()
     figures: Figures = {}
     if best is not None:
+        try:  # they may be a stranger's still, where no evaluation of ours was better
+            check_tensors(best.tensors, training.model.state_dict(), "the model")
+            figures = best.state["figures"]
+            training.task.sentence(figures)
+        except (ValueError, KeyError) as error:
+            raise folder.damaged("weights.safetensors", error) from None
         training.model.load_state_dict(best.tensors)
-        figures = best.state["figures"]
     training.settings.finished = True
     if training.team.leads:
         folder.write_settings(training.settings)
