@@ -72,10 +72,11 @@ def code_points(text: str) -> numpy.ndarray:
     return numpy.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype=numpy.uint32)
 
 
-def read_text(path: str | Path) -> Text:
+def read_text(path: str | Path, option: str = "--text") -> Text:
     """The text of a file, line ends as they stand. It is read here once, in blocks, and is not kept in memory.
 
-    path  a regular file of UTF-8 text (a byte-order mark is dropped)
+    path    a regular file of UTF-8 text (a byte-order mark is dropped)
+    option  what named the file, for messages
 
     Raises UsageError for a path that is missing, no regular file, unreadable, empty, binary, or not UTF-8.
 
@@ -86,36 +87,34 @@ def read_text(path: str | Path) -> Text:
     >>> str(read_text(file))
     'hello'
     """
-    path = Path(path)
-    text = Text.in_blocks(lambda: _decoded(_opened(path), path), f"--text {path}")
+    path, named = Path(path), f"{option} {path}"
+    text = Text.in_blocks(lambda: _decoded(_opened(path, named), path, named), named)
     if not len(text):
-        raise UsageError(f"--text {path} is empty: give a file with some text.")
+        raise UsageError(f"{named} is empty: give a file with some text.")
     return text
 
 
 KINDS = {stat.S_IFDIR: "a folder", stat.S_IFIFO: "a pipe", stat.S_IFCHR: "a device", stat.S_IFBLK: "a device"}
 
 
-def _opened(path: Path) -> BinaryIO:
+def _opened(path: Path, named: str) -> BinaryIO:
     """The file, once it is sure that it has an end: neither a pipe, which may never say a word, nor a device."""
     try:
         handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
     except FileNotFoundError:
-        raise UsageError(f"--text {path} does not exist: check the path.") from None
+        raise UsageError(f"{named} does not exist: check the path.") from None
     except OSError as error:
         if path.is_dir():  # Windows does not open folders
-            raise UsageError(f"--text {path} is a folder: give one text file.") from None
-        raise UsageError(
-            f"--text {path} cannot be read ({error.strerror}): give a file you may read."
-        ) from None
+            raise UsageError(f"{named} is a folder: give one text file.") from None
+        raise UsageError(f"{named} cannot be read ({error.strerror}): give a file you may read.") from None
     kind = stat.S_IFMT(os.fstat(handle).st_mode)
     if kind != stat.S_IFREG:
         os.close(handle)
-        raise UsageError(f"--text {path} is {KINDS.get(kind, 'no regular file')}: give one text file.")
+        raise UsageError(f"{named} is {KINDS.get(kind, 'no regular file')}: give one text file.")
     return open(handle, "rb", buffering=0)
 
 
-def _decoded(file: BinaryIO, path: Path) -> Iterator[str]:
+def _decoded(file: BinaryIO, path: Path, named: str) -> Iterator[str]:
     """The file's text in blocks; a character that two blocks share is in the second."""
     place, rest = 0, b""  # of the first byte of `rest` in the file
     with file:
@@ -123,13 +122,11 @@ def _decoded(file: BinaryIO, path: Path) -> Iterator[str]:
             try:
                 read = file.read(BLOCK)
             except OSError as error:
-                raise UsageError(
-                    f"--text {path} cannot be read ({error.strerror}): give another file."
-                ) from None
+                raise UsageError(f"{named} cannot be read ({error.strerror}): give another file.") from None
             if b"\x00" in read:
                 # Zero bytes are in no text, but in nearly every image, archive, program and UTF-16 file.
                 where = place + len(rest) + read.index(b"\x00")
-                raise UsageError(f"--text {path} is binary (byte {where} is zero): give a UTF-8 text file.")
+                raise UsageError(f"{named} is binary (byte {where} is zero): give a UTF-8 text file.")
             rest += read
             if place == 0 and rest.startswith(codecs.BOM_UTF8):
                 place, rest = len(codecs.BOM_UTF8), rest[len(codecs.BOM_UTF8) :]
@@ -138,7 +135,7 @@ def _decoded(file: BinaryIO, path: Path) -> Iterator[str]:
             except UnicodeDecodeError as error:
                 wrong = f"byte {place + error.start} is 0x{rest[error.start]:02x}"
                 raise UsageError(
-                    f"--text {path} is not UTF-8 ({wrong}): convert it first, e.g. iconv -f latin1 -t utf-8 {path}"
+                    f"{named} is not UTF-8 ({wrong}): convert it first, e.g. iconv -f latin1 -t utf-8 {path}"
                 ) from None
             place, rest = place + used, rest[used:]
             if block:
