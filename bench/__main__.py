@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from dataclasses import replace
 
 from rich.console import Console
 
@@ -13,7 +14,7 @@ from unrolled.plan.plan import plan_of
 
 from . import build, char_lm, few, layers, long, memory, mixed, quality, report, sampling, scan, shares, zoo
 from .eager_source import source_of
-from .machine import refuse_if_busy
+from .machine import only_avx2, refuse_if_busy
 from .peers import sizes_of
 from .rows import Row
 
@@ -153,6 +154,8 @@ def measure(options: argparse.Namespace, console: Console) -> None:
         result = {"memory": memory, "long": long, "build": build}[options.command].run(say)
     if not result.rows and options.command == "layers":
         raise UnrolledError(f"no row contains {options.only!r}. Leave --only out to see all rows.")
+    if f"{result.command}-avx2" in report.ORDER and only_avx2(result.machine):
+        result = replace(result, command=f"{result.command}-avx2")  # a table beside the other, with its own targets
     report.show(result, console)
     if getattr(options, "only", None):
         return  # part of a table must not replace the whole

@@ -42,6 +42,11 @@ def machine() -> dict:
     }
 
 
+def only_avx2(facts: dict) -> bool:
+    """Whether kernels are built for AVX2 and nothing wider: this processor's, or what UNROLLED_MARCH holds them to."""
+    return "avx2" in facts["instructions"] and "avx512" not in facts["instructions"]
+
+
 def refuse_if_busy(anyway: bool) -> None:
     """Raise Busy where others use more than a tenth of the cores, unless that is to be measured anyway."""
     if busy() > BUSY and not anyway:

@@ -15,6 +15,7 @@ from .rows import OUT, Result, Row
 RESULTS = Path(__file__).parent / "RESULTS.md"
 ORDER = (
     "layers",
+    "layers-avx2",
     "zoo",
     "scan",
     "char-lm",
@@ -23,12 +24,14 @@ ORDER = (
     "zoo-mixed",
     "few",
     "shares",
+    "shares-avx2",
     "memory",
     "long",
     "build",
 )
 TITLES = {
     "layers": "Layers, forward and backward",
+    "layers-avx2": "Layers with AVX2 alone",
     "zoo": "Every cell against its eager loop",
     "scan": "Linear recurrences, short and long",
     "char-lm": "Character model, whole training steps",
@@ -37,6 +40,7 @@ TITLES = {
     "zoo-mixed": "Every cell with bfloat16 products against its float32 eager loop",
     "few": "One row",
     "shares": "Share of the product peak, short sequences and long ones",
+    "shares-avx2": "Share of the product peak with AVX2 alone",
     "memory": "Peak memory",
     "long": "Long sequences, one row",
     "build": "Building and importing",
