@@ -759,4 +759,17 @@ MUTANTS = (
         "begin : begin + SPAN, None], None",
         "test_sentence.py::test_probabilities_are_the_models",
     ),
+    # Words: where no space stood is said, and no block's end cuts a word.
+    Mutant(
+        "data/words.py",
+        'if kind == "word" and before == "sign":',
+        'if before == "sign":',
+        "test_words.py::test_joined_words_are_the_text_but_for_the_width_of_spaces",
+    ),
+    Mutant(
+        "data/words.py",
+        'r".*\\S(?=\\s)"',
+        'r".*\\s(?=\\S)"',
+        "test_words.py::test_a_long_text_in_blocks_has_the_words_of_the_whole",
+    ),
 )
