@@ -31,7 +31,8 @@ def char_lm(
 ) -> CharLM:
     """The options of `unrolled train char-lm` as they are said there."""
     net = Net(cell, latex, hidden, layers, dropout)
-    return CharLM(text, span, net, Recipe(rate, batch, clip, decay, precision))
+    recipe = Recipe(rate, batch, clip, decay, precision)
+    return CharLM(text=text, span=span, net=net, recipe=recipe)
 
 
 def sampled(run: Run, prime: str | None = None, length: int = 500, **options) -> str:

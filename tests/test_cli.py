@@ -100,7 +100,7 @@ def test_train_sample_and_evaluate_work_from_a_shell(text, tmp_path):
     assert first.stdout.endswith(
         "the run is in runs/char-lm-1. Next:\n"
         "    unrolled sample runs/char-lm-1 --length 1000 --temperature 0.7\n"
-        "    unrolled evaluate runs/char-lm-1 --text FILE\n"
+        "    unrolled evaluate runs/char-lm-1 --data FILE\n"
     )
     written = shell("sample", "runs/char-lm-1", "--length", 30, "--prime", "the ")
     assert len(written.stdout) == 4 + 30 + 1 and written.stdout.startswith("the ")
@@ -357,7 +357,7 @@ def test_unknown_characters_are_named_in_prime_and_text(run, tmp_path, capsys):
     assert said(capsys, "evaluate", run.folder, "--text", tmp_path / "other.txt") == (
         2,
         "",
-        f"UsageError: --text {tmp_path / 'other.txt'} has characters that the training text never had: 'T' (U+0054), 'H' (U+0048), "
+        f"UsageError: --data {tmp_path / 'other.txt'} has characters that the training text never had: 'T' (U+0054), 'H' (U+0048), "
         f"'E' (U+0045) (3 of 3). {tail}",
     )
 

@@ -26,7 +26,12 @@ def folder(tmp_path_factory, one_thread):
     room = tmp_path_factory.mktemp("sentence")
     (room / "a<b.txt").write_text(f"{FRENCH}.\n" * 60, encoding="utf-8")
     net = Net("lstm", hidden=12, layers=2)
-    train(CharLM(room / "a<b.txt", 16, net, Recipe(batch=4)), epochs=1.0, out=room / "run", quiet=True)
+    train(
+        CharLM(text=room / "a<b.txt", span=16, net=net, recipe=Recipe(batch=4)),
+        epochs=1.0,
+        out=room / "run",
+        quiet=True,
+    )
     return room / "run"
 
 

@@ -25,6 +25,7 @@ Share = Annotated[float, Meta(ge=0, lt=1)]
 Seed = Annotated[int, Meta(ge=0, le=2**63 - 1)]
 
 Options = TypeVar("Options")
+STANDARD_INPUT = "-"  # in place of a file
 
 
 def check_options(options: Any) -> None:
@@ -72,9 +73,56 @@ def with_absolute_paths(options: Options) -> Options:
     for name, kind, value in _fields(options):
         if dataclasses.is_dataclass(value):
             found[name] = with_absolute_paths(value)
-        elif value is not None and _plain(kind)[0] is Path:
+        elif value is not None and _plain(kind)[0] is Path and str(value) != STANDARD_INPUT:
             found[name] = Path(value).resolve()
     return dataclasses.replace(options, **found)
+
+
+def standard_input_options(options: Any) -> list[str]:
+    """The options of data, fields of a dataclass that are paths, that are standard input.
+
+    >>> from dataclasses import dataclass
+    >>> @dataclass(frozen=True)
+    ... class Texts:
+    ...     text: Path | None = None
+    ...     valid: Path | None = None
+    >>> standard_input_options(Texts(text="-"))
+    ['--text']
+    """
+    return [f"--{name.replace('_', '-')}" for name, _ in _read_from_standard_input(options)]
+
+
+def with_file(options: Options, file: Path) -> Options:
+    """The options with a file in place of standard input."""
+    return dataclasses.replace(options, **{name: file for name, _ in _read_from_standard_input(options)})
+
+
+def _read_from_standard_input(options: Any) -> list[tuple[str, Any]]:
+    return [
+        (name, value)
+        for name, kind, value in _fields(options)
+        if _plain(kind)[0] is Path and str(value) == STANDARD_INPUT
+    ]
+
+
+def differing(options: Options, usual: Options) -> Iterator[tuple[str, Any, Any, Options]]:
+    """The options that are not as in `usual`: the option, what it is here, what it is there, and `usual` with it alone.
+
+    >>> from dataclasses import dataclass
+    >>> @dataclass(frozen=True)
+    ... class Net:
+    ...     hidden: int = 256
+    ...     layers: int = 1
+    >>> list(differing(Net(512), Net()))
+    [('--hidden', 512, 256, Net(hidden=512, layers=1))]
+    """
+    for name, kind, value in _fields(options):
+        other = getattr(usual, name)
+        if dataclasses.is_dataclass(kind):
+            for option, mine, its, alone in differing(value, other):
+                yield option, mine, its, dataclasses.replace(usual, **{name: alone})
+        elif value != other:
+            yield f"--{name.replace('_', '-')}", value, other, dataclasses.replace(usual, **{name: value})
 
 
 def _fields(options: Any) -> Iterator[tuple[str, Any, Any]]:

@@ -1,14 +1,23 @@
-"""The mean loss of a model over batches: a sum over a number of terms, each counted once."""
+"""How good a model is on batches: its mean loss, a sum over a number of terms, each counted once; and its task's figures."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from contextlib import contextmanager
+from typing import Any, NamedTuple
 
 import torch
 from torch import nn
 
-from .task import Batch, Task
+from .task import Batch, Figures, Task
+
+
+class Scored(NamedTuple):
+    """Figures, the mean loss, and on how many of the task's units."""
+
+    count: int
+    figures: Figures
+    loss: float
 
 
 @contextmanager
@@ -33,3 +42,13 @@ def mean_loss(task: Task, model: nn.Module, batches: Iterable[Batch]) -> float:
             terms += loss.terms
             state = loss.state
     return total / terms if terms else float("nan")
+
+
+def scored(task: Task, model: nn.Module, encoding: Any, batches: Iterable[Batch]) -> Scored:
+    """A task's figures of a model on some batches. The random numbers of a training under way stay as they are."""
+    batches = list(batches)
+    with torch.random.fork_rng(devices=[]), evaluating(model):
+        loss = mean_loss(task, model, batches)
+        figures = task.figures(model, encoding, batches, loss)
+        found = {name: float(value) for name, value in figures.items()}
+    return Scored(sum(batch.count for batch in batches), found, loss)

@@ -71,7 +71,12 @@ class Recipe:
 
 
 class Encoding(Protocol):
-    """What a model's numbers mean: characters, labels, scales."""
+    """What a model's numbers mean: characters, labels, scales.
+
+    A run that goes on from another run's weights (`train --from`) has an encoding that extends the other one's: each list in
+    its JSON begins with the list that stood there, so that symbol k stays symbol k, and all else is as it was. A tensor of the
+    model with a place for each symbol has these places from the first on, in the encoding's order, and nothing behind them.
+    """
 
     def to_json(self) -> dict: ...
 
@@ -79,7 +84,10 @@ class Encoding(Protocol):
 class Data(Protocol):
     """What is learned from. Step k is the same batch in every process and in every resumed run.
 
-    digest         a run is resumed on the same data only
+    A process's part of a batch may have no rows: then its count is 0, and nobody asks the model about it. Data that keep a
+    third part apart have `test() -> Iterable[Batch]`: nothing is chosen by it, and the best weights are tried on it at the end.
+
+    digest         of all parts; a run is resumed on the same data only
     source         where they come from, for a message
     training_size  units to learn from
     held_out_size  units for choices
@@ -114,11 +122,18 @@ class Prediction(Protocol):
 class Task(Protocol):
     """A frozen dataclass; its fields are the options of `unrolled train NAME`.
 
+    A field that is a Path names data: "-" is standard input, which is kept in the run's folder, and the task is given that file.
+    Where its data are files, `valid: Path | None` is a held-out file in place of a part of them, and `test: Path | None` one for
+    the report.
+
     name    as on the command line
     Ask     a dataclass, the options of `unrolled predict RUN`: beam width, temperature, horizon
     unit    what its data are counted in
     better  which value of the first figure is the better one
     next    commands to try when a run is done; {run} stands for its folder
+
+    `unprompted: ClassVar[bool] = True` says that its models make something of no input, as a text from nothing; of other tasks
+    `unrolled predict RUN` reads standard input where no input is given.
     """
 
     name: ClassVar[str]
@@ -132,8 +147,12 @@ class Task(Protocol):
     @property
     def recipe(self) -> Recipe: ...
 
-    def data(self) -> Data:
-        """Read and split the data; raises UsageError with what is wrong with them."""
+    def data(self, known: Any = None) -> Data:
+        """Read and split the data; raises UsageError with what is wrong with them.
+
+        known  the encoding of the run that this one goes on from: the data's encoding is to extend it, with what is new in
+               them behind. A task whose `data` does not take it can go on where the data have that very encoding.
+        """
         ...
 
     def encoding(self, stored: dict) -> Encoding:
@@ -160,7 +179,8 @@ class Task(Protocol):
         ...
 
     def figures(self, model: Any, encoding: Any, batches: Iterable[Batch], loss: float) -> Figures:
-        """How good a model is on some batches, on which its mean loss is `loss`."""
+        """How good a model is on some batches, on which its mean loss is `loss`. It is in evaluation mode, without gradients,
+        and random numbers drawn here are not missed in training."""
         ...
 
     def sentence(self, figures: Figures) -> str:
@@ -175,8 +195,16 @@ class Task(Protocol):
         """What the model makes, to be read while it learns; "" where there is nothing to read."""
         ...
 
-    def predict(self, model: Any, encoding: Any, inputs: Iterable[str], ask: Any) -> Iterator[Prediction]: ...
+    def predict(self, model: Any, encoding: Any, inputs: Iterable[str], ask: Any) -> Iterator[Prediction]:
+        """One prediction or more for each input, in their order. The inputs of one call may share batches: of a stream, they
+        are the lines that are there."""
+        ...
 
     def remark(self, model: Any, ask: Any) -> str:
         """What is to be said of the options asked for, such as the cost of rounded weights; "" for nothing."""
         ...
+
+
+def test_part(data: Any) -> Iterable[Batch]:
+    """The batches that data keep apart for the report; none where they keep none."""
+    return data.test() if hasattr(data, "test") else ()

@@ -32,6 +32,7 @@ class Streams:
     span: int
     digest: str
     source: str
+    kept: Tensor | None = None  # for the report
 
     @property
     def training_size(self) -> int:
@@ -63,6 +64,10 @@ class Streams:
     def held_out(self) -> Iterator[Batch]:
         """The held-out text, every position after the first once."""
         return pieces(self.validation)
+
+    def test(self) -> Iterator[Batch]:
+        """The text that is kept for the report, where there is one."""
+        return iter(()) if self.kept is None else pieces(self.kept)
 
 
 def pieces(text: Tensor) -> Iterator[Batch]:

@@ -196,3 +196,20 @@ def split(length: int, batch: int, span: int) -> int:
         f"{span} + 1 = {need:,}, and a tenth of the text, at least 2 and at most {HELD_OUT_LIMIT:,} characters, is held out. Give a "
         f"longer text{remedy}."
     )
+
+
+def check_length(length: int, batch: int, span: int) -> None:
+    """Raise UsageError where a text, all of which is to be learned from, is shorter than one batch."""
+    need = batch * span + 1
+    if length < need:
+        raise UsageError(
+            f"the text has {length:,} characters, and one batch of --batch {batch} and --span {span} is {batch} x {span} + 1 = "
+            f"{need:,}. Give a longer text, or a smaller --batch or --span."
+        )
+
+
+def joint_digest(*texts: Text) -> str:
+    """One digest of several texts; that of one text is its own."""
+    if len(texts) == 1:
+        return texts[0].digest
+    return hashlib.sha256(" ".join(text.digest for text in texts).encode()).hexdigest()

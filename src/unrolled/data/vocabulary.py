@@ -55,6 +55,16 @@ class Vocabulary:
         """The vocabulary of a text: its distinct characters, sorted by code point."""
         return cls(text.alphabet if isinstance(text, Text) else tuple(sorted(set(text))))
 
+    def grown(self, text: str | Text) -> Vocabulary:
+        """This vocabulary, with the characters of a text that it lacks behind its own.
+
+        >>> Vocabulary.of("hello").grown("ahoi").characters
+        ('e', 'h', 'l', 'o', 'a', 'i')
+        """
+        return Vocabulary(
+            self.characters + tuple(c for c in Vocabulary.of(text).characters if c not in self._known)
+        )
+
     def __len__(self) -> int:
         return len(self.characters)
 

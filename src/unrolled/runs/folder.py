@@ -5,6 +5,8 @@
     weights.safetensors  the best weights so far, by the held-out part
     metrics.jsonl        one line of figures a report
     samples.txt          what the model made as it learned
+    start.safetensors    the weights that the first step had, of a run that goes on from another one's
+    standard-input       its data, where these were no file
     profile.json         where the steps' time went, of a run with --profile
     checkpoints/         the last two complete states of training
 
@@ -35,6 +37,8 @@ GROWING = ("metrics.jsonl", "samples.txt")
 CHECKPOINT = re.compile(r"step-\d{9,15}\.safetensors")
 WEIGHTS_MOST = 64 * 2**30  # bytes
 LINES_MOST = 2**30
+STANDARD_INPUT_FILE = "standard-input"
+BLOCK = 2**20  # bytes that are copied at a time
 
 
 class SaveError(UnrolledError):
@@ -141,6 +145,32 @@ class RunFolder:
         except (OSError, ValueError) as error:
             raise self.damaged("weights.safetensors", error) from None
 
+    def save_start(self, tensors: dict[str, torch.Tensor]) -> None:
+        """Keep the weights that the run begins with, where they are another run's."""
+        self._replace("start.safetensors", Checkpoint(tensors, {}).to_bytes())
+
+    def start(self) -> dict[str, torch.Tensor]:
+        """The weights that the run began with."""
+        try:
+            return Checkpoint.of_bytes(files.read(self.path, "start.safetensors", WEIGHTS_MOST)).tensors
+        except (OSError, ValueError) as error:
+            raise self.damaged("start.safetensors", error) from None
+
+    def keep_standard_input(self, file: Path) -> None:
+        """Take over what was read from standard input."""
+        with file.open("rb") as content:
+            while block := content.read(BLOCK):
+                self._append(STANDARD_INPUT_FILE, block)
+
+    def standard_input(self) -> Path:
+        """The file of what was read from standard input; raises UsageError where it is none of this run's."""
+        try:
+            if not files.size(self.path, STANDARD_INPUT_FILE):
+                raise ValueError("it is not there")
+        except (OSError, ValueError) as error:
+            raise self.damaged(STANDARD_INPUT_FILE, error) from None
+        return self.path.resolve() / STANDARD_INPUT_FILE
+
     def save_checkpoint(self, step: int, checkpoint: Checkpoint) -> None:
         """Add a checkpoint and drop all but the last two."""
         self._replace(f"checkpoints/step-{step:09d}.safetensors", checkpoint.to_bytes())
@@ -167,8 +197,11 @@ class RunFolder:
 
     def append(self, name: str, text: str) -> None:
         """Add to metrics.jsonl or samples.txt."""
+        self._append(name, text.encode("utf-8", "surrogatepass"))
+
+    def _append(self, name: str, content: bytes) -> None:
         try:
-            files.append(self.path, name, text.encode("utf-8", "surrogatepass"))
+            files.append(self.path, name, content)
         except OSError as error:
             raise self._cannot_save(name, error) from None
 

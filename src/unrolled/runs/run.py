@@ -5,25 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import nn
 
 from ..errors import UnrolledError, UsageError
-from ..scoring import mean_loss
-from ..task import Encoding, Figures, Prediction, Task
+from ..options import standard_input_options, with_file
+from ..scoring import Scored, scored
+from ..task import Encoding, Prediction, Task
 from .checkpoint import check_tensors
 from .display import html
 from .folder import RunFolder
 from .settings import Settings, task_of
-
-
-class Scored(NamedTuple):
-    """Figures, and on how many of the task's units."""
-
-    count: int
-    figures: Figures
 
 
 @dataclass(frozen=True)
@@ -60,10 +54,7 @@ class Run:
 
     def evaluate(self, source: str | Path) -> Scored:
         """How good the model is on other data, read from a file. Raises UsageError for data that it cannot read."""
-        batches = list(self.task.read(self.encoding, source))
-        loss = mean_loss(self.task, self.model, batches)
-        figures = self.task.figures(self.model, self.encoding, batches, loss)
-        return Scored(sum(batch.count for batch in batches), figures)
+        return scored(self.task, self.model, self.encoding, self.task.read(self.encoding, source))
 
     def metrics(self) -> list[dict[str, Any]]:
         """The figures reported in training, one dictionary a report."""
@@ -108,9 +99,12 @@ def read_parts(folder: RunFolder, settings: Settings) -> tuple[Task, Encoding]:
     try:
         if not isinstance(stored, dict):
             raise ValueError("not an object")
-        return task, task.encoding(stored)
+        encoding = task.encoding(stored)
     except (ValueError, TypeError, KeyError) as error:
         raise folder.damaged("encoding.json", error) from None
+    if standard_input_options(task):
+        task = with_file(task, folder.standard_input())
+    return task, encoding
 
 
 def blank(task: Task, encoding: Encoding) -> nn.Module:

@@ -19,6 +19,8 @@ from ..training.schedule import Schedule
 FORMAT = 2  # of the folder; it rises when what is in one changes
 MOST = 64_000_000  # bytes of a JSON file
 LONGEST_PATH = 4000  # characters
+EVALUATIONS = 5  # in a run
+MOST_EVALUATIONS = 1_000_000
 
 Name = Annotated[str, Meta(max_length=64)]
 Minutes = Annotated[float, Meta(gt=0, le=1e7)]
@@ -26,11 +28,20 @@ Epochs = Annotated[float, Meta(gt=0, le=1e7)]
 Threads = Annotated[int, Meta(ge=1, le=512)]
 Loss = Annotated[float, Meta(ge=-1e30, le=1e30)]
 Steps = Annotated[int, Meta(ge=0, le=2**50)]
+Times = Annotated[int, Meta(ge=1, le=MOST_EVALUATIONS)]
 Record = TypeVar("Record")
 
 
+class Origin(Struct, forbid_unknown_fields=True):
+    """The run whose weights another one goes on from: its folder, the step of these weights, and their SHA-256."""
+
+    run: Annotated[str, Meta(max_length=LONGEST_PATH)]
+    step: Steps
+    digest: Name
+
+
 class Settings(Struct, forbid_unknown_fields=True):
-    """What a run was started with, and the steps that it is to take."""
+    """What a run was started with, and the steps that it is to take; of a finished one, where it ended."""
 
     format: int
     task: Name
@@ -46,6 +57,11 @@ class Settings(Struct, forbid_unknown_fields=True):
     baseline: dict[Name, float] = {}
     chosen: dict[Name, Annotated[str, Meta(max_length=200)]] = {}  # on this machine, and why
     versions: dict[Name, Name] = {}
+    evaluations: Times = EVALUATIONS
+    patience: Times | None = None  # so many evaluations without a better figure end the run
+    ended: Steps | None = None  # the step at which they did
+    origin: Origin | None = None
+    test: dict[Name, float] = {}  # figures on the part that is kept for the report
 
 
 class Progressed(Struct, forbid_unknown_fields=True):
@@ -59,6 +75,8 @@ class Progressed(Struct, forbid_unknown_fields=True):
     seconds: Annotated[float, Meta(ge=0, le=1e12)]
     sizes: dict[Name, Annotated[int, Meta(ge=0)]]
     schedule: Schedule
+    units: Steps = 0
+    worse: Steps = 0
 
 
 class Best(Struct, forbid_unknown_fields=True):

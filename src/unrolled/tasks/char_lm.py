@@ -11,7 +11,7 @@ from typing import ClassVar, Literal
 from torch.nn import functional
 
 from ..data.streams import UNSCORED, Streams, pieces
-from ..data.text import read_text, split, standard_library
+from ..data.text import Text, check_length, joint_digest, read_text, split, standard_library
 from ..data.vocabulary import Vocabulary
 from ..errors import UsageError
 from ..models.language import LanguageModel, State
@@ -46,30 +46,43 @@ class CharLM:
     unit: ClassVar[Unit] = Unit("character", "char")
     next: ClassVar[tuple[str, ...]] = (
         "unrolled sample {run} --length 1000 --temperature 0.7",
-        "unrolled evaluate {run} --text FILE",
+        "unrolled evaluate {run} --data FILE",
     )
+    unprompted: ClassVar[bool] = True
 
     text: Path | None = None
-    """the text to learn, UTF-8; without one, the source of Python's standard library"""
+    """the text to learn, UTF-8, or - for standard input; without one, the source of Python's standard library"""
+    valid: Path | None = None
+    """a held-out text of your own, instead of the end of the text"""
+    test: Path | None = None
+    """a text for the report, on which nothing is chosen"""
     span: Count = 64
     """characters per step of truncated backpropagation through time"""
     net: Net = Net(hidden=256, layers=2)
     recipe: Recipe = Recipe(rate=2e-2, batch=16, clip=1.0, decay=0.1)
 
-    def data(self) -> Streams:
-        """Read the text; raises UsageError with what is wrong with it."""
+    def data(self, known: Vocabulary | None = None) -> Streams:
+        """Read the texts; raises UsageError with what is wrong with them. Characters are those of the text to learn."""
         text = standard_library() if self.text is None else read_text(self.text)
-        end = split(len(text), self.recipe.batch, self.span)
-        vocabulary = Vocabulary.of(text)
+        aside = {"--valid": self.valid, "--test": self.test}
+        others = {option: read_text(file, option) for option, file in aside.items() if file is not None}
+        vocabulary = Vocabulary.of(text) if known is None else known.grown(text)
+        if self.valid is None:
+            end = split(len(text), self.recipe.batch, self.span)
+        else:
+            end = len(text)
+            check_length(end, self.recipe.batch, self.span)
         indices = vocabulary.encode(text)
+        parts = {option: vocabulary.encode(longer(other)) for option, other in others.items()}
         return Streams(
             vocabulary,
             indices[:end],
-            indices[end:],
+            parts.get("--valid", indices[end:]),
             self.recipe.batch,
             self.span,
-            text.digest,
-            str(self.text) if self.text is not None else "Python's standard library",
+            joint_digest(text, *others.values()),
+            ", ".join(str(file) for file in (self.text, *aside.values()) if file) or text.name,
+            parts.get("--test"),
         )
 
     def encoding(self, stored: dict) -> Vocabulary:
@@ -102,10 +115,7 @@ class CharLM:
         return Loss(total, batch.count, tuple(part.detach() for part in state))
 
     def read(self, encoding: Vocabulary, source: str | Path) -> Iterator[Batch]:
-        text = read_text(source)
-        if len(text) < 2:
-            raise UsageError(f"the text has {len(text)} character(s): evaluation takes 2 or more.")
-        return pieces(encoding.encode(text))
+        return pieces(encoding.encode(longer(read_text(source, "--data"))))
 
     def baseline(self, data: Streams) -> Figures:
         """The held-out text's nats by how often each character stands in the text to learn, whatever stands before it."""
@@ -138,8 +148,7 @@ class CharLM:
         self, model: LanguageModel, encoding: Vocabulary, inputs: Iterable[str], ask: Writing
     ) -> Iterator[Written | Probabilities]:
         """Texts that follow each input, or `ask.prime`; without one, a line's start. Or each input's probabilities."""
-        primes = list(inputs) or [ask.prime]
-        for prime in primes:
+        for prime in list(inputs) or [ask.prime]:
             if ask.probabilities:
                 weighed = rounded(model) if ask.weights == "bf16" else model
                 yield probabilities(weighed, encoding, prime)
@@ -162,6 +171,13 @@ class CharLM:
             f"weights in bfloat16: {coarse:.4f} nats per character on {count:,} held-out characters, "
             f"{exact:.4f} in float32"
         )
+
+
+def longer(text: Text) -> Text:
+    """The text; raises UsageError where it has no character to predict."""
+    if len(text) < 2:
+        raise UsageError(f"{text.name} has {len(text)} character: evaluation takes 2 or more.")
+    return text
 
 
 TASK = CharLM

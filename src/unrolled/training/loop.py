@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ..task import Loss
 from .profile import BESIDE
-from .report import EVALUATIONS, evaluate, finish, line, report_due, say_schedule, say_stopped, write_report
+from .report import evaluate, finish, line, report_due, say_schedule, say_stopped, write_report
 from .schedule import Schedule, first_factor, steps_in
 from .signals import Interruption
 from .state import Training, diverged, save
@@ -24,7 +24,7 @@ EVALUATION_COST = 0.5  # of a training step on as many units
 def run_steps(training: Training, interruption: Interruption, save_every: float) -> None:
     """Go from the step a training is at to its last, or to a checkpoint at the step where it is asked to stop."""
     saved = time.monotonic()
-    while training.schedule is None or training.step < training.schedule.steps:
+    while not training.over():
         take_step(training)
         if training.schedule is None and training.team.told(_timed_enough(training)):
             _fix_schedule(training)
@@ -37,7 +37,7 @@ def run_steps(training: Training, interruption: Interruption, save_every: float)
                 saved = time.monotonic()
         training.progress.tick(lambda: line(training))
         training.done(BESIDE)
-        if stops and (training.schedule is None or training.step < training.schedule.steps):
+        if stops and not training.over():
             interruption.name = interruption.name or "a signal to another process"
             say_stopped(training, interruption.name)
             return
@@ -51,15 +51,14 @@ def take_step(training: Training) -> None:
     if training.profile:
         training.profile.begin()
     _prepare(training)
-    loss = _forward(training)
-    mean = _backward(training, loss)
+    mean, units = _backward(training, *_forward(training))
     norm = _clip(training)
     if not (math.isfinite(mean) and math.isfinite(norm)):
         diverged(training, f"the loss is {mean:g} and its gradient's norm {norm:g}")
     training.done("bookkeeping")
     training.optimiser.step()
     training.done("optimiser")
-    _count(training, mean, time.perf_counter() - began)
+    _count(training, mean, units, time.perf_counter() - began)
     training.done("bookkeeping")
 
 
@@ -72,26 +71,31 @@ def _prepare(training: Training) -> None:
         group["lr"] = task.recipe.rate * factor
 
 
-def _forward(training: Training) -> Loss:
+def _forward(training: Training) -> tuple[Loss, int]:
+    """The loss of this process's part of a batch, and how many units that part has."""
     batch = training.data.batch(training.step, training.team.part)
     training.done("batch")
-    with torch.autocast("cpu", torch.bfloat16, enabled=training.task.recipe.precision == "bf16"):
-        loss = training.task.loss(training.model, batch, training.state if batch.continues else None)
+    if not batch.count:  # more processes than rows: nothing to say, yet this one is to take the step
+        loss = Loss(torch.zeros(()), 0, None)
+    else:
+        with torch.autocast("cpu", torch.bfloat16, enabled=training.task.recipe.precision == "bf16"):
+            loss = training.task.loss(training.model, batch, training.state if batch.continues else None)
     training.state = loss.state
     training.done("after the modules")
-    return loss
+    return loss, batch.count
 
 
-def _backward(training: Training, loss: Loss) -> float:
-    """Gradients of the mean loss, which is returned."""
+def _backward(training: Training, loss: Loss, count: int) -> tuple[float, int]:
+    """Gradients of the mean loss, which is returned with the number of units in the whole batch."""
     training.optimiser.zero_grad()
     training.done("old gradients dropped")
-    total, terms = training.team.sums(loss.total.item(), loss.terms)
-    mean: Tensor = loss.total / terms
-    mean.backward()
+    total, terms, units = training.team.sums(loss.total.item(), loss.terms, count)
+    mean: Tensor = loss.total / max(1, terms)
+    if mean.requires_grad:
+        mean.backward()
     training.team.sum_gradients(training.model)
     training.done(training.profile.last_back() if training.profile else "")
-    return total / terms
+    return total / max(1, terms), int(units)
 
 
 def _clip(training: Training) -> float:
@@ -100,9 +104,10 @@ def _clip(training: Training) -> float:
     return norm.item()
 
 
-def _count(training: Training, mean: float, seconds: float) -> None:
+def _count(training: Training, mean: float, units: int, seconds: float) -> None:
     training.shown = mean if training.step == 0 else 0.95 * training.shown + 0.05 * mean
     training.step += 1
+    training.units += units
     training.losses.append(mean)
     training.durations.append(seconds)
     del training.durations[: -TIMED_STEPS[1]]
@@ -132,7 +137,7 @@ def _timed_enough(training: Training) -> bool:
 def _fix_schedule(training: Training) -> None:
     """Turn the minutes into a number of steps."""
     data = training.data
-    evaluation = EVALUATIONS * EVALUATION_COST * data.held_out_size / data.units_per_step
+    evaluation = training.settings.evaluations * EVALUATION_COST * data.held_out_size / data.units_per_step
     left = training.settings.minutes * 60 - training.elapsed()
     more = training.team.told(steps_in(left, training.durations, evaluation))
     _keep_schedule(training, Schedule(training.step + more, timed=training.step))
@@ -143,7 +148,8 @@ def _replan(training: Training, evaluation: float) -> None:
     """The steps that still fit after an evaluation, which took so many seconds. What was done before stays as it was: a run
     that goes on from an older checkpoint finds the older schedule there."""
     left = training.settings.minutes * 60 - training.elapsed()
-    still = EVALUATIONS - round(training.schedule.share(training.step) * EVALUATIONS)
+    times = training.settings.evaluations
+    still = times - round(training.schedule.share(training.step) * times)
     pace = statistics.median(training.durations)
     more = training.team.told(steps_in(left, training.durations, still * evaluation / pace))
     _keep_schedule(training, training.schedule.replanned(training.step, more))
@@ -160,14 +166,15 @@ def _keep_schedule(training: Training, schedule: Schedule) -> None:
 def _report(training: Training) -> None:
     """After a step: the figures, where some are due; an evaluation and an example, where one is."""
     step, schedule = training.step, training.schedule
-    evaluated = schedule.evaluated(step, EVALUATIONS)
+    evaluated = schedule.evaluated(step, training.settings.evaluations)
     if not report_due(training, evaluated):
         return
     began = time.monotonic()
     figures = evaluate(training) if evaluated and training.team.leads else None
-    training.best, training.last = training.team.told((training.best, training.last))
+    told = training.team.told((training.best, training.last, training.worse))
+    training.best, training.last, training.worse = told
     if training.team.leads:
         write_report(training, figures)
     training.losses.clear()
-    if evaluated and schedule.timed and step < schedule.steps:
+    if evaluated and schedule.timed and not training.over():
         _replan(training, time.monotonic() - began)

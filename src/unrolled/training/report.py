@@ -6,14 +6,15 @@ import json
 import math
 from collections.abc import Mapping
 
+import torch
+
 from ..runs.checkpoint import check_tensors
-from ..scoring import mean_loss
-from ..task import Figures
+from ..scoring import evaluating, scored
+from ..task import Figures, test_part
 from ..terminal import printable
 from .progress import duration
 from .state import Training, diverged
 
-EVALUATIONS = 5  # in a run
 REPORTS = 200  # lines in metrics.jsonl
 LINES_SHOWN = 6  # of an example
 
@@ -77,30 +78,30 @@ def report_due(training: Training, evaluated: bool) -> bool:
 
 
 def write_report(training: Training, figures: Figures | None) -> None:
-    """A line of metrics.jsonl."""
-    data = training.data
+    """A line of metrics.jsonl; what is no number is null there."""
     said = {
         "step": training.step,
-        f"{training.task.unit.name}s": training.step * data.units_per_step,
+        f"{training.task.unit.name}s": training.units,
         "seconds": round(training.elapsed(), 3),
         "loss": sum(training.losses) / len(training.losses),
     }
     if figures is not None:
-        said |= {"validation": training.last, "figures": dict(figures)}
+        finite = {name: value if math.isfinite(value) else None for name, value in figures.items()}
+        said |= {"validation": training.last, "figures": finite}
     training.folder.append("metrics.jsonl", json.dumps(said) + "\n")
 
 
 def evaluate(training: Training) -> Figures:
     """The figures of the held-out part; the weights are kept where they are the best so far; an example is shown."""
     task, folder, step = training.task, training.folder, training.step
-    batches = list(training.data.held_out())
-    loss = mean_loss(task, training.model, batches)
-    if not math.isfinite(loss):
-        diverged(training, f"the held-out part's loss is {loss:g}")
-    figures = task.figures(training.model, training.data.encoding, batches, loss)
-    first = next(iter(figures.values()))
+    _, figures, loss = scored(task, training.model, training.data.encoding, training.data.held_out())
+    name, first = next(iter(figures.items()))
+    for what, value in (("loss", loss), (name.replace("_", " "), first)):
+        if not math.isfinite(value):
+            diverged(training, f"the held-out part's {what} is {value:g}")
+    training.worse += 1
     if training.improved(first):
-        training.best = first
+        training.best, training.worse = first, 0
         folder.save_weights(training.model.state_dict(), {"step": step, "figures": dict(figures)})
     training.last = first
     _say_evaluation(training, task.sentence(figures))
@@ -108,9 +109,9 @@ def evaluate(training: Training) -> Figures:
 
 
 def _say_evaluation(training: Training, sentence: str) -> None:
-    example = training.task.example(
-        training.model, training.data.encoding, training.settings.seed + training.step
-    )
+    seed = training.settings.seed + training.step
+    with torch.random.fork_rng(devices=[]), evaluating(training.model):
+        example = training.task.example(training.model, training.data.encoding, seed)
     said = f"step {training.step:,}: held out {sentence}"
     if example:
         training.folder.append("samples.txt", f"--- step {training.step}, {sentence}\n{example}\n\n")
@@ -133,15 +134,36 @@ def finish(training: Training) -> None:
         except (ValueError, KeyError) as error:
             raise folder.damaged("weights.safetensors", error) from None
         training.model.load_state_dict(best.tensors)
-    training.settings.finished = True
+    settings = training.settings
+    if training.out_of_patience() and training.step < training.schedule.steps:
+        settings.ended = training.step
+    tested: Figures = {}
     if training.team.leads:
-        folder.write_settings(training.settings)
+        tested = _tested(training)
+        settings.test = {name: value for name, value in tested.items() if math.isfinite(value)}
+    settings.finished = True
+    if training.team.leads:
+        folder.write_settings(settings)
+    _say_end(training, figures, tested)
+
+
+def _tested(training: Training) -> Figures:
+    """The figures of the part by which nothing was chosen: it is looked at only now."""
+    batches = list(test_part(training.data))
+    return scored(training.task, training.model, training.data.encoding, batches).figures if batches else {}
+
+
+def _say_end(training: Training, figures: Figures, tested: Figures) -> None:
+    settings, task, folder = training.settings, training.task, training.folder
     at_best = "" if training.best == training.last else f" (the last step: {training.last:.4f})"
-    compared = ""
-    if training.settings.baseline:
-        compared = f"\nto compare with: {said_baseline(training.settings.baseline)}"
-    following = "\n".join(f"    {command.format(run=folder.path)}" for command in training.task.next)
-    training.progress.say(
-        f"done in {duration(training.elapsed())}: {training.task.sentence(figures)} on the held-out part{at_best}"
-        f"{compared}\nthe run is in {folder.path}. Next:\n{following}"
-    )
+    said = f"done in {duration(training.elapsed())}: {task.sentence(figures)} on the held-out part{at_best}"
+    if settings.ended is not None:
+        times = "1 evaluation" if settings.patience == 1 else f"{settings.patience} evaluations in a row"
+        early = f"ended at step {settings.ended:,} of {training.schedule.steps:,}"
+        said = f"{early}, after {times} without a better figure\n{said}"
+    if tested:
+        said += f"\non the test part: {task.sentence(tested)}"
+    if settings.baseline:
+        said += f"\nto compare with: {said_baseline(settings.baseline)}"
+    following = "\n".join(f"    {command.format(run=folder.path)}" for command in task.next)
+    training.progress.say(f"{said}\nthe run is in {folder.path}. Next:\n{following}")

@@ -8,34 +8,28 @@ machine with the same number of threads, wherever both were given as many steps:
 
 from __future__ import annotations
 
-import math
-import platform
 from contextlib import contextmanager, nullcontext
-from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
 
 import torch
 
 from ..errors import UsageError
-from ..options import check_options, completed, with_absolute_paths
 from ..runs.folder import RunFolder
 from ..runs.run import Run, open_run, read_parts
-from ..runs.settings import FORMAT, Settings, options_of
-from ..task import Data, Task
+from ..task import Task
+from .fine_tune import data_for
 from .loop import run_steps
-from .parallel import Team, check_rows, joined
-from .precision import with_precision
+from .new_run import Plan, Work, load_start, model_of, new_run, prepared
+from .parallel import check_rows, joined
 from .profile import Profile, table
 from .progress import Progress
 from .report import say_begin
 from .schedule import Schedule
 from .signals import Interruption
+from .standard_input import readable
 from .state import Training, begin_random, check_weights, restore
 
 BETAS = (0.9, 0.99)  # of AdamW; 0.99 follows the few thousand steps of a short run better than 0.999
-MINUTES = 3.0  # where neither minutes nor epochs are given
-LONGEST = 1e7  # minutes or epochs
 
 
 def train(
@@ -48,8 +42,11 @@ def train(
     save_every: float = 30.0,
     quiet: bool = False,
     profile: bool = False,
+    start: Run | str | Path | None = None,
+    patience: int | None = None,
+    evaluations: int | None = None,
 ) -> Run:
-    """Train a task from the start and return the run.
+    """Train a task, from the start or from another run's weights, and return the run.
 
     task        e.g. CharLM(text="shakespeare.txt", net=Net("mgu", hidden=512))
     minutes     how long; the clock decides the number of steps, again after each evaluation. 3 unless epochs are given
@@ -58,67 +55,25 @@ def train(
     out         the run's folder; runs/NAME-1, -2, ... otherwise
     save_every  seconds between checkpoints
     profile     at the end say where the steps' time went, and write it into profile.json
+    start       a run, or its folder, whose weights are the first ones here: fine-tuning. The task's model must have the sizes
+                of that run's; symbols (characters, labels) that are new in the data get weights of their own, freshly drawn
+    patience    the run ends after so many evaluations in a row without a better first figure
+    evaluations how often the held-out part is looked at; 5 times, with patience once an epoch or 20 times in its minutes
 
+    An option of the task that is a path may be "-", standard input, which is then kept in the run's folder.
     Ctrl-C and SIGTERM save a checkpoint and return the run as far as it came. Raises UsageError for options and
     data that cannot be trained on, Diverged when the loss stops being a number, SaveError when the disk is full.
 
         run = unrolled.train(CharLM(text="shakespeare.txt"), minutes=5)
         print(*run.predict("ROMEO:"))
     """
-    _check_budget(minutes, epochs, seed, save_every)
-    with joined() as team:
-        task = prepared(task)
-        check_rows(team, task.recipe.batch)
-        data = task.data()
-        with torch.random.fork_rng(devices=[]):
-            _model(task, data)  # for its complaints, before there is a folder that would be left behind
-        task, precision = team.told(with_precision(task, data) if team.leads else (task, ""))
-        settings = Settings(
-            format=FORMAT,
-            task=task.name,
-            options=options_of(with_absolute_paths(task)),  # a run is resumed from any folder
-            cell=task.net.cell.to_json(),
-            seed=seed,
-            threads=torch.get_num_threads(),
-            digest=data.digest,
-            minutes=(MINUTES if minutes is None else minutes) if epochs is None else None,
-            epochs=epochs,
-            baseline=dict(task.baseline(data)),
-            chosen={"precision": precision},
-            versions={"torch": str(torch.__version__), "python": platform.python_version()},
-        )
-        folder = team.told(_new_folder(out, task, data, settings) if team.leads else None)
-        return _run(Work(task, data, folder, settings, team), save_every, quiet, profile)
-
-
-class Work(NamedTuple):
-    """What is trained, where it is kept, and with whom."""
-
-    task: Task
-    data: Data
-    folder: RunFolder
-    settings: Settings
-    team: Team
-
-
-def _new_folder(out: str | Path | None, task: Task, data: Data, settings: Settings) -> RunFolder:
-    """The run's folder. The encoding first: a folder with settings.json is a run, and a run has both."""
-    folder = RunFolder.create(out, task.name)
-    folder.write_json("encoding.json", data.encoding.to_json())
-    folder.write_settings(settings)
-    return folder
-
-
-def prepared(task: Task) -> Task:
-    """The task with its usual options where none were given, its cell found.
-
-    Raises UsageError for options out of range, CellError for a cell that cannot be traced.
-    """
-    check_options(task)
-    task = completed(task, type(task)())
-    task = replace(task, net=task.net.found())
-    task.net.cell.to_json()  # traces the cell: a mistake in it shows before long data are read
-    return task
+    plan = Plan(minutes, epochs, seed, patience, evaluations)
+    plan.check(save_every)
+    run = start if start is None or isinstance(start, Run) else open_run(start)
+    asked = prepared(task)
+    with joined() as team, readable(asked, team) as (reading, piped):
+        work = new_run(asked, reading, piped, plan, run, out, team)
+        return _run(work, save_every, quiet, profile)
 
 
 def resume(folder: str | Path, *, save_every: float = 30.0, quiet: bool = False, profile: bool = False) -> Run:
@@ -136,39 +91,13 @@ def resume(folder: str | Path, *, save_every: float = 30.0, quiet: bool = False,
         raise opened.damaged("settings.json", "minutes and epochs")
     with joined() as team:
         check_rows(team, task.recipe.batch)
-        data = task.data()
+        data = data_for(task, encoding if settings.origin else None)
         if data.digest != settings.digest or data.encoding.to_json() != encoding.to_json():
             raise UsageError(
                 f"the data of {opened.path} have changed since the run began: put the old {data.source} back, "
                 "or train again."
             )
         return _run(Work(task, data, opened, settings, team), save_every, quiet, profile)
-
-
-def _check_budget(minutes: float | None, epochs: float | None, seed: int, save_every: float) -> None:
-    if minutes is not None and epochs is not None:
-        raise UsageError(f"--minutes {minutes:g} and --epochs {epochs:g} exclude each other: give one of them.")
-    for option, value in (("minutes", minutes), ("epochs", epochs), ("save-every", save_every)):
-        if value is not None and not 0 < value < math.inf:
-            raise UsageError(f"--{option} {value:g} is not above 0: give a positive number.")
-        if value is not None and value > LONGEST:
-            raise UsageError(f"--{option} {value:g} is above {LONGEST:g}: give a smaller number.")
-    if not 0 <= seed < 2**63:
-        raise UsageError(f"--seed {seed} is out of range: give a whole number from 0 up.")
-
-
-def _model(task: Task, data: Data) -> torch.nn.Module:
-    """The task's model; raises UsageError where it does not fit into memory."""
-    try:
-        return task.model(data.encoding)
-    except (MemoryError, RuntimeError, OverflowError) as error:
-        if isinstance(error, RuntimeError) and "allocate" not in str(error):
-            raise
-        net = task.net
-        raise UsageError(
-            f"a model of --hidden {net.hidden} and --layers {net.layers} does not fit into memory: "
-            "give smaller ones."
-        ) from None
 
 
 def _run(work: Work, save_every: float, quiet: bool, profile: bool) -> Run:
@@ -211,7 +140,9 @@ def _begin(work: Work, progress: Progress) -> Training:
     found = folder.last_checkpoint()
     if found is not None:
         check_weights(folder, found[0], task, data.encoding)
-    model = _model(task, data).train()
+    model = model_of(task, data).train()
+    if found is None and settings.origin is not None:
+        load_start(model, folder)
     optimiser = torch.optim.AdamW(
         groups(model, task.recipe.decay), lr=task.recipe.rate, betas=BETAS, fused=True
     )

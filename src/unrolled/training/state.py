@@ -46,6 +46,8 @@ class Training:
     state: State | None = None
     best: float | None = None  # of the first figure on the held-out part
     last: float | None = None
+    worse: int = 0  # evaluations since the best one
+    units: int = 0  # read so far, of the task's kind
     losses: list[float] = field(default_factory=list)  # since the last report
     shown: float = math.nan  # the loss of the live line, smoothed
     seconds: float = 0.0  # trained before this process began
@@ -67,6 +69,14 @@ class Training:
         if self.best is None:
             return True
         return figure < self.best if self.task.better == "lower" else figure > self.best
+
+    def out_of_patience(self) -> bool:
+        """Whether too many evaluations went by without a better figure."""
+        return self.settings.patience is not None and self.worse >= self.settings.patience
+
+    def over(self) -> bool:
+        """Whether no step is left to take."""
+        return self.schedule is not None and (self.step >= self.schedule.steps or self.out_of_patience())
 
 
 def save(training: Training) -> None:
@@ -92,6 +102,8 @@ def save(training: Training) -> None:
         "losses": training.losses,
         "shown": training.shown if math.isfinite(training.shown) else None,
         "seconds": training.elapsed(),
+        "units": training.units,
+        "worse": training.worse,
         "sizes": training.folder.sizes(),
         "schedule": asdict(training.schedule),
     }
@@ -128,7 +140,7 @@ def restore(training: Training, checkpoint: Checkpoint, said: Progressed) -> Non
     training.state, training.schedule = training.team.own_state(state), said.schedule
     training.step, training.losses, training.seconds = said.step, said.losses, said.seconds
     training.shown = math.nan if said.shown is None else said.shown
-    training.best, training.last = said.best, said.last
+    training.best, training.last, training.worse, training.units = said.best, said.last, said.worse, said.units
     if training.team.leads:
         training.folder.cut(said.sizes)
 
