@@ -230,7 +230,7 @@ def test_a_cell_out_of_a_file_trains_and_its_run_is_read_without_the_file(text, 
     [
         (
             ["trian"],
-            "UsageError: there is no command 'trian': choose one of train, predict, sample, evaluate, export, runs, plot, cells, show, byhand, check.",
+            "UsageError: there is no command 'trian': choose one of train, predict, sample, evaluate, export, runs, plot, cells, show, byhand, check, completion.",
         ),
         (["train", "char"], "UsageError: there is no task 'char': choose one of char-lm."),
         (

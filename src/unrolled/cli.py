@@ -14,7 +14,8 @@ Recurrent neural networks from their equations.
 
   train char-lm       train a character model: on --text FILE, or on Python's own source without one
   train --resume RUN  go on with a run that was stopped
-  predict RUN         what a trained model makes of inputs
+  train --from RUN    from its weights, with other data or options
+  predict RUN         what a trained model makes of inputs: arguments, --file FILE, or standard input
   sample RUN          let a trained character model write
   evaluate RUN        how good a model is on --data FILE
   export RUN          a trained model as ONNX
@@ -24,6 +25,7 @@ Recurrent neural networks from their equations.
   show CELL           a cell's equations, LaTeX, picture, listing, backward graph, plan or C
   byhand EXAMPLE      a small net by hand: every number, every gradient; --list names the examples
   check CELL|RUN      gradients against finite differences; an untrained model's loss against log V
+  completion SHELL    completion of all this by bash, zsh or fish
 
 unrolled COMMAND --help says more. Start with: unrolled train char-lm"""
 
@@ -42,6 +44,7 @@ COMMANDS = {
     "show": "show_options",
     "byhand": "byhand_options",
     "check": "check_options",
+    "completion": "completion",
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from contextlib import contextmanager
 from typing import Any, NamedTuple
@@ -42,6 +43,15 @@ def mean_loss(task: Task, model: nn.Module, batches: Iterable[Batch]) -> float:
             terms += loss.terms
             state = loss.state
     return total / terms if terms else float("nan")
+
+
+def finite(figures: Figures) -> dict[str, float | None]:
+    """Figures as JSON can say them: None in place of what is no number.
+
+    >>> finite({"accuracy": 0.5, "recall": math.nan})
+    {'accuracy': 0.5, 'recall': None}
+    """
+    return {name: value if math.isfinite(value) else None for name, value in figures.items()}
 
 
 def scored(task: Task, model: nn.Module, encoding: Any, batches: Iterable[Batch]) -> Scored:

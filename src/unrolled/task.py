@@ -86,6 +86,7 @@ class Data(Protocol):
 
     A process's part of a batch may have no rows: then its count is 0, and nobody asks the model about it. Data that keep a
     third part apart have `test() -> Iterable[Batch]`: nothing is chosen by it, and the best weights are tried on it at the end.
+    `notes`, where they have some, are sentences to be said of them: what was left out, how many stand there twice.
 
     digest         of all parts; a run is resumed on the same data only
     source         where they come from, for a message

@@ -8,8 +8,11 @@ from typing import Annotated
 
 import tyro
 
+from ..options import STANDARD_INPUT
 from ..runs.run import open_run
+from ..scoring import finite
 from ..terminal import say
+from ..training.standard_input import spooled
 from .options import Json, Positional, parse
 
 
@@ -26,13 +29,17 @@ def evaluate(
 
     Args:
         run: the run's folder
-        data: a file of the kind that the run was trained on
+        data: a file of the kind that the run was trained on; - for standard input
         as_json: print one JSON object
     """
     trained = open_run(run)
-    scored = trained.evaluate(data)
+    if str(data) == STANDARD_INPUT:
+        with spooled() as file:
+            scored = trained.evaluate(file)
+    else:
+        scored = trained.evaluate(data)
     unit = f"{trained.task.unit.name}s"
     if as_json:
-        say(json.dumps({unit: scored.count} | dict(scored.figures)))
+        say(json.dumps({unit: scored.count} | finite(scored.figures)))
     else:
         say(f"{scored.count:,} {unit}: {trained.task.sentence(scored.figures)}")

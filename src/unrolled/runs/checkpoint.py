@@ -28,17 +28,33 @@ class Checkpoint:
     @classmethod
     def of_bytes(cls, content: bytes) -> Checkpoint:
         """The inverse of `to_bytes`; raises ValueError for anything else."""
+        state = state_of(content)
         try:
-            length = int.from_bytes(content[:8], "little")
-            if not 0 < length <= min(HEADER, len(content) - 8):
-                raise ValueError("its header does not fit into it")
-            header = json.loads(content[8 : 8 + length])
-            state = json.loads(header.get("__metadata__", {}).get("state", "{}"))
-            if not isinstance(state, dict):
-                raise ValueError("its state is not an object")
             return cls(load(content), state)
         except BAD as error:
             raise ValueError(str(error) or type(error).__name__) from None
+
+
+def header_end(content: bytes) -> int:
+    """How many bytes stand before the tensors, from the first eight. Raises ValueError for what is no such file."""
+    length = int.from_bytes(content[:8], "little")
+    if len(content) < 8 or not 0 < length <= HEADER:
+        raise ValueError("its header does not fit into it")
+    return 8 + length
+
+
+def state_of(content: bytes) -> dict[str, Any]:
+    """The JSON value of a checkpoint whose first bytes are given, up to its tensors at least."""
+    try:
+        end = header_end(content)
+        if end > len(content):
+            raise ValueError("its header does not fit into it")
+        state = json.loads(json.loads(content[8:end]).get("__metadata__", {}).get("state", "{}"))
+        if not isinstance(state, dict):
+            raise ValueError("its state is not an object")
+        return state
+    except BAD as error:
+        raise ValueError(str(error) or type(error).__name__) from None
 
 
 def check_tensors(given: dict[str, torch.Tensor], due: dict[str, torch.Tensor], whose: str) -> None:

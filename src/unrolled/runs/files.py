@@ -78,13 +78,13 @@ def _open(name: str, flags: int, inside: int | None) -> int:
     return handle
 
 
-def read(folder: Path, name: str, most: int) -> bytes:
-    """A file's bytes. Raises OSError, also where there are more than `most`."""
+def read(folder: Path, name: str, most: int, first: int = -1) -> bytes:
+    """A file's bytes, or only the first ones. Raises OSError, also where the file has more than `most`."""
     with _folder(folder, name) as (inside, last), os.fdopen(_open(last, READ, inside), "rb") as file:
         size = os.fstat(file.fileno()).st_size
         if size > most:
             raise OSError(errno.EFBIG, f"it has {size:,} bytes, and {most:,} are the most")
-        return file.read(size)
+        return file.read(size if first < 0 else min(first, size))
 
 
 def append(folder: Path, name: str, content: bytes) -> None:

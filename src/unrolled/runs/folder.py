@@ -9,6 +9,7 @@
     standard-input       its data, where these were no file
     profile.json         where the steps' time went, of a run with --profile
     checkpoints/         the last two complete states of training
+    tensorboard/         the figures as TensorBoard reads them, of a run with --tensorboard
 
 A folder may be a stranger's. Reading one parses JSON and safetensors: it never executes, imports or unpickles anything,
 and opens no other file than these, none of them through a link.
@@ -29,8 +30,8 @@ import torch
 from ..errors import UnrolledError, UsageError
 from ..terminal import printable
 from . import files
-from .checkpoint import Checkpoint
-from .settings import MOST, Best, EarlierVersion, Progressed, Settings, read_record, read_settings
+from .checkpoint import Checkpoint, header_end, state_of
+from .settings import MOST, Best, EarlierVersion, Progressed, Reported, Settings, read_record, read_settings
 
 KEPT = 2  # checkpoints
 GROWING = ("metrics.jsonl", "samples.txt")
@@ -171,6 +172,29 @@ class RunFolder:
             raise self.damaged(STANDARD_INPUT_FILE, error) from None
         return self.path.resolve() / STANDARD_INPUT_FILE
 
+    def tensorboard(self) -> Path:
+        """The folder for TensorBoard's files, made where it is not there. Raises UsageError where something else is."""
+        place = self.path / "tensorboard"
+        try:
+            place.mkdir(exist_ok=True)
+            if place.is_symlink():
+                raise files.NotAFile("tensorboard is a link")
+        except OSError as error:
+            raise self.damaged("tensorboard", error) from None
+        return place
+
+    def best_figures(self) -> dict[str, float]:
+        """The figures of the weights so far; {} before the first were written. The tensors are not read."""
+        name = "weights.safetensors"
+        try:
+            end = header_end(files.read(self.path, name, WEIGHTS_MOST, first=8))
+            state = state_of(files.read(self.path, name, WEIGHTS_MOST, first=end))
+            return read_record(state, Best).figures
+        except FileNotFoundError:
+            return {}
+        except (OSError, ValueError) as error:
+            raise self.damaged(name, error) from None
+
     def save_checkpoint(self, step: int, checkpoint: Checkpoint) -> None:
         """Add a checkpoint and drop all but the last two."""
         self._replace(f"checkpoints/step-{step:09d}.safetensors", checkpoint.to_bytes())
@@ -227,8 +251,8 @@ class RunFolder:
             lines = [
                 msgspec.json.decode(line) for line in content.splitlines(keepends=True) if line[-1:] == b"\n"
             ]
-            if not all(isinstance(line, dict) for line in lines):
-                raise ValueError("a line is not an object")
+            for line in lines:
+                read_record(line, Reported)
             return lines
         except FileNotFoundError:
             return []

@@ -61,6 +61,7 @@ class Settings(Struct, forbid_unknown_fields=True):
     patience: Times | None = None  # so many evaluations without a better figure end the run
     ended: Steps | None = None  # the step at which they did
     origin: Origin | None = None
+    tensorboard: bool = False
     test: dict[Name, float] = {}  # figures on the part that is kept for the report
 
 
@@ -86,6 +87,16 @@ class Best(Struct, forbid_unknown_fields=True):
     figures: dict[Name, float]
 
 
+class Reported(Struct):
+    """A line of metrics.jsonl, beside the task's own counts."""
+
+    step: Steps
+    seconds: float
+    loss: float | None = None
+    validation: float | None = None
+    figures: dict[Name, float | None] = {}
+
+
 class EarlierVersion(ValueError):
     """A folder of another format."""
 
@@ -93,12 +104,12 @@ class EarlierVersion(ValueError):
         super().__init__(f"its format is {found}, and this version of unrolled reads {FORMAT}")
 
 
-def read_record(content: bytes | dict, kind: type[Record]) -> Record:
+def read_record(content: Any, kind: type[Record]) -> Record:
     """A record from JSON (or from what JSON says). Raises ValueError where it is anything but what is due."""
     try:
-        if isinstance(content, dict):
-            return msgspec.convert(content, kind)
-        return msgspec.json.decode(content, type=kind)
+        if isinstance(content, bytes):
+            return msgspec.json.decode(content, type=kind)
+        return msgspec.convert(content, kind)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, OverflowError) as error:
         raise ValueError(str(error) or type(error).__name__) from None
 

@@ -22,6 +22,7 @@ from ..task import Data, Task
 from .fine_tune import carry, check_sizes, data_for, origin_of
 from .parallel import Team, check_rows
 from .precision import with_precision
+from .tensorboard import check_installed
 
 MINUTES = 3.0  # where neither minutes nor epochs are given
 PATIENT = 20  # evaluations of a run by minutes that may end early
@@ -47,6 +48,7 @@ class Plan:
     seed: int = 0
     patience: Times | None = None
     evaluations: Times | None = None
+    tensorboard: bool = False
 
     def check(self, save_every: float) -> None:
         """Raise UsageError for what is out of range."""
@@ -63,6 +65,7 @@ class Plan:
         if not 0 <= self.seed < 2**63:
             raise UsageError(f"--seed {self.seed} is out of range: give a whole number from 0 up.")
         check_options(self)
+        check_installed(self.tensorboard)
 
     def times(self) -> int:
         """How often the held-out part is looked at. Patience counts in epochs, where there are epochs to count."""
@@ -132,6 +135,7 @@ def new_run(
         evaluations=plan.times(),
         patience=plan.patience,
         origin=None if run is None else origin_of(run),
+        tensorboard=plan.tensorboard,
     )
     new = _New(settings, data.encoding.to_json(), None if run is None else model.state_dict(), piped)
     folder = team.told(_folder(out, new) if team.leads else None)

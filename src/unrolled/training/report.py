@@ -9,7 +9,7 @@ from collections.abc import Mapping
 import torch
 
 from ..runs.checkpoint import check_tensors
-from ..scoring import evaluating, scored
+from ..scoring import evaluating, finite, scored
 from ..task import Figures, test_part
 from ..terminal import printable
 from .progress import duration
@@ -39,6 +39,10 @@ def say_begin(training: Training) -> None:
         f"{training.folder.path}: {training.task.net.cell.name}, {size:,} weights, "
         f"{data.training_size:,} {unit}s to learn, {data.held_out_size:,} held out"
     )
+    for said in getattr(data, "notes", ()):
+        training.progress.say(said)
+    if origin := training.settings.origin:
+        training.progress.say(f"its first weights are those of {origin.run} at step {origin.step:,}")
     if note := getattr(training.model, "note", None):  # what the equations' own output layer became
         training.progress.say(note)
     for what, why in training.settings.chosen.items():
@@ -86,9 +90,10 @@ def write_report(training: Training, figures: Figures | None) -> None:
         "loss": sum(training.losses) / len(training.losses),
     }
     if figures is not None:
-        finite = {name: value if math.isfinite(value) else None for name, value in figures.items()}
-        said |= {"validation": training.last, "figures": finite}
+        said |= {"validation": training.last, "figures": finite(figures)}
     training.folder.append("metrics.jsonl", json.dumps(said) + "\n")
+    if training.board:
+        training.board.write(said)
 
 
 def evaluate(training: Training) -> Figures:

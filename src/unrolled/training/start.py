@@ -28,6 +28,7 @@ from .schedule import Schedule
 from .signals import Interruption
 from .standard_input import readable
 from .state import Training, begin_random, check_weights, restore
+from .tensorboard import MISSING, Board, check_installed, installed
 
 BETAS = (0.9, 0.99)  # of AdamW; 0.99 follows the few thousand steps of a short run better than 0.999
 
@@ -45,6 +46,7 @@ def train(
     start: Run | str | Path | None = None,
     patience: int | None = None,
     evaluations: int | None = None,
+    tensorboard: bool = False,
 ) -> Run:
     """Train a task, from the start or from another run's weights, and return the run.
 
@@ -59,6 +61,7 @@ def train(
                 of that run's; symbols (characters, labels) that are new in the data get weights of their own, freshly drawn
     patience    the run ends after so many evaluations in a row without a better first figure
     evaluations how often the held-out part is looked at; 5 times, with patience once an epoch or 20 times in its minutes
+    tensorboard write loss and figures for TensorBoard, too, where it is installed
 
     An option of the task that is a path may be "-", standard input, which is then kept in the run's folder.
     Ctrl-C and SIGTERM save a checkpoint and return the run as far as it came. Raises UsageError for options and
@@ -67,7 +70,7 @@ def train(
         run = unrolled.train(CharLM(text="shakespeare.txt"), minutes=5)
         print(*run.predict("ROMEO:"))
     """
-    plan = Plan(minutes, epochs, seed, patience, evaluations)
+    plan = Plan(minutes, epochs, seed, patience, evaluations, tensorboard)
     plan.check(save_every)
     run = start if start is None or isinstance(start, Run) else open_run(start)
     asked = prepared(task)
@@ -76,13 +79,22 @@ def train(
         return _run(work, save_every, quiet, profile)
 
 
-def resume(folder: str | Path, *, save_every: float = 30.0, quiet: bool = False, profile: bool = False) -> Run:
+def resume(
+    folder: str | Path,
+    *,
+    save_every: float = 30.0,
+    quiet: bool = False,
+    profile: bool = False,
+    tensorboard: bool = False,
+) -> Run:
     """Go on with a run that was stopped, however it was stopped; returns the run. A finished run is only opened.
 
     Raises UsageError where the folder is not a run or is damaged, or its data have changed since.
     """
+    check_installed(tensorboard)
     opened = RunFolder.open(folder)
     settings = opened.settings()
+    settings.tensorboard = settings.tensorboard or tensorboard
     task, encoding = read_parts(opened, settings)
     if settings.finished:
         Progress(quiet).say(f"{opened.path} is finished: there is nothing to go on with.")
@@ -107,7 +119,7 @@ def _run(work: Work, save_every: float, quiet: bool, profile: bool) -> Run:
     try:
         with torch.random.fork_rng(devices=[]), Progress(quiet) as progress, Interruption() as interruption:
             training = _begin(work, progress)
-            with _profiled(training) if profile and work.team.leads else nullcontext():
+            with _profiled(training) if profile and work.team.leads else nullcontext(), _on_a_board(training):
                 run_steps(training, interruption, save_every)
     finally:
         torch.set_num_threads(threads)
@@ -130,6 +142,23 @@ def _profiled(training: Training):
         found = training.profile.to_json()
         training.folder.write_json("profile.json", found)
         training.progress.show(table(found))
+
+
+@contextmanager
+def _on_a_board(training: Training):
+    """Curves for TensorBoard, where they are asked for; without it a run that was begun with it goes on all the same."""
+    if not training.settings.tensorboard or not training.team.leads:
+        yield
+        return
+    if not installed():
+        training.progress.say(f"{MISSING}; the run goes on without its curves.")
+        yield
+        return
+    training.board = Board(training.folder, training.step, training.progress.say)
+    try:
+        yield
+    finally:
+        training.board.close()
 
 
 def _begin(work: Work, progress: Progress) -> Training:

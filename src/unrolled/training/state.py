@@ -20,6 +20,7 @@ from .parallel import Team
 from .profile import Profile, nothing
 from .progress import Progress
 from .schedule import Schedule
+from .tensorboard import Board
 
 MOMENTS = ("exp_avg", "exp_avg_sq")  # of AdamW, each of its weight's shape
 
@@ -55,6 +56,7 @@ class Training:
     durations: list[float] = field(default_factory=list)  # of this process's steps
     profile: Profile | None = None  # while somebody looks where the time goes
     team: Team = Team()
+    board: Board | None = None  # curves for TensorBoard
 
     @property
     def done(self) -> Callable[[str], None]:
