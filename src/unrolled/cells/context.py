@@ -9,8 +9,6 @@ from ..ops import activation, sigmoid
     cite="mikolov2015",
     fixed=("alpha",),
     shapes={"alpha": ()},
-    family="context",
-    year=2015,
     init={"alpha": 0.95, "b_s": 0.0, "b_h": 0.0, "b_y": 0.0},
 )
 def scrn(

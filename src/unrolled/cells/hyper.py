@@ -15,8 +15,6 @@ FOUR = {
 
 @cell(
     cite="ha2017",
-    family="multiplicative",
-    year=2017,
     init={
         "Z_x": 0.0,
         "z_x": 1.0,

@@ -2,17 +2,15 @@
 
 from math import inf
 
-from ..cell import cell
-from ..errors import Never
-from ..ops import block_diagonal, exp, maximum, sigmoid, softplus, tanh
+from ...cell import cell
+from ...errors import Never
+from ...ops import block_diagonal, exp, maximum, sigmoid, softplus, tanh
 
 
 @cell(
     cite="beck2024",
     start={"m": -inf},
     init={"b_f": 1.0},
-    family="lstm",
-    year=2024,
     shapes={f"R_{gate}": ("heads", "H/heads", "H/heads") for gate in "ifzo"},
 )
 def slstm(
