@@ -25,8 +25,8 @@ from unrolled.views.count import count
 from unrolled.views.diagram import Diagram, diagram
 from unrolled.views.drawing import draw
 from unrolled.views.ink import INK
-from unrolled.views.runs import Run
-from unrolled.views.scene import Scene, Text
+from unrolled.views.runs import TextRun
+from unrolled.views.scene import Scene, TextLine
 from unrolled.views.shapes import LOOKS
 from unrolled.views.symbols import markup_name
 
@@ -347,7 +347,7 @@ def test_a_long_picture_and_odd_letters_become_a_png(tmp_path):
     """What is handed to Graphviz is longer than the longest text that it reads in one piece, and holds its own signs."""
     REGISTRY["lstm"].picture(tmp_path / "o.png", steps=3, parts=True)
     assert (tmp_path / "o.png").read_bytes().startswith(b"\x89PNG")
-    scene = Scene([Text(0, 0, (Run('"]; \\ <b> ⊙ "'),))])
+    scene = Scene([TextLine(0, 0, (TextRun('"]; \\ <b> ⊙ "'),))])
     assert "&lt;b&gt;" in draw(scene, tmp_path / "s.pdf", theme="dark")
     assert (tmp_path / "s.pdf").read_bytes().startswith(b"%PDF")
 

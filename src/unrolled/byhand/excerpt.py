@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from ..errors import UsageError
-from .document import Brackets, Grid, Heading, Line, Lines, Piece, Said, Words
+from .document import Brackets, Grid, Heading, Lines, Piece, Said, Words, WorkedLine
 
 PARTS = ("forward", "backward", "step")
 BLANK = Said("______", r"\underline{\qquad\qquad}")
@@ -60,10 +60,10 @@ def _blank(piece: Piece) -> Piece:
     return piece
 
 
-def _blank_line(line: Line) -> Line:
+def _blank_line(line: WorkedLine) -> WorkedLine:
     """The formula, if there is one, then a blank for the numbers put in and one for the result."""
     formulas = [r for r in line.rights[:1] if len(line.rights) > 1 and not _is_number(r.text)]
-    return Line(line.left, (*formulas, *(BLANK,) * max(1, min(2, len(line.rights) - len(formulas)))))
+    return WorkedLine(line.left, (*formulas, *(BLANK,) * max(1, min(2, len(line.rights) - len(formulas)))))
 
 
 def _is_number(text: str) -> bool:

@@ -15,7 +15,7 @@ from .data import as_data
 from .document import Piece
 from .excerpt import as_exercise, only
 from .formula import Formula
-from .given import Given, check_given, with_widths
+from .given import GivenNumbers, check_given, with_widths
 from .label import First, Label, canonical
 from .losses import find_loss
 from .numbers import Array, digits_of
@@ -62,7 +62,7 @@ class Worked:
     """
 
     cell: Cell
-    given: Given
+    given: GivenNumbers
     quantities: tuple[Quantity, ...]
     loss: float | None
     losses: Mapping[int, float]
@@ -336,7 +336,7 @@ def _quantities(chains: Chains) -> tuple[Quantity, ...]:
 
 
 def _steps(
-    chains: Chains, cell: Cell, given: Given, rate: float | None, optimiser: str, train: int
+    chains: Chains, cell: Cell, given: GivenNumbers, rate: float | None, optimiser: str, train: int
 ) -> tuple[Step, ...]:
     """Each step's gradients are worked out at the weights that the step before left."""
     rule = find_rule(optimiser)

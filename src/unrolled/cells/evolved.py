@@ -1,4 +1,4 @@
-"""Cells found by searching over thousands of architectures, and the GRU that the first search started from.
+"""Cells found by searching over thousands of architectures. The GRU that the first search started from is jozefowicz_gru.
 
 In the paper of Jozefowicz et al. (2015) x enters MUT1's candidate and MUT2's reset gate without a weight, which needs
 an input as wide as the state. Here a matrix brings it to that width, as in torchrecurrent and RecurrentLayers.jl; the
@@ -8,16 +8,6 @@ identity makes it the paper's.
 from ..cell import cell
 from ..errors import Never
 from ..ops import relu, sigmoid, tanh
-
-
-@cell(cite="jozefowicz2015")
-def jozefowicz_gru(x, h, *, W_r, U_r, b_r, W_z, U_z, b_z, W_n, U_n, b_n):
-    """The gated recurrent unit as the architecture search had it: reset before the product."""
-    r = sigmoid(W_r @ x + U_r @ h + b_r)  # reset gate
-    z = sigmoid(W_z @ x + U_z @ h + b_z)  # update gate, 1 keeps the state
-    n = tanh(W_n @ x + U_n @ (r * h) + b_n)  # candidate
-    h = z * h + (1 - z) * n  # hidden state
-    return h
 
 
 @cell(cite="jozefowicz2015", init={"b_x": 0.0})

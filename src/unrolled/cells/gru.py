@@ -132,3 +132,13 @@ def tau_gru(x, h, *past, W_u, U_u, b_u, W_z, U_z, b_z, W_g, U_g, b_g, W_a, U_a, 
     past = (*past[1:], h)
     h = (1 - g) * h + g * (u + a * z)  # hidden state
     return h, *past
+
+
+@cell(cite="jozefowicz2015")
+def jozefowicz_gru(x, h, *, W_r, U_r, b_r, W_z, U_z, b_z, W_n, U_n, b_n):
+    """The gated recurrent unit as the architecture search had it: reset before the product."""
+    r = sigmoid(W_r @ x + U_r @ h + b_r)  # reset gate
+    z = sigmoid(W_z @ x + U_z @ h + b_z)  # update gate, 1 keeps the state
+    n = tanh(W_n @ x + U_n @ (r * h) + b_n)  # candidate
+    h = z * h + (1 - z) * n  # hidden state
+    return h

@@ -19,7 +19,7 @@ from .options import Json, Positional, parse
 
 
 @dataclass(frozen=True)
-class Line:
+class RunLine:
     """What is known of a run. `figures` are those of the best weights, or {} before the first evaluation."""
 
     run: str
@@ -57,7 +57,7 @@ def runs(folder: Positional[Path] = Path("runs"), sort: str | None = None, as_js
     return 0
 
 
-def read_runs(folder: Path) -> tuple[list[Line], list[str]]:
+def read_runs(folder: Path) -> tuple[list[RunLine], list[str]]:
     """The runs below a folder, in the order in which they were begun, and a sentence for each that cannot be read.
 
     Raises UsageError where there is no run.
@@ -82,12 +82,12 @@ def _begun(place: Path) -> float:
     return file.lstat().st_mtime if file.exists() else 0.0
 
 
-def _line(place: Path) -> Line:
+def _line(place: Path) -> RunLine:
     opened = RunFolder.open(place)
     settings, metrics = opened.settings(), opened.metrics()
     best = opened.weights()
     options = {key: value for key, value in flat(settings.options).items() if value is not None}
-    return Line(
+    return RunLine(
         str(place),
         settings.task,
         options.pop("cell", ""),
@@ -99,19 +99,19 @@ def _line(place: Path) -> Line:
     )
 
 
-def _sorted(lines: list[Line], by: str) -> list[Line]:
+def _sorted(lines: list[RunLine], by: str) -> list[RunLine]:
     known = {"run", "task", "steps", "seconds"} | {name for line in lines for name in line.figures}
     if by not in known:
         raise UsageError(f"--sort {by} is not there: choose one of {', '.join(sorted(known))}.")
 
-    def value(line: Line) -> tuple[bool, Any]:
+    def value(line: RunLine) -> tuple[bool, Any]:
         at = line.figures.get(by) if by in line.figures else asdict(line).get(by)
         return at is None, at if at is not None else 0
 
     return sorted(lines, key=value)
 
 
-def table(lines: list[Line]) -> Table:
+def table(lines: list[RunLine]) -> Table:
     """The runs as a table, with only those options that are not the same in all runs of their task."""
     shown = Table(box=None, pad_edge=False)
     for head in ("run", "task", "cell", "options that differ", "figures", "time"):

@@ -17,9 +17,9 @@ from .cost import difference, random_inputs, with_rounded
 from .matrices import Matrices
 from .metadata import metadata_of, package_version
 from .modules import Chain, chain_of, reads, write
-from .net import Net
+from .net import OnnxGraph
 from .proto import model_of
-from .writing import LENGTHS, Wire, Writing, steps_of
+from .writing import LENGTHS, ModuleWriting, Wire, steps_of
 
 
 @dataclass(frozen=True)
@@ -130,12 +130,14 @@ def export(
     )
 
 
-def _written(model: nn.Module, generic: bool, lengths: str, indices: bool, int8: bool) -> tuple[Net, Writing]:
-    net, chain = Net(_dtype_of(model)), chain_of(model, indices)
+def _written(
+    model: nn.Module, generic: bool, lengths: str, indices: bool, int8: bool
+) -> tuple[OnnxGraph, ModuleWriting]:
+    net, chain = OnnxGraph(_dtype_of(model)), chain_of(model, indices)
     batch_first = getattr(chain.modules[0], "batch_first", False)
     given = _inputs(net, chain, batch_first)
     own = {id(t) for t in (*model.parameters(), *model.buffers())}
-    writing = Writing(
+    writing = ModuleWriting(
         net, steps_of(net, given[0].name, batch_first, lengths), Matrices(net, int8, own), generic
     )
     names = {id(module): f"{name}." if name else "" for name, module in model.named_modules()}
@@ -149,7 +151,7 @@ def _written(model: nn.Module, generic: bool, lengths: str, indices: bool, int8:
     return net, writing
 
 
-def _inputs(net: Net, chain: Chain, batch_first: bool) -> list[Wire]:
+def _inputs(net: OnnxGraph, chain: Chain, batch_first: bool) -> list[Wire]:
     """The file's first inputs: what the chain's first module reads."""
     axes = ("batch", "time") if batch_first else ("time", "batch")
     (name, width), *more = reads(chain.modules[0])

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from .behind import indices, moment_in_brackets, without_braces
 from .forms import SPECIAL, Forms
-from .lines import BRACKETS, Line, separated
+from .lines import BRACKETS, EquationTokens, separated
 from .scripts import ACCENTS, Script, script_of
 from .tokens import FUNCTIONS, Source, Token
 from .tree import AND, CONDITIONS, GREEK, OR, RELATION, Equation, Name, Tree
@@ -38,7 +38,7 @@ END = Token("end", "", -1)
 MANY = {"maximum": 2, "minimum": 2, "clip": 3}
 
 
-def equations_of(source: Source, lines: list[Line]) -> list[Equation]:
+def equations_of(source: Source, lines: list[EquationTokens]) -> list[Equation]:
     """Every equation of a text, in order. Raises CellError with a caret where the text cannot be read."""
     found = []
     for line in lines:
@@ -54,7 +54,7 @@ def equations_of(source: Source, lines: list[Line]) -> list[Equation]:
     return found
 
 
-def _left(source: Source, line: Line) -> Tree:
+def _left(source: Source, line: EquationTokens) -> Tree:
     if not line.left:
         raise source.wrong(line.equals.at, "nothing stands left of this =. Name the value, e.g. h_t = ...")
     reader = Parser(source, line.left, line.equals.at)

@@ -25,7 +25,7 @@ class NoNumbers(UnrolledError):
 
 
 @dataclass(frozen=True)
-class Rule:
+class DrawRule:
     """What may be drawn, and how boldly.
 
     temperature  logits are divided by it: below 1 more predictable, above 1 wilder; 0 always takes the likeliest
@@ -74,12 +74,12 @@ def uniform(state: int) -> tuple[int, float]:
     return state, ((z ^ (z >> 31)) >> 11) * 2.0**-53
 
 
-def draw(logits: Sequence[float], rule: Rule, state: int) -> tuple[int, int]:
+def draw(logits: Sequence[float], rule: DrawRule, state: int) -> tuple[int, int]:
     """The index drawn, and the generator's next state. Of two alike the one of lower index is the likelier.
 
     Raises NoNumbers where a logit is NaN or infinite, or all are -infinity.
 
-    >>> draw([0.0, 2.0, 1.0], Rule(temperature=0.0), 7)
+    >>> draw([0.0, 2.0, 1.0], DrawRule(temperature=0.0), 7)
     (1, 7)
     """
     best = max(range(len(logits)), key=logits.__getitem__)

@@ -16,7 +16,7 @@ from torch import Tensor
 from ..errors import NotYet, UsageError
 from ..kernels import generator
 from ..layers.stepping import step_calls
-from .draw import NoNumbers, Rule, draw
+from .draw import DrawRule, NoNumbers, draw
 from .language import LanguageModel
 
 WEIGHTS = ("float32", "bf16")
@@ -30,7 +30,7 @@ def write(
     model: LanguageModel,
     prime: Tensor,
     length: int,
-    rule: Rule = Rule(),
+    rule: DrawRule = DrawRule(),
     *,
     seed: int = 0,
     weights: str = "float32",
@@ -57,7 +57,7 @@ def write_many(
     model: LanguageModel,
     prime: Tensor,
     length: int,
-    rule: Rule = Rule(),
+    rule: DrawRule = DrawRule(),
     *,
     count: int,
     seed: int = 0,
@@ -88,7 +88,7 @@ def rounded(model: LanguageModel) -> LanguageModel:
 
 
 def _written(
-    model: LanguageModel, prime: Tensor, length: int, rule: Rule, seeds: Sequence[int], weights: str
+    model: LanguageModel, prime: Tensor, length: int, rule: DrawRule, seeds: Sequence[int], weights: str
 ) -> Iterator[Tensor]:
     """Checks, then parts of the texts (n, B) as they come."""
     if length < 0:
@@ -108,7 +108,7 @@ def _written(
 
 
 def _parts(
-    model: LanguageModel, prime: Tensor, length: int, rule: Rule, seeds: Sequence[int], half: bool
+    model: LanguageModel, prime: Tensor, length: int, rule: DrawRule, seeds: Sequence[int], half: bool
 ) -> Iterator[Tensor]:
     draws, count = None, 1  # the first character comes alone, at once
     while length > 0:
@@ -123,7 +123,7 @@ def _parts(
 
 
 @torch.no_grad()
-def drawing(model: LanguageModel, prime: Tensor, rule: Rule, seeds: Sequence[int], half: bool) -> Draws:
+def drawing(model: LanguageModel, prime: Tensor, rule: DrawRule, seeds: Sequence[int], half: bool) -> Draws:
     """What makes the next characters of as many texts as there are seeds, in the backend that can.
 
     half  the model's matrices are bfloat16 numbers already (`rounded`), and may be kept as such
@@ -154,7 +154,7 @@ def _generator(model: LanguageModel, state: tuple[Tensor, ...], half: bool):
 
 
 def _stepped(
-    model: LanguageModel, state: tuple[Tensor, ...], tokens: list[int], seeds: list[int], rule: Rule
+    model: LanguageModel, state: tuple[Tensor, ...], tokens: list[int], seeds: list[int], rule: DrawRule
 ) -> Draws:
     """The same, with torch: the model steps, and Python draws."""
 

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import torch
 
-from .draw import Rule
+from .draw import DrawRule
 from .language import LanguageModel
 from .sample import write, write_many
 
@@ -41,8 +41,8 @@ class Writing:
     """write nothing; say how probable each character of the text is, and which are the likeliest in its place"""
 
     @property
-    def rule(self) -> Rule:
-        return Rule(self.temperature, self.top_k, self.top_p)
+    def rule(self) -> DrawRule:
+        return DrawRule(self.temperature, self.top_k, self.top_p)
 
 
 @dataclass(frozen=True)
