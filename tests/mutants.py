@@ -101,7 +101,7 @@ MUTANTS = (
     ),
     Mutant(
         "graph/widths.py",
-        "    widths.settled()\n",
+        "    widths.check_sums()\n",
         "",
         "test_loose_cells.py::test_what_was_found_stays_found[a sum whose part is known later-reference]",
     ),

@@ -68,7 +68,7 @@ def inside(a, b, box) -> float:
 
 
 def crossed(scene: Scene) -> list[str]:
-    """Labels and boxes that a line runs through. Into what is no rectangle a line may go as far as its edge."""
+    """Labels and boxes that a line runs through. Into what is not a rectangle a line may go as far as its edge."""
     boxes = [(words(p), p.box, 0.0) for p in scene.pieces if isinstance(p, TextLine)]
     rounds = {"ellipse": 0.5, "diamond": 0.6, "hexagon": 0.3, "octagon": 0.3}
     for shape in shapes(scene):

@@ -289,7 +289,7 @@ def test_every_cell_is_drawn(name):
         ({"steps": 2.5}, "steps=2.5: a picture shows from 1 to 64 steps, a whole number."),
         (
             {"view": "side"},
-            "view='side' is no view of a cell: choose one of graph, unrolled, rolled, conveyor, neurons, modes.",
+            "view='side' is not a view of a cell: choose one of graph, unrolled, rolled, conveyor, neurons, modes.",
         ),
         ({"layers": 0}, "layers=0: a picture shows from 1 to 12 layers, a whole number."),
         (
@@ -300,11 +300,11 @@ def test_every_cell_is_drawn(name):
             {"view": "unrolled", "parts": True},
             "parts belongs to view='graph', and view='unrolled' has none. Leave one of the two out.",
         ),
-        ({"theme": "blue"}, "theme='blue' is no theme: choose one of auto, light, dark."),
-        ({"file": "a.bmp"}, "a.bmp: .bmp is no format of a picture: write a.svg, a.png or a.pdf."),
+        ({"theme": "blue"}, "theme='blue' is not a theme: choose one of auto, light, dark."),
+        ({"file": "a.bmp"}, "a.bmp: .bmp is not a format of a picture: write a.svg, a.png or a.pdf."),
         (
             {"file": "lstm"},
-            "lstm: a name without an ending is no format of a picture: write lstm.svg, lstm.png or lstm.pdf.",
+            "lstm: a name without an ending is not a format of a picture: write lstm.svg, lstm.png or lstm.pdf.",
         ),
         (
             {"file": "no/where/a.svg"},
@@ -420,7 +420,7 @@ def test_the_command_writes_files(tmp_path):
     assert (tmp_path / "e.tex").read_text(encoding="utf-8") == REGISTRY["elman"].latex() + "\n"
     assert show("elman", "listing", widths=("I=3", "H=4")).splitlines()[2] == "at I = 3, H = 4"
     for out, widths, message in (
-        (None, ("H",), "--widths H is no width: write a letter and a whole number, such as H=64."),
+        (None, ("H",), "--widths H is not a width: write a letter and a whole number, such as H=64."),
         (Path("no/x.tex"), (), "--out no/x.tex: the folder no does not exist: make it, or write elsewhere."),
     ):
         with pytest.raises(UsageError) as raised:

@@ -360,12 +360,12 @@ def test_narrower_vectors_write_the_same(target, half, tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"top_p": 0.0}, "--top-p 0.0 is no share of the probability: give a number above 0, up to 1."),
-        ({"top_p": 1.5}, "--top-p 1.5 is no share of the probability: give a number above 0, up to 1."),
-        ({"top_p": math.nan}, "--top-p nan is no share of the probability: give a number above 0, up to 1."),
+        ({"top_p": 0.0}, "--top-p 0.0 is not a share of the probability: give a number above 0, up to 1."),
+        ({"top_p": 1.5}, "--top-p 1.5 is not a share of the probability: give a number above 0, up to 1."),
+        ({"top_p": math.nan}, "--top-p nan is not a share of the probability: give a number above 0, up to 1."),
         ({"count": 0}, "--count 0 is below 1: give how many texts to write."),
         ({"seed": -1}, "--seed -1 is out of range: give a whole number from 0 up."),
-        ({"weights": "int8"}, "--weights int8 is no way to keep weights: choose float32 or bf16."),
+        ({"weights": "int8"}, "--weights int8 is not a way to keep weights: choose float32 or bf16."),
     ],
     ids=str,
 )

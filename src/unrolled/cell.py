@@ -275,7 +275,7 @@ class Cell:
         try:
             return stored_cell(Cell, data)
         except UsageError as error:
-            raise UsageError(f"this is no stored cell: {error}") from None
+            raise UsageError(f"this is not a stored cell: {error}") from None
 
     def __deepcopy__(self, memo) -> Cell:
         return self  # nothing in it changes
@@ -389,7 +389,7 @@ def find(named: str | Cell | Callable) -> Cell:
     from . import cells as _zoo  # noqa: F401  (registers the cells; only a name needs them)
 
     if not isinstance(named, str):
-        raise UsageError(f"{named!r} is no cell. Give a cell, a cell's name such as 'lstm', or a function.")
+        raise UsageError(f"{named!r} is not a cell. Give a cell, a cell's name such as 'lstm', or a function.")
     if named in REGISTRY:
         return REGISTRY[named]
     from difflib import get_close_matches

@@ -111,7 +111,7 @@ def parse(text: str) -> list[Reference]:
             fields[one[1].lower()] = re.sub(r"[{}]", "", one[2])
         elif key or line and not line.startswith("%"):
             raise UsageError(
-                f"references.bib, line {number}: {line!r} is no line of an entry (or a field twice). "
+                f"references.bib, line {number}: {line!r} is not a line of an entry (or a field twice). "
                 "Write @article{key, then one `field = {value},` a line, then }."
             )
     if key:

@@ -19,7 +19,7 @@ def only(pieces: Sequence[Piece], part: str | None) -> list[Piece]:
     if part is None:
         return list(pieces)
     if part not in PARTS:
-        raise UsageError(f"only={part!r} is no part of a net by hand. Choose one of {', '.join(PARTS)}.")
+        raise UsageError(f"only={part!r} is not part of a net by hand. Choose one of {', '.join(PARTS)}.")
     kept, now = [], "given"
     for piece in pieces:
         if isinstance(piece, Heading) and piece.level <= 2:

@@ -60,7 +60,9 @@ def _check_kinds(cell: Cell, inputs, parameters, state) -> None:
     """Tables are tables, and numbers are there. Raises UsageError."""
     for kind, table in (("parameters", parameters), ("state", {} if state is None else state)):
         if not isinstance(table, Mapping):
-            raise UsageError(f"{kind}={table!r:.60} is no table. Give numbers by name, {{'W': [[0.5]], ...}}.")
+            raise UsageError(
+                f"{kind}={table!r:.60} is not a table. Give numbers by name, {{'W': [[0.5]], ...}}."
+            )
     for name, value in {**parameters, **(state or {})}.items():
         array(value, name)
     for name, value in (inputs if isinstance(inputs, Mapping) else {"the input": inputs}).items():

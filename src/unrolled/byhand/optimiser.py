@@ -108,7 +108,7 @@ class Step:
 
 
 def find_rule(optimiser: str) -> UpdateRule:
-    """Raises UsageError for a name that is none."""
+    """Raises UsageError for an unknown name."""
     if optimiser not in RULES:
         raise UsageError(
             f"there is no optimiser {optimiser!r} to do by hand: choose one of {', '.join(RULES)}."

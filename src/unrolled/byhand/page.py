@@ -27,7 +27,7 @@ def page(worked: Worked, rows: tuple[int, ...] | None = None, every: bool = Fals
     """The document. `rows` are shown line by line, `every` weight with its chain; without them what fits a reader."""
     count = worked.given.rows
     if rows is not None and not isinstance(rows, (tuple, list, range)):
-        raise UsageError(f"rows={rows!r} are no rows. Give a tuple such as (1, 3).")
+        raise UsageError(f"rows={rows!r} are not rows. Give a tuple such as (1, 3).")
     rows = (tuple(range(1, count + 1)) if worked.recurrent else (1,)) if rows is None else tuple(rows)
     wrong = next((r for r in rows if not isinstance(r, int) or not 1 <= r <= count), None)
     if wrong is not None:

@@ -188,7 +188,7 @@ class Worked:
         numbers, and for a PNG or PDF where Graphviz is missing.
         """
         if view not in ("numbers", "neurons"):
-            raise UsageError(f"view={view!r} is no view of a worked net: choose one of numbers, neurons.")
+            raise UsageError(f"view={view!r} is not a view of a worked net: choose one of numbers, neurons.")
         if view == "neurons":
             self._refuse_of_neurons(of=of, row=row, leaves=leaves, opened=opened)
             with digits_of(digits):
@@ -277,7 +277,7 @@ def worked(
     cell = with_widths(find(net).evaluation, inputs, parameters, state)
     for name in (called, target_called):
         if not name.isidentifier():
-            raise UsageError(f"{name!r} is no name for a loss or a target: write it like E or y.")
+            raise UsageError(f"{name!r} is not a name for a loss or a target: write it like E or y.")
     if loss is not None and target is None:
         named = loss if isinstance(loss, str) else loss.__name__
         raise UsageError(f"the loss {named} is measured against a target, and none is given. Give target=...")
@@ -345,7 +345,7 @@ def _steps(
     if rate is not None and (
         isinstance(rate, (bool, str)) or not isinstance(rate, (int, float)) or not isfinite(rate)
     ):
-        raise UsageError(f"rate={rate!r} is no number. Give one like 0.1.")
+        raise UsageError(f"rate={rate!r} is not a number. Give one like 0.1.")
     if train > 1 and (rate is None or not chains.whole):
         raise UsageError(
             f"train={train} asks for steps of an optimiser, and "

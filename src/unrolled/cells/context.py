@@ -26,5 +26,5 @@ def scrn(
     if fed_back == "output":
         h = y  # fed back
     elif fed_back != "hidden":
-        raise Never(f"fed_back={fed_back!r} is no layer of scrn; choose hidden or output")
+        raise Never(f"fed_back={fed_back!r} is not a layer of scrn; choose hidden or output")
     return y, h, s

@@ -22,7 +22,7 @@ def ctrnn(x, y, *, W, U, theta, tau, dt=0.1, method="euler"):
         k_4 = slope(y + dt * k_3)  # at the end
         y = y + dt / 6 * (k_1 + 2 * k_2 + 2 * k_3 + k_4)  # state
     else:
-        raise Never(f"method={method!r} is no step of ctrnn; choose euler or rk4")
+        raise Never(f"method={method!r} is not a step of ctrnn; choose euler or rk4")
     return y
 
 

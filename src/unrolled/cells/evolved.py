@@ -87,7 +87,7 @@ def nas(
     that is .using(fourth="sum").
     """
     if fourth not in ("product", "sum"):
-        raise Never(f"fourth={fourth!r} is no form of nas; choose product or sum")
+        raise Never(f"fourth={fourth!r} is not a form of nas; choose product or sum")
     seen = W_3 @ x * (U_3 @ h + b_3) if fourth == "product" else W_3 @ x + U_3 @ h + b_3
     first = tanh(sigmoid(W_0 @ x + U_0 @ h + b_0) * relu(W_1 @ x + U_1 @ h + b_1))
     second = tanh(sigmoid(W_2 @ x + U_2 @ h + b_2) + relu(seen))

@@ -11,7 +11,7 @@ def candidate_of(name, v):
         return v
     if name == "positive":
         return where(v < 0, sigmoid(v), v + 0.5)
-    raise Never(f"candidate={name!r} is none; choose plain or positive")
+    raise Never(f"candidate={name!r} is not known; choose plain or positive")
 
 
 @cell(cite="feng2024")

@@ -42,7 +42,7 @@ def cfc(x, dt, /, h, *, W, U, b, W_g, b_g, W_h, b_h, W_f, b_f, W_s, b_s, mode="d
     elif mode == "no_gate":
         h = gate * g + late  # hidden state
     else:
-        raise Never(f"mode={mode!r} is no form of cfc; choose default or no_gate, or the cell cfc_pure")
+        raise Never(f"mode={mode!r} is not a form of cfc; choose default or no_gate, or the cell cfc_pure")
     return h
 
 
@@ -60,7 +60,7 @@ def cfc_pure(x, dt, /, h, *, W, U, b, W_f, b_f, w_tau, A, form="paper"):
     elif form == "ncps":
         h = A - A * exp(-(absolute(w_tau) + absolute(f)) * dt) * f  # hidden state
     else:
-        raise Never(f"form={form!r} is none of cfc_pure; choose paper or ncps")
+        raise Never(f"form={form!r} is not a form of cfc_pure; choose paper or ncps")
     return h
 
 

@@ -103,7 +103,7 @@ def _years(wanted: Wanted) -> Callable[[Cell], bool]:
         span = re.fullmatch(r"(\d{4})(?:-(\d{4}))?", wanted.year.strip())
         if span is None:
             raise UsageError(
-                f"--year {wanted.year}: that is no year and no span of years. "
+                f"--year {wanted.year}: that is neither a year nor a span of years. "
                 "Write --year 2014 or --year 2014-2016."
             )
         if first is not None or last is not None:

@@ -101,9 +101,9 @@ def export(
     """
     path = _checked_path(path)
     if lengths not in LENGTHS:
-        raise UsageError(f"export: lengths={lengths!r} is none. Give {', '.join(LENGTHS)}.")
+        raise UsageError(f"export: lengths={lengths!r} is not known. Give {', '.join(LENGTHS)}.")
     if weights not in ("", "int8"):
-        raise UsageError(f'export: weights={weights!r} is none. Give "int8", or leave it out.')
+        raise UsageError(f'export: weights={weights!r} is not known. Give "int8", or leave it out.')
     dtype = _dtype_of(model)
     if weights and dtype is not torch.float32:
         raise UsageError(
@@ -177,7 +177,7 @@ def _dtype_of(model: nn.Module) -> torch.dtype:
 def _checked_path(path: str | Path) -> Path:
     path = Path(path)
     if path.is_dir() or not path.parent.is_dir():
-        what = "is a folder" if path.is_dir() else f"lies in {path.parent}, which is no folder"
+        what = "is a folder" if path.is_dir() else f"lies in {path.parent}, which is not a folder"
         raise UsageError(f"export: {path} {what}. Give the name of a file, for instance m.onnx.")
     return path
 

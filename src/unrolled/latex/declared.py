@@ -53,7 +53,7 @@ def _shape(source: Source, line: EquationTokens) -> Shape:
     if not rest:
         return ()
     if rest[0].text != "^" or len(rest) == 1:
-        raise source.wrong(rest[0].at, f"this is no shape. {EXAMPLE}")
+        raise source.wrong(rest[0].at, f"this is not a shape. {EXAMPLE}")
     inside = rest[2:-1] if rest[1].text == "{" else rest[1:2]
     sides: list[list[Token]] = [[]]
     for token in inside:

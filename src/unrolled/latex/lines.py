@@ -29,7 +29,7 @@ class EquationTokens:
 
 
 def lines_of(source: Source, tokens: list[Token]) -> list[EquationTokens]:
-    """The equations, in order. Raises CellError for a piece that is none, and for brackets that do not match."""
+    """The equations, in order. Raises CellError for a piece that is not one, and for brackets that do not match."""
     found: list[EquationTokens] = []
     ranging = False
     for piece in _pieces(source, [_as_equals(t) for t in _without_ranges(tokens)]):
@@ -108,7 +108,8 @@ def _add_on(source: Source, found: list[EquationTokens], piece: list[Token]) -> 
         found[-1].right.extend(piece)
     else:
         raise source.wrong(
-            piece[0].at, "this is no equation: it has no =. Write NAME = ..., or put words into \\text{...}."
+            piece[0].at,
+            "this is not an equation: it has no =. Write NAME = ..., or put words into \\text{...}.",
         )
 
 

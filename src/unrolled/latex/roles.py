@@ -334,6 +334,6 @@ def _called(roles: Roles) -> None:
 def _unknown(source: Source, at: int, said: str, meant: str) -> CellError:
     return source.wrong(
         at,
-        f"{said} is said to be {meant}, which is no function that is known here. "
+        f"{said} is said to be {meant}, which is not a known function. "
         "Say \\sigma, \\tanh, \\mathrm{relu}, \\mathrm{softmax} or \\mathrm{identity}.",
     )

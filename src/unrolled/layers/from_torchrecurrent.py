@@ -134,7 +134,7 @@ def _layers_of(tensors: Tensors, name: str) -> list[dict[str, Tensor]]:
         layers.setdefault(int(number or 0), {})[own] = tensor
     if sorted(layers) != list(range(len(layers))) or not all("weight_ih" in layer for layer in layers.values()):
         raise UsageError(
-            f"from_torchrecurrent: this is no state_dict of {name}, its keys are "
+            f"from_torchrecurrent: this is not a state_dict of {name}, its keys are "
             f"{', '.join(tensors) or 'none'}. Keys such as cells.0.weight_ih (of a layer) or weight_ih "
             "(of a cell) expected, from layer 0 on."
         )
@@ -160,7 +160,7 @@ def _hyper(module: nn.Module | str, row: ClassNames, name: str) -> dict[str, obj
     for ours, value in values.items():
         if isinstance(value, str) and value not in (*ACTIVATIONS, "identity"):
             raise UsageError(
-                f"{name} was made with {value} as its {row.attributes[ours][0]}, which is no activation "
+                f"{name} was made with {value} as its {row.attributes[ours][0]}, which is not an activation "
                 f"of unrolled. It has {', '.join(ACTIVATIONS)}, identity."
             )
     return values

@@ -319,7 +319,7 @@ ROWS: dict[str, ClassNames] = {
         attributes={"delay": ("delay", 1)},
         needs={"act": "tanh", "gate_act": "sigmoid"},
         states=("h",),
-        note="torchrecurrent's delay buffer is no state: it starts at zero in every call.",
+        note="torchrecurrent's delay buffer is not a state: it starts at zero in every call.",
     ),
     "TGRU": ClassNames(
         "t_gru", _gates("z", "f", "o", recurrent="V"), needs={"gate_act": "sigmoid", "out_act": "tanh"}

@@ -26,7 +26,7 @@ class NoNumbers(UnrolledError):
 
 @dataclass(frozen=True)
 class DrawRule:
-    """What may be drawn, and how boldly.
+    """What may be drawn, and how freely.
 
     temperature  logits are divided by it: below 1 more predictable, above 1 wilder; 0 always takes the likeliest
     top_k        draw among the k likeliest only (Fan et al. 2018)
@@ -48,7 +48,7 @@ class DrawRule:
             raise UsageError(f"--top-k {self.top_k} leaves no character to draw: give 1 or more.")
         if self.top_p is not None and not 0 < self.top_p <= 1:
             raise UsageError(
-                f"--top-p {self.top_p} is no share of the probability: give a number above 0, up to 1."
+                f"--top-p {self.top_p} is not a share of the probability: give a number above 0, up to 1."
             )
 
     def numbers(self) -> tuple[float, int, float]:

@@ -23,7 +23,7 @@ WEIGHTS = ("float32", "bf16")
 PATIENCE = 0.02  # seconds that one call may take: text flows, and Ctrl-C is heard
 MOST = 4096  # characters a call
 
-Draws = Callable[[int], "Tensor | None"]  # count -> (count, B) int64; None where logits were no numbers
+Draws = Callable[[int], "Tensor | None"]  # count -> (count, B) int64; None where logits were not numbers
 
 
 def write(
@@ -38,7 +38,7 @@ def write(
     """Indices of `length` symbols that follow `prime`, as they are drawn.
 
     prime    (n,) int64, n >= 1; read first
-    rule     what may be drawn, and how boldly
+    rule     what may be drawn, and how freely
     seed     the same seed writes the same text
     weights  "float32": as the model's are; "bf16": matrices rounded to bfloat16, which halves the bytes of a step
 
@@ -98,7 +98,7 @@ def _written(
     if not 0 <= seeds[0] <= seeds[-1] < 2**63:
         raise UsageError(f"--seed {seeds[0]} is out of range: give a whole number from 0 up.")
     if weights not in WEIGHTS:
-        raise UsageError(f"--weights {weights} is no way to keep weights: choose {' or '.join(WEIGHTS)}.")
+        raise UsageError(f"--weights {weights} is not a way to keep weights: choose {' or '.join(WEIGHTS)}.")
     if weights == "bf16" and model.head.weight.dtype != torch.float32:
         raise NotYet(
             f"--weights bf16 rounds a model of float32, and this one is {str(model.head.weight.dtype)[6:]}. "

@@ -19,7 +19,7 @@ ROOM = 2**22  # characters of them
 
 @dataclass(frozen=True)
 class Writing:
-    """What to write, and how boldly."""
+    """What to write, and how freely it is drawn."""
 
     prime: str | None = None
     """text to go on from; without one, a line's start"""

@@ -81,7 +81,7 @@ def _tail(graph: Graph, made: Wired, name: str, belt: list[str]) -> list[str]:
         tail.append(at)
     others = [s for key in tail for s in made.entering(key) if s not in tail and s != belt[-1]]
     inner = {u for key in belt[:-1] for u in made.after(key)} - set(belt)
-    apart = any(part.made for part in made.parts.values())  # an output that is no state
+    apart = any(part.made for part in made.parts.values())  # an output that is not a state
     if len(others) > 1 or inner or apart or (tail and at not in made.states.values()):
         raise _too_much(graph)
     return tail

@@ -136,7 +136,7 @@ class _DrawnStep:
     # --- keys and labels
 
     def key(self, index: int) -> str:
-        """All steps share what is no value of a step: weights and numbers."""
+        """All steps share what is not a value of a step: weights and numbers."""
         return f"s{self.read.step}n{index}" if self.read.moving[index] else f"n{index}"
 
     def number(self) -> int:

@@ -58,7 +58,7 @@ class Known:
 
 
 def neurons_scene(graph: Graph, known: Known = Known()) -> Scene:
-    """Layers from left to right. Raises UsageError where no matrix stands between two vectors, and where layers are no chain."""
+    """Layers from left to right. Raises UsageError where no matrix stands between two vectors, and where layers are not a chain."""
     layers = layers_of(graph, known.widths)
     if len(layers) < 2:
         raise UsageError(
@@ -67,7 +67,7 @@ def neurons_scene(graph: Graph, known: Known = Known()) -> Scene:
     for before, layer in zip([None, *layers], layers):
         if before and list(layer.enters) != [before.name]:
             raise UsageError(
-                f"view='neurons': {graph.name} is no chain of layers, each made of the one before. Use view='graph'."
+                f"view='neurons': {graph.name} is not a chain of layers, each made of the one before. Use view='graph'."
             )
     wider = NUMBERED if known.numbers else 1.0
     tallest = max(len(_shown(layer.units)) for layer in layers)

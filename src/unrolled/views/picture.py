@@ -135,7 +135,7 @@ def _title(graph: Graph, view: str, steps: int | None) -> str:
 def _check(view: str, steps: int | None, layers: int, parts: bool) -> None:
     """Raises UsageError for a view that there is not, and for what does not belong to it."""
     if view not in VIEWS:
-        raise UsageError(f"view={view!r} is no view of a cell: choose one of {', '.join(VIEWS)}.")
+        raise UsageError(f"view={view!r} is not a view of a cell: choose one of {', '.join(VIEWS)}.")
     if steps is not None and (not isinstance(steps, int) or not 1 <= steps <= MOST_STEPS):
         raise UsageError(f"steps={steps!r}: a picture shows from 1 to {MOST_STEPS} steps, a whole number.")
     if not isinstance(layers, int) or not 1 <= layers <= MOST_LAYERS:

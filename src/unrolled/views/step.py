@@ -1,6 +1,6 @@
 """One step of a cell with places: states from left to right on lines of their own, inputs below, what is made of them above.
 
-A picture of several steps is this step again and again, moved by its width.
+A picture of several steps is this step repeated, each time moved by its width.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ GREEK = dict(
     )
 )
 ACCENTS = {"tilde": "\u0303", "hat": "\u0302", "bar": "\u0304", "dot": "\u0307"}
-VECTORS = frozenset("xhyzscoafgu")  # letters that stand for vectors; two of them below a matrix are no word
+VECTORS = frozenset("xhyzscoafgu")  # letters that stand for vectors; two of them below a matrix are not a word
 PRINTED = re.compile(r"(\w+?)(?:\((\d+)\))?(?:\[(t(?:-1)?)\])?")
 TEXT = {
     "\\": r"\textbackslash{}",

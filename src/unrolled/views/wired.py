@@ -1,6 +1,6 @@
 """A step's parts and what enters each, with states by their names: what a placed picture is made from.
 
-A new state's own node is no part here. Who reads it reads what made it, and the state leaves to the right.
+A new state's own node is not a part here. Who reads it reads what made it, and the state leaves to the right.
 """
 
 from __future__ import annotations

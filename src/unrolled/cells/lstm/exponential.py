@@ -29,7 +29,7 @@ def slstm(
     elif forget == "exp":
         log_f = net  # logarithm of the forget gate
     else:
-        raise Never(f"forget={forget!r} is no gate of slstm; choose sigmoid or exp")
+        raise Never(f"forget={forget!r} is not a gate of slstm; choose sigmoid or exp")
     z = tanh(W_z @ x + block_diagonal(R_z) @ h + b_z)  # cell input
     o = sigmoid(W_o @ x + block_diagonal(R_o) @ h + b_o)  # output gate
     kept = log_f + m

@@ -21,7 +21,7 @@ def lstm_1997(x, h, c, *, W_i, U_i, b_i, W_g, U_g, b_g, W_o, U_o, b_o, squash="l
         c = c + i * tanh(net)  # cell state
         h = o * tanh(c)  # hidden state
     else:
-        raise Never(f"squash={squash!r} is no curve of lstm_1997; choose logistic or tanh")
+        raise Never(f"squash={squash!r} is not a curve of lstm_1997; choose logistic or tanh")
     return h, c
 
 
