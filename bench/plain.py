@@ -15,7 +15,7 @@ from unrolled.training.report import EVALUATIONS
 from unrolled.training.schedule import Schedule, first_factor, steps_in
 from unrolled.training.start import BETAS
 
-TIMED, RECENT = 20, 200  # steps whose times settle how many there will be: the first ones, and later the last
+TIMED, RECENT = 20, 200  # steps whose times decide how many there will be: the first ones, and later the last
 CONTEXT = 64  # characters that the GPT sees
 GPT_BATCH, GPT_RATE, GPT_BETAS = 12, 1e-3, (0.9, 0.99)  # nanoGPT's settings for a CPU
 EVALUATED = 64  # rows of a batch of windows

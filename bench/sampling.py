@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from unrolled.errors import UnrolledError
 from unrolled.models import sample
-from unrolled.models.draw import Rule
+from unrolled.models.draw import DrawRule
 from unrolled.models.language import LanguageModel
 
 from .machine import Peak, machine
@@ -69,7 +69,7 @@ def as_torch(ours: LanguageModel) -> dict[str, Tensor]:
 
 def ours(model: LanguageModel, rows: int, half: bool) -> Work:
     draws = sample.drawing(
-        sample.rounded(model) if half else model, torch.tensor([0]), Rule(TEMPERATURE), range(rows), half
+        sample.rounded(model) if half else model, torch.tensor([0]), DrawRule(TEMPERATURE), range(rows), half
     )
     return lambda: draws(AT_ONCE)
 

@@ -101,7 +101,7 @@ MUTANTS = (
     ),
     Mutant(
         "graph/widths.py",
-        "    widths.settled()\n",
+        "    widths.check_sums()\n",
         "",
         "test_loose_cells.py::test_what_was_found_stays_found[a sum whose part is known later-reference]",
     ),
@@ -550,7 +550,7 @@ MUTANTS = (
         "test_oracles.py::test_gru_is_torchs[reference]",
     ),
     Mutant(
-        "cells/lstm.py",
+        "cells/lstm/standard.py",
         "o = sigmoid(W_o @ x + U_o @ h + p_o * c + b_o)",
         "o = sigmoid(W_o @ x + U_o @ h + b_o) + 0 * p_o",
         "test_oracles.py::test_peephole_lstm_is_torchrecurrents[reference]",

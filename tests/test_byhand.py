@@ -325,7 +325,7 @@ WRONG = [
     (wrong(3, "x, , 1"), "n.csv, line 3: x[1] is missing. Write a number between the commas."),
     (
         wrong(7, "W, 0.25, one"),
-        "n.csv, line 7: W[2,2] is 'one', which is no number. Write it like 0.5 or -1e-3.",
+        "n.csv, line 7: W[2,2] is 'one', which is not a number. Write it like 0.5 or -1e-3.",
     ),
     (
         wrong(7, "W, 0.25, inf"),
@@ -397,7 +397,10 @@ ARGUMENTS = [
         ["deck003", "--out", "no/f.md"],
         "--out no/f.md: the folder no does not exist: make it, or write elsewhere.",
     ),
-    (["deck003", "--picture", "f.gif"], "f.gif: .gif is no format of a picture: write f.svg, f.png or f.pdf."),
+    (
+        ["deck003", "--picture", "f.gif"],
+        "f.gif: .gif is not a format of a picture: write f.svg, f.png or f.pdf.",
+    ),
     (["deck003", "--picture", "f.svg", "--of", "q"], "no number is called 'q' in row 1. There are a0[0], "),
     (
         ["activations", "--picture", "no/f.svg"],

@@ -100,7 +100,7 @@ def test_sorting_is_by_that_column(sort):
         (Wanted(family="qqq"), "--family qqq: there is no such family. Choose one of "),
         (
             Wanted(year="2014-16"),
-            "--year 2014-16: that is no year and no span of years. Write --year 2014 or --year 2014-2016.",
+            "--year 2014-16: that is neither a year nor a span of years. Write --year 2014 or --year 2014-2016.",
         ),
         (
             Wanted(year="2014", since=2012),

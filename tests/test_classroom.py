@@ -69,7 +69,7 @@ def test_parts_digits_and_exercises():
     assert "s[1][1] = W_xh[1,1] * x[1][1]" in blank and "______" in blank
     assert "0.53705" not in blank and "0.6  0.8  0.4  0.8" in blank
     assert "The loss was ______ and is ______ now." in blank
-    with pytest.raises(UsageError, match="only='sideways' is no part"):
+    with pytest.raises(UsageError, match="only='sideways' is not part"):
         made.text(part="sideways")
     with pytest.raises(UsageError, match="there is no step part here: it takes a target and a rate"):
         hello_worked().text(part="step")
@@ -179,23 +179,23 @@ def elman(x, h, *, W, U, b):
 GIVEN = {"W": [[0.5]], "U": [[0.9]], "b": [0.0]}
 SAID = [
     (lambda: worked(Recurrent("elman", 1, 1), [1], GIVEN), "a Recurrent is a layer, and its equations are asked for."),
-    (lambda: worked(torch.nn.LSTM(1, 1), [1], GIVEN), "LSTM is no function of one step. Give the cell's name, 'lstm'."),
-    (lambda: Recurrent(torch.nn.RNN(1, 1), 1, 1), "RNN is no function of one step. Give the cell's name, 'elman'."),
-    (lambda: worked(None, [1], GIVEN), "None is no cell. Give a cell, a cell's name such as 'lstm', or a function."),
-    (lambda: worked(elman, [[1]], GIVEN, target=[[1]], rate="0.1"), "rate='0.1' is no number. Give one like 0.1."),
+    (lambda: worked(torch.nn.LSTM(1, 1), [1], GIVEN), "LSTM is not a function of one step. Give the cell's name, 'lstm'."),
+    (lambda: Recurrent(torch.nn.RNN(1, 1), 1, 1), "RNN is not a function of one step. Give the cell's name, 'elman'."),
+    (lambda: worked(None, [1], GIVEN), "None is not a cell. Give a cell, a cell's name such as 'lstm', or a function."),
+    (lambda: worked(elman, [[1]], GIVEN, target=[[1]], rate="0.1"), "rate='0.1' is not a number. Give one like 0.1."),
     (lambda: worked(elman, [[1]], GIVEN, target=[[1]], train=2), "no rate is given. Give rate=0.1, say."),
-    (lambda: python_from_latex(None), "text=None is no text. Give the equations as a string"),
+    (lambda: python_from_latex(None), "text=None is not text. Give the equations as a string"),
     (lambda: worked(elman, [[1]], {**GIVEN, "W": 0.5}), "W has 1 number and elman uses it as a matrix (H, I). Write it as [[0.5]]."),
     (lambda: worked("elman", [[1]], {**GIVEN, "U": [0.9]}), "U has 1 number and elman uses it as a matrix (H, H). Write it as [[0.9]]."),
     (lambda: worked(elman, [[1]], {**GIVEN, "W": None}), "W is missing: give it a number."),
     (lambda: worked(elman, [], GIVEN), "the input is empty: give a row of numbers for each step"),
     (lambda: worked(elman, None, GIVEN), "the input is None: give a row of numbers for each step"),
     (lambda: worked(elman, 3, GIVEN), "x has 1 number and elman uses it as a vector (I,). Write it as [3]."),
-    (lambda: worked(elman, [[1]], [1, 2]), "parameters=[1, 2] is no table."),
-    (lambda: worked(elman, [[1]], GIVEN, state=[0.5]), "state=[0.5] is no table."),
+    (lambda: worked(elman, [[1]], [1, 2]), "parameters=[1, 2] is not a table."),
+    (lambda: worked(elman, [[1]], GIVEN, state=[0.5]), "state=[0.5] is not a table."),
     (lambda: worked(elman, [[1], [2]], GIVEN)["h[1]"], "h[1] is not one number. Its numbers are h[1][1]."),
     (lambda: worked(elman, [[1]], GIVEN)["q"], "no number is called 'q'. There are x[1][1], h[0][1], h[1][1]."),
-    (lambda: worked(elman, [[1]], GIVEN).text(rows=3), "rows=3 are no rows. Give a tuple such as (1, 3)."),
+    (lambda: worked(elman, [[1]], GIVEN).text(rows=3), "rows=3 are not rows. Give a tuple such as (1, 3)."),
 ]  # fmt: skip
 
 
@@ -262,7 +262,7 @@ def test_the_command_draws_neurons(capsys, tmp_path):
     ("more", "message"),
     [
         (["--view", "neurons"], "--view neurons is of a picture: say where it goes, --picture FILE.svg."),
-        (["--view", "circles", "--picture", "n.svg"], "view='circles' is no view of a worked net"),
+        (["--view", "circles", "--picture", "n.svg"], "view='circles' is not a view of a worked net"),
         (["--view", "neurons", "--of", "E", "--picture", "n.svg"], "of='E' is of view='numbers'"),
     ],
 )

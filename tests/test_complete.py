@@ -24,6 +24,7 @@ from unrolled.cell import Cell
 from unrolled.cells import FAMILIES, REGISTRY
 from unrolled.kernels import BACKENDS
 from unrolled.ops import OPS
+from unrolled.references import references
 
 TESTS = Path(__file__).parent
 ROOT = Path(unrolled.__file__).parent
@@ -81,7 +82,18 @@ def runs_over(function, *wanted: str) -> list[tuple]:
 
 def test_every_cell_of_every_family_is_registered():
     made = {value.name for family in FAMILIES for value in vars(family).values() if isinstance(value, Cell)}
-    assert made == set(REGISTRY) and len(FAMILIES) == len(list((ROOT / "cells").glob("*.py"))) - 1
+    files = [path for path in (ROOT / "cells").rglob("*.py") if path.name != "__init__.py"]
+    assert made == set(REGISTRY) and len(FAMILIES) == len(files)
+
+
+def test_a_cells_family_is_its_file_or_folder_and_its_year_that_of_its_first_paper():
+    """Nobody types them; one cell's equations are its second paper's."""
+    for family in FAMILIES:
+        place = Path(family.__file__).relative_to(ROOT / "cells")
+        for found in (value for value in vars(family).values() if isinstance(value, Cell)):
+            assert found.family == place.with_suffix("").parts[0].replace("_", " "), found.name
+            paper = "gers2000" if found.name == "lstm" else found.cite[0]
+            assert found.year == references()[paper].year, found.name
 
 
 @pytest.mark.parametrize("name", PROPERTIES)

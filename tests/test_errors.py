@@ -187,7 +187,7 @@ def test_a_value_as_an_index():
         mine,
         "2:return [1, 2][h] * (W @ x)",
         "[1",
-        "a whole number is asked for, as by range() or [...], and this value is none. A hyper-parameter is a whole number if its default "
+        "a whole number is asked for, as by range() or [...], and this value is not one. A hyper-parameter is a whole number if its default "
         "is: depth=3, not depth=3.0",
     )
 
@@ -317,7 +317,7 @@ def test_an_unknown_activation():
         mine,
         '2:return activation("swish", W @ x + h)',
         "activation",
-        "'swish' is no activation; choose one of tanh, relu, sigmoid, softplus, sin, exp, elu, silu, gelu, identity",
+        "'swish' is not an activation; choose one of tanh, relu, sigmoid, softplus, sin, exp, elu, silu, gelu, identity",
     )
 
 

@@ -411,10 +411,10 @@ def test_the_same_model_gives_the_same_bytes(tmp_path):
 
 
 ERRORS = {
-    "no folder": ({"path": "nowhere/m.onnx"}, UsageError, "nowhere, which is no folder"),
+    "no folder": ({"path": "nowhere/m.onnx"}, UsageError, "nowhere, which is not a folder"),
     "a folder": ({"path": ""}, UsageError, "is a folder. Give the name of a file"),
-    "lengths": ({"lengths": "some"}, UsageError, "lengths='some' is none. Give optional, required, none"),
-    "weights": ({"weights": "int4"}, UsageError, "weights='int4' is none. Give \"int8\""),
+    "lengths": ({"lengths": "some"}, UsageError, "lengths='some' is not known. Give optional, required, none"),
+    "weights": ({"weights": "int4"}, UsageError, "weights='int4' is not known. Give \"int8\""),
     "no model": ({"model": "lstm"}, UsageError, "export takes a layer or a model, and got a str"),
     "another model": ({"model": torch.nn.Conv1d(1, 1, 1)}, UnrolledError, "Conv1d"),
     "a chain": (

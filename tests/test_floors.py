@@ -49,7 +49,7 @@ OPEN_KEYWORDS = {
     ("transform/activations.py", "activations"),
     ("transform/initialised.py", "initialised"),
 }
-FILE_LINES, FUNCTION_LINES, COLUMNS = 400, 55, 140
+FILE_LINES, FUNCTION_LINES, COLUMNS = 400, 45, 140
 
 
 @cache

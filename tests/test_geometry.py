@@ -23,7 +23,7 @@ from unrolled.views.picture import graph_scene
 from unrolled.views.placed import placed
 from unrolled.views.rows import Sketch, Spot
 from unrolled.views.runs import lines_of, places
-from unrolled.views.scene import Outline, Path, Scene, Text, extent
+from unrolled.views.scene import Outline, Path, Scene, TextLine, extent
 from unrolled.views.svg import svg_text
 
 SCENES = {
@@ -38,7 +38,7 @@ WITHOUT = ("conveyor", "neurons")  # views that a cell may not have
 SLACK = 0.6  # points: half a pen
 
 
-def words(text: Text) -> str:
+def words(text: TextLine) -> str:
     return "".join(run.text for run in text.line)
 
 
@@ -68,8 +68,8 @@ def inside(a, b, box) -> float:
 
 
 def crossed(scene: Scene) -> list[str]:
-    """Labels and boxes that a line runs through. Into what is no rectangle a line may go as far as its edge."""
-    boxes = [(words(p), p.box, 0.0) for p in scene.pieces if isinstance(p, Text)]
+    """Labels and boxes that a line runs through. Into what is not a rectangle a line may go as far as its edge."""
+    boxes = [(words(p), p.box, 0.0) for p in scene.pieces if isinstance(p, TextLine)]
     rounds = {"ellipse": 0.5, "diamond": 0.6, "hexagon": 0.3, "octagon": 0.3}
     for shape in shapes(scene):
         corner = rounds.get(shape.kind, 0.0) * min(shape.width, shape.height)
@@ -148,7 +148,7 @@ def test_labels_stay_apart_and_boxes_too(view):
     wrong = {}
     for name in REGISTRY:
         if scene := drawn(name, view):
-            texts = [(words(p), p.box) for p in scene.pieces if isinstance(p, Text)]
+            texts = [(words(p), p.box) for p in scene.pieces if isinstance(p, TextLine)]
             boxes = [(f"{s.kind} at {s.x:.0f}, {s.y:.0f}", s.box) for s in shapes(scene) if s.width > 10]
             wrong[name] = overlapping(texts) + overlapping(boxes)
     assert not {name: found[:2] for name, found in wrong.items() if found}
@@ -238,7 +238,7 @@ def test_what_keeps_its_order_is_entered_in_order():
         return h
 
     scene = graph_scene(cell(signed).graph, 1, False)
-    minus = next(p for p in scene.pieces if isinstance(p, Text) and words(p) == "−")
+    minus = next(p for p in scene.pieces if isinstance(p, TextLine) and words(p) == "−")
     ends = sorted(
         (p.points[-1][0], p.points[0][0])
         for p in scene.pieces
@@ -248,7 +248,7 @@ def test_what_keeps_its_order_is_entered_in_order():
         and abs(p.points[-1][1] - minus.y) < 25
     )
     assert len(ends) == 2
-    boxes = {words(p)[:4]: p.x for p in scene.pieces if isinstance(p, Text) and words(p)[:1] in "WU"}
+    boxes = {words(p)[:4]: p.x for p in scene.pieces if isinstance(p, TextLine) and words(p)[:1] in "WU"}
     assert abs(ends[0][1] - boxes["W yt"]) < 1 and abs(ends[1][1] - boxes["U xt"]) < 1
 
 
@@ -259,7 +259,7 @@ def test_what_stands_low_stands_below_what_stands_high():
     assert begun[1] == begun[2] < begun[3] < begun[4]
     assert begun[4] == pytest.approx(max(begun[1] + line[1].width(10), begun[3] + line[3].width(10)))
     assert total == pytest.approx(begun[4] + line[4].width(10))
-    text = svg_text(Scene([Text(0, 0, line, 10)]))
+    text = svg_text(Scene([TextLine(0, 0, line, 10)]))
     assert 'dx="-' in text and text.count("<text") == 1
 
 
@@ -303,7 +303,7 @@ def test_a_belt_says_what_is_subtracted():
 
     scene = conveyor_scene(cell(taken).graph)
     height = next(y for p in scene.pieces if isinstance(p, Path) and p.weight > 2 for _, y in p.points)
-    assert [words(p) for p in scene.pieces if isinstance(p, Text) and abs(p.y - height) < 9] == [
+    assert [words(p) for p in scene.pieces if isinstance(p, TextLine) and abs(p.y - height) < 9] == [
         "ht−1",
         "ht",
         "−",
@@ -317,7 +317,7 @@ def test_neurons_are_units_and_lines_are_weights():
     assert len(shapes(scene)) == 4 + 3 + 2
     lines = [p for p in scene.pieces if isinstance(p, Path) and not p.arrow]
     assert len(lines) == 4 * 3 + 3 * 2
-    assert [words(p) for p in scene.pieces if isinstance(p, Text)].count("Uh") == 1, (
+    assert [words(p) for p in scene.pieces if isinstance(p, TextLine)].count("Uh") == 1, (
         "the loop of the fed-back output"
     )
 
@@ -329,13 +329,13 @@ def test_a_worked_nets_weights_stand_on_their_lines():
     assert [
         len([s for s in shapes(scene) if round(s.x) == x]) for x in sorted({round(s.x) for s in shapes(scene)})
     ] == [4, 3, 2]
-    said = [words(p) for p in scene.pieces if isinstance(p, Text)]
+    said = [words(p) for p in scene.pieces if isinstance(p, TextLine)]
     values = [v for name in ("w1", "w2") for row in worked.given.parameters[name].nested() for v in row]
     assert Counter(t for t in said if t.startswith("0.")) == Counter(f"{v:g}" for v in values)
     assert {"a0,0", "a1,0", "a2,2"} <= set(said)
     for name in ("deck003", "hello"):
         scene = neurons_of(EXAMPLES[name].make(None, False).worked)
-        texts = [(words(p), p.box) for p in scene.pieces if isinstance(p, Text)]
+        texts = [(words(p), p.box) for p in scene.pieces if isinstance(p, TextLine)]
         assert not crossed(scene) and not overlapping(texts), name
 
 
@@ -370,7 +370,7 @@ def test_single_numbers_stay_clear_of_lines(name):
 def test_the_central_figure_shows_its_slopes():
     shown = EXAMPLES["deck003-graph"].make(None, False)
     scene = numbers_scene(wires_of(shown.worked, **shown.picture))
-    said = [words(p) for p in scene.pieces if isinstance(p, Text)]
+    said = [words(p) for p in scene.pieces if isinstance(p, TextLine)]
     assert {"× −0.7913", "× 0.1242", "× −1"} <= set(said), said
     for value in ("0.6906", "0.8955", "2.0862", "−2.0862", "0.1242", "1.1242", "0.8896", "0.7896", "0.3117"):
         assert value in said

@@ -363,7 +363,7 @@ def test_the_figure_without_matplotlib(tmp_path, monkeypatch, capsys):
         ([], "show was given no cell"),
         (["elman", "--json"], "--json belongs to --stage gradient-flow"),
         (["cfc", "--stage", "gradient-flow"], "reads 2: x, dt"),
-        (["elman", "--stage", "gradient-flow", "--out", "flow.gif"], ".gif is no format of a picture"),
+        (["elman", "--stage", "gradient-flow", "--out", "flow.gif"], ".gif is not a format of a picture"),
         (
             ["elman", "--stage", "gradient-flow", "--out", "nowhere/flow.svg"],
             "the folder nowhere does not exist",

@@ -38,16 +38,16 @@ def twins(name, *sizes, **more):
 @pytest.mark.parametrize(
     "changed, message",
     [
-        ({"dropout": True}, "dropout=True is no probability. Give 0 to 1."),
-        ({"dropout": "0.5"}, "dropout='0.5' is no probability. Give 0 to 1."),
-        ({"dropout": float("nan")}, "dropout=nan is no probability. Give 0 to 1."),
+        ({"dropout": True}, "dropout=True is not a probability. Give 0 to 1."),
+        ({"dropout": "0.5"}, "dropout='0.5' is not a probability. Give 0 to 1."),
+        ({"dropout": float("nan")}, "dropout=nan is not a probability. Give 0 to 1."),
         ({"bidirectional": 0.2}, "bidirectional=0.2 is neither True nor False. Give one of them."),
         ({"batch_first": "yes"}, "batch_first='yes' is neither True nor False. Give one of them."),
         ({"num_layers": 10**7}, "num_layers=10000000 is too many. Give 10000 or fewer."),
-        ({"num_layers": True}, "num_layers=True is no whole number. Give 1 or more."),
+        ({"num_layers": True}, "num_layers=True is not a whole number. Give 1 or more."),
         (
             {"dtype": "float32"},
-            "dtype='float32' is no floating-point type. Give torch.float32 or torch.float64.",
+            "dtype='float32' is not a floating-point type. Give torch.float32 or torch.float64.",
         ),
     ],
 )
@@ -63,7 +63,7 @@ def test_dropout_is_not_taken_for_bidirectional():
 
 
 def test_a_truth_value_is_no_width():
-    with pytest.raises(UsageError, match="input_size=True is no whole number"):
+    with pytest.raises(UsageError, match="input_size=True is not a whole number"):
         Recurrent("gru", True, 5)
 
 

@@ -87,13 +87,13 @@ def test_a_function_is_printed_pickled_and_not_stored():
         ({"b": "identity"}, "init['b'] is 'identity', which is for matrices, and b is a vector"),
         ({"W": "reservoir"}, "init['W'] is 'reservoir', which is for square matrices, and W is 4 x 3 here"),
         ({"S": "reservoir"}, "init['S'] is 'reservoir', which is for square matrices, and S is 2 x 4 x 4 here"),
-        ({"W": "normal"}, "init['W'] is 'normal', which is no initialisation"),
-        ({"W": "normal(-1)"}, "init['W'] is 'normal(-1)', which is no initialisation"),
-        ({"W": "normal(1, 2, 3)"}, "which is no initialisation"),
-        ({"W": "uniform(3, 1)"}, "which is no initialisation"),
-        ({"W": "normal(inf)"}, "which is no initialisation"),
-        ({"W": "normal(1e999)"}, "which is no initialisation"),
-        ({"W": "__import__('os')"}, "which is no initialisation"),
+        ({"W": "normal"}, "init['W'] is 'normal', which is not an initialisation"),
+        ({"W": "normal(-1)"}, "init['W'] is 'normal(-1)', which is not an initialisation"),
+        ({"W": "normal(1, 2, 3)"}, "which is not an initialisation"),
+        ({"W": "uniform(3, 1)"}, "which is not an initialisation"),
+        ({"W": "normal(inf)"}, "which is not an initialisation"),
+        ({"W": "normal(1e999)"}, "which is not an initialisation"),
+        ({"W": "__import__('os')"}, "which is not an initialisation"),
         ({"W": lambda t: torch.zeros(7)}, "the function of init['W'] returned 7 numbers, and W has 4 x 3"),
     ),
 )  # fmt: skip
@@ -108,14 +108,14 @@ def test_names_that_a_cell_does_not_have():
         return tanh(W @ x + U @ h)
 
     for declared, said in (
-        ({"fixed": "WU"}, "fixed names 'WU', which is no parameter of it. Did you mean"),
-        ({"fixed": ("W", "V")}, "fixed names 'V', which is no parameter of it"),
-        ({"start": {"c": 1.0}}, "start names 'c', which is no state of it. It has h."),
+        ({"fixed": "WU"}, "fixed names 'WU', which is not a parameter of it. Did you mean"),
+        ({"fixed": ("W", "V")}, "fixed names 'V', which is not a parameter of it"),
+        ({"start": {"c": 1.0}}, "start names 'c', which is not a state of it. It has h."),
         ({"start": {"h": "one"}}, "start['h'] is 'one', and a state's first value is a number"),
-        ({"shapes": {"Z": ("H",)}}, "shapes names 'Z', which is no argument of it. It has x, h, W, U."),
-        ({"shapes": {"h": ("H,I",)}}, "shapes['h'] has 'H,I', which is no width"),
-        ({"shapes": {"h": ("0",)}}, "shapes['h'] has '0', which is no width"),
-        ({"init": {"b": 1.0}}, "init names 'b', which is no parameter of it"),
+        ({"shapes": {"Z": ("H",)}}, "shapes names 'Z', which is not an argument of it. It has x, h, W, U."),
+        ({"shapes": {"h": ("H,I",)}}, "shapes['h'] has 'H,I', which is not a width"),
+        ({"shapes": {"h": ("0",)}}, "shapes['h'] has '0', which is not a width"),
+        ({"init": {"b": 1.0}}, "init names 'b', which is not a parameter of it"),
     ):
         with pytest.raises(CellError) as found:
             cell(**declared)(mine).graph

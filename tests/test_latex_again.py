@@ -74,5 +74,5 @@ def test_symbols_of_a_stored_cell_are_only_parts_of_its_names():
     text = type(REGISTRY["lstm"]).from_json(data).latex()
     assert "W^{x} x_{t}" in text and "evil" not in text and "input" not in text
     for wrong in ({"W_y": "W^y"}, {"W_x": 3}, []):
-        with pytest.raises(UsageError, match="this is no stored cell: .*symbols"):
+        with pytest.raises(UsageError, match="this is not a stored cell: .*symbols"):
             type(REGISTRY["lstm"]).from_json(data | {"symbols": wrong})

@@ -606,11 +606,14 @@ def test_further_inputs_that_do_not_fit_are_said(given, message):
         ({"input_size": 0}, "Recurrent(gru, 0, 5): input_size=0 is below 1. Give 1 or more."),
         ({"hidden_size": -4}, "Recurrent(gru, 3, -4): hidden_size=-4 is below 1. Give 1 or more."),
         ({"num_layers": 0}, "Recurrent(gru, 3, 5): num_layers=0 is below 1. Give 1 or more."),
-        ({"hidden_size": 2.5}, "Recurrent(gru, 3, 2.5): hidden_size=2.5 is no whole number. Give 1 or more."),
-        ({"dropout": 1.5}, "Recurrent(gru, 3, 5): dropout=1.5 is no probability. Give 0 to 1."),
+        (
+            {"hidden_size": 2.5},
+            "Recurrent(gru, 3, 2.5): hidden_size=2.5 is not a whole number. Give 1 or more.",
+        ),
+        ({"dropout": 1.5}, "Recurrent(gru, 3, 5): dropout=1.5 is not a probability. Give 0 to 1."),
         (
             {"dtype": torch.int64},
-            "Recurrent(gru, 3, 5): dtype=torch.int64 is no floating-point type. "
+            "Recurrent(gru, 3, 5): dtype=torch.int64 is not a floating-point type. "
             "Give torch.float32 or torch.float64.",
         ),
     ],
@@ -662,12 +665,13 @@ def test_wishes_for_first_values_that_make_no_sense_are_said():
     with pytest.raises(CellError) as error:
         Recurrent(cell(init={"b": 1.0})(plain_cell), 3, 5)
     assert (
-        str(error.value) == "CellError in plain_cell: init names 'b', which is no parameter of it. It has W, U."
+        str(error.value)
+        == "CellError in plain_cell: init names 'b', which is not a parameter of it. It has W, U."
     )
     with pytest.raises(UsageError) as error:
         Recurrent(cell(init={"U": "orthonormal"})(plain_cell), 3, 5)
     assert str(error.value).startswith(
-        "plain_cell: init['U'] is 'orthonormal', which is no initialisation. Give a number, "
+        "plain_cell: init['U'] is 'orthonormal', which is not an initialisation. Give a number, "
         "a function, or one of zeros, ones, "
     )
 

@@ -227,7 +227,7 @@ def test_chrono():
 def test_what_is_no_chrono(value):
     with pytest.raises(UsageError) as raised:
         Recurrent(initialised("mgu", b_f=value), 3, 5)
-    assert f"init['b_f'] is {value!r}, which is no initialisation" in str(raised.value)
+    assert f"init['b_f'] is {value!r}, which is not an initialisation" in str(raised.value)
     assert "chrono(T), -chrono(T)" in str(raised.value)
 
 

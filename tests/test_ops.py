@@ -285,7 +285,7 @@ def test_activations_are_rows_or_an_error():
     for name in ops.ACTIVATIONS:
         assert OPS[name].arity == 1
     assert ops.activation("identity", 3) == 3
-    with pytest.raises(Never, match="'swish' is no activation; choose one of tanh, relu"):
+    with pytest.raises(Never, match="'swish' is not an activation; choose one of tanh, relu"):
         ops.activation("swish", 0.5)
 
 

@@ -25,8 +25,8 @@ from unrolled.views.count import count
 from unrolled.views.diagram import Diagram, diagram
 from unrolled.views.drawing import draw
 from unrolled.views.ink import INK
-from unrolled.views.runs import Run
-from unrolled.views.scene import Scene, Text
+from unrolled.views.runs import TextRun
+from unrolled.views.scene import Scene, TextLine
 from unrolled.views.shapes import LOOKS
 from unrolled.views.symbols import markup_name
 
@@ -289,7 +289,7 @@ def test_every_cell_is_drawn(name):
         ({"steps": 2.5}, "steps=2.5: a picture shows from 1 to 64 steps, a whole number."),
         (
             {"view": "side"},
-            "view='side' is no view of a cell: choose one of graph, unrolled, rolled, conveyor, neurons, modes.",
+            "view='side' is not a view of a cell: choose one of graph, unrolled, rolled, conveyor, neurons, modes.",
         ),
         ({"layers": 0}, "layers=0: a picture shows from 1 to 12 layers, a whole number."),
         (
@@ -300,11 +300,11 @@ def test_every_cell_is_drawn(name):
             {"view": "unrolled", "parts": True},
             "parts belongs to view='graph', and view='unrolled' has none. Leave one of the two out.",
         ),
-        ({"theme": "blue"}, "theme='blue' is no theme: choose one of auto, light, dark."),
-        ({"file": "a.bmp"}, "a.bmp: .bmp is no format of a picture: write a.svg, a.png or a.pdf."),
+        ({"theme": "blue"}, "theme='blue' is not a theme: choose one of auto, light, dark."),
+        ({"file": "a.bmp"}, "a.bmp: .bmp is not a format of a picture: write a.svg, a.png or a.pdf."),
         (
             {"file": "lstm"},
-            "lstm: a name without an ending is no format of a picture: write lstm.svg, lstm.png or lstm.pdf.",
+            "lstm: a name without an ending is not a format of a picture: write lstm.svg, lstm.png or lstm.pdf.",
         ),
         (
             {"file": "no/where/a.svg"},
@@ -347,7 +347,7 @@ def test_a_long_picture_and_odd_letters_become_a_png(tmp_path):
     """What is handed to Graphviz is longer than the longest text that it reads in one piece, and holds its own signs."""
     REGISTRY["lstm"].picture(tmp_path / "o.png", steps=3, parts=True)
     assert (tmp_path / "o.png").read_bytes().startswith(b"\x89PNG")
-    scene = Scene([Text(0, 0, (Run('"]; \\ <b> ⊙ "'),))])
+    scene = Scene([TextLine(0, 0, (TextRun('"]; \\ <b> ⊙ "'),))])
     assert "&lt;b&gt;" in draw(scene, tmp_path / "s.pdf", theme="dark")
     assert (tmp_path / "s.pdf").read_bytes().startswith(b"%PDF")
 
@@ -420,7 +420,7 @@ def test_the_command_writes_files(tmp_path):
     assert (tmp_path / "e.tex").read_text(encoding="utf-8") == REGISTRY["elman"].latex() + "\n"
     assert show("elman", "listing", widths=("I=3", "H=4")).splitlines()[2] == "at I = 3, H = 4"
     for out, widths, message in (
-        (None, ("H",), "--widths H is no width: write a letter and a whole number, such as H=64."),
+        (None, ("H",), "--widths H is not a width: write a letter and a whole number, such as H=64."),
         (Path("no/x.tex"), (), "--out no/x.tex: the folder no does not exist: make it, or write elsewhere."),
     ):
         with pytest.raises(UsageError) as raised:

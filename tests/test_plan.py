@@ -21,7 +21,7 @@ from unrolled.plan.cost import (
     sharing,
     weight_bytes,
 )
-from unrolled.plan.draft import Draft
+from unrolled.plan.draft import PlanDraft
 from unrolled.plan.plan import PASSES, plan_of
 from unrolled.plan.program import Product, Program
 
@@ -289,7 +289,7 @@ SPOILED = {
 
 @pytest.mark.parametrize("name", SPOILED)
 def test_each_pass_is_checked(name):
-    draft = Draft(body_of(REGISTRY["gru"].graph))
+    draft = PlanDraft(body_of(REGISTRY["gru"].graph))
     for step in PASSES:
         step.fill(draft)
         assert step.holds(draft)

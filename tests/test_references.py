@@ -85,10 +85,10 @@ def test_an_entry_as_text():
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        (ENTRY.replace("  volume = {9},", "  volume = 9,"), "line 5: 'volume = 9,' is no line of an entry"),
+        (ENTRY.replace("  volume = {9},", "  volume = 9,"), "line 5: 'volume = 9,' is not a line of an entry"),
         (
             ENTRY.replace("  volume = {9},", "  title = {Again},"),
-            "line 5: 'title = {Again},' is no line of an entry (or a field twice)",
+            "line 5: 'title = {Again},' is not a line of an entry (or a field twice)",
         ),
         (ENTRY.rstrip("}\n"), "the entry key2001 has no end"),
         (ENTRY.replace("year", "yeer"), "the entry key2001 has no year. Add `year = {...},`."),

@@ -231,7 +231,7 @@ def test_replacing_twice():
         (
             lambda: replace(small, h=lambda f_last: f_last),
             UsageError,
-            "replace(small, h=...): an equation takes f_last, and f is no state of small. Say remember=('f',) to have its last value.",
+            "replace(small, h=...): an equation takes f_last, and f is not a state of small. Say remember=('f',) to have its last value.",
         ),
         (
             lambda: replace(small, remember="f", h=1),
@@ -299,7 +299,7 @@ def test_a_clash_of_widths_is_quoted():
 
 
 def test_what_was_returned_to_be_looked_at_stays():
-    """A counter that the output never rested on is none of the states that an exchanged equation leaves without use."""
+    """A counter that the output never rested on is not among the states that an exchanged equation leaves without use."""
 
     @cell(shapes={"count": ()})
     def counting(x, h, m, count, *, W, U):

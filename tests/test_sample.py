@@ -20,7 +20,7 @@ from unrolled.cells import REGISTRY
 from unrolled.errors import NotYet, UsageError
 from unrolled.kernels.c.call import generate
 from unrolled.models import sample
-from unrolled.models.draw import NoNumbers, Rule, draw, uniform
+from unrolled.models.draw import DrawRule, NoNumbers, draw, uniform
 from unrolled.models.language import LanguageModel
 from unrolled.models.sample import rounded, write, write_many
 
@@ -49,17 +49,17 @@ USUAL = [name for name in ONE_INPUT if name in (*STARTERS, *ODD)]
 WAYS = ((1, False), (2, False), (2, True))
 PRIME = torch.tensor([1, 3, 2])
 RULES = (
-    Rule(),
-    Rule(0.0),
-    Rule(0.3),
-    Rule(top_k=1),
-    Rule(0.7, top_k=4),
-    Rule(9.0, top_k=20),
-    Rule(1.5, top_p=0.6),
-    Rule(1.0, 5, 0.5),
-    Rule(top_p=1e-9),
-    Rule(1e-300),
-    Rule(top_k=1000, top_p=1.0),
+    DrawRule(),
+    DrawRule(0.0),
+    DrawRule(0.3),
+    DrawRule(top_k=1),
+    DrawRule(0.7, top_k=4),
+    DrawRule(9.0, top_k=20),
+    DrawRule(1.5, top_p=0.6),
+    DrawRule(1.0, 5, 0.5),
+    DrawRule(top_p=1e-9),
+    DrawRule(1e-300),
+    DrawRule(top_k=1000, top_p=1.0),
 )
 
 
@@ -139,11 +139,11 @@ def test_the_generator_is_splitmix64():
 def test_draws_have_the_nucleus_probabilities():
     """Of 0.5, 0.3, 0.15, 0.05 a nucleus of 0.7 keeps two, drawn 5 to 3; k 3 and p 0.7 of what is left keep two as well."""
     logits = [math.log(p) for p in (0.15, 0.5, 0.05, 0.3)]
-    for rule in (Rule(top_p=0.7), Rule(top_k=3, top_p=0.7)):
+    for rule in (DrawRule(top_p=0.7), DrawRule(top_k=3, top_p=0.7)):
         drawn = [draw(logits, rule, seed)[0] for seed in range(4000)]
         assert set(drawn) == {1, 3} and abs(drawn.count(1) / 4000 - 5 / 8) < 0.03
-    assert {draw(logits, Rule(top_p=0.81), seed)[0] for seed in range(400)} == {0, 1, 3}
-    assert {draw(logits, Rule(top_p=0.49), seed)[0] for seed in range(400)} == {1}
+    assert {draw(logits, DrawRule(top_p=0.81), seed)[0] for seed in range(400)} == {0, 1, 3}
+    assert {draw(logits, DrawRule(top_p=0.49), seed)[0] for seed in range(400)} == {1}
 
 
 @pytest.mark.parametrize(
@@ -151,7 +151,7 @@ def test_draws_have_the_nucleus_probabilities():
 )
 def test_bets_that_are_no_numbers_are_an_error_in_both(logits):
     with pytest.raises(NoNumbers):
-        draw(logits, Rule(), 0)
+        draw(logits, DrawRule(), 0)
     model = made("elman", 1, 3, 2, torch.float32)
     with torch.no_grad():
         model.head.weight.zero_()
@@ -202,11 +202,11 @@ def test_a_cell_with_noise_writes_without_it(monkeypatch):
 def test_many_texts_are_each_alone_in_float32(hidden, characters, way, monkeypatch):
     """To the bit: a row's result depends neither on how many rows there are, nor on how they or the units are shared out."""
     model = made("lstm", 2, hidden, characters, torch.float32)
-    alone = [list(write(model, PRIME, 50, Rule(2.0), seed=4 + k)) for k in range(13)]
+    alone = [list(write(model, PRIME, 50, DrawRule(2.0), seed=4 + k)) for k in range(13)]
     monkeypatch.setattr(generate, "sharing_of_steps", lambda *_: way)
-    many = write_many(model, PRIME, 50, Rule(2.0), count=13, seed=4)
+    many = write_many(model, PRIME, 50, DrawRule(2.0), count=13, seed=4)
     assert many.t().tolist() == alone
-    first = write_many(model, PRIME, 50, Rule(2.0), count=1, seed=4)
+    first = write_many(model, PRIME, 50, DrawRule(2.0), count=1, seed=4)
     assert first.t().tolist() == alone[:1]
 
 
@@ -215,7 +215,7 @@ def test_chunks_do_not_change_the_text():
     with torch.no_grad():
         texts = []
         for size in (1, 7, 64):
-            draws = sample.drawing(model, PRIME, Rule(), [3, 9], False)
+            draws = sample.drawing(model, PRIME, DrawRule(), [3, 9], False)
             texts.append(torch.cat([draws(size) for _ in range(-(-128 // size))])[:128])
     assert torch.equal(texts[0], texts[1]) and torch.equal(texts[0], texts[2])
 
@@ -225,9 +225,9 @@ def test_rounded_weights_write_what_a_rounded_model_writes(way, monkeypatch):
     """Also where the last panel is half empty."""
     for hidden, characters in ((37, 65), (16, 5), (40, 33)):
         model = made("lstm", 2, hidden, characters, torch.float32)
-        expected = by_torch(rounded(model), 5, rule=Rule(1.5))
+        expected = by_torch(rounded(model), 5, rule=DrawRule(1.5))
         monkeypatch.setattr(generate, "sharing_of_steps", lambda *_: way)
-        assert torch.equal(write_many(model, PRIME, 40, Rule(1.5), count=5, weights="bf16"), expected)
+        assert torch.equal(write_many(model, PRIME, 40, DrawRule(1.5), count=5, weights="bf16"), expected)
         monkeypatch.undo()
     assert not torch.equal(model.head.weight, rounded(model).head.weight)
 
@@ -280,7 +280,7 @@ sys.path.insert(0, {tests!r})
 from test_sample import *
 generate.sharing_of_steps = lambda *_: (2, True)
 model = made("lstm", 2, 48, 40, torch.float32)
-print(write_many(model, PRIME, 60, Rule(2.0), count=3).flatten().tolist())
+print(write_many(model, PRIME, 60, DrawRule(2.0), count=3).flatten().tolist())
 """
 
 
@@ -289,7 +289,9 @@ print(write_many(model, PRIME, 60, Rule(2.0), count=3).flatten().tolist())
 )
 def test_other_processes_and_smaller_teams_write_the_same(settings):
     """Also where fewer threads come than were asked for."""
-    here = write_many(made("lstm", 2, 48, 40, torch.float32), PRIME, 60, Rule(2.0), count=3).flatten().tolist()
+    here = (
+        write_many(made("lstm", 2, 48, 40, torch.float32), PRIME, 60, DrawRule(2.0), count=3).flatten().tolist()
+    )
     done = subprocess.run(
         [sys.executable, "-c", ALONE.format(tests=os.path.dirname(__file__))],
         capture_output=True,
@@ -358,12 +360,12 @@ def test_narrower_vectors_write_the_same(target, half, tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"top_p": 0.0}, "--top-p 0.0 is no share of the probability: give a number above 0, up to 1."),
-        ({"top_p": 1.5}, "--top-p 1.5 is no share of the probability: give a number above 0, up to 1."),
-        ({"top_p": math.nan}, "--top-p nan is no share of the probability: give a number above 0, up to 1."),
+        ({"top_p": 0.0}, "--top-p 0.0 is not a share of the probability: give a number above 0, up to 1."),
+        ({"top_p": 1.5}, "--top-p 1.5 is not a share of the probability: give a number above 0, up to 1."),
+        ({"top_p": math.nan}, "--top-p nan is not a share of the probability: give a number above 0, up to 1."),
         ({"count": 0}, "--count 0 is below 1: give how many texts to write."),
         ({"seed": -1}, "--seed -1 is out of range: give a whole number from 0 up."),
-        ({"weights": "int8"}, "--weights int8 is no way to keep weights: choose float32 or bf16."),
+        ({"weights": "int8"}, "--weights int8 is not a way to keep weights: choose float32 or bf16."),
     ],
     ids=str,
 )
@@ -371,7 +373,7 @@ def test_wrong_wishes_are_refused(options, message):
     with pytest.raises(UsageError) as caught:
         rule = {key: value for key, value in options.items() if key in ("temperature", "top_k", "top_p")}
         more = {key: value for key, value in options.items() if key not in rule}
-        write_many(made("elman", 1), PRIME, 5, Rule(**rule), **{"count": 2, **more})
+        write_many(made("elman", 1), PRIME, 5, DrawRule(**rule), **{"count": 2, **more})
     assert str(caught.value) == message
 
 

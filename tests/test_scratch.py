@@ -199,7 +199,7 @@ def test_results_that_are_kept_stay_as_they_are_while_others_are_made(cell):
     ys = [layer(x)[0] for x in xs]  # all forward passes before the first backward pass
     kept = [weights_gradients(layer, y) for y in ys]
     for x in xs:
-        layer(x)[0].sum().backward()  # memory is used again and again
+        layer(x)[0].sum().backward()  # memory is used repeatedly
     for x, y, found in zip(xs, ys, kept):
         expected = plain(x)[0]
         torch.testing.assert_close(y, expected)

@@ -234,7 +234,7 @@ def test_a_stack_survives_deepcopy_and_state_dict():
             lambda: [Recurrent("lstm", 3, 5)],
             {"dropout": 2},
             UsageError,
-            "Stacked: dropout=2 is no probability. Give 0 to 1.",
+            "Stacked: dropout=2 is not a probability. Give 0 to 1.",
         ),
     ],
 )

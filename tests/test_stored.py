@@ -126,7 +126,7 @@ HOSTILE = {
     "H as a width of its own": (changed("widths", {"H": 3}), "besides I and H"),
     "the input as a mask": (changed("noise", {"x": [0.5, "keep", "step"]}), "behind one"),
     "a parameter masked at each step": (changed("noise", {"W_i": [0.5, "keep", "step"]}), "cannot be drawn"),
-    "a rate that is no number": (changed("noise", {"W_i": [float("nan"), "keep", "call"]}), "rate"),
+    "a rate that is not a number": (changed("noise", {"W_i": [float("nan"), "keep", "call"]}), "rate"),
     "a year that is text": (changed("year", "1997"), "a whole number"),
 }
 
@@ -135,7 +135,7 @@ HOSTILE = {
 def test_what_no_author_can_have_written_is_refused_at_once(what):
     data, why = HOSTILE[what]
     began = time.perf_counter()
-    with pytest.raises(UsageError, match="^this is no stored cell: ") as caught:
+    with pytest.raises(UsageError, match="^this is not a stored cell: ") as caught:
         Cell.from_json(data)
     assert re.search(why, str(caught.value)) and "\n" not in str(caught.value)
     assert len(str(caught.value)) < 400 and time.perf_counter() - began < 2

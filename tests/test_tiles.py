@@ -44,7 +44,7 @@ def test_every_sum_of_a_tile_is_a_register_and_every_vector_is_loaded_once(tmp_p
 @pytest.mark.skipif(shutil.which("clang") is None, reason="there is no clang here")
 @pytest.mark.parametrize("level", ["-O0", "-O1"])
 def test_a_lesser_level_is_silent(tmp_path, level):
-    """Loops that are not laid out at -O0 are no warning: tests build with it, and with -Werror."""
+    """Loops that are not laid out at -O0 are not a warning: tests build with it, and with -Werror."""
     (tmp_path / "a.c").write_text(f"typedef float real;\n#define REAL 32\n{TEXT}")
     words = ["clang", *FLAGS, "-Wall", "-Wextra", "-Werror", level, "a.c", "-o", "a.so", "-lm"]
     built = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, timeout=120)

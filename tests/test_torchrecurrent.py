@@ -269,7 +269,7 @@ def numbers(**changed):
         (
             ("MGU", {"lstm.weight": torch.zeros(2)}),
             UsageError,
-            "from_torchrecurrent: this is no state_dict of MGU, its keys are lstm.weight. Keys such as cells.0.weight_ih "
+            "from_torchrecurrent: this is not a state_dict of MGU, its keys are lstm.weight. Keys such as cells.0.weight_ih "
             "(of a layer) or weight_ih (of a cell) expected, from layer 0 on.",
         ),
     ],

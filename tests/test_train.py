@@ -16,7 +16,7 @@ from unrolled import find
 from unrolled.check import check_cell
 from unrolled.data.streams import UNSCORED, pieces
 from unrolled.errors import CellError, UsageError
-from unrolled.models.draw import Rule
+from unrolled.models.draw import DrawRule
 from unrolled.models.language import LanguageModel
 from unrolled.models.sample import write
 from unrolled.options import check_options
@@ -253,7 +253,7 @@ def test_samples_follow_the_models_probabilities():
     with torch.no_grad():
         logits = model(torch.tensor([[1]]))[0][0, 0]
     drawn = torch.tensor(
-        [next(write(model, torch.tensor([1]), 1, Rule(0.7), seed=seed)) for seed in range(2000)]
+        [next(write(model, torch.tensor([1]), 1, DrawRule(0.7), seed=seed)) for seed in range(2000)]
     )
     counts = torch.bincount(drawn, minlength=4) / 2000
     assert torch.allclose(counts, torch.softmax(logits / 0.7, 0), atol=0.04)

@@ -379,8 +379,8 @@ def test_documented():
 @pytest.mark.parametrize(
     "wrong, message",
     (
-        (lambda: zoneout("lstm", 1.0), "zoneout(lstm): rate 1.0 is no probability. Give 0 to below 1."),
-        (lambda: zoneout("lstm", {"k": 0.1}), "zoneout(lstm): 'k' is no state of lstm. It has h, c."),
+        (lambda: zoneout("lstm", 1.0), "zoneout(lstm): rate 1.0 is not a probability. Give 0 to below 1."),
+        (lambda: zoneout("lstm", {"k": 0.1}), "zoneout(lstm): 'k' is not a state of lstm. It has h, c."),
         (
             lambda: recurrent_dropout("mingru", 0.1),
             "recurrent_dropout(mingru): no state of mingru enters a matrix, so there is nothing "
@@ -393,9 +393,12 @@ def test_documented():
         ),
         (
             lambda: weight_drop("mgu", 0.1, "U_x"),
-            "weight_drop(mgu): 'U_x' is no name here. Did you mean U_n or U_f?",
+            "weight_drop(mgu): 'U_x' is not a name here. Did you mean U_n or U_f?",
         ),
-        (lambda: weight_drop("mgu", "a"), "weight_drop(mgu): rate 'a' is no probability. Give 0 to below 1."),
+        (
+            lambda: weight_drop("mgu", "a"),
+            "weight_drop(mgu): rate 'a' is not a probability. Give 0 to below 1.",
+        ),
         (lambda: multiplicative("mingru"), "multiplicative(mingru): no state of mingru enters a matrix."),
         (
             lambda: layer_norm(cell(lambda x, h: tanh(x + h))),
@@ -407,12 +410,12 @@ def test_documented():
         ),
         (
             lambda: activations("lstm", tanh="rely"),
-            "activations(lstm, tanh=rely): 'rely' is no activation. Give a function of the cell "
+            "activations(lstm, tanh=rely): 'rely' is not an activation. Give a function of the cell "
             "language, or one of tanh, relu, sigmoid, softplus, sin, exp, elu, silu, gelu, identity.",
         ),
         (
             lambda: initialised("mgu", b_g=1),
-            "initialised(mgu, b_g=1): 'b_g' is no name here. Did you mean b_n or b_f?",
+            "initialised(mgu, b_g=1): 'b_g' is not a name here. Did you mean b_n or b_f?",
         ),
         (
             lambda: initialised("mgu", b_f=None),
@@ -445,7 +448,7 @@ def test_data_without_noise_and_with_none_of_ours():
     del old["noise"]  # as written before there was any
     assert Cell.from_json(old).graph == find("mgu").graph
     for wrong in ({"zoneout_h": [2.0, "keep", "step"]}, {"zoneout_h": 3}, [1]):
-        with pytest.raises(UsageError, match="this is no stored cell"):
+        with pytest.raises(UsageError, match="this is not a stored cell"):
             Cell.from_json({**data, "noise": wrong})
 
 

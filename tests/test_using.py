@@ -65,7 +65,7 @@ def test_a_stored_cell_runs_node_by_node():
 
 @pytest.mark.parametrize("data", ({}, {"name": "x"}, [], None, 3))
 def test_data_that_is_no_cell(data):
-    with pytest.raises(UsageError, match="this is no stored cell"):
+    with pytest.raises(UsageError, match="this is not a stored cell"):
         Cell.from_json(data)
 
 
@@ -82,12 +82,12 @@ def test_data_that_is_no_cell(data):
 )
 def test_a_damaged_graph(change):
     data = REGISTRY["lstm"].to_json()
-    with pytest.raises(UsageError, match="this is no stored cell"):
+    with pytest.raises(UsageError, match="this is not a stored cell"):
         Cell.from_json({**data, "graph": {**data["graph"], **change}})
 
 
 def test_an_unknown_primitive_in_a_file():
     data = REGISTRY["elman"].to_json()
     nodes = [["eval" if op == "tanh" else op, *rest] for op, *rest in data["graph"]["nodes"]]
-    with pytest.raises(UsageError, match="this is no stored cell"):
+    with pytest.raises(UsageError, match="this is not a stored cell"):
         Cell.from_json({**data, "graph": {**data["graph"], "nodes": nodes}})

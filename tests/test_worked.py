@@ -700,7 +700,7 @@ WRONG = [
     (
         lambda: worked("elman", [1, "two"], ELMAN),
         UsageError,
-        "x[2] is 'two', which is no number. Write it like 0.5 or -1e-3.",
+        "x[2] is 'two', which is not a number. Write it like 0.5 or -1e-3.",
     ),
     (
         lambda: worked("elman", [1, math.nan], ELMAN),
@@ -784,7 +784,7 @@ WRONG = [
     (
         lambda: worked("elman", [1, 2], ELMAN, called="a b"),
         UsageError,
-        "'a b' is no name for a loss or a target: write it like E or y.",
+        "'a b' is not a name for a loss or a target: write it like E or y.",
     ),
     (
         lambda: worked("elman", [1, 2], ELMAN)["k[1]"],

@@ -33,14 +33,14 @@ def test_variants(name, values, backend, built_quickly):
 @pytest.mark.parametrize(
     "name, values, expected",
     (
-        ("ctrnn", {"method": "heun"}, "method='heun' is no step of ctrnn; choose euler or rk4"),
+        ("ctrnn", {"method": "heun"}, "method='heun' is not a step of ctrnn; choose euler or rk4"),
         (
             "cfc",
             {"mode": "pure"},
-            "mode='pure' is no form of cfc; choose default or no_gate, or the cell cfc_pure",
+            "mode='pure' is not a form of cfc; choose default or no_gate, or the cell cfc_pure",
         ),
-        ("cfc_pure", {"form": "x"}, "form='x' is none of cfc_pure; choose paper or ncps"),
-        ("mingru", {"candidate": "log"}, "candidate='log' is none; choose plain or positive"),
+        ("cfc_pure", {"form": "x"}, "form='x' is not a form of cfc_pure; choose paper or ncps"),
+        ("mingru", {"candidate": "log"}, "candidate='log' is not known; choose plain or positive"),
     ),
 )
 def test_a_form_that_does_not_exist(name, values, expected):

@@ -109,7 +109,7 @@ def _part(part: str) -> str:
 
 
 def _prose(text: str) -> str:
-    """Words whose signs are no Markdown, but for `code`."""
+    """Words whose signs are not Markdown, but for `code`."""
     parts = re.split(r"(`[^`]+`)", " ".join(text.split()))
     return "".join(part if part.startswith("`") else _flowing_part(part) for part in parts)
 

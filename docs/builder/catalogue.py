@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import groupby
 
 from unrolled.commands.catalogue import states_text
-from unrolled.commands.cells import Row, about_families, rows
+from unrolled.commands.cells import CellRow, about_families, rows
 
 from .cell_page import _flowing
 
@@ -42,7 +42,7 @@ def index_page(wanted: tuple[str, ...]) -> str:
     return "\n".join(lines)
 
 
-def _row(row: Row) -> str:
+def _row(row: CellRow) -> str:
     return (
         f"| [{row.name}]({row.name}.md) | {row.year or ''} | {_flowing(states_text(row.states))} | {row.parameters:,} "
         f"| {_flowing(row.sentence)} |"

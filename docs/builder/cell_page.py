@@ -92,7 +92,7 @@ def _from(cell: Cell) -> str:
 
 
 def _flowing(text: str) -> str:
-    """A paragraph of a docstring, whose signs are no Markdown."""
+    """A paragraph of a docstring, whose signs are not Markdown."""
     text = " ".join(text.split())
     for sign in "\\*_<$[]":
         text = text.replace(sign, "\\" + sign)

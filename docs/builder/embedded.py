@@ -31,7 +31,7 @@ def figure(svg: str, caption: str = "") -> str:
 
 
 def tidied(text: str) -> str:
-    """Markdown of a worked net as Sphinx reads it: an empty name of a table's row is no equation."""
+    """Markdown of a worked net as Sphinx reads it: an empty name of a table's row is not an equation."""
     return re.sub(r"\|\s*\$\$\s*\|", "|  |", text)
 
 

@@ -1,6 +1,6 @@
 """The pages of the guide as notebooks, docs/notebooks/deck000.ipynb to deck004.ipynb: the same words, code and prints.
 
-`python -m docs.builder.notebooks` writes them anew. A notebook's code needs the package alone: what a page shows by a comment is
+`python -m docs.builder.notebooks` writes them again. A notebook's code needs the package alone: what a page shows by a comment is
 an expression here, whose value the notebook displays.
 """
 

@@ -15,7 +15,7 @@ from .graph.node import Dim, Graph, Shape
 from .graph.replay import Draft
 from .graph.trace import trace
 from .noise import Noise
-from .references import bibtex, citations
+from .references import bibtex, citations, year_of
 from .stored import named, storable, stored_cell
 from .views import notebook
 from .views.account import account
@@ -275,7 +275,7 @@ class Cell:
         try:
             return stored_cell(Cell, data)
         except UsageError as error:
-            raise UsageError(f"this is no stored cell: {error}") from None
+            raise UsageError(f"this is not a stored cell: {error}") from None
 
     def __deepcopy__(self, memo) -> Cell:
         return self  # nothing in it changes
@@ -310,6 +310,7 @@ def _unpickled(data: dict, functions: dict[str, Callable]) -> Cell:
 
 
 REGISTRY: dict[str, Cell] = {}
+ZOO = f"{__package__}.cells"
 
 
 def cell(
@@ -325,6 +326,9 @@ def cell(
     year: int | None = None,
 ):
     """Makes a cell of a function; the language is in docs/language.md.
+
+    The family of a cell of the zoo is its file or folder in cells/, and the year is the one in the key of the first paper,
+    "zhou2016mgu"; `family` and `year` say otherwise.
 
         @cell(cite="zhou2016mgu")
         def mgu(x, h, *, W_f, U_f, b_f, W_n, U_n, b_n):
@@ -347,12 +351,22 @@ def cell(
             init or {},
             listed(cite),
             doc,
-            family,
-            year,
+            family or family_of(function.__module__ or ""),
+            year or year_of(listed(cite)),
             symbols=symbols or {},
         )
 
     return make if function is None else make(function)
+
+
+def family_of(module: str) -> str:
+    """The family of a cell that a module of the zoo defines; none for one from elsewhere.
+
+    >>> family_of(f"{ZOO}.second_order"), family_of(f"{ZOO}.lstm.variants"), family_of("__main__")
+    ('second order', 'lstm', '')
+    """
+    inside = module.removeprefix(f"{ZOO}.")
+    return "" if inside == module else inside.split(".")[0].replace("_", " ")
 
 
 def register(made: Cell) -> Cell:
@@ -375,7 +389,7 @@ def find(named: str | Cell | Callable) -> Cell:
     from . import cells as _zoo  # noqa: F401  (registers the cells; only a name needs them)
 
     if not isinstance(named, str):
-        raise UsageError(f"{named!r} is no cell. Give a cell, a cell's name such as 'lstm', or a function.")
+        raise UsageError(f"{named!r} is not a cell. Give a cell, a cell's name such as 'lstm', or a function.")
     if named in REGISTRY:
         return REGISTRY[named]
     from difflib import get_close_matches

@@ -18,7 +18,7 @@ def find_cell(wanted, latex: str | Path | None = None) -> Cell:
     latex   a file of LaTeX equations; with it `wanted` is not asked
 
     A file is executed, as `python FILE.py` would execute it: name only files that you trust. Raises UsageError
-    where there is no such cell, file or function, CellError where the function is no cell or the LaTeX cannot be read.
+    where there is no such cell, file or function, CellError where the function is not a cell or the LaTeX cannot be read.
 
     >>> find_cell("lstm").name
     'lstm'

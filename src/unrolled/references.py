@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -83,6 +83,16 @@ def bibtex(keys: Iterable[str], year: int | None = None) -> str:
     return "\n\n".join(found.get(key) or f"@misc{{{key},\n{dated}}}" for key in keys)
 
 
+def year_of(keys: Sequence[str]) -> int | None:
+    """The year in the first paper's key.
+
+    >>> year_of(["zhang2018atr", "smith2031"]), year_of(["smith"]), year_of([])
+    (2018, None, None)
+    """
+    found = re.match(r"\D+(\d{4})(?!\d)", keys[0]) if keys else None
+    return int(found[1]) if found else None
+
+
 def parse(text: str) -> list[Reference]:
     """The entries of a file of the simple form that ours has: one field a line, no macros, nothing nested but braces.
 
@@ -101,7 +111,7 @@ def parse(text: str) -> list[Reference]:
             fields[one[1].lower()] = re.sub(r"[{}]", "", one[2])
         elif key or line and not line.startswith("%"):
             raise UsageError(
-                f"references.bib, line {number}: {line!r} is no line of an entry (or a field twice). "
+                f"references.bib, line {number}: {line!r} is not a line of an entry (or a field twice). "
                 "Write @article{key, then one `field = {value},` a line, then }."
             )
     if key:

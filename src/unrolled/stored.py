@@ -62,13 +62,13 @@ FIELDS = ("name", "graph", "start", "fixed", "init", "cite", "doc", "family", "y
 
 def _title(value: object) -> str:
     if not is_title(value):
-        raise UsageError(f"{text(value, 'name')[:MOST_NAME]!r} is no name of a cell")
+        raise UsageError(f"{text(value, 'name')[:MOST_NAME]!r} is not a name of a cell")
     return value
 
 
 def _doc(value: object) -> str:
     if not isinstance(value, str) or len(value) > MOST_DOC:
-        raise UsageError(f"doc is no text of at most {MOST_DOC:,} letters")
+        raise UsageError(f"doc is not a text of at most {MOST_DOC:,} letters")
     return value
 
 
@@ -95,7 +95,7 @@ def _initial(value: object, place: str) -> float | str:
 def _widths(value: object) -> dict[str, int]:
     """Widths besides I and H, which every layer has of its own."""
     if not isinstance(value, Mapping) or not all(is_name(n) and n not in ("I", "H") for n in value):
-        raise UsageError("widths is no table of widths besides I and H")
+        raise UsageError("widths is not a table of widths besides I and H")
     found = {name: whole(one, f"widths of {name}") for name, one in value.items()}
     for name, one in found.items():
         if not 1 <= one <= MOST_WIDTH:
@@ -108,7 +108,7 @@ def _noise(value: object, graph: Graph) -> dict[str, Noise]:
     found = _about(value, "noise", (*graph.inputs, *graph.parameters), _mask)
     first = next((k for k, name in enumerate(graph.inputs) if name in found), len(graph.inputs))
     if first == 0 or not all(name in found for name in graph.inputs[first:]):
-        raise UsageError("masks are the last inputs, behind one at least that is none")
+        raise UsageError("masks are the last inputs, behind at least one that is not a mask")
     for name, mask in found.items():
         if (mask.over == "call") != (name in graph.parameters):
             raise UsageError(f"the mask {name} cannot be drawn over a {mask.over}")
@@ -117,6 +117,6 @@ def _noise(value: object, graph: Graph) -> dict[str, Noise]:
 
 def _mask(value: object, place: str) -> Noise:
     if not isinstance(value, (list, tuple)) or len(value) != 3:
-        raise UsageError(f"{place} is no rate, kind and span")
+        raise UsageError(f"{place} is not a rate, a kind and a span")
     rate, kind, over = value
     return Noise(number(rate, place), text(kind, place), text(over, place))

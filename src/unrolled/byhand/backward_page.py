@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from ..graph.node import needed
 from ..views.symbols import latex_name
 from .chain import Term
-from .document import Heading, Line, Lines, Piece, Said, Words
+from .document import Heading, Lines, Piece, Said, Words, WorkedLine
 from .label import Label, units
 from .numbers import shown, vector
 from .program import Edge
@@ -42,7 +42,7 @@ def backward(worked: Worked, row: int, every: bool) -> Iterable[Piece]:
     yield Lines(tuple(lines))
 
 
-def _softmax_with_cross_entropy(worked: Worked, row: int) -> list[Line]:
+def _softmax_with_cross_entropy(worked: Worked, row: int) -> list[WorkedLine]:
     """dL/dz = p - y, where the output is a softmax of z and the loss makes it so."""
     program, values = worked.chains.program, worked.chains.values
     outputs = program.outputs[row].cells
@@ -55,7 +55,7 @@ def _softmax_with_cross_entropy(worked: Worked, row: int) -> list[Line]:
         return []
     loss, labels = loss_name(worked), program.labels
     return [
-        Line(
+        WorkedLine(
             slope(loss, said(labels[z])),
             (
                 Said(f"{labels[p]} - {labels[y]}", f"{labels[p].latex} - {labels[y].latex}"),
@@ -67,16 +67,16 @@ def _softmax_with_cross_entropy(worked: Worked, row: int) -> list[Line]:
     ]
 
 
-def _gradient(worked: Worked, q: Quantity, terms: Sequence[Term]) -> Line:
+def _gradient(worked: Worked, q: Quantity, terms: Sequence[Term]) -> WorkedLine:
     """d loss / d q as chains in symbols, in formulas, in numbers, and worked out. Chains that are 0 are left out."""
     used = [t for t in terms if t.value != 0] or list(terms[:1])
     left = slope(loss_name(worked), said(q.label))
     if not used:
-        return Line(left, (Said("0", "0"),))
+        return WorkedLine(left, (Said("0", "0"),))
     rights = [_added(_product(factors(worked, t)) for t in used) for factors in (_symbols, _slopes, _numbers)]
     rights.append(number(sum(t.value for t in terms)))
     before = [left, *rights]
-    return Line(left, tuple(r for k, r in enumerate(rights) if r.text != before[k].text))
+    return WorkedLine(left, tuple(r for k, r in enumerate(rights) if r.text != before[k].text))
 
 
 def _edges(worked: Worked, term: Term) -> tuple[Edge, ...]:
@@ -165,7 +165,7 @@ def terms_over_time(worked: Worked, every: bool) -> Iterable[Piece]:
         factors = [slope(loss, output), slope(output, at)] if str(output) != str(at) else [slope(loss, at)]
         chain = _product([*factors, slope(at, one_k), slope(one_k, Said("W", "W"))])
         total = Said(f"sum over k = 1..{t} of {chain.text}", rf"\sum_{{k=1}}^{{{t}}} {chain.latex}")
-        yield Lines((Line(slope(loss, Said("W", "W")), (total,), given=True),))
+        yield Lines((WorkedLine(slope(loss, Said("W", "W")), (total,), given=True),))
         yield Lines(tuple(_three_products(worked, found, factors, s)))
         firsts = [(n, a.places()[0]) for n, a in found.gradients.items()]
         lags = [Said(str(lag.k), str(lag.k)) for lag in found.lags]
@@ -187,7 +187,9 @@ def terms_over_time(worked: Worked, every: bool) -> Iterable[Piece]:
                     yield from grids(slope(loss, name_of(name)), name, one, worked)
 
 
-def _three_products(worked: Worked, found: ThroughTime, factors: Sequence[Said], s: str) -> Iterable[Line]:
+def _three_products(
+    worked: Worked, found: ThroughTime, factors: Sequence[Said], s: str
+) -> Iterable[WorkedLine]:
     """dL3/dW_hh as dL3/dy3 dy3/dh3 dh3/dW_hh + dL3/dy3 dy3/dh3 dh3/dh2 dh2/dW_hh + ..., for each matrix within the loop."""
     loss = said(Label(worked.called, found.t))
     for name in found.gradients:
@@ -198,7 +200,7 @@ def _three_products(worked: Worked, found: ThroughTime, factors: Sequence[Said],
             between = [slope(said(Label(s, j)), said(Label(s, j - 1))) for j in range(found.t, lag.k, -1)]
             products.append(_product([*factors, *between, slope(said(Label(s, lag.k)), name_of(name))]))
         more = [Said("...", r"\cdots")] if len(found.lags) > MOST_PRODUCTS else []
-        yield Line(slope(loss, name_of(name)), (_added([*products, *more]),), given=True)
+        yield WorkedLine(slope(loss, name_of(name)), (_added([*products, *more]),), given=True)
 
 
 def _moves_state(worked: Worked, name: str) -> bool:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from ..errors import UsageError
 from .numbers import Array
-from .program import Edge, Program
+from .program import Edge, NetNumbers
 
 LONG, SHORT = 5, 1  # slopes in one chain: of a feed-forward net, of a net through time
 
@@ -31,7 +31,7 @@ class Term:
 class Chains:
     """A program worked out, backward as well as forward."""
 
-    def __init__(self, program: Program):
+    def __init__(self, program: NetNumbers):
         self.program = program
         self.values = program.values()
         self.formulas, edges = program.formulas()

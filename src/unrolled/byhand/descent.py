@@ -1,4 +1,4 @@
-"""Training by hand: the same optimiser step again and again, on plain floats."""
+"""Training by hand: the same optimiser step repeated, on plain floats."""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ class Equations:
 
 
 @dataclass(frozen=True)
-class Line:
+class WorkedLine:
     """left = right = right = ...; `given` where nothing has to be worked out."""
 
     left: Said
@@ -48,7 +48,7 @@ class Line:
 
 @dataclass(frozen=True)
 class Lines:
-    lines: tuple[Line, ...]
+    lines: tuple[WorkedLine, ...]
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from ..errors import UsageError
-from .document import Brackets, Grid, Heading, Line, Lines, Piece, Said, Words
+from .document import Brackets, Grid, Heading, Lines, Piece, Said, Words, WorkedLine
 
 PARTS = ("forward", "backward", "step")
 BLANK = Said("______", r"\underline{\qquad\qquad}")
@@ -19,7 +19,7 @@ def only(pieces: Sequence[Piece], part: str | None) -> list[Piece]:
     if part is None:
         return list(pieces)
     if part not in PARTS:
-        raise UsageError(f"only={part!r} is no part of a net by hand. Choose one of {', '.join(PARTS)}.")
+        raise UsageError(f"only={part!r} is not part of a net by hand. Choose one of {', '.join(PARTS)}.")
     kept, now = [], "given"
     for piece in pieces:
         if isinstance(piece, Heading) and piece.level <= 2:
@@ -60,10 +60,10 @@ def _blank(piece: Piece) -> Piece:
     return piece
 
 
-def _blank_line(line: Line) -> Line:
+def _blank_line(line: WorkedLine) -> WorkedLine:
     """The formula, if there is one, then a blank for the numbers put in and one for the result."""
     formulas = [r for r in line.rights[:1] if len(line.rights) > 1 and not _is_number(r.text)]
-    return Line(line.left, (*formulas, *(BLANK,) * max(1, min(2, len(line.rights) - len(formulas)))))
+    return WorkedLine(line.left, (*formulas, *(BLANK,) * max(1, min(2, len(line.rights) - len(formulas)))))
 
 
 def _is_number(text: str) -> bool:

@@ -17,7 +17,7 @@ MOST_ROWS = 64
 
 
 @dataclass(frozen=True)
-class Given:
+class GivenNumbers:
     """What a net is worked with. Inputs and targets: one array a row, which is a time step where the net has a state,
     and an example where it has none. `sizes` says what the width letters stand for."""
 
@@ -60,7 +60,9 @@ def _check_kinds(cell: Cell, inputs, parameters, state) -> None:
     """Tables are tables, and numbers are there. Raises UsageError."""
     for kind, table in (("parameters", parameters), ("state", {} if state is None else state)):
         if not isinstance(table, Mapping):
-            raise UsageError(f"{kind}={table!r:.60} is no table. Give numbers by name, {{'W': [[0.5]], ...}}.")
+            raise UsageError(
+                f"{kind}={table!r:.60} is not a table. Give numbers by name, {{'W': [[0.5]], ...}}."
+            )
     for name, value in {**parameters, **(state or {})}.items():
         array(value, name)
     for name, value in (inputs if isinstance(inputs, Mapping) else {"the input": inputs}).items():
@@ -103,7 +105,7 @@ def check_given(
     target,
     steps: int | None,
     first: First,
-) -> Given:
+) -> GivenNumbers:
     """Everything as arrays. Raises UsageError or ShapeError, naming the number or the two sizes that are wrong."""
     graph, sizes = cell.graph, dict(cell.widths)
     by_input = _by_name(cell.name, cell.graph.inputs, inputs)
@@ -135,7 +137,7 @@ def check_given(
         ("parameter", weights),
     ):
         _derived(graph, kind, found, sizes)
-    return Given(made, states, weights, targets, sizes, rows)
+    return GivenNumbers(made, states, weights, targets, sizes, rows)
 
 
 def _by_name(cell_name: str, names: tuple[str, ...], inputs) -> Mapping[str, object]:
@@ -325,7 +327,7 @@ def _targets(
 
 
 def leaf_values(
-    given: Given, first: First, recurrent: bool, target: str
+    given: GivenNumbers, first: First, recurrent: bool, target: str
 ) -> list[tuple[str, Label, int, float]]:
     """(kind, label, row, value) of every given number."""
     found = []

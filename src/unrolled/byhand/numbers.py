@@ -64,7 +64,7 @@ def array(
     name, where   for messages: W[2,1] is missing in row 3
     first         what indices begin with in messages
 
-    Raises UsageError naming the place where a number is missing or is none, or where rows differ in length.
+    Raises UsageError naming the place where a number is missing or is not a number, or where rows differ in length.
 
     >>> array([[1, 2], [3, 4]], "W").shape
     (2, 2)
@@ -102,7 +102,7 @@ def _number(given: object, place: str, where: str) -> float:
         value = float(given)
     except (TypeError, ValueError):
         raise UsageError(
-            f"{place}{where} is {given!r}, which is no number. Write it like 0.5 or -1e-3."
+            f"{place}{where} is {given!r}, which is not a number. Write it like 0.5 or -1e-3."
         ) from None
     if not math.isfinite(value):
         raise UsageError(

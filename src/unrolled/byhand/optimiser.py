@@ -15,7 +15,7 @@ Move = Callable[[float, Memory, int], tuple[float, Memory]]  # c, memory, k -> w
 
 
 @dataclass(frozen=True)
-class Rule:
+class UpdateRule:
     """`words` and `latex` are the rule in symbols, c the gradient and k the step; `first` what is left of it in the first
     step. `move` gives what is taken off a weight, as a multiple of the rate; memories begin with zeros."""
 
@@ -51,22 +51,22 @@ def _adagrad(c: float, memory: Memory, k: int) -> tuple[float, Memory]:
 
 
 RULES = {
-    "sgd": Rule("w* = w - rate * c", r"w^{*} = w - \alpha\, c", "w* = w - rate * c", _sgd),
-    "momentum": Rule(
+    "sgd": UpdateRule("w* = w - rate * c", r"w^{*} = w - \alpha\, c", "w* = w - rate * c", _sgd),
+    "momentum": UpdateRule(
         "v* = 0.9 * v + c, w* = w - rate * v*",
         r"v^{*} = 0.9 v + c, \quad w^{*} = w - \alpha\, v^{*}",
         "w* = w - rate * c, momentum's first step",
         _momentum,
         1,
     ),
-    "rmsprop": Rule(
+    "rmsprop": UpdateRule(
         "v* = 0.9 * v + 0.1 * c**2, w* = w - rate * c / (sqrt(v*) + 1e-8)",
         r"v^{*} = 0.9 v + 0.1 c^{2}, \quad w^{*} = w - \alpha\, \frac{c}{\sqrt{v^{*}} + 10^{-8}}",
         "w* = w - rate * c / (sqrt(0.1 * c**2) + 1e-8), RMSprop's first step",
         _rmsprop,
         1,
     ),
-    "adam": Rule(
+    "adam": UpdateRule(
         "m* = 0.9 * m + 0.1 * c, v* = 0.999 * v + 0.001 * c**2, "
         "w* = w - rate * (m* / (1 - 0.9**k)) / (sqrt(v* / (1 - 0.999**k)) + 1e-8)",
         r"m^{*} = 0.9 m + 0.1 c, \quad v^{*} = 0.999 v + 0.001 c^{2}, \quad w^{*} = w - \alpha\, "
@@ -75,7 +75,7 @@ RULES = {
         _adam,
         2,
     ),
-    "adagrad": Rule(
+    "adagrad": UpdateRule(
         "v* = v + c**2, w* = w - rate * c / sqrt(v* + 1e-8)",
         r"v^{*} = v + c^{2}, \quad w^{*} = w - \alpha\, \frac{c}{\sqrt{v^{*} + 10^{-8}}}",
         "w* = w - rate * c / sqrt(c**2 + 1e-8), Adagrad's first step",
@@ -103,12 +103,12 @@ class Step:
     memory: Mapping[str, tuple[Memory, ...]] = field(default_factory=dict)
 
     @property
-    def rule(self) -> Rule:
+    def rule(self) -> UpdateRule:
         return RULES[self.optimiser]
 
 
-def find_rule(optimiser: str) -> Rule:
-    """Raises UsageError for a name that is none."""
+def find_rule(optimiser: str) -> UpdateRule:
+    """Raises UsageError for an unknown name."""
     if optimiser not in RULES:
         raise UsageError(
             f"there is no optimiser {optimiser!r} to do by hand: choose one of {', '.join(RULES)}."
@@ -117,7 +117,7 @@ def find_rule(optimiser: str) -> Rule:
 
 
 def stepped(
-    rule: Rule, rate: float, weights: Array, gradient: Array, memory: tuple[Memory, ...] | None, k: int
+    rule: UpdateRule, rate: float, weights: Array, gradient: Array, memory: tuple[Memory, ...] | None, k: int
 ) -> tuple[Array, tuple[Memory, ...]]:
     """The weights after a step, and what is remembered for each."""
     memory = memory or ((0.0,) * rule.memories,) * len(weights.cells)

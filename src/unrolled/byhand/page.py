@@ -13,7 +13,7 @@ from ..views.latex import latex
 from ..views.names import names_of, results_of, timeless
 from ..views.symbols import latex_name
 from .backward_page import backward, terms_over_time, weights
-from .document import Equations, Heading, Line, Lines, Piece, Said, Words
+from .document import Equations, Heading, Lines, Piece, Said, Words, WorkedLine
 from .matrices import in_brackets
 from .numbers import shown, vector
 from .tables import at_row, grids, name_of, number, said, side_by_side, slope, vectors
@@ -27,7 +27,7 @@ def page(worked: Worked, rows: tuple[int, ...] | None = None, every: bool = Fals
     """The document. `rows` are shown line by line, `every` weight with its chain; without them what fits a reader."""
     count = worked.given.rows
     if rows is not None and not isinstance(rows, (tuple, list, range)):
-        raise UsageError(f"rows={rows!r} are no rows. Give a tuple such as (1, 3).")
+        raise UsageError(f"rows={rows!r} are not rows. Give a tuple such as (1, 3).")
     rows = (tuple(range(1, count + 1)) if worked.recurrent else (1,)) if rows is None else tuple(rows)
     wrong = next((r for r in rows if not isinstance(r, int) or not 1 <= r <= count), None)
     if wrong is not None:
@@ -73,7 +73,7 @@ def _given(worked: Worked) -> Iterable[Piece]:
         yield from grids(name_of(name), name, one, worked)
     settings = [q for q in worked.quantities if q.kind == "setting"]
     if settings:
-        yield Lines(tuple(Line(said(q.label), (number(q.value),)) for q in settings))
+        yield Lines(tuple(WorkedLine(said(q.label), (number(q.value),)) for q in settings))
 
 
 def _forward(worked: Worked, row: int) -> Iterable[Piece]:
@@ -91,19 +91,21 @@ def _forward(worked: Worked, row: int) -> Iterable[Piece]:
     yield Lines(tuple(lines))
 
 
-def _leaves(group: list[Quantity]) -> Line:
+def _leaves(group: list[Quantity]) -> WorkedLine:
     text = vector(q.value for q in group) if group[0].label.units else shown(group[0].value)
-    return Line(said(group[0].label.whole), (Said(text, text),), given=True)
+    return WorkedLine(said(group[0].label.whole), (Said(text, text),), given=True)
 
 
-def _made(worked: Worked, q: Quantity) -> Line:
+def _made(worked: Worked, q: Quantity) -> WorkedLine:
     labels, values = worked.chains.program.labels, worked.chains.values
     rights = [
         Said(q.formula.text(labels), q.formula.latex(labels)),
         Said(q.formula.numbers(values), q.formula.latex_numbers(values)),
         number(q.value),
     ]
-    return Line(said(q.label), tuple(r for k, r in enumerate(rights) if k == 0 or r.text != rights[k - 1].text))
+    return WorkedLine(
+        said(q.label), tuple(r for k, r in enumerate(rights) if k == 0 or r.text != rights[k - 1].text)
+    )
 
 
 def _is_whole(worked: Worked, q: Quantity) -> bool:
@@ -153,7 +155,7 @@ def _losses(worked: Worked) -> Iterable[Piece]:
         line = _made(worked, whole)
         numbers = Said(*(" + ".join(shown(v) for v in worked.losses.values()),) * 2)
         plain = whole.formula.is_plain or worked.recurrent
-        yield Lines((line if plain else Line(line.left, (numbers, *line.rights[-1:])),))
+        yield Lines((line if plain else WorkedLine(line.left, (numbers, *line.rights[-1:])),))
 
 
 def _step(worked: Worked) -> Iterable[Piece]:

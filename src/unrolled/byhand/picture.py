@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 
 from ..graph.node import Node, needed
 from ..ops import OPS
-from ..views.diagram import GLYPHS, KINDS, Part
+from ..views.diagram import GLYPHS, KINDS, DiagramPart
 from ..views.drawing import draw
 from ..views.neurons import Known, neurons_scene
 from ..views.picture import Picture
 from ..views.placed import placed
 from ..views.rows import Sketch, Spot
-from ..views.runs import Line, Run, line_width, lines_of
-from ..views.scene import Outline, Path, Piece, Point, Scene, Text, edge_below
+from ..views.runs import Line, TextRun, line_width, lines_of
+from ..views.scene import Outline, Path, Piece, Point, Scene, TextLine, edge_below
 from ..views.shapes import Shape, shape_of
 from .numbers import digits_now, shown
 from .wires import Wires, wires_of
@@ -110,11 +110,11 @@ def _drawn(wires: Wires, shapes: dict[str, Shape], edges: dict[str, tuple[float,
     for key, shape in shapes.items():
         scene.add(*_node(shape, at[key], wires, int(key[1:])))
     left, _, right, bottom = scene.box
-    words = ((Run("value above the line, "), Run("gradient below", colour="red_line")),)
+    words = ((TextRun("value above the line, "), TextRun("gradient below", colour="red_line")),)
     if wires.slopes:
-        words += ((Run("below a box: its own slope, by which the gradient is multiplied", colour="soft"),),)
+        words += ((TextRun("below a box: its own slope, by which the gradient is multiplied", colour="soft"),),)
     for k, line in enumerate(words):
-        scene.add(Text((left + right) / 2, bottom + 24 + 17 * k, line, SIZE))
+        scene.add(TextLine((left + right) / 2, bottom + 24 + 17 * k, line, SIZE))
     return scene
 
 
@@ -123,8 +123,8 @@ def _shape(wires: Wires, node: Node) -> Shape:
     label = wires.labels.get(node.index)
     if node.is_leaf:
         kind = "parameter" if wires.kinds.get(node.index) == "parameter" else "constant"
-        return shape_of([Part(f"n{node.index}", kind, label.markup if label else "")])
-    return shape_of([Part(f"n{node.index}", _kind(node.op), _sign(wires, node))])
+        return shape_of([DiagramPart(f"n{node.index}", kind, label.markup if label else "")])
+    return shape_of([DiagramPart(f"n{node.index}", _kind(node.op), _sign(wires, node))])
 
 
 def _turned(shape: Shape, wires: Wires, node: Node) -> Spot:
@@ -144,7 +144,7 @@ def _words(wires: Wires, index: int) -> list[Line]:
     if not wires.nodes[index].is_leaf and index in wires.labels:
         found.append(lines_of(wires.labels[index].markup, "soft")[0])
     if index in wires.slopes:
-        found.append((Run(f"× {_shown(wires.slopes[index])}", colour="red_line"),))
+        found.append((TextRun(f"× {_shown(wires.slopes[index])}", colour="red_line"),))
     return found
 
 
@@ -154,7 +154,7 @@ def _node(shape: Shape, place: Point, wires: Wires, index: int) -> list[Piece]:
     half = shape.height / 2
     for line in _words(wires, index):
         slope = line[0].colour == "red_line"
-        found.append(Text(x, y + half + 11 if slope else y - half - 5, line, SMALLER))
+        found.append(TextLine(x, y + half + 11 if slope else y - half - 5, line, SMALLER))
     return found
 
 
@@ -167,7 +167,7 @@ def _entered(shape: Shape, place: Point, y: float) -> float:
 
 def spot_width(numbers: tuple[float, float]) -> float:
     """How much of a line lies between its two numbers."""
-    return max(Run(_shown(n)).width(SIZE) for n in numbers) + 4
+    return max(TextRun(_shown(n)).width(SIZE) for n in numbers) + 4
 
 
 def _edge_spot(numbers: tuple[float, float]) -> Spot:
@@ -180,8 +180,8 @@ def _edge(place: Point, wide: float, numbers: tuple[float, float], last: bool) -
     end = x + wide / 2 + (12 if last else 0)
     return [
         Path(((x - wide / 2, y), (end, y)), arrow=last),
-        Text(x, y - 4, (Run(_shown(numbers[0])),), SIZE),
-        Text(x, y + 12, (Run(_shown(numbers[1]), colour="red_line"),), SIZE),
+        TextLine(x, y - 4, (TextRun(_shown(numbers[0])),), SIZE),
+        TextLine(x, y + 12, (TextRun(_shown(numbers[1]), colour="red_line"),), SIZE),
     ]
 
 

@@ -50,7 +50,7 @@ def _panel(axes, name: str, ink: dict[str, str]) -> None:
     axes.plot(points, values, color=ink["blue_line"], lw=1.9, label="$g(x)$")
     for k in range(POINTS - 1):
         if abs(slopes[k + 1] - slopes[k]) > JUMP:
-            slopes[k] = nan  # a jump is no slope that there is
+            slopes[k] = nan  # there is no slope at a jump
     axes.plot(points, slopes, color=ink["red_line"], lw=1.5, ls=(0, (4, 2)), label="$g'(x)$")
     axes.set_title(name, color=ink["text"], fontsize=11)
     axes.set_facecolor("none")

@@ -27,7 +27,7 @@ class Edge:
 
 
 @dataclass
-class Program:
+class NetNumbers:
     """All numbers of a net. `labels`, `kinds` and `rows` speak of those that have names; row 0 is what all rows share.
 
     leaves      node -> what was given

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from ..errors import UsageError
 from ..views.columns import columns, printable
-from .document import Brackets, Equations, Grid, Heading, Line, Lines, Piece, Said, Words
+from .document import Brackets, Equations, Grid, Heading, Lines, Piece, Said, Words, WorkedLine
 
 DEEP = 4  # columns by which what belongs to a heading is set in
 LATEX_WIDE = 95  # letters, about, that a line of LaTeX holds
@@ -112,7 +112,7 @@ def _brackets(piece: Brackets) -> str:
     return " ".join(found)
 
 
-def _equation(line: Line, room: int, width: int) -> Iterable[Text]:
+def _equation(line: WorkedLine, room: int, width: int) -> Iterable[Text]:
     """In one line where it fits, else one for each sign of equality."""
     left, rights = line.left.text.ljust(room), [r.text for r in line.rights]
     whole = " = ".join([left, *rights])
@@ -194,7 +194,7 @@ def _aligned(piece: Lines) -> str:
     return " \\\\\n".join(_latex_line(line) for line in piece.lines)
 
 
-def _latex_line(line: Line) -> str:
+def _latex_line(line: WorkedLine) -> str:
     """left &= right, with a line for each sign of equality where they do not fit into one."""
     rights = [r.latex for r in line.rights]
     if sum(map(_width, [line.left.latex, *rights])) + 3 * len(rights) <= LATEX_WIDE:

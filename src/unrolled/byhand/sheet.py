@@ -42,7 +42,7 @@ def read_sheet(file: str | Path, cell: Cell) -> Sheet:
     Lines of an input are its time steps, or its examples, in order; so are those of the target, where a line without
     numbers means that there is none. Lines of a matrix are its rows. Empty lines and those with # first are skipped.
 
-    Raises UsageError naming file, line and name where a number is missing or is none, or a name is unknown.
+    Raises UsageError naming file, line and name where a number is missing or is not a number, or a name is unknown.
     """
     graph, made = cell.graph, Sheet()
     ranks = {
@@ -106,7 +106,7 @@ def _lines(file: Path) -> list[tuple[int, str, list[str]]]:
     except OSError as error:
         raise UsageError(f"{file} cannot be read: {error.strerror or error}. Check the path.") from None
     except UnicodeDecodeError:
-        raise UsageError(f"{file} is no text in UTF-8: save it as CSV.") from None
+        raise UsageError(f"{file} is not UTF-8 text: save it as CSV.") from None
     found = []
     for number, line in enumerate(text.splitlines(), 1):
         mark = next((m for m in ",;\t" if m in line), ",")
@@ -127,7 +127,7 @@ def _number(text: str, where: str, place: str) -> float:
         value = float(text)
     except ValueError:
         raise UsageError(
-            f"{where}: {place} is {text!r}, which is no number. Write it like 0.5 or -1e-3."
+            f"{where}: {place} is {text!r}, which is not a number. Write it like 0.5 or -1e-3."
         ) from None
     if not isfinite(value):
         raise UsageError(

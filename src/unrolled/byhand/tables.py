@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from ..views.symbols import latex_name
-from .document import Grid, Line, Lines, Piece, Said
+from .document import Grid, Lines, Piece, Said, WorkedLine
 from .label import Label, units
 from .numbers import Array, shown
 
@@ -42,7 +42,7 @@ def grids(title: Said, name: str, one: Array, worked: Worked) -> Iterable[Piece]
             yield from grids(Said(f"{title.text}[{k}]", f"{title.latex}[{k}]"), name, layer, worked)
         return
     if not one.shape:
-        yield Lines((Line(title, (number(one.cells[0]),)),))
+        yield Lines((WorkedLine(title, (number(one.cells[0]),)),))
         return
     places = units(name, (0, 0)[: len(one.shape)], worked.first)
     heads = tuple(Said(str(k), str(k)) for k in range(places[-1], places[-1] + one.shape[-1]))

@@ -12,10 +12,10 @@ from ..graph.node import Graph, Node, needed
 from ..ops import ALONG_UNITS, OVER_UNITS, Symbol
 from ..views.idioms import idiom
 from ..views.names import names_of, results_of, varies
-from .given import Given, leaf_values
+from .given import GivenNumbers, leaf_values
 from .label import First, Label, units
 from .numbers import Array
-from .program import Program
+from .program import NetNumbers
 from .scalars import FORMS, written_out
 
 Loss = Callable[[object, object], object]
@@ -23,8 +23,15 @@ MOST_NUMBERS = 20_000
 
 
 def program_of(
-    cell: Cell, given: Given, loss: Loss | None, *, called: str, first: First, target: str, mean: bool = False
-) -> Program:
+    cell: Cell,
+    given: GivenNumbers,
+    loss: Loss | None,
+    *,
+    called: str,
+    first: First,
+    target: str,
+    mean: bool = False,
+) -> NetNumbers:
     """The net written out in single numbers over all rows, `loss` at the end of each that has a target.
 
     called   the name of the loss: E, L
@@ -42,10 +49,10 @@ def program_of(
 class _Unrolling:
     """The program while its rows are added."""
 
-    def __init__(self, cell: Cell, given: Given, first: First, target: str):
+    def __init__(self, cell: Cell, given: GivenNumbers, first: First, target: str):
         self.graph, self.given, self.first, self.target = cell.graph, given, first, target
         self.builder = Builder()
-        self.program = Program(self.builder.nodes)
+        self.program = NetNumbers(self.builder.nodes)
         self.recurrent = bool(cell.states)
         self.moving = varies(self.graph)
         self.results = results_of(self.graph)

@@ -15,7 +15,7 @@ from .data import as_data
 from .document import Piece
 from .excerpt import as_exercise, only
 from .formula import Formula
-from .given import Given, check_given, with_widths
+from .given import GivenNumbers, check_given, with_widths
 from .label import First, Label, canonical
 from .losses import find_loss
 from .numbers import Array, digits_of
@@ -62,7 +62,7 @@ class Worked:
     """
 
     cell: Cell
-    given: Given
+    given: GivenNumbers
     quantities: tuple[Quantity, ...]
     loss: float | None
     losses: Mapping[int, float]
@@ -188,7 +188,7 @@ class Worked:
         numbers, and for a PNG or PDF where Graphviz is missing.
         """
         if view not in ("numbers", "neurons"):
-            raise UsageError(f"view={view!r} is no view of a worked net: choose one of numbers, neurons.")
+            raise UsageError(f"view={view!r} is not a view of a worked net: choose one of numbers, neurons.")
         if view == "neurons":
             self._refuse_of_neurons(of=of, row=row, leaves=leaves, opened=opened)
             with digits_of(digits):
@@ -277,7 +277,7 @@ def worked(
     cell = with_widths(find(net).evaluation, inputs, parameters, state)
     for name in (called, target_called):
         if not name.isidentifier():
-            raise UsageError(f"{name!r} is no name for a loss or a target: write it like E or y.")
+            raise UsageError(f"{name!r} is not a name for a loss or a target: write it like E or y.")
     if loss is not None and target is None:
         named = loss if isinstance(loss, str) else loss.__name__
         raise UsageError(f"the loss {named} is measured against a target, and none is given. Give target=...")
@@ -336,7 +336,7 @@ def _quantities(chains: Chains) -> tuple[Quantity, ...]:
 
 
 def _steps(
-    chains: Chains, cell: Cell, given: Given, rate: float | None, optimiser: str, train: int
+    chains: Chains, cell: Cell, given: GivenNumbers, rate: float | None, optimiser: str, train: int
 ) -> tuple[Step, ...]:
     """Each step's gradients are worked out at the weights that the step before left."""
     rule = find_rule(optimiser)
@@ -345,7 +345,7 @@ def _steps(
     if rate is not None and (
         isinstance(rate, (bool, str)) or not isinstance(rate, (int, float)) or not isfinite(rate)
     ):
-        raise UsageError(f"rate={rate!r} is no number. Give one like 0.1.")
+        raise UsageError(f"rate={rate!r} is not a number. Give one like 0.1.")
     if train > 1 and (rate is None or not chains.whole):
         raise UsageError(
             f"train={train} asks for steps of an optimiser, and "

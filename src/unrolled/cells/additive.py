@@ -4,7 +4,7 @@ from ..cell import cell
 from ..ops import activation, sigmoid, tanh
 
 
-@cell(cite="laurent2017", init={"b_h": 0.0}, family="additive", year=2017)
+@cell(cite="laurent2017", init={"b_h": 0.0})
 def cfn(x, h, *, W_theta, U_theta, b_theta, W_eta, U_eta, b_eta, W_h, b_h):
     """Chaos-free network: without input, every trajectory falls to zero.
 
@@ -16,7 +16,7 @@ def cfn(x, h, *, W_theta, U_theta, b_theta, W_eta, U_eta, b_eta, W_h, b_h):
     return h
 
 
-@cell(cite="lee2017", family="additive", year=2017)
+@cell(cite="lee2017")
 def ran(x, h, c, *, W_c, W_i, U_i, b_i, W_f, U_f, b_f, nonlinearity="tanh"):
     """Recurrent additive network: the state is a weighted sum of the inputs so far, and nothing else.
 
@@ -29,7 +29,7 @@ def ran(x, h, c, *, W_c, W_i, U_i, b_i, W_f, U_f, b_f, nonlinearity="tanh"):
     return h, c
 
 
-@cell(cite="zhang2018atr", init={"b_p": 0.0, "b_q": 0.0}, family="additive", year=2018)
+@cell(cite="zhang2018atr", init={"b_p": 0.0, "b_q": 0.0})
 def atr(x, h, *, W, b_p, U, b_q):
     """Addition-subtraction twin-gated RNN: the sum and the difference of two vectors are its gates.
 

@@ -4,7 +4,7 @@ from ..cell import cell
 from ..ops import sigmoid, tanh
 
 
-@cell(cite="vecoven2021", init={"b_a": 0.0, "b_c": 0.0, "b_h": 0.0}, family="bistable", year=2021)
+@cell(cite="vecoven2021", init={"b_a": 0.0, "b_c": 0.0, "b_h": 0.0})
 def brc(x, h, *, W_a, u_a, b_a, W_c, u_c, b_c, W_h, b_h):
     """Bistable recurrent cell: a unit sees itself alone, and is bistable while its feedback a exceeds 1.
 
@@ -16,7 +16,7 @@ def brc(x, h, *, W_a, u_a, b_a, W_c, u_c, b_c, W_h, b_h):
     return h
 
 
-@cell(cite="vecoven2021", init={"b_a": 0.0, "b_c": 0.0, "b_h": 0.0}, family="bistable", year=2021)
+@cell(cite="vecoven2021", init={"b_a": 0.0, "b_c": 0.0, "b_h": 0.0})
 def nbrc(x, h, *, W_a, U_a, b_a, W_c, U_c, b_c, W_h, b_h):
     """Neuromodulated bistable recurrent cell: all units decide together which of them is bistable.
 

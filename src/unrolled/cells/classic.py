@@ -4,14 +4,14 @@ from ..cell import cell
 from ..ops import activation, concat, tanh
 
 
-@cell(cite="williams1989", family="classic", year=1989)
+@cell(cite="williams1989")
 def fully_recurrent(x, y, *, W, b, nonlinearity="sigmoid"):
     """The fully recurrent network: every unit sees every input and every unit (equations 1 to 3)."""
     y = activation(nonlinearity, W @ concat(x, y) + b)  # units
     return y
 
 
-@cell(cite="tutschku1995", family="classic", year=1995, shapes={"W": ("depth", "H", "H"), "b": ("depth", "H")})
+@cell(cite="tutschku1995", shapes={"W": ("depth", "H", "H"), "b": ("depth", "H")})
 def recurrent_mlp(x, h, *, V, c, W, b, U, depth=1):
     """Recurrent multilayer perceptron: a feed-forward subnetwork, its last layer fed back; layers cascade them."""
     a = tanh(V @ x + c)  # first layer
@@ -24,8 +24,6 @@ def recurrent_mlp(x, h, *, V, c, W, b, U, depth=1):
 
 @cell(
     cite="graves2013deep",
-    family="classic",
-    year=2013,
     shapes={
         "upper": ("above", "H"),
         "V": ("above", "H", "H"),

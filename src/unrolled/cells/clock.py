@@ -6,8 +6,6 @@ from ..ops import floor, minimum, sigmoid, step, stop_gradient, tanh, total, whe
 
 @cell(
     cite="koutnik2014",
-    family="clock",
-    year=2014,
     fixed=("tau", "mask"),
     shapes={"t": ()},
     init={"tau": "clockwork_periods", "mask": "clockwork_mask"},
@@ -23,8 +21,6 @@ def clockwork_rnn(x, h, t, *, W, U, b, tau, mask):
 
 @cell(
     cite="campos2018",
-    family="clock",
-    year=2018,
     shapes={"u": (), "b_p": ()},
     start={"u": 1.0},
     init={"b_f": 1.0, "b_p": 1.0},
@@ -46,8 +42,6 @@ def skip_lstm(x, h, c, u, *, W_i, U_i, b_i, W_f, U_f, b_f, W_g, U_g, b_g, W_o, U
 
 @cell(
     cite="campos2018",
-    family="clock",
-    year=2018,
     shapes={"u": (), "b_p": ()},
     start={"u": 1.0},
     init={"b_p": 1.0},
@@ -65,7 +59,7 @@ def skip_gru(x, h, u, *, W_r, U_r, b_r, W_z, U_z, b_z, W_n, U_n, b_n, w_p, b_p):
     return h, u
 
 
-@cell(cite="graves2016", family="clock", year=2016, shapes={"cost": (), "b_p": ()}, init={"b_p": 1.0})
+@cell(cite="graves2016", shapes={"cost": (), "b_p": ()}, init={"b_p": 1.0})
 def act_rnn(x, s, cost, *, W, first, U, b, w_p, b_p, ponder=5, rest=0.01):
     """Adaptive computation time: up to `ponder` updates a step, until halting numbers add up to 1 (section 2).
 

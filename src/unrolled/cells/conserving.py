@@ -4,7 +4,7 @@ from ..cell import cell
 from ..ops import absolute, sigmoid, softmax, softmax_columns, total
 
 
-@cell(cite="hoedt2021", family="conserving", year=2021, shapes={"m": ()}, init={"b_o": -3.0, "B": "identity"})
+@cell(cite="hoedt2021", shapes={"m": ()}, init={"b_o": -3.0, "B": "identity"})
 def mass_conserving_lstm(x, m, /, c, *, W_i, U_i, b_i, W_o, U_o, b_o, B):
     """Mass-conserving LSTM: what comes in as mass m is stored, redistributed or put out, never lost (equations 2 to 7).
 

@@ -9,8 +9,6 @@ from ..ops import activation, sigmoid
     cite="mikolov2015",
     fixed=("alpha",),
     shapes={"alpha": ()},
-    family="context",
-    year=2015,
     init={"alpha": 0.95, "b_s": 0.0, "b_h": 0.0, "b_y": 0.0},
 )
 def scrn(
@@ -28,5 +26,5 @@ def scrn(
     if fed_back == "output":
         h = y  # fed back
     elif fed_back != "hidden":
-        raise Never(f"fed_back={fed_back!r} is no layer of scrn; choose hidden or output")
+        raise Never(f"fed_back={fed_back!r} is not a layer of scrn; choose hidden or output")
     return y, h, s

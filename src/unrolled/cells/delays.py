@@ -6,8 +6,6 @@ from ..ops import tanh
 
 @cell(
     cite=("lin1996", "narendra1990"),
-    family="delays",
-    year=1996,
     shapes={"past": ("delay", "O"), "U": ("delay", "H", "O")},
 )
 def narx_rnn(x, *past, W, U, b_h, V, b_y, delay=4):
@@ -19,7 +17,7 @@ def narx_rnn(x, *past, W, U, b_h, V, b_y, delay=4):
     return y, *past[1:], y
 
 
-@cell(cite="chang2017", family="delays", year=2017, shapes={"past": ("dilation", "H")})
+@cell(cite="chang2017", shapes={"past": ("dilation", "H")})
 def dilated_rnn(x, *past, W, U, b, dilation=4):
     """A layer of a dilated RNN: the state of `dilation` steps ago is fed back (section 2.1)."""
     h = tanh(W @ x + U @ past[0] + b)  # hidden state

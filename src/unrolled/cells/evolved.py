@@ -1,25 +1,16 @@
-"""Cells found by a search over ten thousand architectures (Jozefowicz et al. 2015), and the GRU it started from.
+"""Cells found by searching over thousands of architectures. The GRU that the first search started from is jozefowicz_gru.
 
-In the paper x enters MUT1's candidate and MUT2's reset gate without a weight, which needs an input as wide as the
-state. Here a matrix brings it to that width, as in torchrecurrent and RecurrentLayers.jl; the identity makes it the
-paper's.
+In the paper of Jozefowicz et al. (2015) x enters MUT1's candidate and MUT2's reset gate without a weight, which needs
+an input as wide as the state. Here a matrix brings it to that width, as in torchrecurrent and RecurrentLayers.jl; the
+identity makes it the paper's.
 """
 
 from ..cell import cell
-from ..ops import sigmoid, tanh
+from ..errors import Never
+from ..ops import relu, sigmoid, tanh
 
 
-@cell(cite="jozefowicz2015", family="gru", year=2015)
-def jozefowicz_gru(x, h, *, W_r, U_r, b_r, W_z, U_z, b_z, W_n, U_n, b_n):
-    """The gated recurrent unit as the architecture search had it: reset before the product."""
-    r = sigmoid(W_r @ x + U_r @ h + b_r)  # reset gate
-    z = sigmoid(W_z @ x + U_z @ h + b_z)  # update gate, 1 keeps the state
-    n = tanh(W_n @ x + U_n @ (r * h) + b_n)  # candidate
-    h = z * h + (1 - z) * n  # hidden state
-    return h
-
-
-@cell(cite="jozefowicz2015", family="evolved", year=2015, init={"b_x": 0.0})
+@cell(cite="jozefowicz2015", init={"b_x": 0.0})
 def mut1(x, h, *, W_z, b_z, W_r, U_r, b_r, W_x, b_x, U_n, b_n):
     """MUT1, the search's best on most tasks: the update gate does not see the state.
 
@@ -32,7 +23,7 @@ def mut1(x, h, *, W_z, b_z, W_r, U_r, b_r, W_x, b_x, U_n, b_n):
     return h
 
 
-@cell(cite="jozefowicz2015", family="evolved", year=2015)
+@cell(cite="jozefowicz2015")
 def mut2(x, h, *, W_z, U_z, b_z, W_r, U_r, b_r, W_n, U_n, b_n):
     """MUT2: the reset gate sees the input itself.
 
@@ -45,7 +36,7 @@ def mut2(x, h, *, W_z, U_z, b_z, W_r, U_r, b_r, W_n, U_n, b_n):
     return h
 
 
-@cell(cite="jozefowicz2015", family="evolved", year=2015)
+@cell(cite="jozefowicz2015")
 def mut3(x, h, *, W_z, U_z, b_z, W_r, U_r, b_r, W_n, U_n, b_n):
     """MUT3: the update gate sees the state through a tanh.
 
@@ -56,3 +47,52 @@ def mut3(x, h, *, W_z, U_z, b_z, W_r, U_r, b_r, W_n, U_n, b_n):
     n = tanh(U_n @ (r * h) + W_n @ x + b_n)  # candidate
     h = n * z + h * (1 - z)  # hidden state
     return h
+
+
+@cell(cite="zoph2017")
+def nas(
+    x,
+    h,
+    c,
+    *,
+    W_0,
+    U_0,
+    b_0,
+    W_1,
+    U_1,
+    b_1,
+    W_2,
+    U_2,
+    b_2,
+    W_3,
+    U_3,
+    b_3,
+    W_4,
+    U_4,
+    b_4,
+    W_5,
+    U_5,
+    b_5,
+    W_6,
+    U_6,
+    b_6,
+    W_7,
+    U_7,
+    b_7,
+    fourth="product",
+):
+    """NAS cell: the tree of eight leaves that a controller network found on the Penn Treebank.
+
+    Leaf 3 multiplies input and state, as in the authors' code in TensorFlow; torchrecurrent adds them there:
+    that is .using(fourth="sum").
+    """
+    if fourth not in ("product", "sum"):
+        raise Never(f"fourth={fourth!r} is not a form of nas; choose product or sum")
+    seen = W_3 @ x * (U_3 @ h + b_3) if fourth == "product" else W_3 @ x + U_3 @ h + b_3
+    first = tanh(sigmoid(W_0 @ x + U_0 @ h + b_0) * relu(W_1 @ x + U_1 @ h + b_1))
+    second = tanh(sigmoid(W_2 @ x + U_2 @ h + b_2) + relu(seen))
+    third = tanh(tanh(W_4 @ x + U_4 @ h + b_4) * sigmoid(W_5 @ x + U_5 @ h + b_5))
+    last = sigmoid(tanh(W_6 @ x + U_6 @ h + b_6) + sigmoid(W_7 @ x + U_7 @ h + b_7))
+    c = tanh(first + c) * second  # cell state
+    h = tanh(c * tanh(third + last))  # hidden state
+    return h, c

@@ -4,7 +4,7 @@ from ..cell import cell
 from ..ops import activation, sigmoid, tanh
 
 
-@cell(cite="cho2014", family="gru", year=2014)
+@cell(cite="cho2014")
 def gru(x, h, *, W_r, U_r, b_r, W_z, U_z, b_z, W_n, U_n, b_n, c_n):
     """Gated recurrent unit, reset after the product (the first version of the paper, and torch's)."""
     r = sigmoid(W_r @ x + U_r @ h + b_r)  # reset gate
@@ -14,7 +14,7 @@ def gru(x, h, *, W_r, U_r, b_r, W_z, U_z, b_z, W_n, U_n, b_n, c_n):
     return h
 
 
-@cell(cite="cho2014", family="gru", year=2014)
+@cell(cite="cho2014")
 def gru_reset_before(x, h, *, W_r, U_r, b_r, W_z, U_z, b_z, W_n, U_n, b_n):
     """Gated recurrent unit, reset before the product (the third version of the paper)."""
     r = sigmoid(W_r @ x + U_r @ h + b_r)  # reset gate
@@ -24,7 +24,7 @@ def gru_reset_before(x, h, *, W_r, U_r, b_r, W_z, U_z, b_z, W_n, U_n, b_n):
     return h
 
 
-@cell(cite="zhou2016mgu", family="gru", year=2016)
+@cell(cite="zhou2016mgu")
 def mgu(x, h, *, W_f, U_f, b_f, W_n, U_n, b_n):
     """Minimal gated unit: one gate decides both what to forget and what to read."""
     f = sigmoid(W_f @ x + U_f @ h + b_f)  # forget gate
@@ -33,7 +33,7 @@ def mgu(x, h, *, W_f, U_f, b_f, W_n, U_n, b_n):
     return h
 
 
-@cell(cite="heck2017", family="gru", year=2017)
+@cell(cite="heck2017")
 def mgu1(x, h, *, U_f, b_f, W_n, U_n, b_n):
     """Minimal gated unit, first variant: the gate does not see the input."""
     f = sigmoid(U_f @ h + b_f)  # forget gate
@@ -42,7 +42,7 @@ def mgu1(x, h, *, U_f, b_f, W_n, U_n, b_n):
     return h
 
 
-@cell(cite="heck2017", family="gru", year=2017)
+@cell(cite="heck2017")
 def mgu2(x, h, *, U_f, W_n, U_n, b_n):
     """Minimal gated unit, second variant: the gate sees the state alone and has no bias."""
     f = sigmoid(U_f @ h)  # forget gate
@@ -51,7 +51,7 @@ def mgu2(x, h, *, U_f, W_n, U_n, b_n):
     return h
 
 
-@cell(cite="heck2017", family="gru", year=2017)
+@cell(cite="heck2017")
 def mgu3(x, h, *, b_f, W_n, U_n, b_n):
     """Minimal gated unit, third variant: the gate is a bias, the same at every step."""
     f = sigmoid(b_f)  # forget gate
@@ -60,7 +60,7 @@ def mgu3(x, h, *, b_f, W_n, U_n, b_n):
     return h
 
 
-@cell(cite="dey2017", family="gru", year=2017)
+@cell(cite="dey2017")
 def gru1(x, h, *, U_r, b_r, U_z, b_z, W_n, U_n, b_n):
     """Gated recurrent unit, first variant: the gates do not see the input."""
     r = sigmoid(U_r @ h + b_r)  # reset gate
@@ -70,7 +70,7 @@ def gru1(x, h, *, U_r, b_r, U_z, b_z, W_n, U_n, b_n):
     return h
 
 
-@cell(cite="dey2017", family="gru", year=2017)
+@cell(cite="dey2017")
 def gru2(x, h, *, U_r, U_z, W_n, U_n, b_n):
     """Gated recurrent unit, second variant: the gates see the state alone and have no biases."""
     r = sigmoid(U_r @ h)  # reset gate
@@ -80,7 +80,7 @@ def gru2(x, h, *, U_r, U_z, W_n, U_n, b_n):
     return h
 
 
-@cell(cite="dey2017", family="gru", year=2017)
+@cell(cite="dey2017")
 def gru3(x, h, *, b_r, b_z, W_n, U_n, b_n):
     """Gated recurrent unit, third variant: the gates are biases, the same at every step."""
     r = sigmoid(b_r)  # reset gate
@@ -90,7 +90,7 @@ def gru3(x, h, *, b_r, b_z, W_n, U_n, b_n):
     return h
 
 
-@cell(cite="ravanelli2018", init={"U_z": "orthogonal", "U_n": "orthogonal"}, family="gru", year=2018)
+@cell(cite="ravanelli2018", init={"U_z": "orthogonal", "U_n": "orthogonal"})
 def ligru(x, h, *, W_z, U_z, b_z, W_n, U_n, b_n, nonlinearity="relu"):
     """Light gated recurrent unit: no reset gate, a rectified candidate.
 
@@ -102,7 +102,7 @@ def ligru(x, h, *, W_z, U_z, b_z, W_n, U_n, b_n, nonlinearity="relu"):
     return h
 
 
-@cell(cite="zyarah2026", family="gru", year=2026)
+@cell(cite="zyarah2026")
 def miru1(x, h, *, W_r, U_r, b_r, W_n, U_n, b_n, update=0.5):
     """Minion gated unit 1: a GRU whose update gate is a number."""
     r = sigmoid(W_r @ x + U_r @ h + b_r)  # reset gate
@@ -111,7 +111,7 @@ def miru1(x, h, *, W_r, U_r, b_r, W_n, U_n, b_n, update=0.5):
     return h
 
 
-@cell(cite="zyarah2026", family="gru", year=2026)
+@cell(cite="zyarah2026")
 def miru2(x, h, *, W, U, b, reset=0.5, update=0.5):
     """Minion gated unit 2: a GRU whose two gates are numbers."""
     n = tanh(W @ x + U @ (reset * h) + b)  # candidate
@@ -119,7 +119,7 @@ def miru2(x, h, *, W, U, b, reset=0.5, update=0.5):
     return h
 
 
-@cell(cite="erichson2025", family="gru", year=2025, shapes={"past": ("delay", "H")})
+@cell(cite="erichson2025", shapes={"past": ("delay", "H")})
 def tau_gru(x, h, *past, W_u, U_u, b_u, W_z, U_z, b_z, W_g, U_g, b_g, W_a, U_a, b_a, delay=5):
     """tau-GRU: a second candidate sees the state of `delay` steps ago, weighted by a gate of its own.
 
@@ -132,3 +132,13 @@ def tau_gru(x, h, *past, W_u, U_u, b_u, W_z, U_z, b_z, W_g, U_g, b_g, W_a, U_a, 
     past = (*past[1:], h)
     h = (1 - g) * h + g * (u + a * z)  # hidden state
     return h, *past
+
+
+@cell(cite="jozefowicz2015")
+def jozefowicz_gru(x, h, *, W_r, U_r, b_r, W_z, U_z, b_z, W_n, U_n, b_n):
+    """The gated recurrent unit as the architecture search had it: reset before the product."""
+    r = sigmoid(W_r @ x + U_r @ h + b_r)  # reset gate
+    z = sigmoid(W_z @ x + U_z @ h + b_z)  # update gate, 1 keeps the state
+    n = tanh(W_n @ x + U_n @ (r * h) + b_n)  # candidate
+    h = z * h + (1 - z) * n  # hidden state
+    return h

@@ -15,8 +15,6 @@ FOUR = {
 
 @cell(
     cite="ha2017",
-    family="multiplicative",
-    year=2017,
     init={
         "Z_x": 0.0,
         "z_x": 1.0,
@@ -84,7 +82,7 @@ def hyper_lstm(
     labml's by the new one, which is .using(scaled_by="new").
     """
     if scaled_by not in ("last", "new"):
-        raise Never(f"scaled_by={scaled_by!r} is no state of hyper_lstm; choose last or new")
+        raise Never(f"scaled_by={scaled_by!r} is not a state of hyper_lstm; choose last or new")
     small = h_hyper
     i, f, g, o = (
         gain_hyper[k] * layer_norm(W_hyper[k] @ x + U_hyper[k] @ h + V_hyper[k] @ h_hyper) + shift_hyper[k]

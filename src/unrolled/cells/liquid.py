@@ -10,7 +10,7 @@ def scaled_tanh(v):
     return 1.7159 * tanh(0.666 * v)
 
 
-@cell(cite="hasani2021ltc", family="liquid", year=2021, shapes={"dt": ()}, init={"tau": 1.0})
+@cell(cite="hasani2021ltc", shapes={"dt": ()}, init={"tau": 1.0})
 def liquid_time_constant(x, dt, /, h, *, W, U, b, A, tau, unfolds=6, nonlinearity="sigmoid"):
     """Liquid time-constant network: h' = -(1/tau + f) h + f A by steps of the fused solver (equations 1 and 3).
 
@@ -24,7 +24,7 @@ def liquid_time_constant(x, dt, /, h, *, W, U, b, A, tau, unfolds=6, nonlinearit
     return h
 
 
-@cell(cite="hasani2022cfc", family="liquid", year=2022, shapes={"dt": ()})
+@cell(cite="hasani2022cfc", shapes={"dt": ()})
 def cfc(x, dt, /, h, *, W, U, b, W_g, b_g, W_h, b_h, W_f, b_f, W_s, b_s, mode="default"):
     """Closed-form continuous-time network: a gate falls with the elapsed time from one candidate to the other.
 
@@ -42,11 +42,11 @@ def cfc(x, dt, /, h, *, W, U, b, W_g, b_g, W_h, b_h, W_f, b_f, W_s, b_s, mode="d
     elif mode == "no_gate":
         h = gate * g + late  # hidden state
     else:
-        raise Never(f"mode={mode!r} is no form of cfc; choose default or no_gate, or the cell cfc_pure")
+        raise Never(f"mode={mode!r} is not a form of cfc; choose default or no_gate, or the cell cfc_pure")
     return h
 
 
-@cell(cite="hasani2022cfc", family="liquid", year=2022, shapes={"dt": ()}, init={"w_tau": 0.0, "A": 1.0})
+@cell(cite="hasani2022cfc", shapes={"dt": ()}, init={"w_tau": 0.0, "A": 1.0})
 def cfc_pure(x, dt, /, h, *, W, U, b, W_f, b_f, w_tau, A, form="paper"):
     """The closed-form solution itself (Cf-S): A is reached from 0 at speed w_tau + f, times f of the negated input.
 
@@ -60,11 +60,11 @@ def cfc_pure(x, dt, /, h, *, W, U, b, W_f, b_f, w_tau, A, form="paper"):
     elif form == "ncps":
         h = A - A * exp(-(absolute(w_tau) + absolute(f)) * dt) * f  # hidden state
     else:
-        raise Never(f"form={form!r} is none of cfc_pure; choose paper or ncps")
+        raise Never(f"form={form!r} is not a form of cfc_pure; choose paper or ncps")
     return h
 
 
-@cell(cite="hasani2022cfc", family="liquid", year=2022, shapes={"dt": ()}, init={"b_m": 1.0})
+@cell(cite="hasani2022cfc", shapes={"dt": ()}, init={"b_m": 1.0})
 def cfc_mixed_memory(
     x,
     dt,

@@ -4,7 +4,7 @@ from ..cell import cell
 from ..ops import activation, maximum, minimum, sigmoid, softplus, tanh
 
 
-@cell(cite="collins2017", init={"b_g": 1.0}, family="minimal", year=2017)
+@cell(cite="collins2017", init={"b_g": 1.0})
 def ugrnn(x, h, *, W_c, U_c, b_c, W_g, U_g, b_g, nonlinearity="tanh"):
     """Update gate RNN: one gate mixes the old state with a candidate."""
     c = activation(nonlinearity, W_c @ x + U_c @ h + b_c)  # candidate
@@ -13,7 +13,7 @@ def ugrnn(x, h, *, W_c, U_c, b_c, W_g, U_g, b_g, nonlinearity="tanh"):
     return h
 
 
-@cell(cite="chen2017", family="minimal", year=2017)
+@cell(cite="chen2017")
 def minimal_rnn(x, h, *, W, b, U_h, U_z, b_u, nonlinearity="tanh"):
     """MinimalRNN: the input is mapped into the space of the state once, and the state stays there."""
     z = activation(nonlinearity, W @ x + b)  # latent input
@@ -22,7 +22,7 @@ def minimal_rnn(x, h, *, W, b, U_h, U_z, b_u, nonlinearity="tanh"):
     return h
 
 
-@cell(cite="ye2024", init={"b_h": 0.0}, family="minimal", year=2024)
+@cell(cite="ye2024", init={"b_h": 0.0})
 def light_ru(x, h, *, W_h, b_h, W_f, U_f, b_f):
     """Light recurrent unit: one gate, and a candidate that does not see the state.
 
@@ -34,7 +34,7 @@ def light_ru(x, h, *, W_h, b_h, W_f, U_f, b_f):
     return h
 
 
-@cell(cite="turkoglu2022", family="minimal", year=2022)
+@cell(cite="turkoglu2022")
 def star(x, h, *, W_z, b_z, W_k, U_k, b_k):
     """Stackable recurrent cell: one gate, and a tanh around the state, so that gradients survive many layers."""
     z = tanh(W_z @ x + b_z)  # candidate
@@ -43,7 +43,7 @@ def star(x, h, *, W_z, b_z, W_k, U_k, b_k):
     return h
 
 
-@cell(cite="zu2020", family="minimal", year=2020)
+@cell(cite="zu2020")
 def sgrn(x, h, *, W, b, U, b_f):
     """Simple gated recurrent network: one matrix of the input serves the gate and the candidate."""
     p = W @ x + b  # seen input
@@ -54,8 +54,6 @@ def sgrn(x, h, *, W, b, U, b_f):
 
 @cell(
     cite="kusupati2018",
-    family="minimal",
-    year=2018,
     init={"alpha": -3.0, "beta": 3.0},
     shapes={"alpha": (), "beta": ()},
 )
@@ -71,8 +69,6 @@ def fast_rnn(x, h, *, W, U, b, alpha, beta, nonlinearity="tanh"):
 
 @cell(
     cite="kusupati2018",
-    family="minimal",
-    year=2018,
     init={"zeta": 1.0, "nu": -4.0},
     shapes={"zeta": (), "nu": ()},
 )
@@ -88,7 +84,7 @@ def fast_grnn(x, h, *, W, U, b_z, b_h, zeta, nu, gate="sigmoid", nonlinearity="t
     return h
 
 
-@cell(cite="gao2016", init={"b_m": 0.0}, family="minimal", year=2016)
+@cell(cite="gao2016", init={"b_m": 0.0})
 def sgu(x, h, *, W_x, b_x, U_m, b_m, W_z, U_z, b_z, slope=0.2):
     """Simple gated unit: the input multiplies the state, and one gate mixes the result in.
 
@@ -102,7 +98,7 @@ def sgu(x, h, *, W_x, b_x, U_m, b_m, W_z, U_z, b_z, slope=0.2):
     return h
 
 
-@cell(cite="gao2016", init={"b_m": 0.0}, family="minimal", year=2016)
+@cell(cite="gao2016", init={"b_m": 0.0})
 def dsgu(x, h, *, W_x, b_x, U_m, b_m, U_o, W_z, U_z, b_z, slope=0.2):
     """Deep simple gated unit: the modulated state passes one more layer before it is mixed in.
 
@@ -117,8 +113,6 @@ def dsgu(x, h, *, W_x, b_x, U_m, b_m, U_o, W_z, U_z, b_z, slope=0.2):
 
 @cell(
     cite="ororbia2017",
-    family="minimal",
-    year=2017,
     init={"alpha": 1.0, "beta_1": 1.0, "beta_2": 1.0, "b_z": 0.0, "b_r": 0.0},
 )
 def delta_rnn(x, h, *, W, U, alpha, beta_1, beta_2, b_z, b_r):

@@ -4,7 +4,7 @@ from ..cell import cell
 from ..ops import sigmoid, tanh
 
 
-@cell(cite="sutskever2011", init={"b": 0.0}, family="multiplicative", year=2011)
+@cell(cite="sutskever2011", init={"b": 0.0})
 def multiplicative_rnn(x, h, *, W_m, U_m, V, W, b):
     """Multiplicative RNN: each input picks its own recurrent matrix, V diag(W_m x) U_m; as many factors as units."""
     m = (W_m @ x) * (U_m @ h)  # factors
@@ -12,7 +12,7 @@ def multiplicative_rnn(x, h, *, W_m, U_m, V, W, b):
     return h
 
 
-@cell(cite="krause2016", init={"b_f": 1.0, "b_m": 0.0, "d_m": 0.0}, family="multiplicative", year=2016)
+@cell(cite="krause2016", init={"b_f": 1.0, "b_m": 0.0, "d_m": 0.0})
 def multiplicative_lstm(
     x, h, c, *, W_m, b_m, U_m, d_m, W_i, U_i, b_i, W_f, U_f, b_f, W_g, U_g, b_g, W_o, U_o, b_o
 ):
@@ -30,9 +30,7 @@ def multiplicative_lstm(
     return h, c
 
 
-@cell(
-    cite="melis2020", init={"b_f": 1.0}, shapes={"M": ("rounds", "I", "H")}, family="multiplicative", year=2020
-)
+@cell(cite="melis2020", init={"b_f": 1.0}, shapes={"M": ("rounds", "I", "H")})
 def mogrifier_lstm(x, h, c, *, M, W_i, U_i, b_i, W_f, U_f, b_f, W_g, U_g, b_g, W_o, U_o, b_o, rounds=5):
     """Mogrifier LSTM: before the step, input and state gate each other in turn, `rounds` times (equations 1 and 2).
 

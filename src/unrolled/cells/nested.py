@@ -4,7 +4,7 @@ from ..cell import cell
 from ..ops import sigmoid, tanh
 
 
-@cell(cite="moniz2017", init={"b_f": 1.0, "d_f": 1.0}, family="nested", year=2017)
+@cell(cite="moniz2017", init={"b_f": 1.0, "d_f": 1.0})
 def nested_lstm(
     x,
     h,
@@ -57,8 +57,6 @@ def lstm_step(net, c):
 
 @cell(
     cite="mujika2017",
-    family="nested",
-    year=2017,
     shapes={
         "W": ("4", "H", "I"),
         "U": ("fast", "4", "H", "H"),

@@ -6,7 +6,7 @@ from ..transform import documented, initialised, replace
 from . import lstm as kin
 
 
-@cell(cite="greff2017", family="odyssey", year=2017)
+@cell(cite="greff2017")
 def lstm_vanilla(x, h, c, *, W_g, U_g, b_g, W_i, U_i, p_i, b_i, W_f, U_f, p_f, b_f, W_o, U_o, p_o, b_o):
     """The vanilla LSTM of the odyssey: forget gate, full peepholes, tanh before and after the cell state."""
     a_g = W_g @ x + U_g @ h + b_g  # before the block input
@@ -55,7 +55,7 @@ lstm_fgr = documented(
     "LSTM whose gates see all gates of the step before (FGR): states h, c, i, f, o.",
 )
 
-_paper = {"cite": ("jozefowicz2015",), "year": 2015, "family": "odyssey"}
+_paper = {"cite": ("jozefowicz2015",), "family": "odyssey"}
 lstm_minus_f = documented(
     replace(kin.lstm, "lstm_minus_f", f=1), "LSTM without a forget gate (LSTM-f).", **_paper
 )

@@ -4,7 +4,7 @@ from ..cell import cell
 from ..ops import sigmoid, tanh
 
 
-@cell(cite="rusch2021cornn", family="oscillators", year=2021)
+@cell(cite="rusch2021cornn")
 def cornn(x, y, z, *, W, U_y, U_z, b, dt=0.042, gamma=2.7, epsilon=4.7):
     """Coupled oscillatory RNN: driven oscillators, coupled by position and velocity, damped explicitly (equation 3).
 
@@ -16,7 +16,7 @@ def cornn(x, y, z, *, W, U_y, U_z, b, dt=0.042, gamma=2.7, epsilon=4.7):
     return y, z
 
 
-@cell(cite="rusch2021unicornn", family="oscillators", year=2021)
+@cell(cite="rusch2021unicornn")
 def unicornn(x, y, z, *, W, u, b, c, dt=0.1, alpha=1.0):
     """Undamped independent controlled oscillatory RNN: each unit a Hamiltonian oscillator with a learned time step.
 

@@ -6,8 +6,6 @@ from ..ops import tanh
 
 @cell(
     cite=("jaeger2007", "lukosevicius2012"),
-    family="reservoir",
-    year=2007,
     fixed=("W", "U", "b"),
     init={"W": "signs", "U": "reservoir", "b": 0.0},
 )
@@ -24,8 +22,6 @@ def leaky_esn(x, h, *, W, U, b, leak=0.3, radius=0.9, scale=1.0):
 
 @cell(
     cite="ceni2024es2n",
-    family="reservoir",
-    year=2024,
     fixed=("W", "U", "O", "b"),
     init={"W": "uniform", "U": "reservoir", "O": "orthogonal", "b": 0.0},
 )

@@ -4,14 +4,14 @@ from ..cell import cell
 from ..ops import activation, bilinear, sigmoid
 
 
-@cell(cite=("giles1990", "giles1992"), family="second order", year=1990, shapes={"W": ("H", "H", "I")})
+@cell(cite=("giles1990", "giles1992"), shapes={"W": ("H", "H", "I")})
 def second_order_rnn(x, s, *, W, b, nonlinearity="sigmoid"):
     """Second-order network: each weight joins an input, a state unit and a next state unit (equation 1 of 1992)."""
     s = activation(nonlinearity, bilinear(W, s, x) + b)  # state
     return s
 
 
-@cell(cite="pollack1991", family="second order", year=1991, shapes={"C": ("H", "H", "I")})
+@cell(cite="pollack1991", shapes={"C": ("H", "H", "I")})
 def sequential_cascaded(x, z, *, C, V, U, b):
     """Pollack's sequential cascaded network: a context network makes a function network's weights from its last output.
 

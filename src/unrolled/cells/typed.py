@@ -4,7 +4,7 @@ from ..cell import cell
 from ..ops import sigmoid, tanh
 
 
-@cell(cite="balduzzi2016", init={"b_z": 0.0}, family="typed", year=2016)
+@cell(cite="balduzzi2016", init={"b_z": 0.0})
 def t_rnn(x, h, *, W_z, b_z, W_f, b_f):
     """T-RNN: a moving average of the mapped input, whose weight depends on the input alone.
 
@@ -16,7 +16,7 @@ def t_rnn(x, h, *, W_z, b_z, W_f, b_f):
     return h
 
 
-@cell(cite="balduzzi2016", shapes={"last": ("I",)}, family="typed", year=2016)
+@cell(cite="balduzzi2016", shapes={"last": ("I",)})
 def t_gru(x, h, last, *, W_z, V_z, b_z, W_f, V_f, b_f, W_o, V_o, b_o):
     """T-GRU: gates look at this input and the last one, not at the state."""
     z = W_z @ x + V_z @ last + b_z  # mapped inputs
@@ -26,7 +26,7 @@ def t_gru(x, h, last, *, W_z, V_z, b_z, W_f, V_f, b_f, W_o, V_o, b_o):
     return h, x
 
 
-@cell(cite="balduzzi2016", shapes={"last": ("I",)}, family="typed", year=2016)
+@cell(cite="balduzzi2016", shapes={"last": ("I",)})
 def t_lstm(x, c, last, *, W_z, V_z, b_z, W_f, V_f, b_f, W_o, V_o, b_o):
     """T-LSTM: gates look at this input and the last one; the output is gated and not fed back."""
     z = W_z @ x + V_z @ last + b_z  # mapped inputs

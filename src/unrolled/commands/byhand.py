@@ -63,7 +63,7 @@ def byhand(
 
 def _sheet(what: str, shown: Shown) -> str:
     if shown.worked is None:
-        raise UsageError(f"--csv: {what} is no net and has no numbers of its own.")
+        raise UsageError(f"--csv: {what} is not a net and has no numbers of its own.")
     return written_sheet(shown.worked)
 
 
@@ -105,7 +105,7 @@ def _cell(what: str) -> Cell:
     if what in EXAMPLES and what not in REGISTRY:
         made = EXAMPLES[what].make(None, False).worked
         if made is None:
-            raise UsageError(f"{what} is no net that numbers could be given to.")
+            raise UsageError(f"{what} is not a net that numbers could be given to.")
         return made.cell
     if ".py" not in what and what not in REGISTRY:
         raise UsageError(

@@ -14,7 +14,7 @@ from rich.text import Text
 
 from ..cells import REGISTRY
 from ..views.count import USUAL
-from .cells import Row, Wanted, about_families, rows
+from .cells import CellRow, Wanted, about_families, rows
 
 RIGHT = ("parameters", "FLOPs", "stages")
 NARROW = 100  # columns below which states are counted and the backend is a mark
@@ -44,7 +44,7 @@ def table(width: int | None = None, wanted: Wanted = Wanted(), colour: bool = Fa
 class _Layout:
     """Which columns there are, and how wide, so that the tables of all families stand below each other."""
 
-    def __init__(self, found: Sequence[Row], width: int, grouped: bool):
+    def __init__(self, found: Sequence[CellRow], width: int, grouped: bool):
         self.found, self.width, self.grouped, self.narrow = found, width, grouped, width < NARROW
         heads = [
             "cell",
@@ -66,7 +66,7 @@ class _Layout:
         used = sum(self.widths.values()) + GAP * len(self.widths)
         self.beside = width - used if width - used >= ROOM else 0
 
-    def cells(self, row: Row) -> dict[str, str]:
+    def cells(self, row: CellRow) -> dict[str, str]:
         """The texts of a row by their column."""
         mark = "*" if self.narrow and row.why else ""
         paper = row.paper.short.removesuffix(f" {row.paper.year}") if row.paper else ", ".join(row.cite)
@@ -97,15 +97,15 @@ class _Layout:
             ]
         return Group(*parts)
 
-    def _rows(self, members: list[Row]) -> list:
+    def _rows(self, members: list[CellRow]) -> list:
         if self.beside:
             return [self._table(members)]
         return [part for row in members for part in (self._table([row]), self._below(row))]
 
-    def _below(self, row: Row) -> Padding:
+    def _below(self, row: CellRow) -> Padding:
         return Padding(Text(plain(row.sentence), style="dim"), (0, 0, 0, 4))
 
-    def _table(self, members: list[Row], header: bool = False) -> Table:
+    def _table(self, members: list[CellRow], header: bool = False) -> Table:
         made = Table(
             box=None, show_header=header, pad_edge=False, padding=(0, GAP, 0, 0), collapse_padding=True
         )
@@ -141,7 +141,7 @@ def states_text(states: Sequence[str]) -> str:
     return " ".join(parts) or "none"
 
 
-def _foot(found: Sequence[Row]) -> Group:
+def _foot(found: Sequence[CellRow]) -> Group:
     """How many, what the numbers mean, and why some cells are not compiled."""
     families = len({row.family for row in found})
     total = len(REGISTRY)

@@ -23,7 +23,7 @@ BACKENDS = ("c", "reference")
 
 
 @dataclass(frozen=True)
-class Row:
+class CellRow:
     """One cell. `parameters` and `flops` (of one row in one step, forward) are for all widths equal to `width`."""
 
     name: str
@@ -49,7 +49,7 @@ class Row:
         return next((p for p in self.papers if p.year == self.year), self.papers[0] if self.papers else None)
 
 
-SORTS: dict[str, Callable[[Row], object]] = {
+SORTS: dict[str, Callable[[CellRow], object]] = {
     "name": lambda row: row.name,
     "family": lambda row: row.family,
     "year": lambda row: row.year or 0,
@@ -62,7 +62,7 @@ SORTS: dict[str, Callable[[Row], object]] = {
 }
 
 
-def rows(wanted: Wanted = Wanted()) -> list[Row]:
+def rows(wanted: Wanted = Wanted()) -> list[CellRow]:
     """The registered cells that fit, family by family. Raises UsageError for a family, year, ... that there is not."""
     fits = [check(wanted) for check in (_family, _years, _words, _states, _backend)]  # the cheap ones first
     order = _order(wanted.sort)
@@ -103,7 +103,7 @@ def _years(wanted: Wanted) -> Callable[[Cell], bool]:
         span = re.fullmatch(r"(\d{4})(?:-(\d{4}))?", wanted.year.strip())
         if span is None:
             raise UsageError(
-                f"--year {wanted.year}: that is no year and no span of years. "
+                f"--year {wanted.year}: that is neither a year nor a span of years. "
                 "Write --year 2014 or --year 2014-2016."
             )
         if first is not None or last is not None:
@@ -139,19 +139,19 @@ def _backend(wanted: Wanted) -> Callable[[Cell], bool]:
     return lambda cell: wanted.backend in (None, _runs_on(cell))
 
 
-def _order(sort: str | None) -> Callable[[Row], object]:
+def _order(sort: str | None) -> Callable[[CellRow], object]:
     if sort is not None and sort not in SORTS:
         raise UsageError(f"--sort {sort}: there is no such column. Choose one of {', '.join(SORTS)}.")
     return SORTS[sort] if sort else lambda row: 0
 
 
-def _row(cell: Cell) -> Row:
+def _row(cell: Cell) -> CellRow:
     plan, known = plan_of(cell.graph), references()
     counted = count(cell.graph, widths_at(cell.graph, cell.widths, USUAL))
     why = obstacle(plan)
     papers = tuple(known[key] for key in cell.cite if key in known)
     sentence, *notes = paragraphs(cell.doc) or [""]
-    return Row(
+    return CellRow(
         cell.name,
         cell.family,
         cell.year,

@@ -28,7 +28,7 @@ BAR = 16
 
 
 @dataclass(frozen=True)
-class Net:
+class NetFlow:
     """One net and its flow on the sentence. `given` is the probability that it gives the character asked for."""
 
     name: str
@@ -66,7 +66,7 @@ class Net:
         return (norms[0] / norms[self.step]) ** (1 / self.step) if norms[self.step] and self.step else 0.0
 
 
-def nets(wanted: Sequence[str | Cell], place: Sentence = DEFAULT) -> list[Net]:
+def nets(wanted: Sequence[str | Cell], place: Sentence = DEFAULT) -> list[NetFlow]:
     """Each cell as a character model, untrained: with its usual first values, and with recurrent matrices GAIN times as
     large, where it has any; and each run's model as it was trained. Float64, so that small norms are norms; the same seed
     gives the same numbers.
@@ -89,7 +89,7 @@ def _is_run(wanted: str | Cell) -> bool:
     return isinstance(wanted, str) and ".py" not in wanted and Path(wanted).is_dir()
 
 
-def _net(cell: Cell, gain: float, place: Sentence) -> Net:
+def _net(cell: Cell, gain: float, place: Sentence) -> NetFlow:
     letters = sorted(set(place.text))
     read = torch.tensor([[letters.index(c)] for c in place.text])
     with torch.random.fork_rng(devices=[]):
@@ -102,7 +102,7 @@ def _net(cell: Cell, gain: float, place: Sentence) -> Net:
     return _measured(model, read, place, name, cell.name, gain)
 
 
-def _trained(folder: str, place: Sentence) -> Net:
+def _trained(folder: str, place: Sentence) -> NetFlow:
     run = open_run(folder)
     if not isinstance(run.model, LanguageModel):
         raise UsageError(
@@ -122,11 +122,11 @@ def _measured(
     cell: str,
     gain: float,
     trained: bool = False,
-) -> Net:
+) -> NetFlow:
     with torch.no_grad():
         given = model(read[: place.step + 1])[0][-1, 0].softmax(-1)[read[place.step + 1, 0]].item()
     flow = gradient_flow(model, read[:-1], target=read[1:])
-    return Net(name, cell, gain, flow, place.step, given, trained)
+    return NetFlow(name, cell, gain, flow, place.step, given, trained)
 
 
 def report(
@@ -161,7 +161,7 @@ def report(
     return "\n".join([*head, *(line for n in made for line in ("", *_table(n, place, low, high))), *tail])
 
 
-def _which(made: Sequence[Net]) -> str:
+def _which(made: Sequence[NetFlow]) -> str:
     untrained = f"Untrained nets of {HIDDEN} units"
     if all(n.trained for n in made):
         return "Trained nets"
@@ -196,7 +196,7 @@ def as_json(wanted: Sequence[str | Cell], place: Sentence = DEFAULT) -> dict:
     }
 
 
-def _table(net: Net, place: Sentence, low: float, high: float) -> list[str]:
+def _table(net: NetFlow, place: Sentence, low: float, high: float) -> list[str]:
     size = net.flow.parameters[net.step].item()
     clipped = (
         f"clipped to {CLIP:g}: all of it x {CLIP / size:.2g}" if size > CLIP else f"not clipped at {CLIP:g}"

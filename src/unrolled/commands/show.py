@@ -32,7 +32,7 @@ def show(
     stage    equations: what the author wrote, parameters, counts; latex: the same as a paper prints them; picture: the
              computational graph, or another view, as SVG; listing: every array, FLOPs, BibTeX; graph: node by node; backward: the equations
              of backpropagation through time; plan: what is done before, in and after the loop; c: the C of both directions;
-             gradient-flow: how much of a loss reaches the states of long before
+             gradient-flow: how much of a loss reaches earlier states
     out      a file that the text goes to instead; of a picture .svg, .png or .pdf
     widths   of a listing: ("I=28", "H=64")
 
@@ -121,7 +121,7 @@ def _text(cell: Cell, stage: str, widths: tuple[str, ...]) -> str:
 def _width(given: str) -> tuple[str, int]:
     letter, _, number = given.partition("=")
     if not letter or not number.isdigit():
-        raise UsageError(f"--widths {given} is no width: write a letter and a whole number, such as H=64.")
+        raise UsageError(f"--widths {given} is not a width: write a letter and a whole number, such as H=64.")
     return letter, int(number)
 
 

@@ -9,7 +9,7 @@ from ..kernels.c.emit.spell import unspelled
 from ..plan.plan import plan_of
 from ..views.count import USUAL
 from .catalogue import states_text
-from .cells import Row, about_families, rows
+from .cells import CellRow, about_families, rows
 
 HEAD = ("cell", "year", "papers", "states", "parameters", "FLOPs", "stages", "what it is")
 ALIGN = ("---", "---", "---", "---", "--:", "--:", "--:", "---")
@@ -52,7 +52,7 @@ def page() -> str:
     return "\n".join(lines) + "\n"
 
 
-def _row(row: Row) -> str:
+def _row(row: CellRow) -> str:
     papers = ", ".join(f"[{p.short}]({p.url})" if p.url else p.short for p in row.papers)
     return _line(
         (

@@ -13,12 +13,12 @@ from ..graph.node import Dim, Node, needed, size
 from ..kernels.reference.spell import evaluate
 from ..ops import OPS
 from .matrices import Matrix
-from .net import Net
+from .net import OnnxGraph
 from .spell import SPELL
 
 
 @dataclass
-class Equations:
+class CellNodes:
     """Nodes of a graph and what is known of them.
 
     known    values that are known now: parameters, numbers, and what is made of them
@@ -30,7 +30,7 @@ class Equations:
     named    what the author calls a node
     """
 
-    net: Net
+    net: OnnxGraph
     nodes: Sequence[Node]
     sizes: Mapping[Dim, int]
     hyper: Mapping[str, float]
@@ -134,7 +134,7 @@ class Equations:
         return self.net.op("Expand", made, self.net.joined([lead, self.net.whole(width)], 0))
 
 
-def one_hot(net: Net, indices: str, width: int) -> str:
+def one_hot(net: OnnxGraph, indices: str, width: int) -> str:
     """(...) int64 to (..., width): onnxruntime has no OneHot of float64."""
     places = net.constant(torch.arange(width), "places")
     equal = net.op("Equal", net.op("Unsqueeze", indices, net.whole(-1)), places)

@@ -11,12 +11,12 @@ from ..layers.weights import Named
 from ..plan.body import Body, width_of
 from ..plan.plan import plan_of
 from ..transform.resets import RESETS
-from .equations import Equations
-from .writing import Steps, Wire, Writing
+from .equations import CellNodes
+from .writing import ModuleWriting, Steps, Wire
 
 
 def write_direction(
-    writing: Writing,
+    writing: ModuleWriting,
     graph: Graph,
     sizes: Mapping[Dim, int],
     weights: Named,
@@ -37,13 +37,13 @@ def write_direction(
 
     hyper = dict(graph.hyper)
     called = {n.index: path + n.value for n in body.outer if n.op in ("parameter", "hyper")}
-    before = Equations(net, body.outer, sizes, hyper, stack, given[0].name, 2, called)
+    before = CellNodes(net, body.outer, sizes, hyper, stack, given[0].name, 2, called)
     _give_outer(before, graph, weights, given)
     streams = {leaf: body.nodes[leaf].value for h in body.hoisted for leaf in h.streams}
     before.write([*streams.values(), *(body.nodes[w].value for w in body.weights)])
     inner = net.inside(path) if body.states else net
     named = {at: graph.name_of(i) for i, at in body.made if graph.name_of(i) and body.nodes[at].args}
-    loop = Equations(inner, body.nodes, sizes, hyper, stack, "", 1 if body.states else 2, named)
+    loop = CellNodes(inner, body.nodes, sizes, hyper, stack, "", 1 if body.states else 2, named)
     _give_weights(loop, body, before)
     in_time = {leaf: before.wires[node] for leaf, node in streams.items()}
     places = {n.value: n.index for n in body.outer if n.op == "input"}
@@ -53,7 +53,7 @@ def write_direction(
     return _scanned(writing, loop, body, in_time, state, reverse)
 
 
-def _give_outer(before: Equations, graph: Graph, weights: Named, given: Sequence[Wire]) -> None:
+def _give_outer(before: CellNodes, graph: Graph, weights: Named, given: Sequence[Wire]) -> None:
     """Parameters and inputs."""
     values = {}
     for names, tensor in weights.items():
@@ -72,7 +72,7 @@ def _give_outer(before: Equations, graph: Graph, weights: Named, given: Sequence
                 before.give(node.index, wire.name, wire.width)
 
 
-def _give_weights(loop: Equations, body: Body, before: Equations) -> None:
+def _give_weights(loop: CellNodes, body: Body, before: CellNodes) -> None:
     """What the loop reads of parameters."""
     for leaf in body.weights:
         node = body.nodes[leaf].value
@@ -81,7 +81,7 @@ def _give_weights(loop: Equations, body: Body, before: Equations) -> None:
             loop.named[leaf], loop.parameters[leaf] = before.named[node], before.parameters[node]
 
 
-def _at_once(writing: Writing, loop: Equations, body: Body, in_time: Mapping[int, str], x: str) -> str:
+def _at_once(writing: ModuleWriting, loop: CellNodes, body: Body, in_time: Mapping[int, str], x: str) -> str:
     """A cell without a state: all steps at once."""
     loop.like = x
     for leaf, wire in in_time.items():
@@ -91,8 +91,8 @@ def _at_once(writing: Writing, loop: Equations, body: Body, in_time: Mapping[int
 
 
 def _scanned(
-    writing: Writing,
-    loop: Equations,
+    writing: ModuleWriting,
+    loop: CellNodes,
     body: Body,
     in_time: Mapping[int, str],
     state: Sequence[str],

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from .net import Net
+from .net import OnnxGraph
 
 LEVELS = 127  # from -127 to 127, so that a row and its negative are rounded alike
 
@@ -36,7 +36,7 @@ def rounded(weights: Tensor) -> Tensor:
 class Matrix:
     """Stacked weights (rows, depth) on their way into a net: turned, (depth, rows), where a product wants them."""
 
-    net: Net
+    net: OnnxGraph
     weights: Tensor
     name: str
     int8: bool
@@ -83,7 +83,7 @@ class Matrices:
     own  ids of the tensors that may: the parameters of the module that is written
     """
 
-    net: Net
+    net: OnnxGraph
     int8: bool
     own: Collection[int]
     kept: list[Tensor] = field(default_factory=list)

@@ -26,7 +26,7 @@ def package_version() -> str:
 def metadata_of(
     cells: Sequence[Cell], starts: Mapping[str, float], more: Mapping[str, object]
 ) -> dict[str, str]:
-    """Texts by name, as ONNX keeps them; what is no text is JSON.
+    """Texts by name, as ONNX keeps them; what is not text is JSON.
 
     cells   one for each recurrent module, the lowest first
     starts  each state's first value; those that are not zero are told

@@ -14,9 +14,9 @@ from ..layers.stacked import Stacked
 from ..models.language import LanguageModel
 from .equations import one_hot
 from .recurrent import layers_of, write_layers
-from .writing import Wire, Writing
+from .writing import ModuleWriting, Wire
 
-Writer = Callable[[Writing, nn.Module, Sequence[Wire], str, str], Wire]
+Writer = Callable[[ModuleWriting, nn.Module, Sequence[Wire], str, str], Wire]
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ CHAINS: dict[type, Callable[[nn.Module], Chain]] = {
 }
 
 
-def write(writing: Writing, module: nn.Module, given: Sequence[Wire], path: str, prefix: str) -> Wire:
+def write(writing: ModuleWriting, module: nn.Module, given: Sequence[Wire], path: str, prefix: str) -> Wire:
     """A module applied to what is given: its output.
 
     path    before the names of its weights, "" or with a dot at its end; prefix likewise, before the names of states
@@ -67,11 +67,11 @@ def writer_of(module: nn.Module) -> Writer:
     )
 
 
-def _recurrent(writing: Writing, module, given: Sequence[Wire], path: str, prefix: str) -> Wire:
+def _recurrent(writing: ModuleWriting, module, given: Sequence[Wire], path: str, prefix: str) -> Wire:
     return write_layers(writing, layers_of(module), given, path, prefix)
 
 
-def _stacked(writing: Writing, module: Stacked, given: Sequence[Wire], path: str, prefix: str) -> Wire:
+def _stacked(writing: ModuleWriting, module: Stacked, given: Sequence[Wire], path: str, prefix: str) -> Wire:
     """Each layer's states under its number: 0.h_in, 1.h_in."""
     net, values = writing.net, dict(zip(module.inputs, given))
     current = x = values[module.inputs[0]]
@@ -89,7 +89,7 @@ def _stacked(writing: Writing, module: Stacked, given: Sequence[Wire], path: str
     return Wire(net.joined([y.name for y in outputs], -1), sum(y.width for y in outputs))
 
 
-def _linear(writing: Writing, module: nn.Linear, given: Sequence[Wire], path: str, prefix: str) -> Wire:
+def _linear(writing: ModuleWriting, module: nn.Linear, given: Sequence[Wire], path: str, prefix: str) -> Wire:
     net, (x,) = writing.net, given
     matrix = writing.matrices.stack([module.weight.detach().cpu()], ["weight"], {"weight": module.weight}, path)
     y = matrix.looked_up(x.name) if x.indices else net.op("MatMul", x.name, matrix.whole())
@@ -98,18 +98,20 @@ def _linear(writing: Writing, module: nn.Linear, given: Sequence[Wire], path: st
     return Wire(y, module.out_features)
 
 
-def _embedding(writing: Writing, module: nn.Embedding, given: Sequence[Wire], path: str, prefix: str) -> Wire:
+def _embedding(
+    writing: ModuleWriting, module: nn.Embedding, given: Sequence[Wire], path: str, prefix: str
+) -> Wire:
     """Rows of a table: the product of its transpose with one-hot vectors."""
     table = writing.matrices.stack([module.weight.detach().cpu()], ["weight"], {"weight": module.weight}, path)
     return Wire(table.picked(given[0].name), module.embedding_dim)
 
 
-def _nothing(writing: Writing, module, given: Sequence[Wire], path: str, prefix: str) -> Wire:
+def _nothing(writing: ModuleWriting, module, given: Sequence[Wire], path: str, prefix: str) -> Wire:
     """Dropout: nothing, in evaluation."""
     return given[0]
 
 
-def _sequential(writing: Writing, module, given: Sequence[Wire], path: str, prefix: str) -> Wire:
+def _sequential(writing: ModuleWriting, module, given: Sequence[Wire], path: str, prefix: str) -> Wire:
     for name, part in module.named_children():
         given = [write(writing, part, given, f"{path}{name}.", prefix)]
     return given[0]

@@ -31,7 +31,7 @@ class Operator:
 
 
 @dataclass
-class Net:
+class OnnxGraph:
     """A graph being written, or the body of a loop inside one. Values are known by name; no name is used twice, nor in
     bodies, which read constants and values of the graph around them.
 
@@ -52,9 +52,9 @@ class Net:
     small: dict[tuple, str] = field(default_factory=dict)  # constants of a few numbers are shared
     truths: dict[str, str] = field(default_factory=dict)  # 0 or 1 as a number -> the same as true or false
 
-    def inside(self, prefix: str) -> Net:
+    def inside(self, prefix: str) -> OnnxGraph:
         """The body of a loop: operators of its own, names and constants of the whole."""
-        return Net(self.dtype, prefix, constants=self.constants, taken=self.taken, small=self.small)
+        return OnnxGraph(self.dtype, prefix, constants=self.constants, taken=self.taken, small=self.small)
 
     @property
     def bytes(self) -> int:

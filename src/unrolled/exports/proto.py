@@ -8,7 +8,7 @@ import numpy
 import torch
 
 from ..errors import UsageError
-from .net import Net, Operator, Port
+from .net import OnnxGraph, Operator, Port
 
 OPSET, IR = 17, 8  # what onnxruntime from 1.13 on runs; nothing newer is used
 NUMPY = {
@@ -21,7 +21,7 @@ NUMPY = {
 }
 
 
-def model_of(net: Net, name: str, metadata: Mapping[str, str], producer: tuple[str, str]) -> bytes:
+def model_of(net: OnnxGraph, name: str, metadata: Mapping[str, str], producer: tuple[str, str]) -> bytes:
     """The bytes of an ONNX file, checked. `producer`: a name and its version.
 
     Raises UsageError where onnx is not installed.
@@ -55,7 +55,7 @@ def _onnx():
     return onnx
 
 
-def _graph(onnx, net: Net, name: str, body: bool = False):
+def _graph(onnx, net: OnnxGraph, name: str, body: bool = False):
     return onnx.helper.make_graph(
         [_node(onnx, operator) for operator in net.operators],
         name,
@@ -80,7 +80,7 @@ def _node(onnx, operator: Operator):
         operator.kind, operator.inputs, operator.outputs, name=f"{operator.kind} {operator.outputs[0]}"
     )
     for key, value in operator.attributes.items():
-        if isinstance(value, Net):
+        if isinstance(value, OnnxGraph):
             value = _graph(onnx, value, f"{operator.kind} body", body=True)
         elif isinstance(value, torch.dtype):
             value = _type(onnx, value)

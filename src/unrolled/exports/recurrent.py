@@ -15,7 +15,7 @@ from ..layers.torch_calls import named_as_cells
 from ..layers.weights import Named
 from .loop import write_direction
 from .standard import standard_of, write_standard
-from .writing import Wire, Writing
+from .writing import ModuleWriting, Wire
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ def cell_of_torchs(module: nn.RNNBase) -> tuple[Cell, dict[Dim, int]]:
     return find(mode), {}
 
 
-def write_layers(writing: Writing, layers: Layers, given: Sequence[Wire], path: str, prefix: str) -> Wire:
+def write_layers(writing: ModuleWriting, layers: Layers, given: Sequence[Wire], path: str, prefix: str) -> Wire:
     """given: the cell's inputs. The output, (T, B, width x directions), or (B, T, ·) with batch_first.
 
     path    before the names of weights: "rnn."
@@ -100,7 +100,7 @@ def write_layers(writing: Writing, layers: Layers, given: Sequence[Wire], path: 
     return _time_first(writing, given[0], layers.batch_first)
 
 
-def _standard(writing: Writing, cell: Cell, x: Wire, hidden: int):
+def _standard(writing: ModuleWriting, cell: Cell, x: Wire, hidden: int):
     """ONNX's own operator for the cell, where one is wanted and would do: onnxruntime's are of float32 only, and multiply
     with one-hot rows where a loop looks products up. Measured on one core, at H 256 and 100 steps, LSTM against Scan: 0.9
     and 1.7 ms with 65 characters, 1.8 and 1.7 with 1,024, 18 and 1.7 with 16,384."""
@@ -110,7 +110,7 @@ def _standard(writing: Writing, cell: Cell, x: Wire, hidden: int):
     return None if found and x.indices and x.width > len(found[0].inner) * hidden else found
 
 
-def _time_first(writing: Writing, wire: Wire, batch_first: bool) -> Wire:
+def _time_first(writing: ModuleWriting, wire: Wire, batch_first: bool) -> Wire:
     """(B, T, ·) to (T, B, ·), or back."""
     if not batch_first:
         return wire
@@ -119,7 +119,7 @@ def _time_first(writing: Writing, wire: Wire, batch_first: bool) -> Wire:
     return Wire(name, wire.width, wire.indices, wire.number)
 
 
-def _state_inputs(writing: Writing, layers: Layers, prefix: str) -> list[str]:
+def _state_inputs(writing: ModuleWriting, layers: Layers, prefix: str) -> list[str]:
     """(layers x directions, B, width) each."""
     made = []
     for name in layers.cell.states:
@@ -136,7 +136,9 @@ def _rows(net, state: str, at: slice, count: int) -> str:
     return net.op("Slice", state, net.whole(at.start), net.whole(at.stop), net.whole(0))
 
 
-def _loops(writing: Writing, layers: Layers, layer: int, given, state, path: str) -> tuple[str, list[str]]:
+def _loops(
+    writing: ModuleWriting, layers: Layers, layer: int, given, state, path: str
+) -> tuple[str, list[str]]:
     """A layer as one loop for each direction: its output, and its last states, (directions, B, width) each."""
     net = writing.net
     given = [Wire(net.op("Unsqueeze", w.name, net.whole(-1)), 1) if w.number else w for w in given]

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import torch
 
 from ..errors import NotYet
-from .net import Net
+from .net import OnnxGraph
 
 LAST = {"axes": [-1], "keepdims": 1}
 
@@ -17,7 +17,7 @@ def _plain(kind: str) -> Callable:
     return lambda net, *args: net.op(kind, *args)
 
 
-def _softplus(net: Net, a: str) -> str:
+def _softplus(net: OnnxGraph, a: str) -> str:
     """log(1 + e^a), from the side that does not overflow; onnxruntime has no Softplus of float64."""
     if net.dtype is torch.float32:
         return net.op("Softplus", a)
@@ -25,11 +25,11 @@ def _softplus(net: Net, a: str) -> str:
     return net.op("Add", net.op("Relu", a), net.op("Log", net.op("Add", rest, net.number(1.0))))
 
 
-def _where(net: Net, condition: str, a: str, b: str) -> str:
+def _where(net: OnnxGraph, condition: str, a: str, b: str) -> str:
     return net.op("Where", net.as_truth(condition), a, b)
 
 
-def _kron(net: Net, a: str, b: str) -> str:
+def _kron(net: OnnxGraph, a: str, b: str) -> str:
     """All products a_i b_j: (..., A, 1) times (..., 1, B). What the two axes become is one, `flattened` by the caller."""
     return net.op(
         "Mul", net.op("Unsqueeze", a, net.whole(-1)), net.op("Unsqueeze", b, net.whole(-2)), name="kron"
@@ -50,25 +50,25 @@ def _joined(kind: str) -> Callable:
     return lambda net, a, b: net.as_number(net.op(kind, net.as_truth(a), net.as_truth(b)))
 
 
-def _elu(net: Net, a: str) -> str:
+def _elu(net: OnnxGraph, a: str) -> str:
     """a above 0, e^a - 1 below it; onnxruntime has no Elu of float64."""
     below = net.op("Sub", net.op("Exp", net.op("Min", a, net.number(0.0))), net.number(1.0))
     return net.op("Add", net.op("Relu", a), below)
 
 
-def _erf(net: Net, a: str) -> str:
+def _erf(net: OnnxGraph, a: str) -> str:
     if net.dtype is not torch.float32:
         raise NotYet("export: onnxruntime has no erf (nor gelu) of float64. Give model.float().")
     return net.op("Erf", a)
 
 
-def _gelu(net: Net, a: str) -> str:
+def _gelu(net: OnnxGraph, a: str) -> str:
     """a times the share of a normal distribution below a."""
     share = net.op("Add", _erf(net, net.op("Mul", a, net.number(math.sqrt(0.5)))), net.number(1.0))
     return net.op("Mul", net.op("Mul", a, net.number(0.5)), share)
 
 
-def _same(net: Net, a: str) -> str:
+def _same(net: OnnxGraph, a: str) -> str:
     return a
 
 

@@ -16,7 +16,7 @@ from ..cell import find
 from ..graph.node import Graph
 from ..layers.weights import Named
 from .equations import one_hot
-from .writing import Wire, Writing
+from .writing import ModuleWriting, Wire
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,7 @@ def same_equations(known: Graph, graph: Graph) -> dict[str, str] | None:
 
 
 def write_standard(
-    writing: Writing,
+    writing: ModuleWriting,
     found: tuple[Standard, Mapping[str, str]],
     weights: Sequence[Named],
     x: Wire,
@@ -137,7 +137,7 @@ def _each(weights: Named, names: Mapping[str, str]) -> dict[str, tuple[Tensor, T
     return {known: found[here] for known, here in names.items()}
 
 
-def _matrices(writing: Writing, named: Sequence[Mapping], gates: Sequence[str], path: str) -> str:
+def _matrices(writing: ModuleWriting, named: Sequence[Mapping], gates: Sequence[str], path: str) -> str:
     """(directions, gates x H, depth)."""
     net = writing.net
     tensors = [each[gate][0] for each in named for gate in gates]
@@ -147,14 +147,16 @@ def _matrices(writing: Writing, named: Sequence[Mapping], gates: Sequence[str], 
     return net.op("Reshape", matrix.rows(), net.whole(len(named), -1, tensors[0].shape[1]))
 
 
-def _vectors(writing: Writing, named: Sequence[Mapping], gates: Sequence[str], hidden: int, name: str) -> str:
+def _vectors(
+    writing: ModuleWriting, named: Sequence[Mapping], gates: Sequence[str], hidden: int, name: str
+) -> str:
     """(directions, gates x H); zeros where there is no gate."""
     nothing = torch.zeros(hidden, dtype=writing.net.dtype)
     rows = [torch.cat([each[gate][0] if gate else nothing for gate in gates]) for each in named]
     return writing.net.constant(torch.stack(rows), name)
 
 
-def _row_lengths(writing: Writing) -> str:
+def _row_lengths(writing: ModuleWriting) -> str:
     """int32 (B,), at most T; "" where every row has every step."""
     net, steps = writing.net, writing.steps
     if steps.lengths is None:
@@ -165,7 +167,7 @@ def _row_lengths(writing: Writing) -> str:
     )
 
 
-def _or_first(writing: Writing, new: str, old: str) -> str:
+def _or_first(writing: ModuleWriting, new: str, old: str) -> str:
     """The last state, (directions, B, H); where a row has no step, for which onnxruntime gives zero, the one before."""
     net, steps = writing.net, writing.steps
     if steps.lengths is None:

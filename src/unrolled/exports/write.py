@@ -17,9 +17,9 @@ from .cost import difference, random_inputs, with_rounded
 from .matrices import Matrices
 from .metadata import metadata_of, package_version
 from .modules import Chain, chain_of, reads, write
-from .net import Net
+from .net import OnnxGraph
 from .proto import model_of
-from .writing import LENGTHS, Wire, Writing, steps_of
+from .writing import LENGTHS, ModuleWriting, Wire, steps_of
 
 
 @dataclass(frozen=True)
@@ -101,9 +101,9 @@ def export(
     """
     path = _checked_path(path)
     if lengths not in LENGTHS:
-        raise UsageError(f"export: lengths={lengths!r} is none. Give {', '.join(LENGTHS)}.")
+        raise UsageError(f"export: lengths={lengths!r} is not known. Give {', '.join(LENGTHS)}.")
     if weights not in ("", "int8"):
-        raise UsageError(f'export: weights={weights!r} is none. Give "int8", or leave it out.')
+        raise UsageError(f'export: weights={weights!r} is not known. Give "int8", or leave it out.')
     dtype = _dtype_of(model)
     if weights and dtype is not torch.float32:
         raise UsageError(
@@ -130,12 +130,14 @@ def export(
     )
 
 
-def _written(model: nn.Module, generic: bool, lengths: str, indices: bool, int8: bool) -> tuple[Net, Writing]:
-    net, chain = Net(_dtype_of(model)), chain_of(model, indices)
+def _written(
+    model: nn.Module, generic: bool, lengths: str, indices: bool, int8: bool
+) -> tuple[OnnxGraph, ModuleWriting]:
+    net, chain = OnnxGraph(_dtype_of(model)), chain_of(model, indices)
     batch_first = getattr(chain.modules[0], "batch_first", False)
     given = _inputs(net, chain, batch_first)
     own = {id(t) for t in (*model.parameters(), *model.buffers())}
-    writing = Writing(
+    writing = ModuleWriting(
         net, steps_of(net, given[0].name, batch_first, lengths), Matrices(net, int8, own), generic
     )
     names = {id(module): f"{name}." if name else "" for name, module in model.named_modules()}
@@ -149,7 +151,7 @@ def _written(model: nn.Module, generic: bool, lengths: str, indices: bool, int8:
     return net, writing
 
 
-def _inputs(net: Net, chain: Chain, batch_first: bool) -> list[Wire]:
+def _inputs(net: OnnxGraph, chain: Chain, batch_first: bool) -> list[Wire]:
     """The file's first inputs: what the chain's first module reads."""
     axes = ("batch", "time") if batch_first else ("time", "batch")
     (name, width), *more = reads(chain.modules[0])
@@ -175,7 +177,7 @@ def _dtype_of(model: nn.Module) -> torch.dtype:
 def _checked_path(path: str | Path) -> Path:
     path = Path(path)
     if path.is_dir() or not path.parent.is_dir():
-        what = "is a folder" if path.is_dir() else f"lies in {path.parent}, which is no folder"
+        what = "is a folder" if path.is_dir() else f"lies in {path.parent}, which is not a folder"
         raise UsageError(f"export: {path} {what}. Give the name of a file, for instance m.onnx.")
     return path
 

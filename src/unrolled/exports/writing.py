@@ -8,7 +8,7 @@ import torch
 
 from ..cell import Cell
 from .matrices import Matrices
-from .net import Net
+from .net import OnnxGraph
 
 EVERY_STEP = 2**63 - 1  # the length that stands for all steps where none is given
 LENGTHS = ("optional", "required", "none")
@@ -32,7 +32,7 @@ class Steps:
     active   (T, B or 1, 1), true where a row has that step; None likewise
     """
 
-    net: Net
+    net: OnnxGraph
     time: str  # T and B, int64 vectors of one number
     batch: str
     lengths: str | None = None
@@ -55,7 +55,7 @@ class Steps:
         return y if self.active is None else self.net.op("Where", self.active, y, self.net.number(0.0))
 
 
-def steps_of(net: Net, x: str, batch_first: bool, lengths: str) -> Steps:
+def steps_of(net: OnnxGraph, x: str, batch_first: bool, lengths: str) -> Steps:
     """The steps of a call, from its first input; `lengths` is one of LENGTHS."""
     steps = Steps(net, net.axis(x, int(batch_first)), net.axis(x, int(not batch_first)))
     if lengths == "none":
@@ -68,7 +68,7 @@ def steps_of(net: Net, x: str, batch_first: bool, lengths: str) -> Steps:
 
 
 @dataclass
-class Writing:
+class ModuleWriting:
     """A module on its way into a net.
 
     generic  every cell as a loop over its equations, the standard ones too
@@ -77,7 +77,7 @@ class Writing:
     starts   each state's first value, by the input's name
     """
 
-    net: Net
+    net: OnnxGraph
     steps: Steps
     matrices: Matrices
     generic: bool

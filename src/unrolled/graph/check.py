@@ -121,13 +121,13 @@ def excess(graph: Graph) -> str | None:
 
 def _names(graph: Graph) -> Iterator[str]:
     if not is_title(graph.name):
-        yield f"{_short(graph.name)} is no name of a cell"
+        yield f"{_short(graph.name)} is not a name of a cell"
     if not graph.inputs:
         yield "it has no input"
     named = [*graph.inputs, *graph.states, *graph.parameters, *(name for name, _ in graph.hyper)]
     for name in (*named, *(s.name for s in graph.statements)):
         if not is_name(name):
-            yield f"{_short(name)} is no name of a value; names are identifiers of at most {MOST_NAME} letters"
+            yield f"{_short(name)} is not a name of a value; names are identifiers of at most {MOST_NAME} letters"
     seen: set[str] = set()
     for name in named:
         if name in seen:
@@ -143,14 +143,14 @@ def _nodes(graph: Graph) -> Iterator[str]:
     for k, node in enumerate(graph.nodes):
         place = f"node {k} ({node.op if is_name(node.op) else _short(node.op)})"
         if node.op not in LEAVES and (node.op not in OPS or node.op in LATER):
-            yield f"{place} is no primitive of the cell language"
+            yield f"{place} is not a primitive of the cell language"
         arity = 0 if node.is_leaf else OPS[node.op].arity
         if len(node.args) != arity and not (arity == -1 and node.args):
             yield f"{place} has {len(node.args)} arguments and takes {'some' if arity == -1 else arity}"
         if any(not 0 <= a < k for a in node.args):
             yield f"{place} rests on a node that does not stand before it"
         if not _value_fits(node):
-            yield f"{place} has the value {_short(node.value)}, which is none of its kind"
+            yield f"{place} has the value {_short(node.value)}, which its kind does not have"
         twin = seen.setdefault((node.op, node.args, repr(node.value)), k)
         if twin != k and node.op not in (*SINGLE, "width"):
             yield f"{place} is node {twin} once more"
@@ -200,7 +200,7 @@ def _results(graph: Graph) -> Iterator[str]:
         yield f"it has {len(graph.states)} states and {len(graph.new_states)} new ones"
     for root in (graph.output, *graph.new_states):
         if not 0 <= root < len(graph.nodes) or graph.nodes[root].is_leaf:
-            yield f"its result {_short(root)} is no node that is worked out"
+            yield f"its result {_short(root)} is not a node that is worked out"
 
 
 def _words(graph: Graph) -> Iterator[str]:
@@ -220,7 +220,7 @@ def _words(graph: Graph) -> Iterator[str]:
     known = {"I", "H", *(letter for n in graph.nodes for dim in n.shape for letter in letters_of(dim))}
     for clash in graph.clashes:
         if not (is_width(clash.left) and is_width(clash.right)):
-            yield f"{_short(clash.left)} and {_short(clash.right)} are said to clash, and are no widths"
+            yield f"{_short(clash.left)} and {_short(clash.right)} are said to clash, and are not widths"
         if not 0 <= (clash.column or 0) <= MOST_TITLE:
             yield f"a line has the column {_short(clash.column)}"
         known |= {*letters_of(clash.left), *letters_of(clash.right)}

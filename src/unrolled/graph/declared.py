@@ -63,7 +63,7 @@ def signature_of(function: Callable, values: dict[str, object]) -> Signature:
 def with_shapes(signature: Signature, declared: Declared, name: str) -> tuple[Signature, Declared]:
     """The signature with the states behind its star, and the shapes with numbers for the settings that divide a width.
 
-    Raises CellError for shapes of what the cell does not have, and for what is no shape; NotYet for matrices as states.
+    Raises CellError for shapes of what the cell does not have, and for what is not a shape; NotYet for matrices as states.
     """
     ours = (*signature.inputs, *signature.states, *signature.parameters, signature.past or "")
     check_names(name, "shapes", declared, [n for n in ours if n], "argument")
@@ -72,7 +72,7 @@ def with_shapes(signature: Signature, declared: Declared, name: str) -> tuple[Si
         odd = next((d for d in shape if not WIDTH.fullmatch(d)), None)
         if odd is not None:
             raise CellError(
-                f"CellError in {name}: shapes[{who!r}] has {odd!r}, which is no width. Give letters or whole numbers "
+                f"CellError in {name}: shapes[{who!r}] has {odd!r}, which is not a width. Give letters or whole numbers "
                 f"from 1 on: {who!r}: ('H',) for a vector, () for a number"
             )
     for who in (*signature.inputs, *signature.states):
@@ -101,7 +101,7 @@ def check_names(cell: str, field: str, given: Iterable[str], known: Iterable[str
 
 
 def check_start(cell: str, start: Mapping[str, object], states: Iterable[str]) -> None:
-    """CellError where a first value is none of a state's, or no number."""
+    """CellError where a first value is not a state's, or not a number."""
     check_names(cell, "start", start, states, "state")
     for name, value in start.items():
         if isinstance(value, bool) or not isinstance(value, (int, float)):
@@ -170,7 +170,7 @@ def function_of(named: Callable, cells: Container[str]) -> Callable:
         )
     known = kind.lower() if kind.lower() in cells else {"RNN": "elman"}.get(kind)
     remedy = f"Give the cell's name, {known!r}." if known else "Give a cell, a cell's name, or a function."
-    raise UsageError(f"{kind} is no function of one step. {remedy}")
+    raise UsageError(f"{kind} is not a function of one step. {remedy}")
 
 
 def like_default(cell_name: str, name: str, default: object, value: object) -> object:

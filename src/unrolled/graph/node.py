@@ -110,7 +110,7 @@ class Graph:
 def size(dim: Dim, sizes: dict[str, int]) -> int:
     """The number a width stands for: size("H+I", {"H": 3, "I": 2}) == 5, size("H/2", {"H": 6}) == 3.
 
-    Raises ShapeError where a width is no multiple of what it is divided by.
+    Raises ShapeError where a width is not a multiple of what it is divided by.
     """
     if "+" in dim:
         return sum(size(part, sizes) for part in dim.split("+"))
@@ -120,7 +120,7 @@ def size(dim: Dim, sizes: dict[str, int]) -> int:
     number, parts = int(whole) if whole.isdigit() else sizes[whole], int(divisor or 1)
     if number % parts:
         raise ShapeError(
-            f"{SAID.get(whole, whole)}={number} is no multiple of {parts}, and the cell has a width {dim}. "
+            f"{SAID.get(whole, whole)}={number} is not a multiple of {parts}, and the cell has a width {dim}. "
             f"Choose {SAID.get(whole, whole)}={max(1, number // parts) * parts} or {(number // parts + 1) * parts}."
         )
     return number // parts

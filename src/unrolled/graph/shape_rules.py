@@ -164,7 +164,7 @@ def _blocks(use: Use) -> None:
     if len(letters) != 3 or None in letters or letters[1] != letters[2]:
         name = use.called(0)
         use.wrong(
-            f"block_diagonal sets a stack of square blocks, and {name} is none. Say that it is: "
+            f"block_diagonal sets a stack of square blocks, and {name} is not one. Say that it is: "
             f"@cell(shapes={{{name!r}: ('heads', 'H/heads', 'H/heads')}}) with heads=4 among the keywords"
         )
 

@@ -55,14 +55,14 @@ class Widths:
             self.sums.setdefault(keep, self.sums[drop])
 
     def parts(self, d: int) -> tuple[int, ...]:
-        """The widths that a width is the sum of; itself where it is none."""
+        """The widths that a width is the sum of; itself where it is not a sum."""
         return self.sums.get(d, (d,)) if self.letters[d] is None else (d,)
 
     def within(self, d: int, whole: int) -> bool:
         """Whether `whole` is a sum that d is part of, so that they cannot be one."""
         return any(self.find(p) == d or self.within(d, self.find(p)) for p in self.sums.get(whole, ()))
 
-    def settled(self) -> None:
+    def check_sums(self) -> None:
         """The clashes of sums that were met before all of their parts were known."""
         for left, right, *where in self.later:
             pair = tuple("+".join(self.resolved(p) for p in side) for side in (left, right))
@@ -107,7 +107,7 @@ def infer(graph: Graph, declared: Declared, place: Place) -> Graph:
             else _result(Use(node, tuple(shapes[a] for a in node.args), widths, graph, place, declared))
         )
     _fit_states(graph, shapes, widths, declared, place)
-    widths.settled()
+    widths.check_sums()
     nodes = tuple(_known(n, s, shapes, widths) for n, s in zip(graph.nodes, shapes))
     clashes = tuple(_clash(graph, nodes, c, place) for c in widths.clashes)
     return replace(graph, nodes=nodes, clashes=clashes)

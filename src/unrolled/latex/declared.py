@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..graph.node import Shape
-from .lines import Line, separated
+from .lines import EquationTokens, separated
 from .parser import Parser
 from .scripts import script_of
 from .tokens import Source, Token
@@ -23,7 +23,7 @@ class Declared:
     at: int
 
 
-def declared_of(source: Source, line: Line) -> list[Declared]:
+def declared_of(source: Source, line: EquationTokens) -> list[Declared]:
     r"""The names left of \in, each with the shape to the right. Raises CellError for another set than \mathbb{R}^{...}."""
     shape = _shape(source, line)
     if not line.left:
@@ -39,7 +39,7 @@ def declared_of(source: Source, line: Line) -> list[Declared]:
     return found
 
 
-def _shape(source: Source, line: Line) -> Shape:
+def _shape(source: Source, line: EquationTokens) -> Shape:
     tokens = list(line.right)
     while tokens and tokens[-1].text in (".", ","):
         tokens.pop()
@@ -53,7 +53,7 @@ def _shape(source: Source, line: Line) -> Shape:
     if not rest:
         return ()
     if rest[0].text != "^" or len(rest) == 1:
-        raise source.wrong(rest[0].at, f"this is no shape. {EXAMPLE}")
+        raise source.wrong(rest[0].at, f"this is not a shape. {EXAMPLE}")
     inside = rest[2:-1] if rest[1].text == "{" else rest[1:2]
     sides: list[list[Token]] = [[]]
     for token in inside:

@@ -77,7 +77,7 @@ class Forms:
         if over not in INDICES:
             raise self.wrong(
                 token.at,
-                f"a sum over {over} is no part of one step. An index is one of {', '.join(INDICES)}, as in "
+                f"a sum over {over} is not part of one step. An index is one of {', '.join(INDICES)}, as in "
                 "\\sum_j w_{ij} x_j; what runs over time is a state: s_t = s_{t-1} + x_t.",
             )
         return Tree("sum", (self.parser.term(token),), over, token.at)

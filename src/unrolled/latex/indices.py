@@ -23,7 +23,7 @@ class Indexed:
 def without_indices(source: Source, equations: list[Equation]) -> Indexed:
     r"""Equations of single units as equations of vectors. A text without \sum_j and [k] stays as it is.
 
-    Raises CellError for a sum that is no product of a matrix and a vector or of two vectors, and for single units.
+    Raises CellError for a sum that is not a product of a matrix and a vector or of two vectors, and for single units.
     """
     found = Indexed(equations)
     bracketed = {c for e in equations for n in (e.left, *e.right.names()) for c in _in_brackets(n)}

@@ -19,7 +19,7 @@ GOES_ON = ("+", "-", "*", "/", "\\odot", "\\circ", "\\cdot", "\\times", "=")
 
 
 @dataclass
-class Line:
+class EquationTokens:
     r"""The tokens of one equation, left and right of its `=` (or of its \in), and the words behind it."""
 
     left: list[Token]
@@ -28,9 +28,9 @@ class Line:
     comment: list[str] = field(default_factory=list)
 
 
-def lines_of(source: Source, tokens: list[Token]) -> list[Line]:
-    """The equations, in order. Raises CellError for a piece that is none, and for brackets that do not match."""
-    found: list[Line] = []
+def lines_of(source: Source, tokens: list[Token]) -> list[EquationTokens]:
+    """The equations, in order. Raises CellError for a piece that is not one, and for brackets that do not match."""
+    found: list[EquationTokens] = []
     ranging = False
     for piece in _pieces(source, [_as_equals(t) for t in _without_ranges(tokens)]):
         ranging = _is_range([token for token, _ in piece], ranging)
@@ -42,7 +42,7 @@ def lines_of(source: Source, tokens: list[Token]) -> list[Line]:
             places = places[1:]
         member = [k for k, (token, depth) in enumerate(piece) if token.text == "\\in" and depth == 0]
         if member and not places:
-            found.append(Line(inside[: member[0]], inside[member[0] + 1 :], inside[member[0]]))
+            found.append(EquationTokens(inside[: member[0]], inside[member[0] + 1 :], inside[member[0]]))
             continue
         if not places:
             _add_on(source, found, inside)
@@ -61,7 +61,7 @@ def lines_of(source: Source, tokens: list[Token]) -> list[Line]:
             and inside[-2].text not in GOES_ON
         ):
             words.insert(0, inside.pop().text)
-        found.append(Line(inside[: places[0]], inside[places[0] + 1 :], inside[places[0]], words))
+        found.append(EquationTokens(inside[: places[0]], inside[places[0] + 1 :], inside[places[0]], words))
     return found
 
 
@@ -95,7 +95,7 @@ def _as_equals(token: Token) -> Token:
     return Token("sign", "=", token.at) if token.text in EQUALS else token
 
 
-def _add_on(source: Source, found: list[Line], piece: list[Token]) -> None:
+def _add_on(source: Source, found: list[EquationTokens], piece: list[Token]) -> None:
     """A piece without `=`: words are a comment; what begins or ends at an operator goes on with the equation before."""
     while piece and piece[-1].text == ".":
         piece.pop()
@@ -108,7 +108,8 @@ def _add_on(source: Source, found: list[Line], piece: list[Token]) -> None:
         found[-1].right.extend(piece)
     else:
         raise source.wrong(
-            piece[0].at, "this is no equation: it has no =. Write NAME = ..., or put words into \\text{...}."
+            piece[0].at,
+            "this is not an equation: it has no =. Write NAME = ..., or put words into \\text{...}.",
         )
 
 

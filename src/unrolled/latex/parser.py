@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from .behind import indices, moment_in_brackets, without_braces
 from .forms import SPECIAL, Forms
-from .lines import BRACKETS, Line, separated
+from .lines import BRACKETS, EquationTokens, separated
 from .scripts import ACCENTS, Script, script_of
 from .tokens import FUNCTIONS, Source, Token
 from .tree import AND, CONDITIONS, GREEK, OR, RELATION, Equation, Name, Tree
@@ -38,7 +38,7 @@ END = Token("end", "", -1)
 MANY = {"maximum": 2, "minimum": 2, "clip": 3}
 
 
-def equations_of(source: Source, lines: list[Line]) -> list[Equation]:
+def equations_of(source: Source, lines: list[EquationTokens]) -> list[Equation]:
     """Every equation of a text, in order. Raises CellError with a caret where the text cannot be read."""
     found = []
     for line in lines:
@@ -54,7 +54,7 @@ def equations_of(source: Source, lines: list[Line]) -> list[Equation]:
     return found
 
 
-def _left(source: Source, line: Line) -> Tree:
+def _left(source: Source, line: EquationTokens) -> Tree:
     if not line.left:
         raise source.wrong(line.equals.at, "nothing stands left of this =. Name the value, e.g. h_t = ...")
     reader = Parser(source, line.left, line.equals.at)
@@ -200,7 +200,7 @@ class Parser:
         if not re.fullmatch(r"\d{1,9}|\d{0,9}\.\d{1,9}", digits) or not 0 < float(digits) <= 64:
             raise self.source.wrong(
                 sign.at,
-                f"the power {text} is no number up to 64. "
+                f"the power {text} is not a number up to 64. "
                 "Write \\exp(p \\log v) for another power, e^{...} for an exponential.",
             )
         if not digits.isdigit() and base.op != "number":
@@ -265,7 +265,7 @@ class Parser:
         if token.kind == "command" and token.text not in SIGNS:
             raise self.wrong(
                 token,
-                f"{token.text} is no command that is understood here. "
+                f"{token.text} is not a command that is understood here. "
                 "Write it with +, -, \\odot, \\sigma, \\tanh, \\frac and the like.",
             )
         if token.kind == "end":
@@ -383,7 +383,7 @@ class Parser:
         known = ", ".join(sorted(f for f in FUNCTIONS if len(f) > 2 and f.islower()))
         raise self.source.wrong(
             token.at,
-            f"{tree.value.python} is no function that is known here; {known} are. "
+            f"{tree.value.python} is not a known function; {known} are. "
             f"For a product write \\mathrm{{{token.text}}} \\cdot (...).",
         )
 

@@ -35,7 +35,7 @@ def python_from_latex(text: str, name: str = "pasted") -> str:
     """
     if not isinstance(text, str):
         raise UsageError(
-            f'text={text!r:.60} is no text. Give the equations as a string, such as r"h_t = \\tanh(W x_t)".'
+            f'text={text!r:.60} is not text. Give the equations as a string, such as r"h_t = \\tanh(W x_t)".'
         )
     if not isinstance(name, str) or not name.isidentifier() or keyword.iskeyword(name) or name in TAKEN:
         raise UsageError(f"name={name!r} cannot be a cell's name. Choose a Python name such as my_lstm.")
@@ -100,7 +100,7 @@ def python_of_file(file: str | Path) -> tuple[str, str]:
     try:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        reason = "it is no UTF-8 text" if isinstance(error, UnicodeDecodeError) else error.strerror or error
+        reason = "it is not UTF-8 text" if isinstance(error, UnicodeDecodeError) else error.strerror or error
         raise UsageError(f"--latex {file}: the file cannot be read: {reason}. Check the path.") from None
     name = re.sub(r"\W", "_", path.stem, flags=re.ASCII).strip("_") or "pasted"
     name = name if name[0].isalpha() else f"cell_{name}"

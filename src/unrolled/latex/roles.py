@@ -177,8 +177,14 @@ def _leaves(roles: Roles) -> None:
     """Inputs carry t and no equation gives them; states carry t-1; the rest are parameters."""
     given = {e.name for e in roles.equations}
     used = [n for e in roles.equations for n in e.right.names()]
-    now = {n.value for n in used if n.moment == NOW}
-    before = list(dict.fromkeys(n.value for n in used if n.moment == BEFORE))
+    _inputs(roles, given, used)
+    _states(roles, given, used)
+    known = {*given, *roles.inputs}
+    roles.parameters = list(dict.fromkeys(n.value for n in used if n.value not in known))
+    roles.varying = {*roles.inputs}
+
+
+def _inputs(roles: Roles, given: set[Name], used: Sequence[Tree]) -> None:
     leading = _leading(roles, given)
     for name in dict.fromkeys(n.value for n in used if n.value not in given and n.moment == NOW):
         if name in leading:
@@ -186,26 +192,31 @@ def _leaves(roles: Roles) -> None:
         else:
             roles.inputs.append(name)
     if not roles.inputs:
-        bare = [
-            n.value
-            for n in used
-            if n.value not in given and n.value.base in ("x", "X") and n.value not in before
-        ]
-        bare = bare or [n for n in roles.summed if n not in given and n not in before][:1]
-        roles.inputs = list(dict.fromkeys(bare))
+        roles.inputs = _inputs_without_time(roles, given, used)
         roles.notes += [f"{name.python} without t is the input." for name in roles.inputs]
     if not roles.inputs:
         raise roles.source.wrong(
             roles.equations[0].left.at,
             "nothing here is an input: every value that carries t is given by an equation. Use the input as x_t.",
         )
-    # The first input's width is I: x, or what is no number.
+    # The first input's width is I: x, or what is not a number.
     roles.inputs.sort(key=lambda name: (roles.shapes.get(name) == (), name.base not in ("x", "X")))
     if len(roles.inputs) > 1:
         roles.notes.append(
             f"Inputs, which carry t and no equation gives: {', '.join(n.python for n in roles.inputs)}."
         )
-    for name in before:
+
+
+def _inputs_without_time(roles: Roles, given: set[Name], used: Sequence[Tree]) -> list[Name]:
+    """An x, or the vector that is summed over."""
+    taken = {*given, *(n.value for n in used if n.moment == BEFORE)}
+    bare = [n.value for n in used if n.value not in taken and n.value.base in ("x", "X")]
+    return list(dict.fromkeys(bare or [n for n in roles.summed if n not in taken][:1]))
+
+
+def _states(roles: Roles, given: set[Name], used: Sequence[Tree]) -> None:
+    now = {n.value for n in used if n.moment == NOW}
+    for name in dict.fromkeys(n.value for n in used if n.moment == BEFORE):
         if name in given:
             roles.states.append(name)
         elif name in now and name in roles.inputs:
@@ -218,9 +229,6 @@ def _leaves(roles: Roles) -> None:
                 f"{name.python} of t-1 is used and no equation gives {name.python} of t. "
                 "Write that equation too.",
             )
-    known = {*given, *roles.inputs}
-    roles.parameters = list(dict.fromkeys(n.value for n in used if n.value not in known))
-    roles.varying = {*roles.inputs}
 
 
 def _leading(roles: Roles, given: set[Name]) -> set[Name]:
@@ -326,6 +334,6 @@ def _called(roles: Roles) -> None:
 def _unknown(source: Source, at: int, said: str, meant: str) -> CellError:
     return source.wrong(
         at,
-        f"{said} is said to be {meant}, which is no function that is known here. "
+        f"{said} is said to be {meant}, which is not a known function. "
         "Say \\sigma, \\tanh, \\mathrm{relu}, \\mathrm{softmax} or \\mathrm{identity}.",
     )

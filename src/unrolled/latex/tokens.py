@@ -209,7 +209,7 @@ def _token(source: Source, text: str, at: int) -> tuple[Token, int]:
     raise source.wrong(
         at,
         (
-            f"{sign!r} ({called}) is no sign of this language. Write it as a LaTeX command, e.g. \\odot or"
+            f"{sign!r} ({called}) is not a sign of this language. Write it as a LaTeX command, e.g. \\odot or"
             " \\tilde{c}."
             if not sign.isascii()
             else f"{sign!r} has no meaning in an equation. Take it out."

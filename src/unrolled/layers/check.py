@@ -166,7 +166,7 @@ def check_size(who: str, name: str, value: object, most: int = MOST) -> int:
     try:
         number = index("True" if isinstance(value, bool) else value)
     except (TypeError, ValueError, RuntimeError):
-        raise UsageError(f"{who}: {name}={value!r} is no whole number. Give 1 or more.") from None
+        raise UsageError(f"{who}: {name}={value!r} is not a whole number. Give 1 or more.") from None
     if number < 1:
         raise UsageError(f"{who}: {name}={value} is below 1. Give 1 or more.")
     if number > most:
@@ -184,7 +184,7 @@ def check_flag(who: str, name: str, value: object) -> bool:
 def check_probability(who: str, name: str, value: object) -> float:
     """A number from 0 to 1."""
     if isinstance(value, bool) or not isinstance(value, Real) or not 0 <= value <= 1:
-        raise UsageError(f"{who}: {name}={value!r} is no probability. Give 0 to 1.")
+        raise UsageError(f"{who}: {name}={value!r} is not a probability. Give 0 to 1.")
     return float(value)
 
 
@@ -192,4 +192,6 @@ def check_type(who: str, dtype: object) -> None:
     """A floating-point type of torch's, or None."""
     if dtype is None or isinstance(dtype, torch.dtype) and dtype.is_floating_point:
         return
-    raise UsageError(f"{who}: dtype={dtype!r} is no floating-point type. Give torch.float32 or torch.float64.")
+    raise UsageError(
+        f"{who}: dtype={dtype!r} is not a floating-point type. Give torch.float32 or torch.float64."
+    )

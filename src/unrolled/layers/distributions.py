@@ -60,7 +60,7 @@ FORMS = "normal(0.1), uniform(-1, 1), truncated_normal(0.02), xavier_normal, kai
 
 
 def distribution(text: str) -> tuple[bool, Fill] | None:
-    """(whether it is for matrices only, what fills a tensor in place); None where the text is no distribution.
+    """(whether it is for matrices only, what fills a tensor in place); None where the text is not a distribution.
 
     >>> distribution("normal") is None, distribution("normal(0.1)") is None
     (True, False)

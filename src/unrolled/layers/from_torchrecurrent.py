@@ -17,7 +17,7 @@ from ..cell import find
 from ..errors import ShapeError, UsageError
 from ..ops import ACTIVATIONS
 from .recurrent import Recurrent
-from .torchrecurrent_names import ROWS, Row
+from .torchrecurrent_names import ROWS, ClassNames
 
 Tensors = Mapping[str, Tensor]
 Shapes = Mapping[str, tuple[int, ...]]
@@ -81,7 +81,7 @@ def from_torchrecurrent(
     return rnn.train(getattr(module, "training", True))
 
 
-def translated(row: Row, theirs: Tensors, shapes: Shapes, who: str) -> dict[str, Tensor]:
+def translated(row: ClassNames, theirs: Tensors, shapes: Shapes, who: str) -> dict[str, Tensor]:
     """Our parameters, made of one layer's tensors by a row of the table; autograd follows.
 
     theirs   torchrecurrent's tensors of one cell, by their names
@@ -112,7 +112,7 @@ def translated(row: Row, theirs: Tensors, shapes: Shapes, who: str) -> dict[str,
     return {**made, **{parameter: like.new_zeros(shapes[parameter]) for parameter in row.zero}}
 
 
-def _row_of(module: nn.Module | str) -> tuple[str, Row]:
+def _row_of(module: nn.Module | str) -> tuple[str, ClassNames]:
     """The name of a torchrecurrent class, or of the one that the module's class was made from, and its row."""
     names = [module] if isinstance(module, str) else [kind.__name__ for kind in type(module).__mro__]
     for name in names:
@@ -134,14 +134,14 @@ def _layers_of(tensors: Tensors, name: str) -> list[dict[str, Tensor]]:
         layers.setdefault(int(number or 0), {})[own] = tensor
     if sorted(layers) != list(range(len(layers))) or not all("weight_ih" in layer for layer in layers.values()):
         raise UsageError(
-            f"from_torchrecurrent: this is no state_dict of {name}, its keys are "
+            f"from_torchrecurrent: this is not a state_dict of {name}, its keys are "
             f"{', '.join(tensors) or 'none'}. Keys such as cells.0.weight_ih (of a layer) or weight_ih "
             "(of a cell) expected, from layer 0 on."
         )
     return [layers[number] for number in range(len(layers))]
 
 
-def _hyper(module: nn.Module | str, row: Row, name: str) -> dict[str, object]:
+def _hyper(module: nn.Module | str, row: ClassNames, name: str) -> dict[str, object]:
     """Hyper-parameters that the module's cells carry as attributes; torchrecurrent's defaults for a mere name."""
     if isinstance(module, str):
         return {ours: default for ours, (_, default) in row.attributes.items()}
@@ -160,7 +160,7 @@ def _hyper(module: nn.Module | str, row: Row, name: str) -> dict[str, object]:
     for ours, value in values.items():
         if isinstance(value, str) and value not in (*ACTIVATIONS, "identity"):
             raise UsageError(
-                f"{name} was made with {value} as its {row.attributes[ours][0]}, which is no activation "
+                f"{name} was made with {value} as its {row.attributes[ours][0]}, which is not an activation "
                 f"of unrolled. It has {', '.join(ACTIVATIONS)}, identity."
             )
     return values
@@ -174,7 +174,7 @@ def _plain(value: object) -> object:
     return {"Hardsigmoid": "hard_sigmoid", "LeakyReLU": "leaky_relu"}.get(kind, kind.lower())
 
 
-def _hidden_size(weight: Tensor, row: Row, name: str) -> int:
+def _hidden_size(weight: Tensor, row: ClassNames, name: str) -> int:
     gates = len(row.parts["weight_ih"])
     if weight.dim() != 2 or weight.shape[0] % gates or not weight.shape[0]:
         raise ShapeError(
@@ -213,7 +213,7 @@ def _fitting(value: Tensor, shape: tuple[int, ...], who: str, parameter: str) ->
 
 
 @torch.no_grad()
-def _fill(weights: nn.Module, values: Mapping[str, Tensor], row: Row, trained: set[str]) -> None:
+def _fill(weights: nn.Module, values: Mapping[str, Tensor], row: ClassNames, trained: set[str]) -> None:
     """Copies the values; a parameter all of whose sources are not trained (a missing bias) is not trained either."""
     missing = [name for name in weights.state_dict() if name not in values]
     assert not missing, f"the table's row of {row.cell} says nothing of {', '.join(missing)}"

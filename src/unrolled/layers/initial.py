@@ -65,7 +65,7 @@ def check_initial(cell: Cell) -> None:
     for name, value in cell.init.items():
         if name not in cell.parameters:
             raise UsageError(
-                f"{cell.name}: init has {name!r}, which is no parameter of it. "
+                f"{cell.name}: init has {name!r}, which is not a parameter of it. "
                 f"It has {', '.join(cell.parameters)}."
             )
         if callable(value):
@@ -83,7 +83,7 @@ def _check_named(cell: Cell, name: str, value: str) -> None:
     drawn = distribution(value)
     if value not in INITIAL and not is_chrono(value) and drawn is None:
         raise UsageError(
-            f"{cell.name}: init[{name!r}] is {value!r}, which is no initialisation. "
+            f"{cell.name}: init[{name!r}] is {value!r}, which is not an initialisation. "
             f"Give a number, a function, or one of {', '.join(INITIAL)}, {FORMS}, chrono(T), -chrono(T)."
         )
     rank = len(cell.graph.shape("parameter", name))

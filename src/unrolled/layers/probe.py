@@ -20,7 +20,7 @@ from ..transform.probes import with_probes
 from .lengths import Rows
 
 if TYPE_CHECKING:  # stack.py asks for the probes that are held, so it cannot be loaded first
-    from .stack import Stack, State
+    from .stack import LayerStack, State
 
 
 @dataclass
@@ -78,8 +78,8 @@ def probing(module: nn.Module) -> Iterator[Probes]:
 
 
 def with_held(
-    stack: Stack, masks: Sequence[Sequence[Tensor]] | None, rows: Rows, state: Sequence[State]
-) -> tuple[Stack, Sequence[Sequence[Tensor]] | None]:
+    stack: LayerStack, masks: Sequence[Sequence[Tensor]] | None, rows: Rows, state: Sequence[State]
+) -> tuple[LayerStack, Sequence[Sequence[Tensor]] | None]:
     """The stack and what stands behind its inputs, as they are, or with the probes that are held.
 
     Raises NotYet for sequences of unlike lengths that came packed: their steps have no common axis of time.

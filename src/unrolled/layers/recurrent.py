@@ -32,7 +32,7 @@ from .initial import check_initial
 from .lengths import Rows, all_rows, rows_of
 from .masks import drawn
 from .output import OutputLayer
-from .stack import Stack, State, mixes, run_stack, stack_of
+from .stack import LayerStack, State, mixes, run_stack, stack_of
 from .tracers import seen_by_tracers
 from .watch import Watcher, watcher_of
 from .weights import Named, Weights
@@ -211,7 +211,7 @@ class Recurrent(nn.Module):
         return self._stack.backend
 
     @property
-    def evaluated(self) -> Stack:
+    def evaluated(self) -> LayerStack:
         """What runs in evaluation mode: the equations without noise, and the widths of each layer."""
         return self._stack if self._evaluated is None else self._evaluated
 

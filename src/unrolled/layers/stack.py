@@ -21,7 +21,7 @@ Watch = Callable[[int, bool], "tuple[tuple[int, ...], Callable[[dict[int, Tensor
 
 
 @dataclass(frozen=True)
-class Stack:
+class LayerStack:
     """What a stack runs on; everything that is the same at every call.
 
     sizes      of each layer's widths
@@ -54,13 +54,13 @@ def stack_of(
     bidirectional: bool,
     backend: str,
     recompute: bool = False,
-) -> Stack:
+) -> LayerStack:
     """A stack of these equations."""
-    return Stack(text_of(graph), graph, sizes, output, bidirectional, backend, recompute)
+    return LayerStack(text_of(graph), graph, sizes, output, bidirectional, backend, recompute)
 
 
 def run_stack(
-    stack: Stack,
+    stack: LayerStack,
     x: Sequence[Tensor],
     state: Sequence[State],
     weights: Sequence[Named],
@@ -100,7 +100,7 @@ def run_stack(
 
 
 def _run_one(
-    stack: Stack,
+    stack: LayerStack,
     sizes: Mapping[Dim, int],
     x: Sequence[Tensor],
     state: State,
@@ -136,7 +136,9 @@ def _run_one(
     return y, last
 
 
-def _without_steps(stack: Stack, x: Sequence[Tensor], state: State, weights: Named) -> tuple[Tensor, State]:
+def _without_steps(
+    stack: LayerStack, x: Sequence[Tensor], state: State, weights: Named
+) -> tuple[Tensor, State]:
     """Nothing to run: the state stays as it is. What training follows is followed here too; its gradients are zeros."""
     given = (*state, *weights.values(), *x)
     y = given[0].new_zeros(0, stack.output)

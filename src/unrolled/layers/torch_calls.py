@@ -15,13 +15,13 @@ from ..errors import ShapeError
 from ..kernels.gate import PLAIN
 from .check import DEEPEST
 from .lengths import Rows, all_rows, packed_rows
-from .stack import Stack, State, run_stack, stack_of
+from .stack import LayerStack, State, run_stack, stack_of
 from .tracers import as_node, exports_onnx, is_proxy
 from .watch import watcher_of
 from .weights import Named
 
 
-def stack_like(layer: nn.RNNBase, cell: Cell) -> Stack:
+def stack_like(layer: nn.RNNBase, cell: Cell) -> LayerStack:
     """What a layer of torch's sizes runs on."""
     above = layer.hidden_size * (2 if layer.bidirectional else 1)
     sizes = tuple(

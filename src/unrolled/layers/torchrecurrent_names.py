@@ -36,7 +36,7 @@ Part = str | tuple[str, ...] | None
 
 
 @dataclass(frozen=True)
-class Row:
+class ClassNames:
     """How one torchrecurrent class reads in our names; the fields are described at the top of this file."""
 
     cell: str
@@ -61,15 +61,17 @@ def _gates(*names: str, input: str = "W", recurrent: str = "U") -> dict[str, tup
     }
 
 
-ROWS: dict[str, Row] = {
-    "AntisymmetricRNN": Row(
+ROWS: dict[str, ClassNames] = {
+    "AntisymmetricRNN": ClassNames(
         "antisymmetric_rnn",
         {"weight_ih": ("W",), "weight_hh": ("U",), "bias_ih": ("b",), "bias_hh": ("b",)},
         attributes={"epsilon": ("epsilon", 1.0), "gamma": ("gamma", 0.0)},
         needs={"act": "tanh"},
     ),
-    "ATR": Row("atr", {"weight_ih": ("W",), "weight_hh": ("U",), "bias_ih": ("b_p",), "bias_hh": ("b_q",)}),
-    "BR": Row(
+    "ATR": ClassNames(
+        "atr", {"weight_ih": ("W",), "weight_hh": ("U",), "bias_ih": ("b_p",), "bias_hh": ("b_q",)}
+    ),
+    "BR": ClassNames(
         "brc",
         {
             "weight_ih": ("W_a", "W_c", "W_h"),
@@ -78,7 +80,7 @@ ROWS: dict[str, Row] = {
             "bias_hh": ("b_a", "b_c"),
         },
     ),
-    "CFN": Row(
+    "CFN": ClassNames(
         "cfn",
         {
             "weight_ih": ("W_theta", "W_eta", "W_h"),
@@ -87,7 +89,7 @@ ROWS: dict[str, Row] = {
             "bias_hh": ("b_theta", "b_eta"),
         },
     ),
-    "coRNN": Row(
+    "coRNN": ClassNames(
         "cornn",
         {
             "weight_ih": ("W",),
@@ -99,7 +101,7 @@ ROWS: dict[str, Row] = {
         },
         attributes={"dt": ("dt", 0.1), "gamma": ("gamma", 1.0), "epsilon": ("epsilon", 1.0)},
     ),
-    "DSGU": Row(
+    "DSGU": ClassNames(
         "dsgu",
         {
             "weight_ih": ("W_x", "W_z"),
@@ -112,7 +114,7 @@ ROWS: dict[str, Row] = {
         needs={"act": "tanh", "output_act": "sigmoid", "gate_act": "hard_sigmoid"},
         note="torch's hard sigmoid has slope 1/6, that of Theano and Keras had 0.2.",
     ),
-    "FastGRNN": Row(
+    "FastGRNN": ClassNames(
         "fast_grnn",
         {
             "weight_ih": ("W",),
@@ -125,7 +127,7 @@ ROWS: dict[str, Row] = {
         attributes={"gate": ("act", "tanh")},
         note="The paper's gate is a sigmoid; torchrecurrent's default is tanh.",
     ),
-    "FastRNN": Row(
+    "FastRNN": ClassNames(
         "fast_rnn",
         {
             "weight_ih": ("W",),
@@ -137,29 +139,29 @@ ROWS: dict[str, Row] = {
         },
         attributes={"nonlinearity": ("act", "tanh")},
     ),
-    "GatedAntisymmetricRNN": Row(
+    "GatedAntisymmetricRNN": ClassNames(
         "gated_antisymmetric_rnn",
         {"weight_ih": ("W_z", "W_h"), "weight_hh": ("U",), "bias_ih": ("b_z", "b_h"), "bias_hh": ("b_h",)},
         attributes={"epsilon": ("epsilon", 1.0), "gamma": ("gamma", 0.0)},
     ),
-    "IndRNN": Row(
+    "IndRNN": ClassNames(
         "indrnn",
         {"weight_ih": ("W",), "vector_u": ("u",), "bias_ih": ("b",), "bias_hh": ("b",)},
         attributes={"nonlinearity": ("act", "tanh")},
     ),
-    "IntersectionRNN": Row(
+    "IntersectionRNN": ClassNames(
         "intersection_rnn",
         _gates("yin", "hin", "gy", "gh"),
         needs={"depth_act": "relu", "recurrent_act": "tanh", "gate_act": "sigmoid"},
     ),
-    "JANET": Row(
+    "JANET": ClassNames(
         "janet",
         {**_gates("f", "g"), "beta": ("beta",)},
         trained=("beta",),
         states=("h", "h"),
         note="beta is fixed in the paper, and trained by torchrecurrent.",
     ),
-    "LEM": Row(
+    "LEM": ClassNames(
         "lem_explicit",
         {
             "weight_ih": ("V_2", "V_1", "V_z", "V_y"),
@@ -172,20 +174,20 @@ ROWS: dict[str, Row] = {
         attributes={"dt": ("dt", 1.0)},
         note="The paper's new z feeds y (equation 3, our lem); torchrecurrent feeds it the old one.",
     ),
-    "LightRU": Row(
+    "LightRU": ClassNames(
         "light_ru",
         {"weight_ih": ("W_h", "W_f"), "weight_hh": ("U_f",), "bias_ih": ("b_h", "b_f"), "bias_hh": ("b_f",)},
     ),
-    "LiGRU": Row(
+    "LiGRU": ClassNames(
         "ligru", _gates("z", "n"), attributes={"nonlinearity": ("act", "relu")}, needs={"gate_act": "sigmoid"}
     ),
-    "MCLSTM": Row(
+    "MCLSTM": ClassNames(
         "memory_controller_lstm",
         _gates("f", "i", "o", "m", "g"),
         needs={"gate_act": "sigmoid", "cell_act": "tanh"},
     ),
-    "MGU": Row("mgu", _gates("f", "n"), needs={"act": "tanh", "gate_act": "sigmoid"}),
-    "MinimalRNN": Row(
+    "MGU": ClassNames("mgu", _gates("f", "n"), needs={"act": "tanh", "gate_act": "sigmoid"}),
+    "MinimalRNN": ClassNames(
         "minimal_rnn",
         {
             "weight_ih": ("W",),
@@ -197,19 +199,19 @@ ROWS: dict[str, Row] = {
         attributes={"nonlinearity": ("act", "tanh")},
         needs={"gate_act": "sigmoid"},
     ),
-    "MiRU1": Row(
+    "MiRU1": ClassNames(
         "miru1",
         _gates("r", "n"),
         attributes={"update": ("update_coefficient", 0.5)},
         needs={"act": "tanh", "gate_act": "sigmoid"},
     ),
-    "MiRU2": Row(
+    "MiRU2": ClassNames(
         "miru2",
         {"weight_ih": ("W",), "weight_hh": ("U",), "bias_ih": ("b",), "bias_hh": ("b",)},
         attributes={"update": ("update_coefficient", 0.5), "reset": ("reset_coefficient", 0.5)},
         needs={"act": "tanh"},
     ),
-    "MultiplicativeLSTM": Row(
+    "MultiplicativeLSTM": ClassNames(
         "multiplicative_lstm",
         {
             "weight_ih": ("W_m", "W_i", "W_f", "W_g", "W_o"),
@@ -220,7 +222,7 @@ ROWS: dict[str, Row] = {
             "bias_mh": ("b_i", "b_f", "b_g", "b_o"),
         },
     ),
-    "MUT1": Row(
+    "MUT1": ClassNames(
         "mut1",
         {
             "weight_ih": ("W_z", "W_r", "W_x"),
@@ -229,15 +231,15 @@ ROWS: dict[str, Row] = {
             "bias_hh": ("b_r", "b_n"),
         },
     ),
-    "MUT2": Row("mut2", _gates("z", "r", "n")),
-    "MUT3": Row("mut3", _gates("z", "r", "n")),
-    "NAS": Row(
+    "MUT2": ClassNames("mut2", _gates("z", "r", "n")),
+    "MUT3": ClassNames("mut3", _gates("z", "r", "n")),
+    "NAS": ClassNames(
         "nas",
         _gates("0", "1", "2", "3", "4", "5", "6", "7"),
         using={"fourth": "sum"},
         note="Leaf 3 multiplies input and state in the authors' code; torchrecurrent adds them.",
     ),
-    "NBR": Row(
+    "NBR": ClassNames(
         "nbrc",
         {
             "weight_ih": ("W_a", "W_c", "W_h"),
@@ -246,18 +248,18 @@ ROWS: dict[str, Row] = {
             "bias_hh": ("b_a", "b_c"),
         },
     ),
-    "OriginalLSTM": Row(
+    "OriginalLSTM": ClassNames(
         "lstm_1997",
         _gates("i", "g", "o"),
         using={"squash": "tanh"},
         note="The paper's curves are scaled logistic functions; torchrecurrent's are tanh.",
     ),
-    "PeepholeLSTM": Row(
+    "PeepholeLSTM": ClassNames(
         "peephole_lstm",
         {**_gates("i", "f", "g", "o"), "weight_ph": ("p_i", "p_f", "p_o")},
         needs={"act": "tanh", "gate_act": "sigmoid"},
     ),
-    "RAN": Row(
+    "RAN": ClassNames(
         "ran",
         {
             "weight_ih": ("W_c", "W_i", "W_f"),
@@ -266,7 +268,7 @@ ROWS: dict[str, Row] = {
             "bias_hh": ("b_i", "b_f"),
         },
     ),
-    "ResLSTM": Row(
+    "ResLSTM": ClassNames(
         "residual_lstm",
         {
             **_gates("i", "f", "g", "o"),
@@ -276,7 +278,7 @@ ROWS: dict[str, Row] = {
         },
         needs={"act": "tanh", "gate_act": "sigmoid"},
     ),
-    "SCRN": Row(
+    "SCRN": ClassNames(
         "scrn",
         {
             "weight_ih": ("W_s", "W_h"),
@@ -292,8 +294,10 @@ ROWS: dict[str, Row] = {
         note="The paper feeds back the hidden layer and fixes alpha; torchrecurrent feeds back the output and "
         "trains alpha.",
     ),
-    "SGRN": Row("sgrn", {"weight_ih": ("W",), "weight_hh": ("U",), "bias_ih": ("b",), "bias_hh": ("b_f",)}),
-    "SGU": Row(
+    "SGRN": ClassNames(
+        "sgrn", {"weight_ih": ("W",), "weight_hh": ("U",), "bias_ih": ("b",), "bias_hh": ("b_f",)}
+    ),
+    "SGU": ClassNames(
         "sgu",
         {
             "weight_ih": ("W_x", "W_z"),
@@ -305,34 +309,34 @@ ROWS: dict[str, Row] = {
         needs={"act": "tanh", "output_act": "softplus", "gate_act": "hard_sigmoid"},
         note="torch's hard sigmoid has slope 1/6, that of Theano and Keras had 0.2.",
     ),
-    "STAR": Row(
+    "STAR": ClassNames(
         "star",
         {"weight_ih": ("W_z", "W_k"), "weight_hh": ("U_k",), "bias_ih": ("b_z", "b_k"), "bias_hh": ("b_k",)},
     ),
-    "tauGRU": Row(
+    "tauGRU": ClassNames(
         "tau_gru",
         _gates("u", "z", "g", "a"),
         attributes={"delay": ("delay", 1)},
         needs={"act": "tanh", "gate_act": "sigmoid"},
         states=("h",),
-        note="torchrecurrent's delay buffer is no state: it starts at zero in every call.",
+        note="torchrecurrent's delay buffer is not a state: it starts at zero in every call.",
     ),
-    "TGRU": Row(
+    "TGRU": ClassNames(
         "t_gru", _gates("z", "f", "o", recurrent="V"), needs={"gate_act": "sigmoid", "out_act": "tanh"}
     ),
-    "TLSTM": Row(
+    "TLSTM": ClassNames(
         "t_lstm", _gates("z", "f", "o", recurrent="V"), needs={"gate_act": "sigmoid", "out_act": "tanh"}
     ),
-    "TRNN": Row(
+    "TRNN": ClassNames(
         "t_rnn", {"weight_ih": ("W_z", "W_f"), "bias_ih": ("b_z", "b_f")}, needs={"gate_act": "sigmoid"}
     ),
-    "UGRNN": Row("ugrnn", _gates("c", "g")),
-    "UnICORNN": Row(
+    "UGRNN": ClassNames("ugrnn", _gates("c", "g")),
+    "UnICORNN": ClassNames(
         "unicornn",
         {"weight_ih": ("W",), "weight_hh": ("u",), "weight_ch": ("c",), "bias_ih": ("b",), "bias_hh": ("b",)},
         attributes={"dt": ("dt", 0.1), "alpha": ("alpha", 0.0)},
     ),
-    "WMCLSTM": Row(
+    "WMCLSTM": ClassNames(
         "wmc_lstm",
         {**_gates("i", "f", "g", "o"), "weight_mh": ("V_i", "V_f", "V_o"), "bias_mh": ("d_i", "d_f", "d_o")},
         note="torchrecurrent documents other equations than its code has; its code is the paper's.",

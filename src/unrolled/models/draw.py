@@ -25,8 +25,8 @@ class NoNumbers(UnrolledError):
 
 
 @dataclass(frozen=True)
-class Rule:
-    """What may be drawn, and how boldly.
+class DrawRule:
+    """What may be drawn, and how freely.
 
     temperature  logits are divided by it: below 1 more predictable, above 1 wilder; 0 always takes the likeliest
     top_k        draw among the k likeliest only (Fan et al. 2018)
@@ -48,7 +48,7 @@ class Rule:
             raise UsageError(f"--top-k {self.top_k} leaves no character to draw: give 1 or more.")
         if self.top_p is not None and not 0 < self.top_p <= 1:
             raise UsageError(
-                f"--top-p {self.top_p} is no share of the probability: give a number above 0, up to 1."
+                f"--top-p {self.top_p} is not a share of the probability: give a number above 0, up to 1."
             )
 
     def numbers(self) -> tuple[float, int, float]:
@@ -74,12 +74,12 @@ def uniform(state: int) -> tuple[int, float]:
     return state, ((z ^ (z >> 31)) >> 11) * 2.0**-53
 
 
-def draw(logits: Sequence[float], rule: Rule, state: int) -> tuple[int, int]:
+def draw(logits: Sequence[float], rule: DrawRule, state: int) -> tuple[int, int]:
     """The index drawn, and the generator's next state. Of two alike the one of lower index is the likelier.
 
     Raises NoNumbers where a logit is NaN or infinite, or all are -infinity.
 
-    >>> draw([0.0, 2.0, 1.0], Rule(temperature=0.0), 7)
+    >>> draw([0.0, 2.0, 1.0], DrawRule(temperature=0.0), 7)
     (1, 7)
     """
     best = max(range(len(logits)), key=logits.__getitem__)

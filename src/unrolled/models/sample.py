@@ -16,21 +16,21 @@ from torch import Tensor
 from ..errors import NotYet, UsageError
 from ..kernels import generator
 from ..layers.stepping import step_calls
-from .draw import NoNumbers, Rule, draw
+from .draw import DrawRule, NoNumbers, draw
 from .language import LanguageModel
 
 WEIGHTS = ("float32", "bf16")
 PATIENCE = 0.02  # seconds that one call may take: text flows, and Ctrl-C is heard
 MOST = 4096  # characters a call
 
-Draws = Callable[[int], "Tensor | None"]  # count -> (count, B) int64; None where logits were no numbers
+Draws = Callable[[int], "Tensor | None"]  # count -> (count, B) int64; None where logits were not numbers
 
 
 def write(
     model: LanguageModel,
     prime: Tensor,
     length: int,
-    rule: Rule = Rule(),
+    rule: DrawRule = DrawRule(),
     *,
     seed: int = 0,
     weights: str = "float32",
@@ -38,7 +38,7 @@ def write(
     """Indices of `length` symbols that follow `prime`, as they are drawn.
 
     prime    (n,) int64, n >= 1; read first
-    rule     what may be drawn, and how boldly
+    rule     what may be drawn, and how freely
     seed     the same seed writes the same text
     weights  "float32": as the model's are; "bf16": matrices rounded to bfloat16, which halves the bytes of a step
 
@@ -57,7 +57,7 @@ def write_many(
     model: LanguageModel,
     prime: Tensor,
     length: int,
-    rule: Rule = Rule(),
+    rule: DrawRule = DrawRule(),
     *,
     count: int,
     seed: int = 0,
@@ -88,7 +88,7 @@ def rounded(model: LanguageModel) -> LanguageModel:
 
 
 def _written(
-    model: LanguageModel, prime: Tensor, length: int, rule: Rule, seeds: Sequence[int], weights: str
+    model: LanguageModel, prime: Tensor, length: int, rule: DrawRule, seeds: Sequence[int], weights: str
 ) -> Iterator[Tensor]:
     """Checks, then parts of the texts (n, B) as they come."""
     if length < 0:
@@ -98,7 +98,7 @@ def _written(
     if not 0 <= seeds[0] <= seeds[-1] < 2**63:
         raise UsageError(f"--seed {seeds[0]} is out of range: give a whole number from 0 up.")
     if weights not in WEIGHTS:
-        raise UsageError(f"--weights {weights} is no way to keep weights: choose {' or '.join(WEIGHTS)}.")
+        raise UsageError(f"--weights {weights} is not a way to keep weights: choose {' or '.join(WEIGHTS)}.")
     if weights == "bf16" and model.head.weight.dtype != torch.float32:
         raise NotYet(
             f"--weights bf16 rounds a model of float32, and this one is {str(model.head.weight.dtype)[6:]}. "
@@ -108,7 +108,7 @@ def _written(
 
 
 def _parts(
-    model: LanguageModel, prime: Tensor, length: int, rule: Rule, seeds: Sequence[int], half: bool
+    model: LanguageModel, prime: Tensor, length: int, rule: DrawRule, seeds: Sequence[int], half: bool
 ) -> Iterator[Tensor]:
     draws, count = None, 1  # the first character comes alone, at once
     while length > 0:
@@ -123,7 +123,7 @@ def _parts(
 
 
 @torch.no_grad()
-def drawing(model: LanguageModel, prime: Tensor, rule: Rule, seeds: Sequence[int], half: bool) -> Draws:
+def drawing(model: LanguageModel, prime: Tensor, rule: DrawRule, seeds: Sequence[int], half: bool) -> Draws:
     """What makes the next characters of as many texts as there are seeds, in the backend that can.
 
     half  the model's matrices are bfloat16 numbers already (`rounded`), and may be kept as such
@@ -154,7 +154,7 @@ def _generator(model: LanguageModel, state: tuple[Tensor, ...], half: bool):
 
 
 def _stepped(
-    model: LanguageModel, state: tuple[Tensor, ...], tokens: list[int], seeds: list[int], rule: Rule
+    model: LanguageModel, state: tuple[Tensor, ...], tokens: list[int], seeds: list[int], rule: DrawRule
 ) -> Draws:
     """The same, with torch: the model steps, and Python draws."""
 

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import torch
 
-from .draw import Rule
+from .draw import DrawRule
 from .language import LanguageModel
 from .sample import write, write_many
 
@@ -19,7 +19,7 @@ ROOM = 2**22  # characters of them
 
 @dataclass(frozen=True)
 class Writing:
-    """What to write, and how boldly."""
+    """What to write, and how freely it is drawn."""
 
     prime: str | None = None
     """text to go on from; without one, a line's start"""
@@ -41,8 +41,8 @@ class Writing:
     """write nothing; say how probable each character of the text is, and which are the likeliest in its place"""
 
     @property
-    def rule(self) -> Rule:
-        return Rule(self.temperature, self.top_k, self.top_p)
+    def rule(self) -> DrawRule:
+        return DrawRule(self.temperature, self.top_k, self.top_p)
 
 
 @dataclass(frozen=True)

@@ -81,7 +81,7 @@ def activation(name: str, v):
     if name == "identity":
         return v
     if name not in ACTIVATIONS:
-        raise Never(f"{name!r} is no activation; choose one of {', '.join(ACTIVATIONS)}, identity")
+        raise Never(f"{name!r} is not an activation; choose one of {', '.join(ACTIVATIONS)}, identity")
     return apply_op(name, v)
 
 

@@ -145,7 +145,7 @@ class Symbol:
 
     def __index__(self):
         raise Never(
-            "a whole number is asked for, as by range() or [...], and this value is none. A hyper-parameter is a whole "
+            "a whole number is asked for, as by range() or [...], and this value is not one. A hyper-parameter is a whole "
             "number if its default is: depth=3, not depth=3.0"
         )
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from .body import Body, width_of
 from .carry import carry_products, group_of
-from .draft import Draft
+from .draft import PlanDraft
 from .program import Place, Product
 from .stages import Scheduler
 
 
-def schedule_backward(draft: Draft) -> None:
+def schedule_backward(draft: PlanDraft) -> None:
     """The program of one step backward."""
     body, base, where = draft.body, draft.base, draft.where
     found = {**base, **draft.kept_places}
@@ -36,7 +36,7 @@ def schedule_backward(draft: Draft) -> None:
     draft.backward = schedule.program(joined)
 
 
-def gradients_are_stored(draft: Draft) -> bool:
+def gradients_are_stored(draft: PlanDraft) -> bool:
     """Every column that a product after the loop reads is written in the loop."""
     stored = {place for segment in draft.backward.segments for _, place in segment.stores}
     return set(draft.where.values()) <= stored

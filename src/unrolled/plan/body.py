@@ -62,48 +62,50 @@ def body_of(graph: Graph) -> Body:
     """Cuts the graph and differentiates what stays in the loop."""
     outer, moved = split_concatenations(graph)
     cut = _Cut(outer)
-    roots = [moved[i] for i in (*graph.new_states, graph.output)]
-    made = {root: cut.inside(root) for root in roots}
+    made = {root: cut.inside(root) for root in (moved[i] for i in (*graph.new_states, graph.output))}
     states = tuple(cut.state_leaf(graph, s) for s in graph.states)
-    new_states = tuple(made[moved[i]] for i in graph.new_states)
-    output = made[moved[graph.output]]
-    new_states = _distinct(cut.builder, new_states, states)
+    new_states = _distinct(cut.builder, tuple(made[moved[i]] for i in graph.new_states), states)
     is_state = bool(new_states) and graph.output == graph.new_states[0]
-    output = new_states[0] if is_state else output
+    output = new_states[0] if is_state else made[moved[graph.output]]
     forward_count = len(cut.builder.nodes)
     carries = tuple(
         cut.builder.leaf("carry", name, cut.builder.nodes[n].shape).index
         for name, n in zip(graph.states, new_states)
     )
     above = None if is_state else cut.builder.leaf("above", "y", cut.builder.nodes[output].shape).index
-    seeds = list(zip(new_states, carries)) + ([] if above is None else [(output, above)])
     hoisted = cut.hoisted_groups()
-    weights = tuple(leaf for _, leaf in sorted(cut.weights.items()))  # the order of the author's signature
-    streams = tuple(cut.streams.items())
-    wanted = [
-        *states,
-        *(s for h in hoisted for s in h.streams),
-        *(leaf for _, leaf in streams),
-        *(w for w in weights if len(cut.builder.nodes[w].shape) < 2),
-    ]
-    backward = _complete(cut.builder, differentiate(cut.builder, seeds, wanted), wanted)
-    inside = tuple((i, cut.made[moved[i]]) for i in range(len(graph.nodes)) if moved[i] in cut.made)
+    backward = _backward(
+        cut, states, hoisted, [*zip(new_states, carries), *([] if above is None else [(output, above)])]
+    )
     return Body(
         graph,
         tuple(outer),
         tuple(cut.builder.nodes),
         hoisted,
-        streams,
-        states,
-        new_states,
-        output,
-        weights,
-        carries,
-        above,
-        inside,
-        forward_count,
-        backward,
+        streams=tuple(cut.streams.items()),
+        states=states,
+        new_states=new_states,
+        output=output,
+        weights=cut.weight_leaves,
+        carries=carries,
+        above=above,
+        made=tuple((i, cut.made[moved[i]]) for i in range(len(graph.nodes)) if moved[i] in cut.made),
+        forward_count=forward_count,
+        backward=backward,
     )
+
+
+def _backward(
+    cut: _Cut, states: tuple[int, ...], hoisted: tuple[Hoisted, ...], seeds: list[tuple[int, int]]
+) -> Backward:
+    """Gradients of everything that the loop reads; a matrix's is an outer product after the loop."""
+    wanted = [
+        *states,
+        *(s for h in hoisted for s in h.streams),
+        *cut.streams.values(),
+        *(w for w in cut.weight_leaves if len(cut.builder.nodes[w].shape) < 2),
+    ]
+    return _complete(cut.builder, differentiate(cut.builder, seeds, wanted), wanted)
 
 
 def gradient_of(body: Body, matrix: int, operand: int) -> int:
@@ -161,6 +163,11 @@ class _Cut:
             return {"input": "input", "state": "loop", "parameter": "fixed"}.get(node.op, "number")
         kinds = {self.kind[a] for a in node.args}
         return next((k for k in ("loop", "input", "fixed") if k in kinds), "number")
+
+    @property
+    def weight_leaves(self) -> tuple[int, ...]:
+        """In the order of the author's signature."""
+        return tuple(leaf for _, leaf in sorted(self.weights.items()))
 
     def state_leaf(self, graph: Graph, name: str) -> int:
         node = next(n for n in self.outer if n.op == "state" and n.value == name)

@@ -10,7 +10,7 @@ from .program import Group, Place, Program, Run
 
 
 @dataclass
-class Draft:
+class PlanDraft:
     """A plan under construction; see `plan.PASSES` for who fills what."""
 
     body: Body

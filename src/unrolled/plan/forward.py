@@ -7,13 +7,13 @@ from dataclasses import replace
 from ..graph.node import Dim
 from ..ops import OF_WHOLES
 from .body import Body, width_of
-from .draft import Draft
+from .draft import PlanDraft
 from .keep import kept_values
 from .program import Columns, Place, Product
 from .stages import Scheduler
 
 
-def schedule_forward(draft: Draft) -> None:
+def schedule_forward(draft: PlanDraft) -> None:
     """What is kept for the backward step, where it stands, and the step itself."""
     body, kept = draft.body, kept_values(draft.body)
     found = {**draft.base, **_hoisted_places(body)}
@@ -39,7 +39,7 @@ def schedule_forward(draft: Draft) -> None:
     draft.forward = schedule.program()
 
 
-def kept_are_apart(draft: Draft) -> bool:
+def kept_are_apart(draft: PlanDraft) -> bool:
     """Every kept value has a place of its own."""
     places = set(draft.kept_places.values())
     return set(draft.kept_places) == set(draft.kept) and len(places) == len(draft.kept)

@@ -6,11 +6,11 @@ from dataclasses import replace
 
 from ..graph.node import Dim
 from .body import Body, gradient_of
-from .draft import Draft
+from .draft import PlanDraft
 from .program import Columns, Place, Run
 
 
-def place_gradients(draft: Draft) -> None:
+def place_gradients(draft: PlanDraft) -> None:
     """The columns, and where each group's and each hoisted product's gradients stand in them."""
     body = draft.body
     columns, draft.where = _columns(body, draft.groups)
@@ -31,7 +31,7 @@ def place_gradients(draft: Draft) -> None:
     )
 
 
-def gradients_are_placed(draft: Draft) -> bool:
+def gradients_are_placed(draft: PlanDraft) -> bool:
     """Every column of a group is in its runs, once and in order."""
     pairs = [*((g.widths, g.runs) for g in draft.groups)]
     pairs += [(h.widths, runs) for h, runs in zip(draft.body.hoisted, draft.hoisted_runs)]

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from .body import Body, width_of
-from .draft import Draft
+from .draft import PlanDraft
 from .program import Columns, Place
 
 
-def place_leaves(draft: Draft) -> None:
+def place_leaves(draft: PlanDraft) -> None:
     """Parameters of rank 1 and 0 are packed, in the order of the author's signature."""
     body = draft.body
     draft.vectors = tuple(w for w in body.weights if len(body.nodes[w].shape) == 1)
@@ -15,7 +15,7 @@ def place_leaves(draft: Draft) -> None:
     draft.base = _shared_places(body, draft.vectors, draft.numbers)
 
 
-def leaves_are_placed(draft: Draft) -> bool:
+def leaves_are_placed(draft: PlanDraft) -> bool:
     body = draft.body
     wanted = {*draft.vectors, *draft.numbers, *body.states, *(leaf for _, leaf in body.streams)}
     return wanted <= set(draft.base)

@@ -16,7 +16,7 @@ from ..graph.node import Dim, Graph
 from ..ops import ALONG_UNITS, OF_WHOLES, OVER_UNITS
 from .backward import gradients_are_stored, schedule_backward
 from .body import Body, body_of, width_of
-from .draft import Draft
+from .draft import PlanDraft
 from .forward import kept_are_apart, schedule_forward
 from .gradients import gradients_are_placed, place_gradients
 from .leaves import leaves_are_placed, place_leaves
@@ -53,7 +53,7 @@ class Plan:
 @lru_cache(maxsize=512)
 def plan_of(graph: Graph) -> Plan:
     """Plans a traced cell."""
-    draft = Draft(body_of(graph))
+    draft = PlanDraft(body_of(graph))
     for step in PASSES:
         step.fill(draft)
         assert step.holds(draft), f"{graph.name}: the plan is wrong after {step.name}"
@@ -72,14 +72,14 @@ def plan_of(graph: Graph) -> Plan:
     )
 
 
-def share_units(draft: Draft) -> None:
+def share_units(draft: PlanDraft) -> None:
     """Whether cores may each take some of a row's units."""
     nodes = draft.body.nodes
     whole = any(n.op in (*OVER_UNITS, *ALONG_UNITS, *OF_WHOLES, "spread") for n in nodes)
     draft.splits_units = not (whole or draft.numbers or _single(draft))
 
 
-def _single(draft: Draft) -> bool:
+def _single(draft: PlanDraft) -> bool:
     """Whether a state or a stored value is one number per row, which two cores would both write."""
     body = draft.body
     narrow = any(n.shape == ("1",) for n in body.nodes)
@@ -95,8 +95,8 @@ class Pass(NamedTuple):
     """`fill` writes its part of the draft, `holds` says whether what must be true after it is."""
 
     name: str
-    fill: Callable[[Draft], None]
-    holds: Callable[[Draft], bool]
+    fill: Callable[[PlanDraft], None]
+    holds: Callable[[PlanDraft], bool]
 
 
 PASSES = (

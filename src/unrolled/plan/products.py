@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from .body import Body
-from .draft import Draft
+from .draft import PlanDraft
 from .keep import operands
 from .program import Group
 
 
-def group_products(draft: Draft) -> None:
+def group_products(draft: PlanDraft) -> None:
     draft.groups = _groups(draft.body)
 
 
-def products_are_grouped(draft: Draft) -> bool:
+def products_are_grouped(draft: PlanDraft) -> bool:
     """Every product of the forward step is in one group, and one only."""
     body = draft.body
     wanted = [n.index for n in body.nodes[: body.forward_count] if n.op == "product"]

@@ -97,6 +97,6 @@ def steps_in(seconds: float, durations: list[float], evaluation: float) -> int:
     >>> steps_in(10.0, [9.0, 1.0, 1.0, 1.0, 1.0], evaluation=2.0)
     8
     """
-    settled = sorted(durations[3:] or durations[-1:])
-    fit = seconds / settled[len(settled) // 2]
+    recent = sorted(durations[3:] or durations[-1:])
+    fit = seconds / recent[len(recent) // 2]
     return max(0, int(fit - min(evaluation, fit / 2)))

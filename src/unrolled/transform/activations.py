@@ -38,7 +38,7 @@ def activations(cell: Cell | str | Callable, **exchanged: New) -> Cell:
             )
         if not callable(new) and new not in (*ACTIVATIONS, "identity"):
             raise UsageError(
-                f"{who}: {new!r} is no activation. Give a function of the cell language, or one of "
+                f"{who}: {new!r} is not an activation. Give a function of the cell language, or one of "
                 f"{', '.join(ACTIVATIONS)}, identity."
             )
     draft = Draft(cell.graph)

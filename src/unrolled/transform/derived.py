@@ -8,6 +8,7 @@ from dataclasses import replace
 from ..cell import Cell
 from ..graph.node import Graph
 from ..noise import Noise
+from ..references import year_of
 
 # Where each change comes from: keys of cells/references.bib.
 PAPERS = {
@@ -62,6 +63,8 @@ def documented(
 ) -> Cell:
     """The same equations under another name, sentence or paper: what `@cell` takes from a function, for a derived cell.
 
+    Other papers bring another year, the first one's, unless `year` says it.
+
     lstm_cifg = documented(replace(lstm, i=lambda f: 1 - f), "LSTM whose input gate is what the forget gate leaves.")
     """
     name = name or cell.name
@@ -73,5 +76,5 @@ def documented(
         stored=stored,
         cite=cell.cite if cite is None else cite,
         family=cell.family if family is None else family,
-        year=cell.year if year is None else year,
+        year=year or (cell.year if cite is None else year_of(cite)),
     )

@@ -37,7 +37,7 @@ class Head:
 
 
 def split_head(cell: Cell | str | Callable) -> tuple[Cell, Head | None]:
-    """(the recurrent part, the output layer), or (the cell itself, None) where its output is no such layer.
+    """(the recurrent part, the output layer), or (the cell itself, None) where its output is not such a layer.
 
     It is one if the output is a function of `M @ v` or `M @ v + b`, no state rests on it, `M` and `b` are parameters that
     nothing else uses, and `v` is a value of the step. `v` is then the output of the recurrent part. Layers are stacked on

@@ -28,7 +28,7 @@ def zoneout(cell: Cell | str | Callable, rate: Rates) -> Cell:
     rate   one number for all states (those that are numbers, such as a clock, and those that only hand another value on,
            as in a delay line, are left out), or {state: rate}
 
-    In evaluation a state is rate * old + (1 - rate) * new. Raises UsageError for what is no state or no probability.
+    In evaluation a state is rate * old + (1 - rate) * new. Raises UsageError for what is not a state or not a probability.
 
     >>> print(zoneout("mgu", 0.1).evaluation.parameters)
     ('W_f', 'U_f', 'b_f', 'W_n', 'U_n', 'b_n')
@@ -60,7 +60,7 @@ def recurrent_dropout(cell: Cell | str | Callable, rate: Rates) -> Cell:
     rate   one number for all states that enter matrices, or {state: rate}
 
     What is kept is scaled by 1 / (1 - rate), so that evaluation is the cell itself. Raises UsageError where no state
-    enters a matrix, and for what is no state or no probability.
+    enters a matrix, and for what is not a state or not a probability.
 
     >>> print(recurrent_dropout("lstm", 0.25).graph.inputs)
     ('x', 'dropout_h')
@@ -96,7 +96,7 @@ def weight_drop(cell: Cell | str | Callable, rate: float, weights: str | tuple[s
     weights   names or patterns such as "U_*"; without any, all matrices whose operand has to do with a state
 
     What is kept is scaled by 1 / (1 - rate), so that evaluation is the cell itself. The dropped matrix is made once a
-    call, outside the loop. Raises UsageError where there is no such matrix, or the rate is no probability.
+    call, outside the loop. Raises UsageError where there is no such matrix, or the rate is not a probability.
 
     >>> print(list(weight_drop("mgu", 0.5).noise))
     ['dropout_U_f', 'dropout_U_n']
@@ -148,7 +148,7 @@ def _rates(what: str, cell: Cell, rate: Rates, usual: list[str]) -> dict[str, fl
     for state, value in rates.items():
         if state not in cell.states:
             raise UsageError(
-                f"{what}({cell.name}): {state!r} is no state of {cell.name}. It has {', '.join(cell.states)}."
+                f"{what}({cell.name}): {state!r} is not a state of {cell.name}. It has {', '.join(cell.states)}."
             )
         _check_rate(what, cell, value)
     return {state: float(value) for state, value in rates.items() if value}
@@ -156,7 +156,7 @@ def _rates(what: str, cell: Cell, rate: Rates, usual: list[str]) -> dict[str, fl
 
 def _check_rate(what: str, cell: Cell, rate: object) -> None:
     if isinstance(rate, bool) or not isinstance(rate, (int, float)) or not 0 <= rate < 1:
-        raise UsageError(f"{what}({cell.name}): rate {rate!r} is no probability. Give 0 to below 1.")
+        raise UsageError(f"{what}({cell.name}): rate {rate!r} is not a probability. Give 0 to below 1.")
 
 
 def _listed(rates: Mapping[str, float]) -> str:

@@ -24,7 +24,7 @@ def matching(who: str, patterns: str | Sequence[str], names: Sequence[str]) -> l
         if not one:
             near = get_close_matches(pattern, names, 3, 0.5)
             raise UsageError(
-                f"{who}: {pattern!r} is no name here. "
+                f"{who}: {pattern!r} is not a name here. "
                 + (f"Did you mean {' or '.join(near)}?" if near else f"There are {', '.join(names) or 'none'}.")
             )
         found |= one

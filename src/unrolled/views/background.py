@@ -13,7 +13,7 @@ from importlib.util import find_spec
 from ..errors import UsageError
 from .ink import INK
 from .runs import SMALL, places
-from .scene import Dot, Outline, Path, Piece, Point, Scene, Text, corners, shortened, softened
+from .scene import Dot, Outline, Path, Piece, Point, Scene, TextLine, corners, shortened, softened
 from .svg import HIGHER, LOWER, PAD
 
 SECONDS = 120
@@ -72,7 +72,7 @@ def xdot(scene: Scene, dark: bool, dpi: int) -> str:
 
 
 def _instructions(piece: Piece, at, dark: bool) -> list[str]:
-    if isinstance(piece, Text):
+    if isinstance(piece, TextLine):
         return _letters(piece, at, dark)
     if isinstance(piece, Path):
         points, tip = shortened(piece.points) if piece.arrow else (piece.points, [])
@@ -101,7 +101,7 @@ def _shape(shape: Outline, at, dark: bool) -> list[str]:
     return said
 
 
-def _letters(text: Text, at, dark: bool) -> list[str]:
+def _letters(text: TextLine, at, dark: bool) -> list[str]:
     begun, total = places(text.line, text.size)
     left = text.x - total / 2 if text.anchor == "middle" else text.x
     said = []

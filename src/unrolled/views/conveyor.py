@@ -11,12 +11,12 @@ from math import ceil
 
 from ..errors import UsageError
 from ..graph.node import Graph
-from .diagram import Part, diagram
+from .diagram import DiagramPart, diagram
 from .legend import legend
 from .placed import placed
 from .rows import Sketch
 from .runs import lines_of
-from .scene import Outline, Path, Piece, Scene, Text
+from .scene import Outline, Path, Piece, Scene, TextLine
 from .shapes import Shape, shape_of
 from .symbols import markup_name
 from .wired import Wired, wired
@@ -81,7 +81,7 @@ def _tail(graph: Graph, made: Wired, name: str, belt: list[str]) -> list[str]:
         tail.append(at)
     others = [s for key in tail for s in made.entering(key) if s not in tail and s != belt[-1]]
     inner = {u for key in belt[:-1] for u in made.after(key)} - set(belt)
-    apart = any(part.made for part in made.parts.values())  # an output that is no state
+    apart = any(part.made for part in made.parts.values())  # an output that is not a state
     if len(others) > 1 or inner or apart or (tail and at not in made.states.values()):
         raise _too_much(graph)
     return tail
@@ -159,7 +159,7 @@ class _Drawn:
                 scene.add(*self.shapes[key].pieces(x, y))
             if key in self.belt and self.made.parts[key].name:  # beside it runs the belt
                 line = lines_of(self.made.parts[key].name, "soft")[0]
-                scene.add(Text(x, y - self.shapes[key].height / 2 - 5, line, 12.0))
+                scene.add(TextLine(x, y - self.shapes[key].height / 2 - 5, line, 12.0))
         left, _, right, bottom = scene.box
         words = "gates weigh what enters them"
         scene.add(*legend([p.kind for p in self.made.parts.values()], words, left, right, bottom + 8.0))
@@ -250,5 +250,5 @@ class _Drawn:
     def _new(self, state: str) -> Shape:
         """The shape of a state's new value."""
         label = markup_name(f"{state}[t]")
-        shape = shape_of([Part(f"> {state}", "state", label)])
+        shape = shape_of([DiagramPart(f"> {state}", "state", label)])
         return replace(shape, width=self._wide(state))

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from .runs import Run, lines_of
-from .scene import Path, Piece, Scene, Text
+from .runs import TextRun, lines_of
+from .scene import Path, Piece, Scene, TextLine
 
 WIDE, TALL, SIZE = 380.0, 150.0, 13.0
 MOST = 200  # points of a line; more are not seen
@@ -26,10 +26,10 @@ def curve_scene(training: Points, held_out: Points) -> Scene:
     scene = Scene()
     scene.add(Path(((0, TALL), (WIDE, TALL)), "frame", 0.8), Path(((0, 0), (WIDE, 0)), "frame", 0.8))
     for value, y in ((high, 0.0), (low, TALL)) if every else ():
-        scene.add(Text(-26, y + 4, (Run(f"{value:.3f}", colour="soft"),), SIZE))
-    scene.add(Text(0, TALL + 18, (Run("0", colour="soft"),), SIZE))
-    scene.add(Text(WIDE, TALL + 18, (Run(f"{last:,.0f}", colour="soft"),), SIZE))
-    scene.add(Text(WIDE / 2, TALL + 18, (Run("steps", colour="soft"),), SIZE))
+        scene.add(TextLine(-26, y + 4, (TextRun(f"{value:.3f}", colour="soft"),), SIZE))
+    scene.add(TextLine(0, TALL + 18, (TextRun("0", colour="soft"),), SIZE))
+    scene.add(TextLine(WIDE, TALL + 18, (TextRun(f"{last:,.0f}", colour="soft"),), SIZE))
+    scene.add(TextLine(WIDE / 2, TALL + 18, (TextRun("steps", colour="soft"),), SIZE))
     for n, ((name, colour, width), points) in enumerate(zip(CURVES, drawn)):
         if points:
             placed = tuple((WIDE * step / last, TALL * (high - value) / span) for step, value in points)
@@ -42,7 +42,7 @@ def _legend(name: str, colour: str, n: int) -> tuple[Piece, ...]:
     at = 22.0 * n
     return (
         Path(((WIDE + 14, at + 6), (WIDE + 32, at + 6)), colour, 1.8),
-        Text(WIDE + 38, at + 10, lines_of(name)[0], SIZE, "start"),
+        TextLine(WIDE + 38, at + 10, lines_of(name)[0], SIZE, "start"),
     )
 
 

@@ -70,7 +70,7 @@ NOTES = {"sub": ("", "−"), "div": ("", "÷"), "where": ("if", "then", "else"),
 
 
 @dataclass(frozen=True)
-class Part:
+class DiagramPart:
     """One node of a picture. `kind` gives shape and colour, `label` and `name` (the author's) are markup, see `runs`.
 
     weights  markup of the parameters that stand in it
@@ -87,7 +87,7 @@ class Part:
 
 
 @dataclass(frozen=True)
-class Wire:
+class Arrow:
     """An arrow from part to part; `note` stands at its end."""
 
     source: str
@@ -99,13 +99,13 @@ class Wire:
 class Diagram:
     """Parts and wires in the order in which they are made, each once."""
 
-    parts: dict[str, Part] = field(default_factory=dict)
-    wires: dict[Wire, None] = field(default_factory=dict)
+    parts: dict[str, DiagramPart] = field(default_factory=dict)
+    wires: dict[Arrow, None] = field(default_factory=dict)
 
-    def add(self, part: Part, sources: Iterable[tuple[str, str]] = ()) -> str:
+    def add(self, part: DiagramPart, sources: Iterable[tuple[str, str]] = ()) -> str:
         self.parts.setdefault(part.key, part)
         for source, note in sources:
-            self.wires.setdefault(Wire(source, part.key, note))
+            self.wires.setdefault(Arrow(source, part.key, note))
         return part.key
 
 
@@ -114,13 +114,13 @@ def diagram(graph: Graph, *, steps: int = 1, parts: bool = False) -> Diagram:
     made = Diagram()
     carried: dict[str, str] = {}
     for step in range(1, steps + 1):
-        drawn = _Step(graph, made, "" if steps == 1 else str(step), carried, parts)
+        drawn = _DrawnStep(graph, made, "" if steps == 1 else str(step), carried, parts)
         keys = [drawn.result(name, index) for name, index in results_of(graph)]
         carried = dict(zip(graph.states, keys[len(keys) - len(graph.states) :]))
     return made
 
 
-class _Step:
+class _DrawnStep:
     """One step while it is drawn."""
 
     def __init__(self, graph: Graph, made: Diagram, step: str, carried: dict[str, str], parts: bool):
@@ -136,7 +136,7 @@ class _Step:
     # --- keys and labels
 
     def key(self, index: int) -> str:
-        """All steps share what is no value of a step: weights and numbers."""
+        """All steps share what is not a value of a step: weights and numbers."""
         return f"s{self.read.step}n{index}" if self.read.moving[index] else f"n{index}"
 
     def number(self) -> int:
@@ -155,7 +155,7 @@ class _Step:
         source = self.draw(index, plain=True)
         own = name == OUTPUT and index not in self.read.graph.new_states  # the author's name of the output
         label = self.read.markup(self.read.names.get(index, name) if own else name)
-        return self.made.add(Part(key, "state", label, step=self.number(), made=True), [(source, "")])
+        return self.made.add(DiagramPart(key, "state", label, step=self.number(), made=True), [(source, "")])
 
     def draw(self, index: int, plain: bool = False) -> str:
         """The key of a node's part, drawn now if it is not yet. Of a new state its own node stands for it, unless `plain`."""
@@ -197,7 +197,7 @@ class _Step:
         moving = self.read.moving[index]
         before = node.op == "state" or not moving
         return self.made.add(
-            Part(
+            DiagramPart(
                 self.key(index),
                 kind,
                 label,
@@ -210,7 +210,7 @@ class _Step:
         notes = NOTES.get(op, ())
         sources = [(self.draw(a), notes[k] if k < len(notes) else "") for k, a in enumerate(args)]
         return self.made.add(
-            Part(
+            DiagramPart(
                 self.key(index),
                 KINDS.get(op, "function"),
                 label or GLYPHS.get(op, escape(op)),
@@ -259,7 +259,7 @@ class _Step:
             (self._box(index, boxed, "box"), ""),
             *((self.draw(i), "−" if s == "−" else "") for i, s in others),
         ]
-        return self.made.add(Part(self.key(index), "add", "+", self.name(index), self.number()), sources)
+        return self.made.add(DiagramPart(self.key(index), "add", "+", self.name(index), self.number()), sources)
 
     def _box(self, index: int, terms: list[tuple[int, str]], suffix: str = "") -> str:
         """One box for products of weights and what is added to them."""
@@ -271,5 +271,7 @@ class _Step:
             sources += [(self.draw(v), "") for v in self.read.values(term)]
             weights += [self.read.leaf_markup(w) for w in self.read.weights(term, own)]
         name = "" if suffix else self.name(index)
-        box = Part(self.key(index) + suffix, "product", "".join(lines), name, self.number(), tuple(weights))
+        box = DiagramPart(
+            self.key(index) + suffix, "product", "".join(lines), name, self.number(), tuple(weights)
+        )
         return self.made.add(box, sources)

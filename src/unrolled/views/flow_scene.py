@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
-from .runs import Line, Run, lines_of
-from .scene import Outline, Path, Piece, Scene, Text
+from .runs import Line, TextRun, lines_of
+from .scene import Outline, Path, Piece, Scene, TextLine
 from .symbols import markup_name
 
 LINES = ("blue_line", "red_line", "teal_line", "yellow_line", "violet_line", "green_line", "grey_line")
@@ -44,13 +44,13 @@ def _curves(by_lag: Mapping[str, Sequence[float]]) -> list[Piece]:
         y = place(0, 10.0**power)[1]
         found.append(Path(((0, y), (WIDE, y)), "frame", 0.8))
         found.append(
-            Text(-24, y + 4, lines_of(f"10<SUP>{str(power).replace('-', '−')}</SUP>", "soft")[0], SIZE)
+            TextLine(-24, y + 4, lines_of(f"10<SUP>{str(power).replace('-', '−')}</SUP>", "soft")[0], SIZE)
         )
     for lag in sorted({0, longest, *range(0, longest + 1, max(1, math.ceil(longest / 6)))}):
         if lag == longest or longest - lag >= longest / 12:
-            found.append(Text(place(lag, 1.0)[0], TALL + 18, (Run(str(lag), colour="soft"),), SIZE))
-    found.append(Text(WIDE / 2, TALL + 38, (Run("steps back, "), *_slanted("t − k")), SIZE))
-    found.append(Text(WIDE / 2, -14, _norm("state"), SIZE))
+            found.append(TextLine(place(lag, 1.0)[0], TALL + 18, (TextRun(str(lag), colour="soft"),), SIZE))
+    found.append(TextLine(WIDE / 2, TALL + 38, (TextRun("steps back, "), *_slanted("t − k")), SIZE))
+    found.append(TextLine(WIDE / 2, -14, _norm("state"), SIZE))
     for n, (name, curve) in enumerate(by_lag.items()):
         colour = LINES[n % len(LINES)]
         points = [place(k, v) for k, v in enumerate(curve) if LOWEST < v < math.inf]
@@ -60,7 +60,7 @@ def _curves(by_lag: Mapping[str, Sequence[float]]) -> list[Piece]:
             )
         at = n * 22.0
         found.append(Path(((WIDE + 12, at + 6), (WIDE + 30, at + 6)), colour, 1.8))
-        found.append(Text(WIDE + 36, at + 10, lines_of(markup_name(name))[0], SIZE, "start"))
+        found.append(TextLine(WIDE + 36, at + 10, lines_of(markup_name(name))[0], SIZE, "start"))
     return found
 
 
@@ -76,16 +76,16 @@ def _squares(pairs: Sequence[Sequence[float]], shown: str, left: float) -> list[
                 found.append(Outline("box", left + pace * (k + 0.5), pace * (t + 0.5), side, side, "blue_line"))
     for place in (0, len(pairs) - 1):
         at = pace * (place + 0.5)
-        label = (Run(str(place), colour="soft"),)
-        found += [Text(left + at, TALL + 18, label, SIZE), Text(left - 12, at + 4, label, SIZE)]
-    found.append(Text(left + TALL / 2, TALL + 38, (Run("state after step "), *_slanted("k")), SIZE))
-    found.append(Text(left - 14, TALL / 2 + 4, _slanted("t"), SIZE))
-    found.append(Text(left + TALL / 2, -14, _norm(shown), SIZE))
+        label = (TextRun(str(place), colour="soft"),)
+        found += [TextLine(left + at, TALL + 18, label, SIZE), TextLine(left - 12, at + 4, label, SIZE)]
+    found.append(TextLine(left + TALL / 2, TALL + 38, (TextRun("state after step "), *_slanted("k")), SIZE))
+    found.append(TextLine(left - 14, TALL / 2 + 4, _slanted("t"), SIZE))
+    found.append(TextLine(left + TALL / 2, -14, _norm(shown), SIZE))
     return found
 
 
 def _slanted(text: str) -> Line:
-    return (Run(text, slanted=True),)
+    return (TextRun(text, slanted=True),)
 
 
 def _norm(state: str) -> Line:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from .letters import width
-from .runs import Run, line_width, lines_of
-from .scene import Outline, Piece, Text, moved
+from .runs import TextRun, line_width, lines_of
+from .scene import Outline, Piece, TextLine, moved
 from .shapes import LOOKS
 
 TYPE, HIGH, ROW = 13.0, 19.0, 27.0  # of the letters; of a chip; from row to row
@@ -46,15 +46,15 @@ def _chip(look) -> tuple[float, list[Piece]]:
     box = Outline("rounded", wide / 2, 0, wide, HIGH, look.colour, f"{look.colour}_line", 1.0, 4.0)
     return wide + 5 + said, [
         box,
-        Text(wide / 2, 0.33 * TYPE, sign, TYPE),
-        Text(wide + 5, 0.33 * TYPE, (Run(look.words),), TYPE, "start"),
+        TextLine(wide / 2, 0.33 * TYPE, sign, TYPE),
+        TextLine(wide + 5, 0.33 * TYPE, (TextRun(look.words),), TYPE, "start"),
     ]
 
 
 def _letters(words: str) -> tuple[float, list[Piece]]:
-    sign = (Run("W", slanted=True, colour="weight"),)
+    sign = (TextRun("W", slanted=True, colour="weight"),)
     wide = line_width(sign, TYPE)
     return wide + 5 + width(words, TYPE), [
-        Text(0, 0.33 * TYPE, sign, TYPE, "start"),
-        Text(wide + 5, 0.33 * TYPE, (Run(words),), TYPE, "start"),
+        TextLine(0, 0.33 * TYPE, sign, TYPE, "start"),
+        TextLine(wide + 5, 0.33 * TYPE, (TextRun(words),), TYPE, "start"),
     ]

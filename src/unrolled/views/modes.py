@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .runs import Run
-from .scene import Outline, Path, Piece, Scene, Text, moved
+from .runs import TextRun
+from .scene import Outline, Path, Piece, Scene, TextLine, moved
 
 WIDE, TALL, PACE, LIFT = 22.0, 34.0, 42.0, 62.0
 SIZE, BETWEEN, ACROSS, DOWN = 13.0, 44.0, 3, 236.0
@@ -73,7 +73,7 @@ def _panel(mode: Mode) -> list[Piece]:
     middle = PACE * (mode.steps - 1) / 2
     first, _, then = mode.name.partition(", ")
     for n, words in enumerate(filter(None, (first, then))):
-        found.append(Text(middle, LIFT + TALL / 2 + 19 + 16 * n, (Run(words),), SIZE))
+        found.append(TextLine(middle, LIFT + TALL / 2 + 19 + 16 * n, (TextRun(words),), SIZE))
     return found
 
 
@@ -86,8 +86,8 @@ def _words(x: float, y: float) -> list[Piece]:
     found, at = [], x - 150.0
     for colour, words in (("grey", "input"), ("blue", "state"), ("green", "output")):
         found.append(Outline("rounded", at + 7, y, 14, 14, colour, f"{colour}_line", 1.0, 3.0))
-        found.append(Text(at + 20, y + 0.33 * SIZE, (Run(words),), SIZE, "start"))
+        found.append(TextLine(at + 20, y + 0.33 * SIZE, (TextRun(words),), SIZE, "start"))
         at += 70.0
     found.append(Path(((at, y), (at + 22, y)), "red_line", dashed=True, arrow=True))
-    found.append(Text(at + 28, y + 0.33 * SIZE, (Run("fed back"),), SIZE, "start"))
+    found.append(TextLine(at + 28, y + 0.33 * SIZE, (TextRun("fed back"),), SIZE, "start"))
     return found

@@ -19,8 +19,8 @@ def varies(graph: Graph) -> list[bool]:
 def names_of(graph: Graph) -> dict[int, str]:
     """Node -> what it is called: leaves, and what the author bound to a name.
 
-    x[t] and h[t] belong to this step, h[t-1] is the state that the step found. A name that a loop binds again and
-    again is numbered, s(1), s(2), ...; so is one that would be mistaken for an argument or for a new state.
+    x[t] and h[t] belong to this step, h[t-1] is the state that the step found. A name that a loop binds
+    repeatedly is numbered, s(1), s(2), ...; so is one that would be mistaken for an argument or for a new state.
     """
     moving, names = varies(graph), {}
     for node in graph.nodes:

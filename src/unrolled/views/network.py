@@ -8,8 +8,8 @@ from __future__ import annotations
 from ..graph.node import Graph
 from .facts import facts_of
 from .names import timeless
-from .runs import Run, line_width, lines_of
-from .scene import Outline, Path, Piece, Scene, Text
+from .runs import TextRun, line_width, lines_of
+from .scene import Outline, Path, Piece, Scene, TextLine
 from .symbols import markup_name
 
 SIZE, SMALLER = 15.0, 12.0
@@ -42,7 +42,7 @@ class _Net:
 
     def __init__(self, graph: Graph, layers: int):
         self.graph, self.layers, self.facts = graph, layers, facts_of(graph)
-        self.title = [(Run(word),) for word in titled(graph.name)]
+        self.title = [(TextRun(word),) for word in titled(graph.name)]
         named = [
             self.line(s, "10", layers) for s in (*self.facts.states, *self.facts.inputs, self.facts.output)
         ]
@@ -72,7 +72,7 @@ class _Net:
                 Outline("rounded", x, y, self.box, self.tall, "blue", "blue_line", title=self.graph.name)
             )
             high = y - 9.0 * (len(self.title) - 1) + 0.33 * SIZE
-            found += [Text(x, high + 18.0 * k, line, SIZE) for k, line in enumerate(self.title)]
+            found += [TextLine(x, high + 18.0 * k, line, SIZE) for k, line in enumerate(self.title)]
         found += self._weights(x)
         return found + self._ends(x, step)
 
@@ -82,14 +82,14 @@ class _Net:
         high = -self.lift * (self.layers - 1) - self.tall / 2
         found: list[Piece] = [Path(((x, high), (x, high - RISE + 12)), arrow=True)]
         inputs = [self.line(name, step, 0) for name in self.facts.inputs]
-        joined = inputs[0] + tuple(r for line in inputs[1:] for r in (Run(", "), *line))
+        joined = inputs[0] + tuple(r for line in inputs[1:] for r in (TextRun(", "), *line))
         for y, line, weight in (
             (low, joined, 1.2),
             (high - RISE + 12 - ROUND / 2, self.line(self.facts.output, step, self.layers), 2.0),
         ):
             wide = max(ROUND, line_width(line, SIZE) + 16)
             found.append(Outline("ellipse", x, y, wide, ROUND, "grey", "grey_line", weight))
-            found.append(Text(x, y + 0.33 * SIZE, line, SIZE))
+            found.append(TextLine(x, y + 0.33 * SIZE, line, SIZE))
         return found
 
     def _states(self, x: float, y: float, step: str | None, layer: int, first: bool) -> list[Piece]:
@@ -103,7 +103,7 @@ class _Net:
                 begun = left if when != "0" else left + 12
                 found.append(Path(((begun, height), (left + self.gap, height)), arrow=True))
                 middle = (begun + left + self.gap - 6) / 2
-                found.append(Text(middle, height - 6, self.line(name, when, layer), SMALLER))
+                found.append(TextLine(middle, height - 6, self.line(name, when, layer), SMALLER))
                 found += self._recurrent(middle, height + 14)
         return found
 
@@ -121,7 +121,7 @@ class _Net:
             reach = right + 18 + sum(wide[n:]) + 14 * (count - n)
             found.append(Path(((right, out), (reach, out), (reach, back), (right, back)), arrow=True, radius=9))
             label = self.line(name.replace("[t]", "[t-1]"), None, layer)
-            found.append(Text(reach - wide[n] / 2 - 6, y + 0.33 * SMALLER, label, SMALLER))
+            found.append(TextLine(reach - wide[n] / 2 - 6, y + 0.33 * SMALLER, label, SMALLER))
             found += self._recurrent(reach + 10, y + 0.33 * SMALLER)
         return found
 
@@ -136,20 +136,20 @@ class _Net:
         if not self._plain:
             return []
         line = lines_of(markup_name(self.facts.from_input[0]), "weight")[0]
-        return [Text(x + 7, self.tall / 2 + (RISE - 6) / 2 + 6, line, SMALLER, "start")]
+        return [TextLine(x + 7, self.tall / 2 + (RISE - 6) / 2 + 6, line, SMALLER, "start")]
 
     def _recurrent(self, x: float, y: float) -> list[Piece]:
         """The state's matrix below its arrow."""
         if not self._plain:
             return []
-        return [Text(x, y, lines_of(markup_name(self.facts.from_state[0]), "weight")[0], SMALLER)]
+        return [TextLine(x, y, lines_of(markup_name(self.facts.from_state[0]), "weight")[0], SMALLER)]
 
     def words(self, scene: Scene, several: bool) -> None:
         """What has to be said below."""
         left, _, right, bottom = scene.box
         said = "the same weights in every step" if several else ""
         if said:
-            scene.add(Text((left + right) / 2, bottom + 20, (Run(said, colour="soft"),), 13.0))
+            scene.add(TextLine((left + right) / 2, bottom + 20, (TextRun(said, colour="soft"),), 13.0))
 
 
 def titled(name: str) -> list[str]:

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from ..errors import UsageError
 from ..graph.node import Graph, needed, size
 from .names import OUTPUT, names_of, results_of, timeless, varies
-from .runs import Line, Run, line_width, lines_of
-from .scene import Outline, Path, Piece, Point, Scene, Text
+from .runs import Line, TextRun, line_width, lines_of
+from .scene import Outline, Path, Piece, Point, Scene, TextLine
 from .symbols import markup_name
 
 RADIUS, PACE, APART = 17.0, 48.0, 128.0  # of a circle; from unit to unit; from layer to layer
@@ -38,7 +38,7 @@ class Enters:
 
 
 @dataclass
-class Layer:
+class NeuronLayer:
     """A vector: its printed name, its units, and by which matrices it is made of which vectors."""
 
     name: str
@@ -58,7 +58,7 @@ class Known:
 
 
 def neurons_scene(graph: Graph, known: Known = Known()) -> Scene:
-    """Layers from left to right. Raises UsageError where no matrix stands between two vectors, and where layers are no chain."""
+    """Layers from left to right. Raises UsageError where no matrix stands between two vectors, and where layers are not a chain."""
     layers = layers_of(graph, known.widths)
     if len(layers) < 2:
         raise UsageError(
@@ -67,7 +67,7 @@ def neurons_scene(graph: Graph, known: Known = Known()) -> Scene:
     for before, layer in zip([None, *layers], layers):
         if before and list(layer.enters) != [before.name]:
             raise UsageError(
-                f"view='neurons': {graph.name} is no chain of layers, each made of the one before. Use view='graph'."
+                f"view='neurons': {graph.name} is not a chain of layers, each made of the one before. Use view='graph'."
             )
     wider = NUMBERED if known.numbers else 1.0
     tallest = max(len(_shown(layer.units)) for layer in layers)
@@ -84,7 +84,7 @@ def neurons_scene(graph: Graph, known: Known = Known()) -> Scene:
     return scene
 
 
-def layers_of(graph: Graph, widths: Mapping[str, int]) -> list[Layer]:
+def layers_of(graph: Graph, widths: Mapping[str, int]) -> list[NeuronLayer]:
     """The vectors that matrices read, and those that are made of their products, in the order in which they are made."""
     names, moving, results = names_of(graph), varies(graph), dict(results_of(graph))
     new = {index: name for name, index in results.items()}
@@ -94,15 +94,15 @@ def layers_of(graph: Graph, widths: Mapping[str, int]) -> list[Layer]:
     for index in sorted(read | set(results.values())):
         name = new.get(index, names.get(index, ""))
         called[index] = names.get(index, name) if name == OUTPUT else name
-    made: dict[str, Layer] = {}
+    made: dict[str, NeuronLayer] = {}
     for node in graph.nodes:
         if node.op == "input" and node.index in read:
-            made[names[node.index]] = Layer(names[node.index], _width(node.shape, widths))
+            made[names[node.index]] = NeuronLayer(names[node.index], _width(node.shape, widths))
     for index, name in called.items():
         node = graph.nodes[index]
         if node.is_leaf or not name:
             continue
-        layer = Layer(name, _width(node.shape, widths))
+        layer = NeuronLayer(name, _width(node.shape, widths))
         stop = {i for i in called if i != index and not graph.nodes[i].is_leaf}
         inner = set(needed(graph.nodes, [index], stop))
         for product in reads:
@@ -118,7 +118,9 @@ def layers_of(graph: Graph, widths: Mapping[str, int]) -> list[Layer]:
     return list(made.values())
 
 
-def _enters(graph: Graph, layer: Layer, product, called: Mapping[int, str], widths: Mapping[str, int]) -> None:
+def _enters(
+    graph: Graph, layer: NeuronLayer, product, called: Mapping[int, str], widths: Mapping[str, int]
+) -> None:
     left = graph.nodes[product.args[0]]
     inner = [graph.nodes[i] for i in needed(graph.nodes, [left.index])]
     matrices = [str(node.value) for node in inner if node.op == "parameter"]
@@ -144,7 +146,7 @@ def _shown(units: int) -> list[int]:
 
 
 def _lines(
-    layer: Layer, at: Mapping[str, list[tuple[float, float]]], numbers: Mapping[str, Sequence]
+    layer: NeuronLayer, at: Mapping[str, list[tuple[float, float]]], numbers: Mapping[str, Sequence]
 ) -> list[Piece]:
     """A line from every unit to every unit that a matrix reaches; a bias unit, the first, is reached by none."""
     found: list[Piece] = []
@@ -171,14 +173,14 @@ def _line(begun: Point, end: Point, value: float | None, place: float, net: str)
     if value is None:
         return [Path((first, last), weight=0.9, net=net)]
     middle = (x + place * (right - x), y + place * (high - y))
-    label = Text(middle[0], middle[1] + 4, (Run(f"{value:g}", colour="weight"),), SMALLER)
+    label = TextLine(middle[0], middle[1] + 4, (TextRun(f"{value:g}", colour="weight"),), SMALLER)
     half = min((label.width / 2 + 2) / max(abs(ux), 1e-9), 8.0 / max(abs(uy), 1e-9))
     before = (middle[0] - ux * half, middle[1] - uy * half)
     after = (middle[0] + ux * half, middle[1] + uy * half)
     return [Path((first, before), weight=0.9, net=net), label, Path((after, last), weight=0.9, net=net)]
 
 
-def _units(graph: Graph, layer: Layer, at: Mapping, low: float, first: Mapping[str, int]) -> list[Piece]:
+def _units(graph: Graph, layer: NeuronLayer, at: Mapping, low: float, first: Mapping[str, int]) -> list[Piece]:
     """Circles with their names; above them the loop, below them the matrices."""
     colour = "blue" if layer.enters else "grey"
     places, found = at[layer.name], []
@@ -188,22 +190,24 @@ def _units(graph: Graph, layer: Layer, at: Mapping, low: float, first: Mapping[s
             found.append(Outline("ellipse", x, y, 2 * RADIUS, 2 * RADIUS, colour, f"{colour}_line"))
         label = _unit(graph, layer.name, unit and str(unit + begun - 1))
         shrunk = min(SIZE, SIZE * (2 * RADIUS - 6) / max(line_width(label, SIZE), 1))
-        found.append(Text(x, y + 0.33 * shrunk, label, shrunk))
+        found.append(TextLine(x, y + 0.33 * shrunk, label, shrunk))
     x, top = places[0]
     if layer.loops:
         y = top - RADIUS
         ways = ((x + 10, y + 3), (x + 10, y - 20), (x - 10, y - 20), (x - 10, y + 3))
-        found += [Path(ways, arrow=True, radius=9), Text(x, y - 26, _names(layer.loops), SMALLER)]
+        found += [Path(ways, arrow=True, radius=9), TextLine(x, y - 26, _names(layer.loops), SMALLER)]
     for name, enters in layer.enters.items():
-        found.append(Text((x + at[name][0][0]) / 2, low + RADIUS + 24, _names(enters.matrices), SMALLER))
+        found.append(TextLine((x + at[name][0][0]) / 2, low + RADIUS + 24, _names(enters.matrices), SMALLER))
     if layer.biases:
-        found.append(Text(x, low + RADIUS + 24, (Run("+ ", colour="soft"), *_names(layer.biases)), SMALLER))
+        found.append(
+            TextLine(x, low + RADIUS + 24, (TextRun("+ ", colour="soft"), *_names(layer.biases)), SMALLER)
+        )
     return found
 
 
 def _unit(graph: Graph, name: str, unit: str | int) -> Line:
     if not unit:
-        return (Run("⋮"),)
+        return (TextRun("⋮"),)
     base, bracket, time = timeless(name, graph).partition("[")
     return lines_of(markup_name(f"{base}_{unit}{bracket}{time}"))[0]
 
@@ -212,8 +216,8 @@ def _names(names: list[str]) -> Line:
     """Up to three names; of more the first and the last."""
     names = list(dict.fromkeys(names))
     shown = names if len(names) <= 3 else [names[0], "…", names[-1]]
-    line: list[Run] = []
+    line: list[TextRun] = []
     for k, name in enumerate(shown):
-        line += [Run(", ", colour="weight")] * bool(k)
-        line += [Run("…", colour="weight")] if name == "…" else lines_of(markup_name(name), "weight")[0]
+        line += [TextRun(", ", colour="weight")] * bool(k)
+        line += [TextRun("…", colour="weight")] if name == "…" else lines_of(markup_name(name), "weight")[0]
     return tuple(line)

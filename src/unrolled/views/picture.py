@@ -15,7 +15,7 @@ from .modes import modes_scene
 from .network import rolled_scene, unrolled_scene
 from .neurons import Known, neurons_scene
 from .scene import Outline, Path, Piece, Scene, moved
-from .step import Step, step_of
+from .step import PlacedStep, step_of
 
 MOST_STEPS = 64
 NARROWEST = 300.0  # for the legend
@@ -34,7 +34,7 @@ def graph_scene(graph: Graph, steps: int, parts: bool) -> Scene:
     return scene
 
 
-def _inside(step: Step, number: int) -> list[Piece]:
+def _inside(step: PlacedStep, number: int) -> list[Piece]:
     """The panel of one step: lines below shapes."""
     left, top, right, bottom = step.places.frame
     inner = [(k, x, y) for k, (x, y) in step.places.at.items() if not k.startswith("> ")]
@@ -55,7 +55,7 @@ def _inside(step: Step, number: int) -> list[Piece]:
     return found
 
 
-def _between(scene: Scene, step: Step, steps: int, pace: float) -> None:
+def _between(scene: Scene, step: PlacedStep, steps: int, pace: float) -> None:
     """The states: what the first step finds, and what each one leaves behind."""
     left, _, right, _ = step.places.frame
     read = {source for source, _, _ in step.places.lines}
@@ -74,7 +74,7 @@ def _between(scene: Scene, step: Step, steps: int, pace: float) -> None:
                 scene.add(Path(((middle + half, y), (left + pace * number, y)), net=name))
 
 
-def _legend(scene: Scene, step: Step, steps: int) -> None:
+def _legend(scene: Scene, step: PlacedStep, steps: int) -> None:
     left, _, right, bottom = scene.box
     middle, half = (left + right) / 2, max(right - left, NARROWEST) / 2
     kinds = [shape.part.kind for shape in step.shapes.values()]
@@ -135,7 +135,7 @@ def _title(graph: Graph, view: str, steps: int | None) -> str:
 def _check(view: str, steps: int | None, layers: int, parts: bool) -> None:
     """Raises UsageError for a view that there is not, and for what does not belong to it."""
     if view not in VIEWS:
-        raise UsageError(f"view={view!r} is no view of a cell: choose one of {', '.join(VIEWS)}.")
+        raise UsageError(f"view={view!r} is not a view of a cell: choose one of {', '.join(VIEWS)}.")
     if steps is not None and (not isinstance(steps, int) or not 1 <= steps <= MOST_STEPS):
         raise UsageError(f"steps={steps!r}: a picture shows from 1 to {MOST_STEPS} steps, a whole number.")
     if not isinstance(layers, int) or not 1 <= layers <= MOST_LAYERS:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from .channels import HIGH, LOW, NEAR, Channel, unhidden
-from .rows import Rows, Sketch, in_rows, snapped, spread
+from .rows import RowGrid, Sketch, in_rows, snapped, spread
 from .scene import Point
 
 COLUMN, MARGIN, APART = 8.0, 12.0, 40.0  # between upright lines beside the rows; around them; between states
@@ -37,7 +37,7 @@ def placed(sketch: Sketch) -> Placed:
 class _Drawing:
     """A sketch while its lines are led."""
 
-    def __init__(self, rows: Rows):
+    def __init__(self, rows: RowGrid):
         self.rows, self.sketch, self.x, self.rank = rows, rows.sketch, rows.x, rows.rank
         self.channels = [Channel() for _ in range(len(rows.rows) + 1)]
         edges = [self.x[k] + rows.spot(k).right for row in rows.rows for k in row]

@@ -56,7 +56,7 @@ class Sketch:
 
 
 @dataclass
-class Rows:
+class RowGrid:
     """Spots and passing lines by row, from below: `rows[0]` is the lowest. A passing line's key is (source, row)."""
 
     sketch: Sketch
@@ -74,11 +74,11 @@ class Rows:
         return [source, *passed, target]
 
 
-def in_rows(sketch: Sketch) -> Rows:
+def in_rows(sketch: Sketch) -> RowGrid:
     """Every spot with its row and its place."""
     rank = _ranks(sketch)
     rows: list[list] = [[] for _ in range(max(rank.values(), default=-1) + 1)]
-    made = Rows(sketch, rank, rows, {})
+    made = RowGrid(sketch, rank, rows, {})
     for key in (*sketch.belt, *(k for k in sketch.spots if k not in sketch.belt)):
         rows[rank[key]].append(key)
     links = _links(made)
@@ -118,7 +118,7 @@ def _loose(sketch: Sketch, users: Mapping[str, list[str]], key: str) -> bool:
     return not sketch.sources.get(key) and len(users[key]) == 1
 
 
-def _links(made: Rows) -> list[tuple]:
+def _links(made: RowGrid) -> list[tuple]:
     """Pairs of neighbours in neighbouring rows, each once."""
     found: dict[tuple, None] = {}
     for target, sources in made.sketch.sources.items():
@@ -129,7 +129,7 @@ def _links(made: Rows) -> list[tuple]:
     return list(found)
 
 
-def _order(made: Rows, links: list[tuple]) -> None:
+def _order(made: RowGrid, links: list[tuple]) -> None:
     """Barycentres, upwards and downwards, and the best order seen; what comes from the left pulls to the left."""
     down, up, pull = _neighbours(made, links)
     belt, lean = set(made.sketch.belt), _lean(made, links)
@@ -155,7 +155,7 @@ def _order(made: Rows, links: list[tuple]) -> None:
     made.rows[:] = best
 
 
-def _neighbours(made: Rows, links: list[tuple]) -> tuple[dict, dict, dict]:
+def _neighbours(made: RowGrid, links: list[tuple]) -> tuple[dict, dict, dict]:
     down: dict = {}
     up: dict = {}
     for one, other in links:
@@ -169,7 +169,7 @@ def _neighbours(made: Rows, links: list[tuple]) -> tuple[dict, dict, dict]:
     return down, up, pull
 
 
-def _lean(made: Rows, links: list[tuple]) -> dict[tuple, float]:
+def _lean(made: RowGrid, links: list[tuple]) -> dict[tuple, float]:
     """How far to the right of its middle a line enters what keeps its lines in order, as a share of a place."""
     found = {}
     for one, other in links:
@@ -191,7 +191,7 @@ def _crossings(rows: list[list], links: list[tuple], lean: Mapping[tuple, float]
     return found
 
 
-def _place(made: Rows, links: list[tuple]) -> None:
+def _place(made: RowGrid, links: list[tuple]) -> None:
     """Sweeps of least squares; the last goes upwards, so that what one thing alone enters stands right above it."""
     down, up, _ = _neighbours(made, links)
     for row in made.rows:
@@ -212,7 +212,7 @@ def _place(made: Rows, links: list[tuple]) -> None:
         made.x[key] = snapped(made.x[key] - least)
 
 
-def _keep_off(made: Rows, down: dict) -> None:
+def _keep_off(made: RowGrid, down: dict) -> None:
     """A passing line that would lie right above something else's line steps aside, within its own room."""
     for below, row in zip(made.rows, made.rows[1:]):
         for key in row:
@@ -225,7 +225,7 @@ def _keep_off(made: Rows, down: dict) -> None:
                     made.x[key] = next(free, here)
 
 
-def _settle(made: Rows, row: list, near: dict, far: dict, last: bool) -> None:
+def _settle(made: RowGrid, row: list, near: dict, far: dict, last: bool) -> None:
     wanted, weights = [], []
     for key in row:
         seen = [made.x[n] for n in near.get(key, ())]

@@ -17,7 +17,7 @@ TOKEN = re.compile(r'<(/?)(I|SUB|SUP|FONT)(?: COLOR="(\w+)")?>|<(BR)/>|([^<]+)')
 
 
 @dataclass(frozen=True)
-class Run:
+class TextRun:
     """Letters of one look. `rise` is 0 on the line, -1 below it, 1 above it; `colour` is a name of `INK`."""
 
     text: str
@@ -29,7 +29,7 @@ class Run:
         return width(self.text, size * SMALL if self.rise else size, self.slanted)
 
 
-Line = tuple[Run, ...]
+Line = tuple[TextRun, ...]
 
 
 @lru_cache(4096)
@@ -39,8 +39,8 @@ def lines_of(markup: str, colour: str = "text") -> tuple[Line, ...]:
     >>> [run.text for run in lines_of("<I>h</I><SUB><I>t</I>−1</SUB>")[0]]
     ['h', 't', '−1']
     """
-    lines: list[list[Run]] = [[]]
-    look = [Run("", colour=colour)]
+    lines: list[list[TextRun]] = [[]]
+    look = [TextRun("", colour=colour)]
     for close, tag, ink, broken, text in TOKEN.findall(markup):
         if text:
             _append(lines[-1], replace(look[-1], text=unescape(text)))
@@ -54,7 +54,7 @@ def lines_of(markup: str, colour: str = "text") -> tuple[Line, ...]:
     return tuple(tuple(line) for line in lines)
 
 
-def _append(line: list[Run], run: Run) -> None:
+def _append(line: list[TextRun], run: TextRun) -> None:
     if line and replace(line[-1], text="") == replace(run, text=""):
         run = replace(run, text=line.pop().text + run.text)
     line.append(run)

@@ -62,7 +62,7 @@ class Dot:
 
 
 @dataclass(frozen=True)
-class Text:
+class TextLine:
     """One line of letters; x is its middle, y its base line."""
 
     x: float
@@ -82,7 +82,7 @@ class Text:
         return left, self.y - ASCENT * self.size, left + self.width, self.y + low * self.size
 
 
-Piece = Outline | Path | Dot | Text
+Piece = Outline | Path | Dot | TextLine
 
 
 @dataclass

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil
 
-from .diagram import Part
+from .diagram import DiagramPart
 from .rows import Spot
-from .runs import Line, Run, line_width, lines_of
-from .scene import Outline, Piece, Text, edge_below
+from .runs import Line, TextRun, line_width, lines_of
+from .scene import Outline, Piece, TextLine, edge_below
 
 SIZE, SMALLER, LEAD = 15.0, 12.0, 19.0  # of labels, of the author's names, from line to line
 LONGEST = 100.0  # a formula that is wider stands on two lines
@@ -51,7 +51,7 @@ LOOKS = {
 class Shape:
     """A part ready to be placed: its lines, its outline's size, and its name where that stands beside it."""
 
-    part: Part
+    part: DiagramPart
     look: Look
     lines: tuple[tuple[Line, float], ...]  # with their type sizes
     beside: Line = ()
@@ -82,13 +82,13 @@ class Shape:
             )
         high = y - LEAD * (len(self.lines) - 1) / 2
         for k, (line, size) in enumerate(self.lines):
-            found.append(Text(x, high + LEAD * k + 0.33 * SIZE, line, size))
+            found.append(TextLine(x, high + LEAD * k + 0.33 * SIZE, line, size))
         if self.beside:
-            found.append(Text(x + self.width / 2 + 3, y + 0.33 * SMALLER, self.beside, SMALLER, "start"))
+            found.append(TextLine(x + self.width / 2 + 3, y + 0.33 * SMALLER, self.beside, SMALLER, "start"))
         return found
 
 
-def shape_of(parts: Sequence[Part], notes: Sequence[str] = ()) -> Shape:
+def shape_of(parts: Sequence[DiagramPart], notes: Sequence[str] = ()) -> Shape:
     """The shape of a part, as wide as the widest of its twins in other steps needs.
 
     notes  what each of the lines that enter it is to it, "" where their order does not matter
@@ -103,7 +103,7 @@ def shape_of(parts: Sequence[Part], notes: Sequence[str] = ()) -> Shape:
     return Shape(part, look, shapes[0].lines, shapes[0].beside, widest.width, widest.height, ports)
 
 
-def _sized(part: Part, look: Look, label: str) -> Shape:
+def _sized(part: DiagramPart, look: Look, label: str) -> Shape:
     colour = "weight" if part.kind == "parameter" else "text"
     named = lines_of(part.name, "soft")[0] if part.name else ()
     if part.kind == "product":
@@ -119,16 +119,18 @@ def _sized(part: Part, look: Look, label: str) -> Shape:
     return Shape(part, look, tuple(lines), beside, ceil(max(width, look.least[0])), height)
 
 
-def _signed(part: Part, notes: Sequence[str]) -> tuple[str, tuple[float, ...]]:
+def _signed(part: DiagramPart, notes: Sequence[str]) -> tuple[str, tuple[float, ...]]:
     """The label and the ports of a part whose lines may not change places: a sum's signs, or if, then and else."""
     if not any(notes) or len(notes) < 2:
         return part.label, ()
     if notes[0] == "if":
-        words = [Run(word).width(SIZE) for word in notes]
-        return "  ".join(notes), _middles(words, 2 * Run(" ").width(SIZE))
+        words = [TextRun(word).width(SIZE) for word in notes]
+        return "  ".join(notes), _middles(words, 2 * TextRun(" ").width(SIZE))
     if part.kind == "add" and (len(notes) > 2 or notes[0]):
         signs = [note or "+" for note in notes]
-        return "   ".join(signs), _middles([Run(s).width(SIZE) for s in signs], 3 * Run(" ").width(SIZE))
+        return "   ".join(signs), _middles(
+            [TextRun(s).width(SIZE) for s in signs], 3 * TextRun(" ").width(SIZE)
+        )
     half = 5.0 * (len(notes) - 1)
     return notes[1] if part.kind == "add" else part.label, tuple(-half + 10.0 * k for k in range(len(notes)))
 

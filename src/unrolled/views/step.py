@@ -1,6 +1,6 @@
 """One step of a cell with places: states from left to right on lines of their own, inputs below, what is made of them above.
 
-A picture of several steps is this step again and again, moved by its width.
+A picture of several steps is this step repeated, each time moved by its width.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from ..graph.node import Graph
-from .diagram import Diagram, Part, diagram
+from .diagram import Diagram, DiagramPart, diagram
 from .placed import Placed, placed
 from .rows import Sketch
 from .shapes import Shape, shape_of
@@ -16,7 +16,7 @@ from .wired import Wired, wired
 
 
 @dataclass(frozen=True)
-class Step:
+class PlacedStep:
     """A step's places, the shapes of its parts, and their parts in every step that is drawn.
 
     shapes  key -> shape, with the texts of the time t
@@ -27,7 +27,7 @@ class Step:
     places: Placed
     shapes: dict[str, Shape]
     states: tuple[str, ...]
-    twins: dict[str, tuple[Part, ...]]
+    twins: dict[str, tuple[DiagramPart, ...]]
     notes: dict[str, list[str]]
 
     def shape(self, key: str, number: int) -> Shape:
@@ -45,7 +45,7 @@ class Step:
         return wide + 2 * 14.0
 
 
-def step_of(graph: Graph, steps: int, parts: bool) -> Step:
+def step_of(graph: Graph, steps: int, parts: bool) -> PlacedStep:
     """One step of a picture of `steps` steps; labels have room for those of every step."""
     one = diagram(graph, parts=parts)
     all_of = diagram(graph, steps=steps, parts=parts) if steps > 1 else one
@@ -56,10 +56,10 @@ def step_of(graph: Graph, steps: int, parts: bool) -> Step:
     ends = [key for name in graph.states for key in (name, f"> {name}") if key in shapes]
     wide = max((shapes[key].width for key in ends), default=0.0)
     shapes |= {key: replace(shapes[key], width=wide) for key in ends}
-    return Step(placed(_sketch(made, shapes)), shapes, graph.states, twins, notes)
+    return PlacedStep(placed(_sketch(made, shapes)), shapes, graph.states, twins, notes)
 
 
-def _twins(key: str, all_of: Diagram, steps: int) -> list[Part]:
+def _twins(key: str, all_of: Diagram, steps: int) -> list[DiagramPart]:
     """A part as it is called in each step; weights are the same in all."""
     if steps == 1 or not key.startswith("s"):
         return [all_of.parts[key]]

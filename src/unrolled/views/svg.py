@@ -7,8 +7,8 @@ from html import escape
 from itertools import groupby
 
 from .ink import INK, following
-from .runs import SMALL, Run, places
-from .scene import Dot, Outline, Path, Piece, Point, Scene, Text, corners, shortened, turns
+from .runs import SMALL, TextRun, places
+from .scene import Dot, Outline, Path, Piece, Point, Scene, TextLine, corners, shortened, turns
 
 LOWER, HIGHER = 0.22, 0.38  # how far below and above the line small letters stand, in the line's size
 FONT = "'STIX Two Text', 'Times New Roman', Times, 'Liberation Serif', serif"
@@ -43,7 +43,7 @@ def _together(pieces: list[Piece]) -> Iterator[list[Piece]]:
 
 def _piece(pieces: list[Piece], dark: bool) -> str:
     piece = pieces[0]
-    if isinstance(piece, Text):
+    if isinstance(piece, TextLine):
         return _text(piece, dark)
     if isinstance(piece, Path):
         return _paths(pieces, dark)
@@ -96,7 +96,7 @@ def _rounded(points: tuple[Point, ...], radius: float) -> str:
     return "".join([*said, f"L{_short(points[-1][0])} {_short(points[-1][1])}"])
 
 
-def _text(text: Text, dark: bool) -> str:
+def _text(text: TextLine, dark: bool) -> str:
     """One text element for a line, so that a letter follows the last one in whatever font the reader has."""
     spans, lowered, expected = [], 0.0, 0.0
     for run, place in zip(text.line, places(text.line, text.size)[0]):
@@ -110,7 +110,7 @@ def _text(text: Text, dark: bool) -> str:
     )
 
 
-def _look(run: Run, size: float, dark: bool) -> str:
+def _look(run: TextRun, size: float, dark: bool) -> str:
     slant = ' font-style="italic"' if run.slanted else ""
     small = _short(size * SMALL if run.rise else size)
     return f'{slant} font-size="{small}" fill="{_ink(run.colour, dark)}"'

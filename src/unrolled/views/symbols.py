@@ -16,7 +16,7 @@ GREEK = dict(
     )
 )
 ACCENTS = {"tilde": "\u0303", "hat": "\u0302", "bar": "\u0304", "dot": "\u0307"}
-VECTORS = frozenset("xhyzscoafgu")  # letters that stand for vectors; two of them below a matrix are no word
+VECTORS = frozenset("xhyzscoafgu")  # letters that stand for vectors; two of them below a matrix are not a word
 PRINTED = re.compile(r"(\w+?)(?:\((\d+)\))?(?:\[(t(?:-1)?)\])?")
 TEXT = {
     "\\": r"\textbackslash{}",
@@ -27,7 +27,7 @@ TEXT = {
 
 
 @dataclass(frozen=True)
-class Name:
+class NameParts:
     """One name in its parts. W_f is ("W", ("f",)); s(2)[t] has number 2 and time "t"."""
 
     base: str
@@ -37,7 +37,7 @@ class Name:
     time: str | None = None
 
 
-def parts_of(printed: str) -> Name:
+def parts_of(printed: str) -> NameParts:
     """The parts of a name as `views.names` prints it.
 
     >>> parts_of("h_slow[t-1]")
@@ -45,13 +45,13 @@ def parts_of(printed: str) -> Name:
     """
     found = PRINTED.fullmatch(printed)
     if not found:
-        return Name(printed)
+        return NameParts(printed)
     base, *rest = [part for part in found[1].split("_") if part] or [found[1]]
     numbered = re.fullmatch(r"([^\W\d]+)(\d+)", base)
     if numbered:
         base, rest = numbered[1], [numbered[2], *rest]
     marks = tuple(p for p in rest if p in ACCENTS or p == "prime")
-    return Name(base, tuple(p for p in rest if p not in marks), marks, found[2], found[3])
+    return NameParts(base, tuple(p for p in rest if p not in marks), marks, found[2], found[3])
 
 
 def latex_name(printed: str, step: str | None = None, symbols: Mapping[str, str] | None = None) -> str:
@@ -79,7 +79,7 @@ def latex_name(printed: str, step: str | None = None, symbols: Mapping[str, str]
     return text + (f"_{{{','.join(below)}}}" if below else "")
 
 
-def _above(printed: str, name: Name, symbols: Mapping[str, str]) -> tuple[str, ...]:
+def _above(printed: str, name: NameParts, symbols: Mapping[str, str]) -> tuple[str, ...]:
     """The parts of a name that its symbol lifts: h of W_h in "W^h"."""
     said = symbols.get(re.split(r"[(\[]", printed)[0], "")
     return tuple(part for part in re.findall(r"\^(\w+)", said.replace("_", " ")) if part in name.below)
@@ -112,7 +112,7 @@ def latex_text(text: str) -> str:
     return r"\text{" + "".join(TEXT.get(c, c if c.isprintable() else "?") for c in text) + "}"
 
 
-def _moment(name: Name, step: str | None) -> list[str]:
+def _moment(name: NameParts, step: str | None) -> list[str]:
     if name.time is None:
         return []
     if step is None:

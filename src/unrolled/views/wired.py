@@ -1,6 +1,6 @@
 """A step's parts and what enters each, with states by their names: what a placed picture is made from.
 
-A new state's own node is no part here. Who reads it reads what made it, and the state leaves to the right.
+A new state's own node is not a part here. Who reads it reads what made it, and the state leaves to the right.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from ..graph.node import Graph
-from .diagram import Diagram, Part
+from .diagram import Diagram, DiagramPart
 from .names import results_of
 
 
@@ -23,7 +23,7 @@ class Wired:
     origins  key -> the part's key in the diagram; "> h" for the new value of h
     """
 
-    parts: dict[str, Part]
+    parts: dict[str, DiagramPart]
     sources: dict[str, list[tuple[str, str]]]
     states: dict[str, str]
     origins: dict[str, str]

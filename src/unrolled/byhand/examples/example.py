@@ -14,7 +14,7 @@ from ..worked import Worked
 class Shown:
     """An example, made.
 
-    worked   its net by hand; None where it is none
+    worked   its net by hand; None where it is not a net
     pieces   what is printed
     slides   what the deck prints, beside what is right
     picture  arguments of `worked.picture` that show it best

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ...cell import cell
 from ...ops import softmax, tanh
-from ..document import Heading, Line, Lines, Piece, Said, Words
+from ..document import Heading, Lines, Piece, Said, Words, WorkedLine
 from ..numbers import Array, shown
 from ..page import grids, page
 from ..slides import Slide, against_slides
@@ -67,11 +67,11 @@ def _make(rows: tuple[int, ...] | None, every: bool) -> Shown:
         Heading(2, "The recurrent net says the same"),
         Lines(
             (
-                Line(
+                WorkedLine(
                     Said("p[4] of the recurrent net", r"p_{4} \text{ of the recurrent net}"),
                     (_vector(recurrent.values("p", 4)),),
                 ),
-                Line(Said("p of the layers", r"p \text{ of the layers}"), (_vector(shared.values("p")),)),
+                WorkedLine(Said("p of the layers", r"p \text{ of the layers}"), (_vector(shared.values("p")),)),
             )
         ),
         Words(f"Their gradients are the same too; the largest difference is {shown(apart)}."),

@@ -112,7 +112,7 @@ def _product(plan: Plan, group: Group, names: dict[int, str], forward: bool) -> 
 
 
 def _result(plan: Plan, product: Product, names: dict[int, str]) -> str:
-    """Where a product of the way back goes, as the left side of an equation; empty where it has no name."""
+    """Where a product of the backward pass goes, as the left side of an equation; empty where it has no name."""
     if product.source is not None:
         return ""
     if product.to.buffer == "carry":

@@ -1,11 +1,11 @@
 """Long short-term memory and its kin: a cell state that is added to, behind gates."""
 
-from ..cell import cell
-from ..errors import Never
-from ..ops import floor, sigmoid, tanh, where
+from ...cell import cell
+from ...errors import Never
+from ...ops import floor, sigmoid, tanh, where
 
 
-@cell(cite="hochreiter1997", family="lstm", year=1997)
+@cell(cite="hochreiter1997")
 def lstm_1997(x, h, c, *, W_i, U_i, b_i, W_g, U_g, b_g, W_o, U_o, b_o, squash="logistic"):
     """Long short-term memory as it was first: no forget gate, logistic curves scaled to -2..2 and -1..1 (appendix A.1).
 
@@ -21,11 +21,11 @@ def lstm_1997(x, h, c, *, W_i, U_i, b_i, W_g, U_g, b_g, W_o, U_o, b_o, squash="l
         c = c + i * tanh(net)  # cell state
         h = o * tanh(c)  # hidden state
     else:
-        raise Never(f"squash={squash!r} is no curve of lstm_1997; choose logistic or tanh")
+        raise Never(f"squash={squash!r} is not a curve of lstm_1997; choose logistic or tanh")
     return h, c
 
 
-@cell(cite=("hochreiter1997", "gers2000"), init={"b_f": 1.0}, family="lstm", year=2000)
+@cell(cite=("hochreiter1997", "gers2000"), year=2000, init={"b_f": 1.0})
 def lstm(x, h, c, *, W_i, U_i, b_i, W_f, U_f, b_f, W_g, U_g, b_g, W_o, U_o, b_o):
     """Long short-term memory with a forget gate."""
     i = sigmoid(W_i @ x + U_i @ h + b_i)  # input gate
@@ -37,7 +37,7 @@ def lstm(x, h, c, *, W_i, U_i, b_i, W_f, U_f, b_f, W_g, U_g, b_g, W_o, U_o, b_o)
     return h, c
 
 
-@cell(cite="gers2002", init={"b_f": 1.0}, family="lstm", year=2002)
+@cell(cite="gers2002", init={"b_f": 1.0})
 def peephole_lstm(x, h, c, *, W_i, U_i, p_i, b_i, W_f, U_f, p_f, b_f, W_g, U_g, b_g, W_o, U_o, p_o, b_o):
     """LSTM whose gates look at the cell state: input and forget gate at the old one, output gate at the new one."""
     i = sigmoid(W_i @ x + U_i @ h + p_i * c + b_i)  # input gate
@@ -49,7 +49,7 @@ def peephole_lstm(x, h, c, *, W_i, U_i, p_i, b_i, W_f, U_f, p_f, b_f, W_g, U_g, 
     return h, c
 
 
-@cell(cite="sak2014", init={"b_f": 1.0}, shapes={"h": ("O",)}, family="lstm", year=2014)
+@cell(cite="sak2014", init={"b_f": 1.0}, shapes={"h": ("O",)})
 def lstm_projected(x, h, c, *, W_i, U_i, b_i, W_f, U_f, b_f, W_g, U_g, b_g, W_o, U_o, b_o, P):
     """LSTM with a recurrent projection: a matrix P brings the output to a width O before it is fed back.
 
@@ -64,7 +64,7 @@ def lstm_projected(x, h, c, *, W_i, U_i, b_i, W_f, U_f, b_f, W_g, U_g, b_g, W_o,
     return h, c
 
 
-@cell(cite="sak2014", init={"b_f": 1.0}, shapes={"h": ("O",)}, family="lstm", year=2014)
+@cell(cite="sak2014", init={"b_f": 1.0}, shapes={"h": ("O",)})
 def peephole_lstm_projected(
     x, h, c, *, W_i, U_i, p_i, b_i, W_f, U_f, p_f, b_f, W_g, U_g, b_g, W_o, U_o, p_o, b_o, P
 ):
@@ -78,9 +78,7 @@ def peephole_lstm_projected(
     return h, c
 
 
-@cell(
-    cite="neil2016", init={"b_f": 1.0, "tau": "phase", "s": "shift"}, shapes={"t": ()}, family="lstm", year=2016
-)
+@cell(cite="neil2016", init={"b_f": 1.0, "tau": "phase", "s": "shift"}, shapes={"t": ()})
 def phased_lstm(
     x, t, /, h, c, *, W_i, U_i, b_i, W_f, U_f, b_f, W_g, U_g, b_g, W_o, U_o, b_o, tau, s, r_on=0.05, leak=0.001
 ):

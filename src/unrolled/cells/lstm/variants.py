@@ -1,8 +1,7 @@
 """LSTMs with gates taken away, added, or shown something else."""
 
-from ..cell import cell
-from ..errors import Never
-from ..ops import cumax, relu, sigmoid, tanh
+from ...cell import cell
+from ...ops import cumax, sigmoid, tanh
 
 
 @cell(
@@ -10,8 +9,6 @@ from ..ops import cumax, relu, sigmoid, tanh
     init={"b_f": 1.0, "beta": 1.0},
     fixed=("beta",),
     shapes={"beta": ()},
-    family="lstm",
-    year=2018,
 )
 def janet(x, h, *, W_f, U_f, b_f, W_g, U_g, b_g, beta):
     """JANET, just another network: an LSTM of the forget gate alone; beta makes it write a little more than it forgets.
@@ -24,7 +21,7 @@ def janet(x, h, *, W_f, U_f, b_f, W_g, U_g, b_g, beta):
     return h
 
 
-@cell(cite="benari2017", init={"b_f": 1.0}, family="lstm", year=2017)
+@cell(cite="benari2017", init={"b_f": 1.0})
 def memory_controller_lstm(
     x, v, c, *, W_f, U_f, b_f, W_i, U_i, b_i, W_o, U_o, b_o, W_m, U_m, b_m, W_g, U_g, b_g
 ):
@@ -40,7 +37,7 @@ def memory_controller_lstm(
     return h, v, c
 
 
-@cell(cite="kim2017", init={"b_f": 1.0}, family="lstm", year=2017)
+@cell(cite="kim2017", init={"b_f": 1.0})
 def residual_lstm(
     x, h, c, *, W_i, U_i, p_i, b_i, W_f, U_f, p_f, b_f, W_g, U_g, b_g, W_o, U_o, p_o, b_o, P, W_r
 ):
@@ -57,7 +54,7 @@ def residual_lstm(
     return h, c
 
 
-@cell(cite="landi2021", init={"b_f": 1.0, "d_i": 0.0, "d_f": 0.0, "d_o": 0.0}, family="lstm", year=2021)
+@cell(cite="landi2021", init={"b_f": 1.0, "d_i": 0.0, "d_f": 0.0, "d_o": 0.0})
 def wmc_lstm(
     x, h, c, *, W_i, U_i, b_i, V_i, d_i, W_f, U_f, b_f, V_f, d_f, W_g, U_g, b_g, W_o, U_o, b_o, V_o, d_o
 ):
@@ -75,7 +72,7 @@ def wmc_lstm(
     return h, c
 
 
-@cell(cite="irie2024", init={"b_f": 1.0}, family="lstm", year=2024)
+@cell(cite="irie2024", init={"b_f": 1.0})
 def e_lstm(x, c, *, W_f, u_f, b_f, W_z, u_z, b_z, W_o, U_o, b_o):
     """eLSTM: units remember only themselves, which makes real-time recurrent learning cheap; the output sees all."""
     f = sigmoid(W_f @ x + u_f * c + b_f)  # forget gate
@@ -86,7 +83,7 @@ def e_lstm(x, c, *, W_f, u_f, b_f, W_z, u_z, b_z, W_o, U_o, b_o):
     return h, c
 
 
-@cell(cite="lu2017", init={"b_f": 1.0}, family="lstm", year=2017)
+@cell(cite="lu2017", init={"b_f": 1.0})
 def slim_lstm_1(x, h, c, *, U_i, b_i, U_f, b_f, W_g, U_g, b_g, U_o, b_o):
     """Simplified LSTM, first variant: the gates do not see the input."""
     i = sigmoid(U_i @ h + b_i)  # input gate
@@ -98,7 +95,7 @@ def slim_lstm_1(x, h, c, *, U_i, b_i, U_f, b_f, W_g, U_g, b_g, U_o, b_o):
     return h, c
 
 
-@cell(cite="lu2017", family="lstm", year=2017)
+@cell(cite="lu2017")
 def slim_lstm_2(x, h, c, *, U_i, U_f, W_g, U_g, b_g, U_o):
     """Simplified LSTM, second variant: the gates see the state alone and have no biases."""
     i = sigmoid(U_i @ h)  # input gate
@@ -110,7 +107,7 @@ def slim_lstm_2(x, h, c, *, U_i, U_f, W_g, U_g, b_g, U_o):
     return h, c
 
 
-@cell(cite="lu2017", init={"b_f": 1.0}, family="lstm", year=2017)
+@cell(cite="lu2017", init={"b_f": 1.0})
 def slim_lstm_3(x, h, c, *, b_i, b_f, W_g, U_g, b_g, b_o):
     """Simplified LSTM, third variant: the gates are biases, the same at every step."""
     i = sigmoid(b_i)  # input gate
@@ -122,7 +119,7 @@ def slim_lstm_3(x, h, c, *, b_i, b_f, W_g, U_g, b_g, b_o):
     return h, c
 
 
-@cell(cite="shen2019", init={"b_f": 1.0}, family="lstm", year=2019)
+@cell(cite="shen2019", init={"b_f": 1.0})
 def on_lstm(
     x, h, c, *, W_i, U_i, b_i, W_f, U_f, b_f, W_g, U_g, b_g, W_o, U_o, b_o, W_mi, U_mi, b_mi, W_mf, U_mf, b_mf
 ):
@@ -141,53 +138,4 @@ def on_lstm(
     i = i * both + (master_i - both)
     c = f * c + i * g  # cell state
     h = o * tanh(c)  # hidden state
-    return h, c
-
-
-@cell(cite="zoph2017", family="evolved", year=2017)
-def nas(
-    x,
-    h,
-    c,
-    *,
-    W_0,
-    U_0,
-    b_0,
-    W_1,
-    U_1,
-    b_1,
-    W_2,
-    U_2,
-    b_2,
-    W_3,
-    U_3,
-    b_3,
-    W_4,
-    U_4,
-    b_4,
-    W_5,
-    U_5,
-    b_5,
-    W_6,
-    U_6,
-    b_6,
-    W_7,
-    U_7,
-    b_7,
-    fourth="product",
-):
-    """NAS cell: the tree of eight leaves that a controller network found on the Penn Treebank.
-
-    Leaf 3 multiplies input and state, as in the authors' code in TensorFlow; torchrecurrent adds them there:
-    that is .using(fourth="sum").
-    """
-    if fourth not in ("product", "sum"):
-        raise Never(f"fourth={fourth!r} is no form of nas; choose product or sum")
-    seen = W_3 @ x * (U_3 @ h + b_3) if fourth == "product" else W_3 @ x + U_3 @ h + b_3
-    first = tanh(sigmoid(W_0 @ x + U_0 @ h + b_0) * relu(W_1 @ x + U_1 @ h + b_1))
-    second = tanh(sigmoid(W_2 @ x + U_2 @ h + b_2) + relu(seen))
-    third = tanh(tanh(W_4 @ x + U_4 @ h + b_4) * sigmoid(W_5 @ x + U_5 @ h + b_5))
-    last = sigmoid(tanh(W_6 @ x + U_6 @ h + b_6) + sigmoid(W_7 @ x + U_7 @ h + b_7))
-    c = tanh(first + c) * second  # cell state
-    h = tanh(c * tanh(third + last))  # hidden state
     return h, c

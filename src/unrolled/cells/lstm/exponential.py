@@ -2,17 +2,15 @@
 
 from math import inf
 
-from ..cell import cell
-from ..errors import Never
-from ..ops import block_diagonal, exp, maximum, sigmoid, softplus, tanh
+from ...cell import cell
+from ...errors import Never
+from ...ops import block_diagonal, exp, maximum, sigmoid, softplus, tanh
 
 
 @cell(
     cite="beck2024",
     start={"m": -inf},
     init={"b_f": 1.0},
-    family="lstm",
-    year=2024,
     shapes={f"R_{gate}": ("heads", "H/heads", "H/heads") for gate in "ifzo"},
 )
 def slstm(
@@ -31,7 +29,7 @@ def slstm(
     elif forget == "exp":
         log_f = net  # logarithm of the forget gate
     else:
-        raise Never(f"forget={forget!r} is no gate of slstm; choose sigmoid or exp")
+        raise Never(f"forget={forget!r} is not a gate of slstm; choose sigmoid or exp")
     z = tanh(W_z @ x + block_diagonal(R_z) @ h + b_z)  # cell input
     o = sigmoid(W_o @ x + block_diagonal(R_o) @ h + b_o)  # output gate
     kept = log_f + m

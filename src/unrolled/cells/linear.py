@@ -11,10 +11,10 @@ def candidate_of(name, v):
         return v
     if name == "positive":
         return where(v < 0, sigmoid(v), v + 0.5)
-    raise Never(f"candidate={name!r} is none; choose plain or positive")
+    raise Never(f"candidate={name!r} is not known; choose plain or positive")
 
 
-@cell(cite="feng2024", family="linear", year=2024)
+@cell(cite="feng2024")
 def mingru(x, h, *, W_z, b_z, W_n, b_n, candidate="plain"):
     """minGRU: a GRU whose gate and candidate do not see the state (section 3.1)."""
     z = sigmoid(W_z @ x + b_z)  # update gate
@@ -23,7 +23,7 @@ def mingru(x, h, *, W_z, b_z, W_n, b_n, candidate="plain"):
     return h
 
 
-@cell(cite="feng2024", family="linear", year=2024, init={"b_f": 1.0})
+@cell(cite="feng2024", init={"b_f": 1.0})
 def minlstm(x, h, *, W_f, b_f, W_i, b_i, W_n, b_n, candidate="plain"):
     """minLSTM: an LSTM whose gates do not see the state and add up to 1, without an output gate (section 3.2).
 
@@ -37,7 +37,7 @@ def minlstm(x, h, *, W_f, b_f, W_i, b_i, W_n, b_n, candidate="plain"):
     return h
 
 
-@cell(cite="lei2017sru", family="linear", year=2017, init={"W_h": "identity"})
+@cell(cite="lei2017sru", init={"W_h": "identity"})
 def sru_2017(x, c, *, W, W_f, b_f, W_r, b_r, W_h, nonlinearity="tanh"):
     """The first simple recurrent unit, whose gates do not see the state, so that it is linear (equations 3 to 7)."""
     f = sigmoid(W_f @ x + b_f)  # forget gate
@@ -47,7 +47,7 @@ def sru_2017(x, c, *, W, W_f, b_f, W_r, b_r, W_h, nonlinearity="tanh"):
     return h, c
 
 
-@cell(cite="lei2018sru", family="linear", year=2018, init={"W_h": "identity"})
+@cell(cite="lei2018sru", init={"W_h": "identity"})
 def sru(x, c, *, W, W_f, v_f, b_f, W_r, v_r, b_r, W_h, alpha=1.0):
     """Simple recurrent unit: gates see the state unit by unit, a highway leads past it (equations 1 to 4).
 
@@ -61,7 +61,7 @@ def sru(x, c, *, W, W_f, v_f, b_f, W_r, v_r, b_r, W_h, alpha=1.0):
     return h, c
 
 
-@cell(cite="bradbury2017", family="linear", year=2017, shapes={"last": ("I",)})
+@cell(cite="bradbury2017", shapes={"last": ("I",)})
 def qrnn(x, c, last, *, W_z, V_z, b_z, W_f, V_f, b_f, W_o, V_o, b_o):
     """Quasi-recurrent network: gates see two inputs, this one and the last; fo-pooling (equations 2 and 4)."""
     z = tanh(W_z @ x + V_z @ last + b_z)  # candidate
@@ -74,8 +74,6 @@ def qrnn(x, c, last, *, W_z, V_z, b_z, W_f, V_f, b_f, W_o, V_o, b_o):
 
 @cell(
     cite="orvieto2023",
-    family="linear",
-    year=2023,
     init={
         "nu": "ring",
         "theta": "ring_phase",

@@ -4,7 +4,7 @@ from ..cell import cell
 from ..ops import activation, relu, sigmoid
 
 
-@cell(cite=("durstewitz2017", "koppe2019"), family="piecewise linear", year=2017)
+@cell(cite=("durstewitz2017", "koppe2019"))
 def plrnn(x, z, *, a, U, W, b):
     """Piecewise-linear RNN: each unit keeps a part of itself and gets the positive parts of the others.
 
@@ -14,7 +14,7 @@ def plrnn(x, z, *, a, U, W, b):
     return z
 
 
-@cell(cite="rotman2021", fixed=("P",), init={"P": "cyclic"}, family="piecewise linear", year=2021)
+@cell(cite="rotman2021", fixed=("P",), init={"P": "cyclic"})
 def srnn(x, h, *, P, V, b_v, W, b_w, W_g, b_g, nonlinearity="relu"):
     """Shuffling RNN: the state is permuted, here by one place around, and what the input adds is gated; only that is learned.
 

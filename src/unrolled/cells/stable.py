@@ -4,7 +4,7 @@ from ..cell import cell
 from ..ops import sigmoid, tanh
 
 
-@cell(cite="chang2019", family="stable", year=2019)
+@cell(cite="chang2019")
 def antisymmetric_rnn(x, h, *, W, U, b, epsilon=0.1, gamma=0.01):
     """Antisymmetric RNN: an Euler step whose recurrent matrix is antisymmetric, but for the damping gamma."""
     a = (U - U.T) @ h - gamma * h  # damped rotation
@@ -12,7 +12,7 @@ def antisymmetric_rnn(x, h, *, W, U, b, epsilon=0.1, gamma=0.01):
     return h
 
 
-@cell(cite="chang2019", family="stable", year=2019)
+@cell(cite="chang2019")
 def gated_antisymmetric_rnn(x, h, *, W_z, b_z, W_h, b_h, U, epsilon=0.1, gamma=0.01):
     """Antisymmetric RNN with an input gate, which shares the recurrent matrix.
 
@@ -24,7 +24,7 @@ def gated_antisymmetric_rnn(x, h, *, W_z, b_z, W_h, b_h, U, epsilon=0.1, gamma=0
     return h
 
 
-@cell(cite="erichson2021", family="stable", year=2021)
+@cell(cite="erichson2021")
 def lipschitz_rnn(
     x, h, *, M_A, M_U, W, b, epsilon=0.03, beta_A=0.75, gamma_A=0.001, beta_U=0.75, gamma_U=0.001
 ):
