@@ -101,7 +101,7 @@ MUTANTS = (
     ),
     Mutant(
         "graph/widths.py",
-        "    widths.settled()\n",
+        "    widths.compare_sums()\n",
         "",
         "test_loose_cells.py::test_what_was_found_stays_found[a sum whose part is known later-reference]",
     ),
@@ -301,7 +301,7 @@ MUTANTS = (
         "kernels/c/call/prepared.py",
         "            if held > MOST:",
         "            if False:",
-        "test_scratch.py::test_frames_of_long_sequences_are_bounded_in_bytes",
+        "test_scratch.py::test_what_is_prepared_for_long_sequences_is_bounded_in_bytes",
     ),
     Mutant(
         "kernels/c/headers/team.h",
@@ -359,7 +359,7 @@ MUTANTS = (
     ),
     Mutant(
         "kernels/recomputed.py",
-        "return blocks[::-1] if schedule.reverse else blocks",
+        "return blocks[::-1] if step_rows.reverse else blocks",
         "return blocks",
         "test_recompute.py::test_the_same_values_and_gradients[reference-lstm]",
     ),

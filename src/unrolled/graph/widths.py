@@ -62,7 +62,7 @@ class Widths:
         """Whether `whole` is a sum that d is part of, so that they cannot be one."""
         return any(self.find(p) == d or self.within(d, self.find(p)) for p in self.sums.get(whole, ()))
 
-    def settled(self) -> None:
+    def compare_sums(self) -> None:
         """The clashes of sums that were met before all of their parts were known."""
         for left, right, *where in self.later:
             pair = tuple("+".join(self.resolved(p) for p in side) for side in (left, right))
@@ -107,7 +107,7 @@ def infer(graph: Graph, declared: Declared, place: Place) -> Graph:
             else _result(Use(node, tuple(shapes[a] for a in node.args), widths, graph, place, declared))
         )
     _fit_states(graph, shapes, widths, declared, place)
-    widths.settled()
+    widths.compare_sums()
     nodes = tuple(_known(n, s, shapes, widths) for n, s in zip(graph.nodes, shapes))
     clashes = tuple(_clash(graph, nodes, c, place) for c in widths.clashes)
     return replace(graph, nodes=nodes, clashes=clashes)
