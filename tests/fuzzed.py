@@ -104,7 +104,7 @@ NAMES = (
     "0",
 )
 NUMBERS = (0, -1, 1, 2, 7, 10**6, 10**30, True, None, 0.5, float("nan"), float("inf"), "3", [], {}, [[]])
-SIZES, SCHEDULES = {"I": 3, "H": 4, "O": 2}, (Schedule(3, 2), Schedule(4, 3, (3, 2, 2, 1)))
+SIZES, STEP_ROWS = {"I": 3, "H": 4, "O": 2}, (Schedule(3, 2), Schedule(4, 3, (3, 2, 2, 1)))
 SECONDS = 10.0  # that one graph may take
 
 
@@ -218,7 +218,7 @@ def read(data: object) -> Cell | str:
 def compare(made: Cell) -> bool:
     """Whether the cell can run; then C and reference agree, and a layer of it can be made and runs."""
     try:
-        cases = [instance(made, SIZES | dict(made.widths), schedule) for schedule in SCHEDULES]
+        cases = [instance(made, SIZES | dict(made.widths), rows) for rows in STEP_ROWS]
         right = [case.run("reference") for case in cases]
     except UnrolledError as error:
         assert str(error)

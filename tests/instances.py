@@ -19,7 +19,7 @@ from together import refused
 from unrolled.cell import Cell
 from unrolled.cells import REGISTRY
 from unrolled.graph.node import size
-from unrolled.kernels import Schedule, run
+from unrolled.kernels import StepRows, run
 from unrolled.kernels.c.build.toolchain import toolchain
 from unrolled.kernels.c.call import prepared
 from unrolled.plan import cost
@@ -48,7 +48,7 @@ class Instance:
 
     cell: Cell
     sizes: dict[str, int]
-    schedule: Schedule
+    step_rows: StepRows
     parameters: dict[tuple[str, ...], torch.Tensor]
     inputs: list[torch.Tensor]
     state: list[torch.Tensor]
@@ -65,7 +65,7 @@ class Instance:
             self.inputs,
             self.state,
             self.parameters,
-            self.schedule,
+            self.step_rows,
             backend=backend,
             **more,
         )
@@ -75,7 +75,7 @@ class Instance:
 def instance(
     cell: Cell,
     sizes: dict[str, int],
-    schedule: Schedule,
+    step_rows: StepRows,
     dtype=torch.float64,
     indices: bool = False,
     seed: int = 0,
@@ -96,12 +96,12 @@ def instance(
     for name in POSITIVE:
         if (name,) in parameters:
             parameters[(name,)] = (parameters[(name,)].detach().abs() * 2 + 1).requires_grad_()
-    inputs = [normal(schedule.total, *widths("input", n, (1,)), scale=1.0) for n in graph.inputs]
+    inputs = [normal(step_rows.total, *widths("input", n, (1,)), scale=1.0) for n in graph.inputs]
     if indices:
-        inputs[0] = torch.randint(sizes["I"], (schedule.total,), generator=made)
-    state = [normal(schedule.batch, *widths("state", n, (1,)), scale=0.6) for n in graph.states]
+        inputs[0] = torch.randint(sizes["I"], (step_rows.total,), generator=made)
+    state = [normal(step_rows.batch, *widths("state", n, (1,)), scale=0.6) for n in graph.states]
     named = [*graph.parameters, *graph.inputs[1 if indices else 0 :], *graph.states]
-    return Instance(cell, sizes, schedule, parameters, inputs, state, named)
+    return Instance(cell, sizes, step_rows, parameters, inputs, state, named)
 
 
 def fitting(cell: Cell, sizes: dict[str, int]) -> dict[str, int]:
@@ -120,7 +120,7 @@ def fitting(cell: Cell, sizes: dict[str, int]) -> dict[str, int]:
 
 def meaning(given: Instance) -> list[torch.Tensor]:
     """[output (N, width), final states]: the author's function, one step after the other."""
-    cell, schedule, graph = given.cell, given.schedule, given.cell.graph
+    cell, step_rows, graph = given.cell, given.step_rows, given.cell.graph
     weights = {names[0]: tensor for names, tensor in given.parameters.items()}
     inputs = [
         x
@@ -128,10 +128,10 @@ def meaning(given: Instance) -> list[torch.Tensor]:
         else torch.nn.functional.one_hot(x, given.sizes["I"]).to(given.state[0].dtype)
         for x in given.inputs
     ]
-    rows = [schedule.rows(t) for t in range(schedule.steps)]
+    rows = [step_rows.rows(t) for t in range(step_rows.steps)]
     by_step = list(zip(*(x.split(rows) for x in inputs)))
-    state, outputs = tuple(given.state), [None] * schedule.steps
-    order = reversed(range(schedule.steps)) if schedule.reverse else range(schedule.steps)
+    state, outputs = tuple(given.state), [None] * step_rows.steps
+    order = reversed(range(step_rows.steps)) if step_rows.reverse else range(step_rows.steps)
     flat = (
         [graph.shape("input", n) == () for n in graph.inputs],
         [graph.shape("state", n) == () for n in graph.states],
@@ -208,12 +208,12 @@ def solve(given: Instance) -> Solved:
 
 
 @lru_cache(maxsize=2048)
-def _solved(name: str, sizes, schedule: Schedule, dtype, indices: bool, seed: int) -> Solved:
-    given = instance(REGISTRY[name], dict(sizes), schedule, dtype, indices, seed)
+def _solved(name: str, sizes, step_rows: StepRows, dtype, indices: bool, seed: int) -> Solved:
+    given = instance(REGISTRY[name], dict(sizes), step_rows, dtype, indices, seed)
     if dtype is torch.float64:
         return solve(given)
     exact = _solved(
-        name, sizes, schedule, torch.float64, indices, seed
+        name, sizes, step_rows, torch.float64, indices, seed
     )  # the same numbers before they were rounded
     return Solved(given, [r.to(dtype) for r in exact.results], [g.to(dtype) for g in exact.gradients])
 
@@ -221,13 +221,13 @@ def _solved(name: str, sizes, schedule: Schedule, dtype, indices: bool, seed: in
 def solved(
     name: str,
     sizes: dict[str, int],
-    schedule: Schedule,
+    step_rows: StepRows,
     dtype=torch.float64,
     indices: bool = False,
     seed: int = 0,
 ) -> Solved:
     """A registered cell's instance and its solution (that of float64, rounded), worked out once per process."""
-    return _solved(name, tuple(sizes.items()), schedule, dtype, indices, seed)
+    return _solved(name, tuple(sizes.items()), step_rows, dtype, indices, seed)
 
 
 def check(given: Instance | Solved, backend: str, tolerance: float | None = None) -> None:
@@ -244,19 +244,19 @@ def check(given: Instance | Solved, backend: str, tolerance: float | None = None
 @contextlib.contextmanager
 def way(threads: int, split: bool, blas: bool = False):
     """The C backend goes about it like this, whatever its cost model says (units are shared out where they can be)."""
-    before = prepared.sharing, cost.LARGE, prepared.uses_blas, prepared.settle_blas
+    before = prepared.sharing, cost.LARGE, prepared.uses_blas, prepared.time_blas
 
     def forced(plan, width, batch, item, available):
         possible = plan.splits_units and all(len(set(g.widths)) == 1 for g in plan.groups)
         return threads, split and possible
 
     prepared.sharing, cost.LARGE = forced, -1 if blas else before[1]
-    prepared.uses_blas, prepared.settle_blas = (lambda *given: True), (lambda *given: None)
+    prepared.uses_blas, prepared.time_blas = (lambda *given: True), (lambda *given: None)
     prepared._prepared.cache_clear()
     try:
         yield
     finally:
-        prepared.sharing, cost.LARGE, prepared.uses_blas, prepared.settle_blas = before
+        prepared.sharing, cost.LARGE, prepared.uses_blas, prepared.time_blas = before
         prepared._prepared.cache_clear()
 
 

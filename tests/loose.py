@@ -11,7 +11,7 @@ from instances import Instance, instance
 from together import text_of
 
 from unrolled.errors import UnrolledError
-from unrolled.kernels import Schedule
+from unrolled.kernels import StepRows
 from unrolled.kernels.c.build.build import build
 from unrolled.kernels.c.call import library
 from unrolled.kernels.c.emit.spell import unspelled
@@ -85,11 +85,11 @@ def _parameter(draw, made: Program, key: str) -> str:
     return draw(st.sampled_from((*there[-2:], *(f"q{len(there) + (key == 'p2')}",) * 2)))
 
 
-def accepted(program: Program, sizes: dict[str, int], schedule: Schedule) -> Instance | None:
+def accepted(program: Program, sizes: dict[str, int], step_rows: StepRows) -> Instance | None:
     """The cell with random numbers; None where it is refused in our own words."""
     try:
         made = program.cell()
-        given = instance(made, sizes, schedule)
+        given = instance(made, sizes, step_rows)
         check_sizes(made.graph, given.sizes)
         plan_of(made.graph)
     except UnrolledError:

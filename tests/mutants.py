@@ -301,7 +301,7 @@ MUTANTS = (
         "kernels/c/call/prepared.py",
         "            if held > MOST:",
         "            if False:",
-        "test_scratch.py::test_frames_of_long_sequences_are_bounded_in_bytes",
+        "test_scratch.py::test_what_is_prepared_for_long_sequences_is_bounded_in_bytes",
     ),
     Mutant(
         "kernels/c/headers/team.h",
@@ -359,7 +359,7 @@ MUTANTS = (
     ),
     Mutant(
         "kernels/recomputed.py",
-        "return blocks[::-1] if schedule.reverse else blocks",
+        "return blocks[::-1] if step_rows.reverse else blocks",
         "return blocks",
         "test_recompute.py::test_the_same_values_and_gradients[reference-lstm]",
     ),
@@ -482,7 +482,7 @@ MUTANTS = (
     ),
     Mutant(
         "training/loop.py",
-        "if evaluated and schedule.timed and step < schedule.steps:",
+        "if evaluated and schedule.timed and not training.over():",
         "if False:",
         "test_resume.py::test_a_run_by_minutes_goes_on_under_the_plan_that_its_clock_settled_last",
     ),

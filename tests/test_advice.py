@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy
 import pytest
 import torch
-from instances import BACKENDS, Schedule, check, instance
+from instances import BACKENDS, StepRows, check, instance
 
 import unrolled
 from unrolled import cell, maximum, round, tanh, total, where
@@ -312,14 +312,14 @@ ADVICE = (
 def test_what_a_message_says_to_do_works(wrong, said, right, declared, backend, built_quickly):
     with pytest.raises(CellError, match=re.escape(said)):
         check_sizes(cell(wrong).graph, {"I": 128, "H": 64})
-    check(instance(cell(**declared)(right), {"I": 3, "H": 3}, Schedule(3, 2)), backend)
+    check(instance(cell(**declared)(right), {"I": 3, "H": 3}, StepRows(3, 2)), backend)
 
 
 def test_a_stack_is_declared_as_it_says():
     with pytest.raises(CellError, match=r"If S is a stack, say so: @cell\(shapes=\{'S': \('2', 'H', 'H'\)\}\)"):
         cell(shapes={"S": ("H",)})(no_stack).graph
     made = cell(shapes={"S": ("2", "H", "H")})(lambda x, h, *, W, S: tanh(W @ x + S[0] @ h))
-    check(instance(made, {"I": 3, "H": 3}, Schedule(3, 2)), "reference")
+    check(instance(made, {"I": 3, "H": 3}, StepRows(3, 2)), "reference")
 
 
 @pytest.mark.parametrize("make", ("zoneout", "recurrent_dropout", "weight_drop"))
@@ -368,4 +368,4 @@ def test_a_matrix_as_a_state_is_not_built_yet_and_rows_are():
     def rows(x, M_1, M_2, *, W):
         return tanh(W @ x) + M_1, M_1 * M_2
 
-    check(instance(rows, {"I": 3, "H": 3}, Schedule(3, 2)), "reference")
+    check(instance(rows, {"I": 3, "H": 3}, StepRows(3, 2)), "reference")

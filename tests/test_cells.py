@@ -37,40 +37,40 @@ from together import STARTERS, as_users_build
 from unrolled.cell import cell
 from unrolled.cells import REGISTRY
 from unrolled.errors import CellError, NotYet, ShapeError, UsageError
-from unrolled.kernels import Schedule, run
+from unrolled.kernels import StepRows, run
 from unrolled.ops import tanh
 from unrolled.plan.plan import plan_of
 
-# (I, H, O), schedule, how the C backend goes about it: odd widths around the size of a vector, one row, one step, ragged
+# (I, H, O), step_rows, how the C backend goes about it: odd widths around the size of a vector, one row, one step, ragged
 # rows of which one has no step. The starters run every case in every way; the others each case in one way, and in
 # every way with `-m slow`.
 CASES = (
-    ((5, 7, 3), Schedule(4, 2), WAYS[1]),
-    ((1, 1, 1), Schedule(1, 1), WAYS[0]),
-    ((19, 33, 18), Schedule(3, 5, (4, 2, 1)), WAYS[0]),
-    ((3, 65, 34), Schedule(2, 1, None, True), WAYS[3]),
-    ((8, 16, 5), Schedule(3, 5, None, True), WAYS[2]),
+    ((5, 7, 3), StepRows(4, 2), WAYS[1]),
+    ((1, 1, 1), StepRows(1, 1), WAYS[0]),
+    ((19, 33, 18), StepRows(3, 5, (4, 2, 1)), WAYS[0]),
+    ((3, 65, 34), StepRows(2, 1, None, True), WAYS[3]),
+    ((8, 16, 5), StepRows(3, 5, None, True), WAYS[2]),
 )
 INDICES = (
-    (Schedule(4, 3), WAYS[1]),
-    (Schedule(3, 4, (4, 2, 1)), WAYS[0]),
-    (Schedule(3, 2, None, True), WAYS[3]),
+    (StepRows(4, 3), WAYS[1]),
+    (StepRows(3, 4, (4, 2, 1)), WAYS[0]),
+    (StepRows(3, 2, None, True), WAYS[3]),
 )
-SMALL, USUAL = {"I": 4, "H": 6, "O": 3}, Schedule(4, 3)
+SMALL, USUAL = {"I": 4, "H": 6, "O": 3}, StepRows(4, 3)
 BOTH = pytest.mark.parametrize("backend", BACKENDS)
 PAIR = pytest.mark.parametrize("backend, name", PAIRS)
 TRIPLE = pytest.mark.parametrize("backend, dtype, name", TRIPLES, ids=str)
 EACH_ON_C = pytest.mark.parametrize("name", C_CELLS)
 
 
-def small(name: str, dtype=torch.float64, schedule=USUAL, **more):
+def small(name: str, dtype=torch.float64, step_rows=USUAL, **more):
     """An instance of one's own, to be changed at will."""
-    return instance(REGISTRY[name], SMALL, schedule, dtype, **more)
+    return instance(REGISTRY[name], SMALL, step_rows, dtype, **more)
 
 
-def known(name: str, schedule=USUAL, **more) -> Solved:
+def known(name: str, step_rows=USUAL, **more) -> Solved:
     """The instance that `small` makes, shared, with what the plain function makes of it."""
-    return solved(name, SMALL, schedule, **more)
+    return solved(name, SMALL, step_rows, **more)
 
 
 def sized(case, name: str, dtype) -> Solved:
@@ -107,9 +107,9 @@ def test_c_refuses_what_it_cannot_spell(name):
 
 @PAIR
 def test_an_index_is_a_one_hot_row(backend, name):
-    for schedule, each in INDICES:
+    for step_rows, each in INDICES:
         with way(*(each if backend == "c" else WAYS[0])):
-            check(known(name, schedule, indices=True), backend)
+            check(known(name, step_rows, indices=True), backend)
 
 
 @PAIR
@@ -136,7 +136,7 @@ def test_parameters_stacked_as_the_plan_packs_them(backend, name):
 
 @PAIR
 def test_no_steps_leave_the_state(backend, name):
-    made = small(name, schedule=Schedule(0, 2))
+    made = small(name, step_rows=StepRows(0, 2))
     y, *final = made.run("auto" if backend == "c" else backend)
     assert len(y) == 0
     compare(final, made.state, made.cell.states, 0.0)
@@ -145,8 +145,8 @@ def test_no_steps_leave_the_state(backend, name):
 @needs_compiler
 @EACH_ON_C
 def test_inference_is_the_training_forward(name):
-    for schedule in (Schedule(9, 3), Schedule(4, 3, (3, 2, 2, 1)), Schedule(130, 1, None, True)):
-        made = small(name, schedule=schedule)
+    for step_rows in (StepRows(9, 3), StepRows(4, 3, (3, 2, 2, 1)), StepRows(130, 1, None, True)):
+        made = small(name, step_rows=step_rows)
         trained = made.run("c")
         with torch.no_grad():
             inferred = made.run("c")
@@ -188,7 +188,7 @@ def test_what_the_caller_gives_is_left_alone(backend, name):
 @needs_compiler
 @EACH_ON_C
 def test_gradients_of_gradients_are_the_references(name):
-    made = small(name, schedule=Schedule(3, 2))
+    made = small(name, step_rows=StepRows(3, 2))
 
     def second(backend: str):
         first = gradients(made.run(backend), made.leaves, create_graph=True)
@@ -250,7 +250,7 @@ def test_strides_do_not_matter(backend, name):
 @needs_compiler
 def test_two_python_threads_at_once():
     names = ("lstm", "gru_reset_before")
-    made = {name: small(name, schedule=Schedule(20, 4)) for name in names}
+    made = {name: small(name, step_rows=StepRows(20, 4)) for name in names}
     wanted = {name: gradients(meaning(m), m.leaves) for name, m in made.items()}
     failures: list[BaseException] = []
 
@@ -275,7 +275,7 @@ def test_two_python_threads_at_once():
 def test_nan_and_infinity_come_out_where_they_should(name, dtype):
     """A NaN in one row's input spoils that row alone, in the same places as by the plain function; so does infinity."""
     for value in (float("nan"), float("inf")):
-        made = small(name, dtype, schedule=Schedule(4, 3))
+        made = small(name, dtype, step_rows=StepRows(4, 3))
         with torch.no_grad():
             made.inputs[0][4] = value  # step 1, row 1
             expected, found = meaning(made), made.run("c")
@@ -302,7 +302,7 @@ def test_subnormal_numbers_pass(backend, dtype):
     """What -ffast-math would flush to zero: tanh(tiny) is tiny, relu(tiny) is tiny."""
     tiny = torch.finfo(dtype).tiny / 8
     for name in ("elman", "indrnn"):
-        made = small(name, dtype, schedule=Schedule(1, 1))
+        made = small(name, dtype, step_rows=StepRows(1, 1))
         with torch.no_grad():
             for tensor in (*made.parameters.values(), *made.state):
                 tensor.zero_()
@@ -313,7 +313,7 @@ def test_subnormal_numbers_pass(backend, dtype):
 
 @BOTH
 def test_tanh_keeps_its_relative_accuracy_near_zero(backend):
-    made = small("elman", torch.float32, schedule=Schedule(1, 1))
+    made = small("elman", torch.float32, step_rows=StepRows(1, 1))
     small_values = torch.logspace(-30, -1, 6)
     with torch.no_grad():
         for tensor in (*made.parameters.values(), *made.state):
@@ -345,7 +345,7 @@ def test_kernels_take_the_team_that_they_get():
     """OMP_THREAD_LIMIT=1 gives one thread where two were asked for: no wrong numbers, no barrier that waits for ever."""
     program = (
         "from test_cells import *\nfor name in ('lstm', 'mgu'):\n for each in ways('c'):\n"
-        "  with each: check(small(name, schedule=Schedule(6, 4)), 'c')\nprint('right')"
+        "  with each: check(small(name, step_rows=StepRows(6, 4)), 'c')\nprint('right')"
     )
     assert _run_program(program, OMP_THREAD_LIMIT="1").strip() == "right"
 
@@ -357,7 +357,7 @@ def test_a_forked_child_computes():
     program = (
         "from test_cells import *\ncheck(small('lstm'), 'c')\nwith way(2, False): check(small('lstm'), 'c')\n"
         "child = os.fork()\nif child == 0:\n import signal\n signal.alarm(100)\n"  # one that waits for ever must not stay
-        " try:\n  check(small('lstm', schedule=Schedule(9, 4)), 'c')\n  os._exit(0)\n"
+        " try:\n  check(small('lstm', step_rows=StepRows(9, 4)), 'c')\n  os._exit(0)\n"
         " except BaseException as error:\n  print(error)\n  os._exit(7)\n"
         "assert os.waitpid(child, 0)[1] == 0\ncheck(small('lstm'), 'c')\nprint('right')"
     )
@@ -367,7 +367,7 @@ def test_a_forked_child_computes():
 @needs_compiler
 def test_the_number_of_threads_changes_no_row():
     """Rows never meet: one thread or two, the same bits."""
-    made, results = small("lstm", torch.float32, schedule=Schedule(6, 5)), []
+    made, results = small("lstm", torch.float32, step_rows=StepRows(6, 5)), []
     for threads in (1, 2):
         with way(threads, False), torch.no_grad():
             results.append(made.run("c"))
@@ -399,7 +399,7 @@ def test_a_hyper_parameter_is_passed_at_run_time(backend):
 )
 def test_every_activation(name, nonlinearity, backend, built_quickly):
     cell = REGISTRY[name].using(nonlinearity=nonlinearity)
-    check(instance(cell, {"I": 4, "H": 6, "O": 3}, Schedule(3, 2)), backend)
+    check(instance(cell, {"I": 4, "H": 6, "O": 3}, StepRows(3, 2)), backend)
 
 
 @BOTH
@@ -407,7 +407,7 @@ def test_the_depth_of_a_highway(backend, built_quickly):
     for depth in (1, 4):
         cell = REGISTRY["rhn"].using(depth=depth)
         assert cell.graph.shape("parameter", "U_h") == (str(depth), "H", "H")
-        check(instance(cell, {"I": 4, "H": 6}, Schedule(3, 2)), backend)
+        check(instance(cell, {"I": 4, "H": 6}, StepRows(3, 2)), backend)
 
 
 def test_auto_is_the_fastest_that_can():
@@ -439,9 +439,9 @@ def test_widths_that_clash_are_found_before_the_run():
     def gated(x, h, *, W, U):
         return tanh(W @ x + U @ h) * x + h
 
-    made = instance(gated, {"I": 6, "H": 6}, Schedule(2, 2))
+    made = instance(gated, {"I": 6, "H": 6}, StepRows(2, 2))
     with pytest.raises(CellError, match="5.*6|6.*5"):
-        run(gated.graph, {"I": 5, "H": 6}, made.inputs, made.state, made.parameters, made.schedule)
+        run(gated.graph, {"I": 5, "H": 6}, made.inputs, made.state, made.parameters, made.step_rows)
 
 
 def test_the_weighting_of_the_tests_sees_every_entry():

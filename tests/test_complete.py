@@ -229,8 +229,8 @@ def test_every_way_of_the_c_backend_is_drawn():
         (True, False),
         (False, True),
     }
-    assert any(schedule.sizes for schedule in test_random_cells.SCHEDULES)
-    assert any(schedule.reverse for schedule in test_random_cells.SCHEDULES)
+    assert any(rows.sizes for rows in test_random_cells.STEP_ROWS)
+    assert any(rows.reverse for rows in test_random_cells.STEP_ROWS)
 
 
 def test_every_module_stands_on_a_floor():

@@ -7,7 +7,7 @@ import math
 
 import pytest
 import torch
-from instances import BACKENDS, Schedule
+from instances import BACKENDS, StepRows
 from test_ops import EDGES
 
 import unrolled
@@ -91,7 +91,7 @@ def check_edges(table, columns, dtype, backend: str) -> None:
     state = [torch.zeros(1, width, dtype=dtype) for _ in table]
     weights = torch.linspace(0.5, 2.0, width, dtype=dtype)
     _, final, _ = run(
-        made.graph, {"I": width, "H": width}, given, state, {("_",): state[0]}, Schedule(1, 1), backend=backend
+        made.graph, {"I": width, "H": width}, given, state, {("_",): state[0]}, StepRows(1, 1), backend=backend
     )
     moving = [f for f in final if f.requires_grad]
     mine = torch.autograd.grad(

@@ -6,7 +6,7 @@ import warnings
 
 import pytest
 import torch
-from instances import Schedule, check, instance, needs_compiler
+from instances import StepRows, check, instance, needs_compiler
 
 from unrolled import Recurrent, cell, tanh
 from unrolled.kernels.c.build.build import build
@@ -36,7 +36,7 @@ def unheard_of():
 
 
 def test_auto_takes_the_reference_and_says_so_once(refused):
-    made = instance(unheard_of(), {"I": 3, "H": 4}, Schedule(3, 2))
+    made = instance(unheard_of(), {"I": 3, "H": 4}, StepRows(3, 2))
     with pytest.warns(SlowBackendWarning) as caught:
         check(made, "auto")
     assert len(caught) == 1 and "The kernel of <lambda> could not be built" in str(caught[0].message)
@@ -51,7 +51,7 @@ def test_c_is_an_error(refused):
     with pytest.raises(
         CompilerError, match=r'(?s)could not be built.*Pass backend="reference" to go on without it'
     ):
-        instance(unheard_of(), {"I": 3, "H": 4}, Schedule(3, 2)).run("c")
+        instance(unheard_of(), {"I": 3, "H": 4}, StepRows(3, 2)).run("c")
 
 
 def test_a_layer_trains_and_steps_without_its_kernel(refused):

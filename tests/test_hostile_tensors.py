@@ -12,7 +12,7 @@ from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence
 import unrolled
 from unrolled.errors import ShapeError, UsageError
 from unrolled.kernels.c.call.prepared import prepared_of
-from unrolled.kernels.call import Schedule, prepare
+from unrolled.kernels.call import StepRows, prepare
 from unrolled.layers.recurrent import Recurrent
 from unrolled.transform import zoneout
 
@@ -124,7 +124,7 @@ def test_no_tensor_of_another_shape_reaches_c(what):
     cell, sizes = unrolled.find("peephole_lstm" if what != "inputs" else "sru"), {"I": 5, "H": 5}
     named = {(n,): torch.zeros([sizes[d] for d in cell.graph.shape("parameter", n)]) for n in cell.parameters}
     state = [torch.zeros(2, 5) for _ in cell.states]
-    call = prepare(cell.graph, sizes, [torch.zeros(8, 5)], state, named, Schedule(4, 2))
+    call = prepare(cell.graph, sizes, [torch.zeros(8, 5)], state, named, StepRows(4, 2))
     prepared_of(call)
     held = getattr(call, what)
     if not isinstance(held, torch.Tensor) and not held:

@@ -8,7 +8,7 @@ from instances import check, instance
 
 from unrolled.cell import cell
 from unrolled.cells import REGISTRY
-from unrolled.kernels import Schedule
+from unrolled.kernels import StepRows
 from unrolled.kernels.delayed import delayed_of
 from unrolled.kernels.reference import run as reference
 from unrolled.kernels.reference.scan import scan
@@ -70,32 +70,32 @@ def test_a_scan_is_the_recurrence_step_by_step(steps):
 
 @pytest.mark.parametrize("name", (*LINEAR, *LATE))
 @pytest.mark.parametrize(
-    "schedule",
-    (Schedule(reference.BLOCKED, 1), Schedule(40, 2, None, True), Schedule(3, 5, (4, 2, 1))),
+    "step_rows",
+    (StepRows(reference.BLOCKED, 1), StepRows(40, 2, None, True), StepRows(3, 5, (4, 2, 1))),
     ids=("blocked", "reverse", "ragged"),
 )
-def test_blocks_of_time_are_the_plain_function(name, schedule, monkeypatch):
-    made = instance(REGISTRY[name], {"I": 3, "H": 3}, schedule, torch.float64)
+def test_blocks_of_time_are_the_plain_function(name, step_rows, monkeypatch):
+    made = instance(REGISTRY[name], {"I": 3, "H": 3}, step_rows, torch.float64)
     check(made, "reference")
     used = []
     monkeypatch.setattr(reference, "scan", lambda *a: used.append(1) or scan(*a))
     made.run("reference")
-    assert bool(used) == (schedule.sizes is None)
+    assert bool(used) == (step_rows.sizes is None)
 
 
 @pytest.mark.parametrize("name", LATE)
 @pytest.mark.parametrize("backend", ("c", "reference"))
 @pytest.mark.parametrize(
-    "schedule",
-    (Schedule(1, 2), Schedule(5, 3), Schedule(5, 3, None, True), Schedule(4, 5, (4, 2, 2, 1))),
+    "step_rows",
+    (StepRows(1, 2), StepRows(5, 3), StepRows(5, 3, None, True), StepRows(4, 5, (4, 2, 2, 1))),
     ids=str,
 )
-def test_a_late_input_is_the_plain_function(name, backend, schedule):
-    check(instance(REGISTRY[name], {"I": 3, "H": 3}, schedule, torch.float64), backend)
+def test_a_late_input_is_the_plain_function(name, backend, step_rows):
+    check(instance(REGISTRY[name], {"I": 3, "H": 3}, step_rows, torch.float64), backend)
 
 
 def test_a_final_state_is_no_view_of_the_input():
-    made = instance(REGISTRY["qrnn"], {"I": 3, "H": 3}, Schedule(4, 2), torch.float64)
+    made = instance(REGISTRY["qrnn"], {"I": 3, "H": 3}, StepRows(4, 2), torch.float64)
     last = made.run("reference")[2]
     assert last.data_ptr() != made.inputs[0][-2:].data_ptr()
 
@@ -124,4 +124,4 @@ def test_what_is_linear():
 
     assert linear_of(plan_of(chosen.graph)) is not None
     assert [linear_of(plan_of(c.graph)) for c in (squared, bent, mixed)] == [None] * 3
-    check(instance(chosen, {"I": 3, "H": 4}, Schedule(20, 2), torch.float64), "reference")
+    check(instance(chosen, {"I": 3, "H": 4}, StepRows(20, 2), torch.float64), "reference")

@@ -11,7 +11,7 @@ from generated import LANGUAGE
 from hypothesis import given as draws
 from hypothesis import settings
 from hypothesis import strategies as st
-from instances import BACKENDS, Schedule, check, compare, gradients, instance, meaning, needs_compiler, ways
+from instances import BACKENDS, StepRows, check, compare, gradients, instance, meaning, needs_compiler, ways
 from loose import accepted, built_together, loose_programs
 
 from unrolled.cell import Cell, cell
@@ -20,13 +20,13 @@ from unrolled.kernels.c.emit.spell import unspelled
 from unrolled.kernels.call import check_sizes
 from unrolled.plan.plan import plan_of
 
-SCHEDULES = (Schedule(3, 3), Schedule(4, 2, None, True), Schedule(3, 4, (4, 2, 1)))
+STEP_ROWS = (StepRows(3, 3), StepRows(4, 2, None, True), StepRows(3, 4, (4, 2, 1)))
 SIZES = (
     {"I": 3, "H": 5, "O": 2, "P": 4, "Z": 6},
     {"I": 5, "H": 5, "O": 5, "P": 5, "Z": 10},
     dict.fromkeys("IHOPZ", 3),
 )
-CASES = st.tuples(loose_programs(), st.sampled_from(SIZES), st.sampled_from(SCHEDULES))
+CASES = st.tuples(loose_programs(), st.sampled_from(SIZES), st.sampled_from(STEP_ROWS))
 
 
 def moderate(results) -> bool:
@@ -116,10 +116,10 @@ def test_what_was_found_stays_found(what, backend, built_quickly):
         with pytest.raises(CellError):
             check_sizes(made.graph, sizes)
         return
-    for schedule in SCHEDULES:
+    for step_rows in STEP_ROWS:
         for each in ways(backend):
             with each:
-                check(instance(made, sizes, schedule), backend)
+                check(instance(made, sizes, step_rows), backend)
 
 
 def test_a_sum_of_widths_that_fits_is_accepted():
@@ -128,6 +128,6 @@ def test_a_sum_of_widths_that_fits_is_accepted():
     exec(source, space)
     made = cell(shapes=shapes)(space["made"])
     check_sizes(made.graph, {"I": 3, "H": 4, "Z": 7})
-    check(instance(made, {"I": 3, "H": 4, "Z": 7}, Schedule(3, 2)), "reference")
+    check(instance(made, {"I": 3, "H": 4, "Z": 7}, StepRows(3, 2)), "reference")
     with pytest.raises(UnrolledError, match="40"):
         check_sizes(made.graph, {"I": 3, "H": 4, "Z": 40})

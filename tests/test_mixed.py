@@ -9,10 +9,10 @@ import torch
 from instances import BACKENDS, C_CELLS, gradients, meaning, needs_compiler, solved
 
 from unrolled import GRU, LSTM, RNN, Recurrent
-from unrolled.kernels import Schedule, multiplies_pairs
+from unrolled.kernels import StepRows, multiplies_pairs
 from unrolled.layers.stack import mixes
 
-SIZES, SCHEDULE = {"I": 24, "H": 32, "O": 16}, Schedule(6, 8)
+SIZES, SCHEDULE = {"I": 24, "H": 32, "O": 16}, StepRows(6, 8)
 BOTH = pytest.mark.parametrize("backend", BACKENDS)
 AUTOCAST = lambda: torch.autocast("cpu", torch.bfloat16)  # noqa: E731
 

@@ -7,7 +7,7 @@ import torch
 from instances import instance
 
 from unrolled import find
-from unrolled.kernels import Schedule
+from unrolled.kernels import StepRows
 from unrolled.views.count import count
 
 GREFF = ("vanilla", "nig", "nfg", "nog", "niaf", "noaf", "cifg", "np", "fgr")
@@ -50,7 +50,7 @@ def jozefowicz(variant, x, h, c, gates, p):
 
 @pytest.mark.parametrize("variant", (*GREFF, *JOZEFOWICZ))
 def test_the_equations_are_the_papers(variant):
-    made = instance(find(f"lstm_{variant}"), SIZES, Schedule(1, 1))
+    made = instance(find(f"lstm_{variant}"), SIZES, StepRows(1, 1))
     p = {names[0]: tensor for names, tensor in made.parameters.items()}
     x, h, c, *gates = (v[0] for v in (*made.inputs, *made.state))
     expected = (greff if variant in GREFF else jozefowicz)(variant, x, h, c, gates, p)

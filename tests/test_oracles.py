@@ -7,7 +7,7 @@ import torch
 from instances import BACKENDS, compare, gradients
 
 from unrolled.cells import REGISTRY
-from unrolled.kernels import Schedule, run
+from unrolled.kernels import StepRows, run
 
 T, B, I, H = 6, 3, 5, 7
 
@@ -37,7 +37,7 @@ def ours(name: str, backend: str, x, state, parameters, **hyper):
         [x.reshape(T * B, I)],
         list(state),
         {(k,): v for k, v in parameters.items()},
-        Schedule(T, B),
+        StepRows(T, B),
         backend=backend,
     )
     return [y.view(T, B, H), *final]
@@ -188,7 +188,7 @@ def test_lem_is_torchrecurrents_but_for_the_new_z(backend):
             [x[0]],
             [y0, z0],
             {(k,): v for k, v in values.items()},
-            Schedule(1, B),
+            StepRows(1, B),
             backend=backend,
         )
         return final

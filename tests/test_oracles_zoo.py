@@ -12,7 +12,7 @@ import torch
 from instances import BACKENDS, compare, gradients
 
 from unrolled.cells import REGISTRY
-from unrolled.kernels import Schedule, run
+from unrolled.kernels import StepRows, run
 
 T, B, I, H = 6, 3, 5, 7
 BOTH = pytest.mark.parametrize("backend", BACKENDS)
@@ -41,7 +41,7 @@ def ours(name: str, backend: str, inputs, state, parameters, **hyper):
         packed,
         list(state),
         {(k,): v for k, v in parameters.items()},
-        Schedule(T, B),
+        StepRows(T, B),
         backend=backend,
     )
     return [y.view(T, B, -1), *final]

@@ -10,6 +10,7 @@ from instances import CELLS
 from unrolled import cell, concat, sigmoid, tanh, total
 from unrolled.cells import REGISTRY
 from unrolled.errors import NotYet
+from unrolled.plan import plan as planning
 from unrolled.plan.body import body_of
 from unrolled.plan.cost import (
     Way,
@@ -302,3 +303,9 @@ def test_each_pass_is_checked(name):
 
 def test_every_pass_has_a_check_that_can_fail():
     assert [step.name for step in PASSES] == list(SPOILED)
+
+
+def test_a_plan_with_a_fault_is_an_error_whatever_python_leaves_out(monkeypatch):
+    monkeypatch.setattr(planning, "PASSES", (PASSES[0]._replace(holds=lambda draft: False),))
+    with pytest.raises(RuntimeError, match="gru: the plan is wrong after leaves"):
+        plan_of.__wrapped__(REGISTRY["gru"].graph)

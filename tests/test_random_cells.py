@@ -10,46 +10,46 @@ from hypothesis import strategies as st
 from instances import BACKENDS, WAYS, check, instance, meaning, needs_compiler, way, ways
 
 from unrolled.cell import cell
-from unrolled.kernels import Schedule
+from unrolled.kernels import StepRows
 
-SCHEDULES = (
-    Schedule(3, 3),
-    Schedule(1, 1),
-    Schedule(4, 2, None, True),
-    Schedule(3, 4, (4, 2, 1)),
-    Schedule(2, 5),
+STEP_ROWS = (
+    StepRows(3, 3),
+    StepRows(1, 1),
+    StepRows(4, 2, None, True),
+    StepRows(3, 4, (4, 2, 1)),
+    StepRows(2, 5),
 )
 
 
 @st.composite
 def runs(draw):
-    """A random cell with sizes, a schedule, whether its input is indices, and how threads share the work."""
+    """A random cell with sizes, rows at each step, whether its input is indices, and how threads share the work."""
     sizes = {letter: draw(st.sampled_from((3, 1, 2, 5, 9))) for letter in "IHOP"}
     return (
         draw(programs()),
         sizes,
-        draw(st.sampled_from(SCHEDULES)),
+        draw(st.sampled_from(STEP_ROWS)),
         draw(st.sampled_from((False, False, True))),
         draw(st.sampled_from(WAYS)),
     )
 
 
-def made_instance(program: Program, sizes, schedule, indices):
+def made_instance(program: Program, sizes, step_rows, indices):
     """The random values of a cell whose meaning stays finite and moderate."""
-    made = instance(program.cell(), sizes, schedule, indices=indices)
+    made = instance(program.cell(), sizes, step_rows, indices=indices)
     results = meaning(made)
     assume(all(torch.isfinite(r).all() and r.abs().max() < 1e3 for r in results))
     return made
 
 
 def check_reference(case) -> None:
-    program, sizes, schedule, indices, _ = case
-    check(made_instance(program, sizes, schedule, indices), "reference", 1e-8)
+    program, sizes, step_rows, indices, _ = case
+    check(made_instance(program, sizes, step_rows, indices), "reference", 1e-8)
 
 
 def check_c(case) -> None:
-    program, sizes, schedule, indices, each = case
-    made = made_instance(program, sizes, schedule, indices)
+    program, sizes, step_rows, indices, each = case
+    made = made_instance(program, sizes, step_rows, indices)
     with way(*each):
         check(made, "c", 1e-8)
 
@@ -126,10 +126,10 @@ def test_what_was_found_stays_found(what, backend, built_quickly):
     space = dict(LANGUAGE)
     exec(source, space)
     made = cell(shapes=shapes)(space["made"])
-    for schedule in SCHEDULES[:4]:
+    for step_rows in STEP_ROWS[:4]:
         for each in ways(backend):
             with each:
-                check(instance(made, {"I": 3, "H": 5, "O": 2}, schedule), backend)
+                check(instance(made, {"I": 3, "H": 5, "O": 2}, step_rows), backend)
 
 
 @settings(max_examples=60)

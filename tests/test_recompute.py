@@ -16,7 +16,7 @@ from layer_cases import BACKENDS, assert_close, gradients, leaves, make_input, m
 from together import STARTERS
 
 from unrolled import Recurrent, Stacked, resettable, watch
-from unrolled.kernels import Schedule, recomputed
+from unrolled.kernels import StepRows, recomputed
 from unrolled.transform import recurrent_dropout, weight_drop, zoneout
 
 ODD = ["qrnn", "t_lstm", "second_order_rnn", "narx_rnn", "multiplicative_lstm", "slstm", "cfc"]
@@ -190,15 +190,17 @@ def test_short_sequences_are_one_block(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "schedule",
-    [Schedule(10, 2), Schedule(10, 2, None, True), Schedule(10, 3, (3,) * 4 + (2,) * 5 + (1,))],
+    "step_rows",
+    [StepRows(10, 2), StepRows(10, 2, None, True), StepRows(10, 3, (3,) * 4 + (2,) * 5 + (1,))],
     ids=str,
 )
-def test_blocks_are_all_rows_in_the_order_of_the_loop(schedule):
-    blocks = recomputed.blocks_of(schedule)
-    rows = [r for b in (blocks[::-1] if schedule.reverse else blocks) for r in range(b.rows.start, b.rows.stop)]
-    assert rows == list(range(schedule.total)) and sum(b.schedule.steps for b in blocks) == 10
-    assert max(b.schedule.steps for b in blocks) == 3
+def test_blocks_are_all_rows_in_the_order_of_the_loop(step_rows):
+    blocks = recomputed.blocks_of(step_rows)
+    rows = [
+        r for b in (blocks[::-1] if step_rows.reverse else blocks) for r in range(b.rows.start, b.rows.stop)
+    ]
+    assert rows == list(range(step_rows.total)) and sum(b.step_rows.steps for b in blocks) == 10
+    assert max(b.step_rows.steps for b in blocks) == 3
 
 
 MEMORY = """

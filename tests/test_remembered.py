@@ -9,7 +9,7 @@ from instances import BACKENDS, check, instance
 from unrolled import Recurrent
 from unrolled.cell import cell
 from unrolled.cells import REGISTRY
-from unrolled.kernels import Schedule
+from unrolled.kernels import StepRows
 from unrolled.kernels.remembered import remembered_of
 from unrolled.ops import sigmoid, tanh
 from unrolled.plan.plan import plan_of
@@ -39,7 +39,7 @@ def stepwise(x, h, a, *, W, U):
     return p, g, h
 
 
-SCHEDULES = (Schedule(7, 3), Schedule(7, 3, None, True), Schedule(6, 4, (4, 3, 3, 2, 1, 1)))
+STEP_ROWS = (StepRows(7, 3), StepRows(7, 3, None, True), StepRows(6, 4, (4, 3, 3, 2, 1, 1)))
 
 
 def test_which_products_are_remembered():
@@ -52,10 +52,10 @@ def test_which_products_are_remembered():
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
-@pytest.mark.parametrize("schedule", SCHEDULES, ids=("even", "reverse", "ragged"))
+@pytest.mark.parametrize("step_rows", STEP_ROWS, ids=("even", "reverse", "ragged"))
 @pytest.mark.parametrize("made", (ring, turning, stepwise), ids=lambda c: c.name)
-def test_values_and_gradients_are_the_plain_functions(made, schedule, backend):
-    check(instance(made, {"I": 3, "H": 5}, schedule, torch.float64), backend)
+def test_values_and_gradients_are_the_plain_functions(made, step_rows, backend):
+    check(instance(made, {"I": 3, "H": 5}, step_rows, torch.float64), backend)
 
 
 @pytest.mark.parametrize("backend", BACKENDS)

@@ -8,7 +8,7 @@ from instances import BACKENDS, check, instance
 
 from unrolled import cell, find, replace
 from unrolled.errors import CellError, UsageError
-from unrolled.kernels import Schedule, run
+from unrolled.kernels import StepRows, run
 from unrolled.ops import relu, sigmoid, tanh
 from unrolled.views.equations import equations
 
@@ -109,7 +109,7 @@ def test_what_the_equations_become(given, expected):
 )
 @BOTH
 def test_both_backends_run_it(given, backend, built_quickly):
-    check(instance(replace(small, **given), SIZES, Schedule(3, 2)), backend)
+    check(instance(replace(small, **given), SIZES, StepRows(3, 2)), backend)
 
 
 def test_what_nobody_needs_is_gone():
@@ -289,9 +289,9 @@ def test_what_is_said_of_wrong_ones(wrong, kind, message):
 
 def test_a_clash_of_widths_is_quoted():
     made = replace("lstm", g=lambda x: tanh(x))
-    example = instance(find("lstm"), SIZES, Schedule(1, 1))
+    example = instance(find("lstm"), SIZES, StepRows(1, 1))
     with pytest.raises(CellError) as raised:
-        run(made.graph, SIZES, example.inputs, example.state, example.parameters, example.schedule)
+        run(made.graph, SIZES, example.inputs, example.state, example.parameters, example.step_rows)
     assert str(raised.value) == (
         "CellError in replace(lstm, g=tanh(x)), line 7: i is 6 wide and g 4, and this line needs them equal. "
         "Choose H = I, or bring one to the other's width with a weight, W @ i."

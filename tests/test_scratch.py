@@ -254,7 +254,7 @@ def test_a_graph_that_was_let_go_of_says_so():
 def test_steps_that_are_alike_ask_the_system_for_nothing(monkeypatch, steps, width):
     monkeypatch.setattr(scratch, "LEAST", 2**20)
     monkeypatch.setattr(prepared, "uses_blas", lambda *given: True)  # its products, too
-    monkeypatch.setattr(prepared, "settle_blas", lambda *given: None)
+    monkeypatch.setattr(prepared, "time_blas", lambda *given: None)
     layer, x = LSTM(width, width), torch.randn(steps, 32, width, requires_grad=True)
     above = torch.randn(steps, 32, width)
     for k in range(6):
@@ -268,7 +268,7 @@ def test_steps_that_are_alike_ask_the_system_for_nothing(monkeypatch, steps, wid
 
 
 @needs_compiler
-def test_frames_of_long_sequences_are_bounded_in_bytes(monkeypatch):
+def test_what_is_prepared_for_long_sequences_is_bounded_in_bytes(monkeypatch):
     """Each new length has tables of its own: 16 bytes a step, and as many calls as there are lengths."""
     monkeypatch.setattr(prepared, "MOST", 2**20)
     prepared._prepared.cache_clear()

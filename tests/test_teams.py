@@ -26,7 +26,7 @@ from torch.nn.utils.rnn import pack_padded_sequence
 import unrolled
 from unrolled.errors import ShapeError
 from unrolled.graph.node import Graph, needed
-from unrolled.kernels import Schedule, recomputed
+from unrolled.kernels import StepRows, recomputed
 from unrolled.kernels.c.call import library
 from unrolled.kernels.c.call.prepared import row_tables
 from unrolled.kernels.c.emit.emit import emit
@@ -120,37 +120,37 @@ def places(tmp_path_factory):
     subprocess.run(command, check=True, timeout=120)
     library = ctypes.CDLL(str(source.with_suffix(".so")))
 
-    def find(schedule: Schedule, stride: int, block: int) -> list[list[int]]:
-        offset, rows = row_tables(schedule)
-        to = (ctypes.c_int64 * (schedule.steps * schedule.batch))()
-        numbers = [ctypes.c_long(n) for n in (schedule.steps, schedule.batch, stride, block)]
+    def find(step_rows: StepRows, stride: int, block: int) -> list[list[int]]:
+        offset, rows = row_tables(step_rows)
+        to = (ctypes.c_int64 * (step_rows.steps * step_rows.batch))()
+        numbers = [ctypes.c_long(n) for n in (step_rows.steps, step_rows.batch, stride, block)]
         tables = [ctypes.c_void_p(table.buffer_info()[0]) for table in (offset, rows)]
-        library.places(*numbers, *tables, schedule.sizes is None, to)
-        return [to[s * schedule.batch :][: rows[s]] for s in range(schedule.steps)]
+        library.places(*numbers, *tables, step_rows.sizes is None, to)
+        return [to[s * step_rows.batch :][: rows[s]] for s in range(step_rows.steps)]
 
     return find
 
 
 @st.composite
-def schedules(draw) -> Schedule:
+def any_step_rows(draw) -> StepRows:
     sizes = sorted(draw(st.lists(st.integers(1, 9), min_size=1, max_size=30)), reverse=True)
     if draw(st.booleans()):
-        return Schedule(len(sizes), sizes[0], tuple(sizes))
-    return Schedule(len(sizes), sizes[0], None, draw(st.booleans()))
+        return StepRows(len(sizes), sizes[0], tuple(sizes))
+    return StepRows(len(sizes), sizes[0], None, draw(st.booleans()))
 
 
 @settings(max_examples=300)
-@given(schedules(), st.integers(1, 5), st.integers(1, 12))
-def test_rows_made_ahead_never_meet_another_threads(places, schedule, team, block):
+@given(any_step_rows(), st.integers(1, 5), st.integers(1, 12))
+def test_rows_made_ahead_never_meet_another_threads(places, step_rows, team, block):
     """Threads do not wait, so one may be blocks ahead: no place may ever belong to two of them."""
-    found, owner = places(schedule, team, block), {}
+    found, owner = places(step_rows, team, block), {}
     for s, row in enumerate(found):
         assert len(set(row)) == len(row) and all(
-            0 <= p < min(schedule.steps, block) * schedule.batch for p in row
+            0 <= p < min(step_rows.steps, block) * step_rows.batch for p in row
         )
         for r, place in enumerate(row):
             assert owner.setdefault(place, r % team) == r % team, (s, r)
-    for begin in range(0, schedule.steps, block):  # nor may steps of one block
+    for begin in range(0, step_rows.steps, block):  # nor may steps of one block
         whole = [place for row in found[begin : begin + block] for place in row]
         assert len(set(whole)) == len(whole)
 
@@ -310,13 +310,13 @@ def random_cell(program, seed: int, runs: int) -> None:
     for _ in range(runs):
         rows = sorted((draw.randint(1, 24) for _ in range(draw.choice((3, 20, 90)))), reverse=True)
         ragged = draw.random() < 0.7
-        schedule = Schedule(
+        step_rows = StepRows(
             len(rows), rows[0], tuple(rows) if ragged else None, not ragged and draw.random() < 0.5
         )
         team, split = draw.randint(2, 5), draw.random() < 0.3
         dtype = torch.float64 if split else draw.choice((torch.float32, torch.float64))
         try:
-            made = instance(cell, sizes, schedule, dtype, draw.random() < 0.2)
+            made = instance(cell, sizes, step_rows, dtype, draw.random() < 0.2)
         except ShapeError:
             assume(False)
         keep = draw.random() < 0.5
@@ -325,7 +325,7 @@ def random_cell(program, seed: int, runs: int) -> None:
         assume(all(r.isfinite().all() for r in expected.values()))
         with way(team, split):
             found = run_cell(made, keep)
-        same(found, expected, None if split else added_up(cell.graph), (schedule, keep, team, split))
+        same(found, expected, None if split else added_up(cell.graph), (step_rows, keep, team, split))
 
 
 def run_cell(made: Instance, keep: bool) -> dict[str, torch.Tensor]:

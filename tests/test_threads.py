@@ -6,7 +6,7 @@ import pytest
 from instances import check, instance
 
 from unrolled import find
-from unrolled.kernels import Schedule
+from unrolled.kernels import StepRows
 from unrolled.kernels.c.call import prepared
 
 NAMES = ("lstm", "mgu", "indrnn")
@@ -15,7 +15,7 @@ NAMES = ("lstm", "mgu", "indrnn")
 @pytest.mark.parametrize("split", (False, True))
 @pytest.mark.parametrize("name", NAMES)
 def test_threads_of_our_own_give_the_same_numbers(name, split, monkeypatch):
-    made = instance(find(name), {"I": 5, "H": 18}, Schedule(4, 3))
+    made = instance(find(name), {"I": 5, "H": 18}, StepRows(4, 3))
     monkeypatch.setattr(prepared, "runtime", lambda: (0, 0, 0))
     monkeypatch.setattr(
         prepared, "sharing", lambda plan, width, batch, item, most: (2, split and plan.splits_units)

@@ -11,7 +11,7 @@ import sys
 
 import pytest
 import torch
-from instances import CELLS, Schedule, check, instance
+from instances import CELLS, StepRows, check, instance
 
 from unrolled import Cell, activation, cell, concat, sigmoid, tanh, where
 from unrolled.cells import REGISTRY
@@ -81,7 +81,7 @@ def test_a_state_handed_on_has_a_node_of_its_own():
 
     old = mine.graph.leaf("state", "h").index
     assert mine.graph.new_states[1] != old
-    check(instance(mine, {"I": 2, "H": 3}, Schedule(4, 2)), "reference")
+    check(instance(mine, {"I": 2, "H": 3}, StepRows(4, 2)), "reference")
 
 
 def test_closures_helpers_and_bound_values():
@@ -101,7 +101,7 @@ def test_closures_helpers_and_bound_values():
     for kind in ("tanh", "relu"):
         made = make(kind)
         assert named(made) == ["z"] and kind in {n.op for n in made.graph.nodes}
-        check(instance(made, {"I": 2, "H": 3}, Schedule(3, 2)), "reference")
+        check(instance(made, {"I": 2, "H": 3}, StepRows(3, 2)), "reference")
 
 
 def test_a_function_without_source():
@@ -109,12 +109,12 @@ def test_a_function_without_source():
     exec("def mine(x, h, *, W, U):\n    s = W @ x + U @ h\n    h = tanh(s)\n    return h\n", space)
     made = cell(space["mine"])
     assert named(made) == ["s", "h"] and [s.comment for s in made.graph.statements] == [None, None]
-    check(instance(made, {"I": 2, "H": 3}, Schedule(3, 2)), "reference")
+    check(instance(made, {"I": 2, "H": 3}, StepRows(3, 2)), "reference")
 
 
 def test_a_lambda():
     made = cell(lambda x, h, *, W, U: tanh(W @ x + U @ h))
-    check(instance(made, {"I": 2, "H": 3}, Schedule(3, 2)), "reference")
+    check(instance(made, {"I": 2, "H": 3}, StepRows(3, 2)), "reference")
 
 
 def test_inputs_before_the_slash():
@@ -166,7 +166,7 @@ def test_widths_of_joined_vectors_and_declared_ones():
     assert graph.shape("parameter", "W") == ("H", "I+H+O") and graph.shape("parameter", "V") == ("O", "H")
     assert graph.shape("parameter", "beta") == () and graph.shape("parameter", "S") == ("2", "H", "H")
     assert graph.dims == ("I", "H", "O") and size("I+H+O", {"I": 1, "H": 2, "O": 4}) == 7
-    check(instance(mine, {"I": 2, "H": 3, "O": 4}, Schedule(3, 2)), "reference")
+    check(instance(mine, {"I": 2, "H": 3, "O": 4}, StepRows(3, 2)), "reference")
 
 
 def test_hyper_parameters_shape_the_graph_or_are_passed():
@@ -188,7 +188,7 @@ def test_states_behind_a_star():
     assert mine.using(delay=1).states == ("h", "n", "past_1")
     assert {mine.graph.shape("state", n) for n in mine.states} == {("H",), ()}
     for made in (mine, mine.using(delay=1)):
-        check(instance(made, {"I": 2, "H": 3}, Schedule(5, 2)), "reference")
+        check(instance(made, {"I": 2, "H": 3}, StepRows(5, 2)), "reference")
         assert Cell.from_json(made.to_json()).graph == made.graph
     flat = [torch.ones(3) * k for k in range(4)]
     again = mine(torch.ones(2), flat[0], torch.tensor(2.0), *flat[1:], W=torch.zeros(3, 2), U=torch.eye(3))
@@ -224,7 +224,7 @@ def test_the_trace_runs_the_function_once_and_for_no_numbers():
 @pytest.mark.parametrize("name", CELLS)
 def test_a_cell_is_its_function(name):
     """Called on plain tensors, a cell is what its author wrote."""
-    made = instance(REGISTRY[name], {"I": 3, "H": 3, "O": 3}, Schedule(1, 1))
+    made = instance(REGISTRY[name], {"I": 3, "H": 3, "O": 3}, StepRows(1, 1))
     x = [
         v[0].squeeze() if made.cell.graph.shape("input", n) == () else v[0]
         for v, n in zip(made.inputs, made.cell.inputs)
@@ -248,8 +248,8 @@ def test_json_and_pickle_keep_the_cell(name):
 
 def test_a_stored_cell_runs_and_takes_other_numbers():
     stored = Cell.from_json(REGISTRY["lem"].to_json()).using(dt=0.25)
-    made = instance(REGISTRY["lem"].using(dt=0.25), {"I": 3, "H": 4}, Schedule(3, 2))
-    for a, b in zip(instance(stored, {"I": 3, "H": 4}, Schedule(3, 2)).run("reference"), made.run("reference")):
+    made = instance(REGISTRY["lem"].using(dt=0.25), {"I": 3, "H": 4}, StepRows(3, 2))
+    for a, b in zip(instance(stored, {"I": 3, "H": 4}, StepRows(3, 2)).run("reference"), made.run("reference")):
         assert torch.equal(a, b)
 
 
@@ -322,7 +322,7 @@ def test_constants_fold_nothing_away():
     assert "tanh" in {n.op for n in mine.graph.nodes} and "tanh" not in {
         n.op for n in mine.using(deep=0).graph.nodes
     }
-    check(instance(mine, {"I": 2, "H": 3}, Schedule(2, 2)), "reference")
+    check(instance(mine, {"I": 2, "H": 3}, StepRows(2, 2)), "reference")
 
 
 def test_a_builder_tells_equal_numbers_of_different_sign_apart():

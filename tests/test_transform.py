@@ -16,7 +16,7 @@ from unrolled.errors import CellError, UsageError
 from unrolled.graph.interpret import interpret
 from unrolled.graph.node import size
 from unrolled.graph.replay import Draft
-from unrolled.kernels import Schedule, run
+from unrolled.kernels import StepRows, run
 from unrolled.kernels.c.build.build import build
 from unrolled.kernels.c.call import library
 from unrolled.ops import concat, relu, sigmoid, tanh
@@ -93,26 +93,26 @@ def built_by_base():
 @BOTH
 def test_values_and_gradients(base, change, backend):
     """Masks are inputs and parameters like others here, with any values."""
-    for schedule in (Schedule(3, 2), Schedule(3, 4, (4, 2, 1)), Schedule(2, 3, None, True)):
-        check(instance(changed(base, change), SIZES, schedule), backend)
+    for step_rows in (StepRows(3, 2), StepRows(3, 4, (4, 2, 1)), StepRows(2, 3, None, True)):
+        check(instance(changed(base, change), SIZES, step_rows), backend)
 
 
 @needs_compiler
 @pytest.mark.parametrize("base, change", SINGLE)
 def test_values_and_gradients_in_float32(base, change):
-    check(instance(changed(base, change), SIZES, Schedule(3, 2), torch.float32), "c")
+    check(instance(changed(base, change), SIZES, StepRows(3, 2), torch.float32), "c")
 
 
 @EACH
 @BOTH
 def test_chunks_are_the_sequence(base, change, backend):
-    made = instance(changed(base, change), SIZES, Schedule(5, 3))
+    made = instance(changed(base, change), SIZES, StepRows(5, 3))
     y, *final = made.run(backend)
     state, parts = made.state, []
     for first, last in ((0, 1), (1, 4), (4, 5)):
         inputs = [x[3 * first : 3 * last] for x in made.inputs]
         part, state, _ = run(
-            made.cell.graph, SIZES, inputs, state, made.parameters, Schedule(last - first, 3), backend=backend
+            made.cell.graph, SIZES, inputs, state, made.parameters, StepRows(last - first, 3), backend=backend
         )
         parts.append(part)
     compare([torch.cat(parts), *state], [y, *final], ["y", *made.cell.states], 1e-12)
@@ -171,7 +171,7 @@ def test_a_graph_run_node_by_node_is_the_function(name):
 
 def _one_step(name: str):
     """A registered cell, one example's inputs and states, and parameters."""
-    made = instance(REGISTRY[name], fitting(REGISTRY[name], {"I": 4, "H": 6, "O": 3}), Schedule(1, 1))
+    made = instance(REGISTRY[name], fitting(REGISTRY[name], {"I": 4, "H": 6, "O": 3}), StepRows(1, 1))
     graph, weights = made.cell.graph, {names[0]: p for names, p in made.parameters.items()}
     given = [
         v[0].reshape(tuple(size(d, made.sizes) for d in graph.shape(kind, n)))
@@ -251,7 +251,7 @@ HAND = {
 
 @pytest.mark.parametrize("base, change", HAND)
 def test_the_change_is_the_papers(base, change):
-    made = instance(changed(base, change), SIZES, Schedule(1, 1))
+    made = instance(changed(base, change), SIZES, StepRows(1, 1))
     p = {names[0]: tensor for names, tensor in made.parameters.items()}
     given = [v[0] for v in (*made.inputs, *made.state)]
     expected = HAND[base, change](*given, p)
@@ -278,7 +278,7 @@ def test_masks_stand_behind_what_a_caller_gives(base, change, masks):
 
 def test_evaluation_has_the_means():
     zoned_cell, plain = zoneout("lstm", {"h": 0.1, "c": 0.5}).evaluation, find("lstm")
-    made = instance(plain, SIZES, Schedule(1, 1))
+    made = instance(plain, SIZES, StepRows(1, 1))
     p, given = {n[0]: t for n, t in made.parameters.items()}, [v[0] for v in (*made.inputs, *made.state)]
     (h, c), (_, old_h, old_c) = plain(*given, **p), given
     for found in (zoned_cell(*given, **p), zoneout("lstm", {"h": 0.1, "c": 0.5})(*given, **p)):
@@ -342,8 +342,8 @@ def test_activations_change_places():
 
 def test_residual_needs_equal_widths():
     with pytest.raises(CellError) as raised:
-        made = instance(find("mgu"), {"I": 3, "H": 5}, Schedule(1, 1))
-        run(residual("mgu").graph, {"I": 3, "H": 5}, made.inputs, made.state, made.parameters, made.schedule)
+        made = instance(find("mgu"), {"I": 3, "H": 5}, StepRows(1, 1))
+        run(residual("mgu").graph, {"I": 3, "H": 5}, made.inputs, made.state, made.parameters, made.step_rows)
     assert "h is 5 wide and x 3, and this line needs them equal" in str(raised.value)
 
 
@@ -453,7 +453,7 @@ def test_data_without_noise_and_with_none_of_ours():
 
 
 def test_the_multiplicative_lstm_of_the_zoo_is_the_changed_one():
-    zoo, made = find("multiplicative_lstm"), instance(changed("lstm", "multiplicative"), SIZES, Schedule(3, 2))
+    zoo, made = find("multiplicative_lstm"), instance(changed("lstm", "multiplicative"), SIZES, StepRows(3, 2))
     zeros = {(n,): torch.zeros(5, dtype=torch.float64) for n in ("b_m", "d_m")}
     y, *final = made.run("reference")
     found, last, _ = run(
@@ -462,7 +462,7 @@ def test_the_multiplicative_lstm_of_the_zoo_is_the_changed_one():
         made.inputs,
         made.state,
         {**made.parameters, **zeros},
-        made.schedule,
+        made.step_rows,
         backend="reference",
     )
     compare([found, *last], [y, *final], ["y", "h", "c"], 1e-12)
@@ -479,6 +479,6 @@ def test_every_registered_cell_can_be_changed(name, backend, built_quickly):
         except UsageError:  # no state enters a matrix, no such nonlinearity
             continue
         check(
-            instance(made, fitting(made, {"I": 4, "H": 4, "O": 4}), Schedule(2, 3, (3, 1))),
+            instance(made, fitting(made, {"I": 4, "H": 4, "O": 4}), StepRows(2, 3, (3, 1))),
             backend if name in C_CELLS else "reference",
         )

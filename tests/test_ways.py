@@ -17,7 +17,7 @@ pytestmark = needs_compiler
 
 
 @pytest.fixture(autouse=True)
-def anew(tmp_path, monkeypatch):
+def untimed(tmp_path, monkeypatch):
     """Nothing is known, every call is long, and three are many; two threads."""
     monkeypatch.setenv("UNROLLED_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(timed, "_known", {})
@@ -88,7 +88,7 @@ def test_a_call_is_timed_once_it_was_made_often_and_never_again(monkeypatch):
     layer(torch.randn(4, 5, 6))  # of another length: alike
     assert len(asked) == 2
     (tried,) = [ways._tried(*key) for key in keys(layer, 5)]
-    assert tried.settled and tried.way == Way(2, True, 64)
+    assert tried.done and tried.way == Way(2, True, 64)
 
 
 def keys(layer, batch: int):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from instances import BACKENDS, Schedule, check, instance, ways
+from instances import BACKENDS, StepRows, check, instance, ways
 
 import unrolled
 from unrolled import (
@@ -84,7 +84,7 @@ def by_backend(name: str, backend: str):
             [rows],
             state,
             {("_",): state[0]},
-            Schedule(1, len(rows)),
+            StepRows(1, len(rows)),
             backend=backend,
         )
         return y
@@ -240,7 +240,7 @@ CELLS = {
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_cells_of_these_functions_are_the_plain_function(function, backend, built_quickly):
     made = cell(shapes=CELLS[function])(function)
-    for H, schedule in ((8, Schedule(3, 2)), (36, Schedule(3, 4, (4, 2, 1))), (4, Schedule(2, 1, None, True))):
+    for H, step_rows in ((8, StepRows(3, 2)), (36, StepRows(3, 4, (4, 2, 1))), (4, StepRows(2, 1, None, True))):
         for each in ways(backend):
             with each:
-                check(instance(made, {"I": 3, "H": H, "O": 2}, schedule), backend)
+                check(instance(made, {"I": 3, "H": H, "O": 2}, step_rows), backend)

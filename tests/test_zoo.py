@@ -9,7 +9,7 @@ from zoo import BOTH, DOUBLE, draw, ran, randomly
 
 from unrolled.cells import REGISTRY
 from unrolled.errors import UnrolledError
-from unrolled.kernels import Schedule
+from unrolled.kernels import StepRows
 
 VARIANTS = (
     ("ctrnn", {"method": "rk4"}),
@@ -27,7 +27,7 @@ VARIANTS = (
 @pytest.mark.parametrize("name, values", VARIANTS, ids=str)
 @BOTH
 def test_variants(name, values, backend, built_quickly):
-    check(instance(REGISTRY[name].using(**values), {"I": 4, "H": 6, "O": 3}, Schedule(3, 2)), backend)
+    check(instance(REGISTRY[name].using(**values), {"I": 4, "H": 6, "O": 3}, StepRows(3, 2)), backend)
 
 
 @pytest.mark.parametrize(

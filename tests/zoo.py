@@ -7,7 +7,7 @@ import torch
 from instances import BACKENDS, instance
 
 from unrolled.cells import REGISTRY
-from unrolled.kernels import Schedule, run
+from unrolled.kernels import StepRows, run
 
 BOTH = pytest.mark.parametrize("backend", BACKENDS)
 DOUBLE = {"dtype": torch.float64}
@@ -29,7 +29,7 @@ def ran(cell, inputs, state, parameters, backend: str = "reference", **sizes):
         packed,
         list(state),
         {(k,): v for k, v in parameters.items()},
-        Schedule(steps, batch),
+        StepRows(steps, batch),
         backend=backend,
     )
     return [y.view(steps, batch, -1), *final]
@@ -37,5 +37,5 @@ def ran(cell, inputs, state, parameters, backend: str = "reference", **sizes):
 
 def randomly(name: str, I: int, H: int, **hyper):
     """A cell and random parameters of it."""
-    made = instance(REGISTRY[name].using(**hyper), {"I": I, "H": H, "O": H}, Schedule(1, 1), seed=7)
+    made = instance(REGISTRY[name].using(**hyper), {"I": I, "H": H, "O": H}, StepRows(1, 1), seed=7)
     return made.cell, {names[0]: tensor.detach() for names, tensor in made.parameters.items()}

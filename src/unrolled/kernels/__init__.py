@@ -3,7 +3,7 @@
 A backend is one folder with a spelling of each primitive, `obstacle(call)` (why it cannot run, or None) and `run(call)`.
 """
 
-from .call import Call, Parameters, Schedule, prepare
+from .call import Call, Parameters, StepRows, prepare
 from .choose import BACKENDS, fastest, generator, multiplies_pairs
 from .eager import run
 
@@ -11,7 +11,7 @@ __all__ = [
     "BACKENDS",
     "Call",
     "Parameters",
-    "Schedule",
+    "StepRows",
     "generator",
     "fastest",
     "multiplies_pairs",

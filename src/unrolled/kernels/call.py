@@ -18,7 +18,7 @@ Parameters = Mapping[tuple[str, ...], Tensor]  # names stacked along the first a
 
 
 @dataclass(frozen=True)
-class Schedule:
+class StepRows:
     """Which rows run at each step. Sequences are packed: the rows of step 0, then those of step 1, ...
 
     `sizes`: rows at each step, never increasing, where they differ (rows are sorted by length, longest first); None
@@ -56,7 +56,7 @@ class Call:
 
     plan: Plan
     sizes: tuple[tuple[Dim, int], ...]
-    schedule: Schedule
+    step_rows: StepRows
     hyper: tuple[float, ...]
     hoisted: tuple[Tensor, ...]
     operands: tuple[Tensor, ...]
@@ -98,7 +98,7 @@ def prepare(
     inputs: Sequence[Tensor],
     state: Sequence[Tensor],
     parameters: Parameters,
-    schedule: Schedule,
+    step_rows: StepRows,
     hyper: Mapping[str, float] | None = None,
     mixed: bool = False,
 ) -> Call:
@@ -129,7 +129,7 @@ def prepare(
     return Call(
         plan,
         tuple(sizes.items()),
-        schedule,
+        step_rows,
         tuple([values[n] for n, _ in graph.hyper]),
         hoisted,
         operands,

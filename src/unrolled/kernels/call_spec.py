@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ..plan.plan import Plan
-from .call import Call, Schedule
+from .call import Call, StepRows
 from .reference.run import run as run_reference
 
 
@@ -18,14 +18,14 @@ class CallSpec(NamedTuple):
 
     plan: Plan
     sizes: tuple
-    schedule: Schedule
+    step_rows: StepRows
     hyper: tuple[float, ...]
     mixed: bool
     total: int
 
     @staticmethod
     def of(call: Call) -> CallSpec:
-        return CallSpec(call.plan, call.sizes, call.schedule, call.hyper, call.mixed, len(call.tensors))
+        return CallSpec(call.plan, call.sizes, call.step_rows, call.hyper, call.mixed, len(call.tensors))
 
     def filled(self, tensors: Sequence[Tensor]) -> Call:
         """The call on these tensors, in the order of `Call.tensors`."""

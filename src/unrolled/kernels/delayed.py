@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from ..graph.node import Graph
-from .call import Schedule
+from .call import StepRows
 
 
 @dataclass(frozen=True)
@@ -25,19 +25,19 @@ class Delayed:
     states: tuple[int, ...]
     inputs: tuple[int, ...]
 
-    def given(self, inputs: Sequence[Tensor], state: Sequence[Tensor], schedule: Schedule):
+    def given(self, inputs: Sequence[Tensor], state: Sequence[Tensor], step_rows: StepRows):
         """Inputs and states for `graph`, from those for the cell."""
-        late = [_late(inputs[i], state[k], schedule) for k, i in zip(self.states, self.inputs)]
+        late = [_late(inputs[i], state[k], step_rows) for k, i in zip(self.states, self.inputs)]
         return [*inputs, *late], [s for k, s in enumerate(state) if k not in self.states]
 
     def final(
-        self, found: Sequence[Tensor], inputs: Sequence[Tensor], state: Sequence[Tensor], schedule: Schedule
+        self, found: Sequence[Tensor], inputs: Sequence[Tensor], state: Sequence[Tensor], step_rows: StepRows
     ) -> tuple[Tensor, ...]:
         """Final states of the cell, from those of `graph`."""
         rest = iter(found)
         source = dict(zip(self.states, self.inputs))
         return tuple(
-            _last(inputs[source[k]], state[k], schedule) if k in source else next(rest)
+            _last(inputs[source[k]], state[k], step_rows) if k in source else next(rest)
             for k in range(len(state))
         )
 
@@ -67,23 +67,23 @@ def delayed_of(graph: Graph) -> Delayed | None:
     return Delayed(changed, tuple(k for k, _ in found), tuple(i for _, i in found))
 
 
-def _late(x: Tensor, state: Tensor, schedule: Schedule) -> Tensor:
+def _late(x: Tensor, state: Tensor, step_rows: StepRows) -> Tensor:
     """(N, width): at every step what the step before it read, at the first the state."""
-    if schedule.sizes is None:
-        rest = x[schedule.batch :] if schedule.reverse else x[: -schedule.batch]
-        return torch.cat([rest, state] if schedule.reverse else [state, rest])
-    parts = x.split(list(schedule.sizes))
-    return torch.cat([state[: schedule.sizes[0]], *(p[:n] for p, n in zip(parts, schedule.sizes[1:]))])
+    if step_rows.sizes is None:
+        rest = x[step_rows.batch :] if step_rows.reverse else x[: -step_rows.batch]
+        return torch.cat([rest, state] if step_rows.reverse else [state, rest])
+    parts = x.split(list(step_rows.sizes))
+    return torch.cat([state[: step_rows.sizes[0]], *(p[:n] for p, n in zip(parts, step_rows.sizes[1:]))])
 
 
-def _last(x: Tensor, state: Tensor, schedule: Schedule) -> Tensor:
+def _last(x: Tensor, state: Tensor, step_rows: StepRows) -> Tensor:
     """(B, width): what each row read last; its state where it read nothing."""
-    if schedule.sizes is None:
+    if step_rows.sizes is None:
         return (
-            x[: schedule.batch] if schedule.reverse else x[-schedule.batch :]
+            x[: step_rows.batch] if step_rows.reverse else x[-step_rows.batch :]
         ).clone()  # no view of the caller's input
-    parts = x.split(list(schedule.sizes))
+    parts = x.split(list(step_rows.sizes))
     ends = [
-        p[n:] for p, n in zip(parts, (*schedule.sizes[1:], 0))
+        p[n:] for p, n in zip(parts, (*step_rows.sizes[1:], 0))
     ]  # rows that go no further, the longest at the end
-    return torch.cat([*reversed(ends), state[schedule.sizes[0] :]])
+    return torch.cat([*reversed(ends), state[step_rows.sizes[0] :]])

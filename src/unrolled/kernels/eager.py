@@ -8,7 +8,7 @@ from torch import Tensor
 
 from ..errors import UsageError
 from ..graph.node import Dim, Graph
-from .call import Call, Parameters, Schedule, check_sizes, parameter, prepare
+from .call import Call, Parameters, StepRows, check_sizes, parameter, prepare
 from .choose import BACKENDS, chosen
 from .delayed import delayed_of
 from .recomputed import recomputed
@@ -22,7 +22,7 @@ def run(
     inputs: Sequence[Tensor],
     state: Sequence[Tensor],
     parameters: Parameters,
-    schedule: Schedule,
+    step_rows: StepRows,
     *,
     backend: str = "auto",
     hyper: Mapping[str, float] | None = None,
@@ -32,7 +32,7 @@ def run(
 ) -> tuple[Tensor, tuple[Tensor, ...], dict[int, Tensor]]:
     """Runs a cell over packed sequences.
 
-    inputs      (N, width) float each, N = schedule.total, or int64 (N,) standing for one-hot rows of the cell's first input
+    inputs      (N, width) float each, N = step_rows.total, or int64 (N,) standing for one-hot rows of the cell's first input
     state       (B, width) each; a state that is a number has width 1
     parameters  names stacked along the first axis -> tensor, e.g. {("W",): w} or {("W_i", "W_f"): both}
     backend     "auto", or the name of one: then an error where it cannot run
@@ -46,15 +46,15 @@ def run(
             f"backend={backend!r}: there is no such backend. Choose auto, {' or '.join(BACKENDS)}."
         )
     if watch:
-        return run_and_watch(prepare(graph, sizes, inputs, state, parameters, schedule, hyper), tuple(watch))
-    delayed = delayed_of(graph) if schedule.total else None
+        return run_and_watch(prepare(graph, sizes, inputs, state, parameters, step_rows, hyper), tuple(watch))
+    delayed = delayed_of(graph) if step_rows.total else None
     if delayed is not None and all(inputs[i].is_floating_point() for i in delayed.inputs):
         check_sizes(graph, sizes)
-        given, rest = delayed.given(inputs, state, schedule)
-        call = _remembering(delayed.graph, sizes, given, rest, parameters, schedule, hyper, mixed)
+        given, rest = delayed.given(inputs, state, step_rows)
+        call = _remembering(delayed.graph, sizes, given, rest, parameters, step_rows, hyper, mixed)
         y, final = _done(call, backend, recompute)
-        return y, delayed.final(final, inputs, state, schedule), {}
-    call = _remembering(graph, sizes, inputs, state, parameters, schedule, hyper, mixed)
+        return y, delayed.final(final, inputs, state, step_rows), {}
+    call = _remembering(graph, sizes, inputs, state, parameters, step_rows, hyper, mixed)
     y, final = _done(call, backend, recompute)
     return y, final[: len(state)], {}
 
@@ -65,18 +65,18 @@ def _remembering(
     inputs: Sequence[Tensor],
     state: Sequence[Tensor],
     parameters: Parameters,
-    schedule: Schedule,
+    step_rows: StepRows,
     hyper: Mapping[str, float] | None,
     mixed: bool,
 ) -> Call:
     """The call; products that the step before has made are further states, where there are steps enough to save some."""
     remembered = None if mixed else remembered_of(graph)
-    if remembered is not None and schedule.steps > len(remembered.states):
+    if remembered is not None and step_rows.steps > len(remembered.states):
         check_sizes(graph, sizes)
         graph = remembered.graph
         weights = [parameter(graph, sizes, parameters, name) for name in remembered.weights]
         state = remembered.given(state, weights)
-    return prepare(graph, sizes, inputs, state, parameters, schedule, hyper, mixed)
+    return prepare(graph, sizes, inputs, state, parameters, step_rows, hyper, mixed)
 
 
 def _done(call: Call, backend: str, recompute: bool) -> tuple[Tensor, tuple[Tensor, ...]]:

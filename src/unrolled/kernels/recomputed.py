@@ -14,7 +14,7 @@ from math import isqrt
 import torch
 from torch import Tensor
 
-from .call import Call, Schedule
+from .call import Call, StepRows
 from .call_spec import CallSpec, differentiable
 from .gate import why_closed
 
@@ -28,23 +28,23 @@ ROWS = 1024
 
 @dataclass(frozen=True)
 class Block:
-    """Some steps of a schedule as one of their own, and their rows among all packed rows."""
+    """Some of a sequence's steps, and their rows among all packed rows."""
 
-    schedule: Schedule
+    step_rows: StepRows
     rows: slice
 
 
-def blocks_of(schedule: Schedule) -> list[Block]:
+def blocks_of(step_rows: StepRows) -> list[Block]:
     """Blocks of about sqrt(T) steps, in the order in which the loop visits them."""
-    length = max(isqrt(schedule.steps), -(-ROWS // max(1, schedule.batch)))
+    length = max(isqrt(step_rows.steps), -(-ROWS // max(1, step_rows.batch)))
     blocks, begin = [], 0
-    for first in range(0, schedule.steps, length):
-        steps = min(length, schedule.steps - first)
-        sizes = None if schedule.sizes is None else schedule.sizes[first : first + steps]
-        part = replace(schedule, steps=steps, sizes=sizes)
+    for first in range(0, step_rows.steps, length):
+        steps = min(length, step_rows.steps - first)
+        sizes = None if step_rows.sizes is None else step_rows.sizes[first : first + steps]
+        part = replace(step_rows, steps=steps, sizes=sizes)
         blocks.append(Block(part, slice(begin, begin + part.total)))
         begin += part.total
-    return blocks[::-1] if schedule.reverse else blocks
+    return blocks[::-1] if step_rows.reverse else blocks
 
 
 def recomputed(call: Call, run: Run) -> tuple[Tensor, State]:
@@ -52,7 +52,7 @@ def recomputed(call: Call, run: Run) -> tuple[Tensor, State]:
     forward-mode derivatives and tracers have their own ways of keeping."""
     if not (torch.is_grad_enabled() and any(t.requires_grad for t in call.tensors)) or why_closed(call.tensors):
         return run(call)
-    blocks = blocks_of(call.schedule)
+    blocks = blocks_of(call.step_rows)
     if len(blocks) < 2:
         return run(call)
     y, *final = Recomputed.apply(call, run, blocks, *call.tensors)
@@ -67,22 +67,22 @@ class Recomputed(torch.autograd.Function):
         y, states = None, [call.state]
         for block in blocks:
             part, final = run(_part(call, block, states[-1]))
-            y = part.new_empty(call.schedule.total, part.shape[1]) if y is None else y
+            y = part.new_empty(call.step_rows.total, part.shape[1]) if y is None else y
             y[block.rows] = part
             states.append(tuple(s.clone() for s in final))  # a view would keep the whole block
         ctx.set_materialize_grads(False)
         ctx.save_for_backward(*tensors, *(s for state in states[1:-1] for s in state))
-        ctx.shell, ctx.run, ctx.blocks = CallSpec.of(call), run, blocks
+        ctx.spec, ctx.run, ctx.blocks = CallSpec.of(call), run, blocks
         return (y, *states[-1])
 
     @staticmethod
     def backward(ctx, above, *carries):
         saved, needed = ctx.saved_tensors, ctx.needs_input_grad[3:]
-        call = ctx.shell.filled(saved)
+        call = ctx.spec.filled(saved)
         given = [g for g in (above, *carries) if g is not None]
         if torch.is_grad_enabled() or why_closed([*given, *saved]):  # create_graph=True, a batch of gradients
             return None, None, None, *differentiable(call, (above, *carries), needed)
-        flat, width = saved[ctx.shell.total :], len(call.state)
+        flat, width = saved[ctx.spec.total :], len(call.state)
         states = [call.state, *(flat[k : k + width] for k in range(0, len(flat), width))]
         sums = _Sums(call, needed)
         with torch.autocast(call.device.type, enabled=False):
@@ -99,7 +99,7 @@ def _part(call: Call, block: Block, state: State) -> Call:
     """One block as a call, from the states before it."""
     return replace(
         call,
-        schedule=block.schedule,
+        step_rows=block.step_rows,
         operands=tuple(t[block.rows] for t in call.operands),
         inputs=tuple(t[block.rows] for t in call.inputs),
         state=state,

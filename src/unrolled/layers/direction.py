@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ..graph.node import Dim, Graph
-from ..kernels import Schedule, run
+from ..kernels import StepRows, run
 from .lengths import Rows
 from .resets import seen_backwards
 from .weights import Named
@@ -33,13 +33,13 @@ def run_direction(
 
     x (N, width) each, or int64 (N,), packed as `rows` says; state (B, width) each in the kernel's order.
     """
-    schedule, turned = rows.schedule, rows.backward if reverse else None
+    step_rows, turned = rows.step_rows, rows.backward if reverse else None
     if reverse:
         x = seen_backwards(graph, x, rows)
     if turned is not None:  # rows of different lengths each start at their own end
         x = [v.index_select(0, turned) for v in x]
     elif reverse:
-        schedule = Schedule(schedule.steps, schedule.batch, None, True)
+        step_rows = StepRows(step_rows.steps, step_rows.batch, None, True)
     with _full_precision(x[0].device.type):
         y, last, values = run(
             graph,
@@ -47,7 +47,7 @@ def run_direction(
             x,
             state,
             weights,
-            schedule,
+            step_rows,
             backend=backend,
             watch=watch,
             recompute=recompute,

@@ -215,15 +215,13 @@ def _fitting(value: Tensor, shape: tuple[int, ...], who: str, parameter: str) ->
 @torch.no_grad()
 def _fill(weights: nn.Module, values: Mapping[str, Tensor], row: ClassNames, trained: set[str]) -> None:
     """Copies the values; a parameter all of whose sources are not trained (a missing bias) is not trained either."""
-    missing = [name for name in weights.state_dict() if name not in values]
-    assert not missing, f"the table's row of {row.cell} says nothing of {', '.join(missing)}"
     sources: dict[str, set[str]] = {}
     for key, names in row.parts.items():
         for part in names:
             for spelled in (part,) if isinstance(part, str) else part or ():
                 sources.setdefault(spelled.removeprefix("-").removesuffix(".T"), set()).add(key)
-    for name, value in values.items():
+    for name in weights.state_dict():
         tensor = getattr(weights, name)
-        tensor.copy_(value)
+        tensor.copy_(values[name])
         if isinstance(tensor, nn.Parameter) and name in sources:
             tensor.requires_grad_(bool(sources[name] & trained))

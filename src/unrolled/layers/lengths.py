@@ -13,14 +13,14 @@ import torch
 from torch import Tensor
 
 from ..errors import NotYet, ShapeError, UsageError
-from ..kernels import Schedule
+from ..kernels import StepRows
 
 
 @dataclass(frozen=True)
 class Rows:
     """Which rows run at which step of one call, and how to go between padded and packed.
 
-    schedule  for the kernel, forward in time
+    step_rows  for the kernel, forward in time
     steps     T of the padded sequences
     take      (N,) places in a padded (T * B, ·) tensor in packed order; None where nothing is padded or packed already
     backward  (N,) packed places with every row's time reversed; None where all rows have all steps
@@ -30,7 +30,7 @@ class Rows:
               until then all rows have all steps
     """
 
-    schedule: Schedule
+    step_rows: StepRows
     steps: int
     take: Tensor | None = None
     backward: Tensor | None = None
@@ -46,7 +46,7 @@ class Rows:
     def unpack(self, packed: Tensor) -> Tensor:
         """(N, width) to (T, B, width), zero past each row's length; what autograd keeps is never handed out."""
         if self.take is None:
-            steps, batch = self.steps, self.schedule.batch
+            steps, batch = self.steps, self.step_rows.batch
             kept = (
                 packed.requires_grad or torch.jit.is_tracing()
             )  # which checks a trace by one without gradients
@@ -54,9 +54,9 @@ class Rows:
                 return torch.stack([packed], 0 if steps == 1 else 1)  # one operation, where each counts
             padded = packed.view(steps, batch, packed.shape[-1])
             return torch.cat([padded]) if kept else padded
-        padded = packed.new_zeros(self.steps * self.schedule.batch, packed.shape[-1])
+        padded = packed.new_zeros(self.steps * self.step_rows.batch, packed.shape[-1])
         # In place on zeros that nobody else sees: autograd follows, and a second buffer is saved.
-        return padded.index_copy_(0, self.take, packed).view(self.steps, self.schedule.batch, packed.shape[-1])
+        return padded.index_copy_(0, self.take, packed).view(self.steps, self.step_rows.batch, packed.shape[-1])
 
     def sort(self, state: Tensor) -> Tensor:
         """(B, width) in the caller's order to the kernel's."""
@@ -69,7 +69,7 @@ class Rows:
 
 def all_rows(steps: int, batch: int) -> Rows:
     """All rows have all steps."""
-    return Rows(Schedule(steps, batch), steps)
+    return Rows(StepRows(steps, batch), steps)
 
 
 def rows_of(lengths: Tensor | Sequence[int], steps: int, batch: int, device: torch.device, who: str) -> Rows:
@@ -89,7 +89,7 @@ def rows_of(lengths: Tensor | Sequence[int], steps: int, batch: int, device: tor
             raise NotYet(
                 f"{who} got lengths, and torch.onnx.export cannot follow them. Export without lengths."
             )
-        return Rows(Schedule(steps, batch), steps, lengths=given)
+        return Rows(StepRows(steps, batch), steps, lengths=given)
     row = next((k for k, n in enumerate(given.tolist()) if not 0 <= n <= steps), None)
     if row is not None:
         raise ShapeError(
@@ -102,11 +102,11 @@ def rows_of(lengths: Tensor | Sequence[int], steps: int, batch: int, device: tor
     runs = torch.arange(steps, device="cpu")[:, None] < sorted_lengths  # (T, B)
     time, row = runs.nonzero(as_tuple=True)  # packed order
     sizes = runs.sum(1)
-    schedule = Schedule(int(sorted_lengths[0]), batch, tuple(sizes[: int(sorted_lengths[0])].tolist()))
+    step_rows = StepRows(int(sorted_lengths[0]), batch, tuple(sizes[: int(sorted_lengths[0])].tolist()))
     is_sorted = torch.equal(order, torch.arange(batch, device="cpu"))
     take, backward = time * batch + order[row], _reversed(sizes, time, row, sorted_lengths, device)
     return Rows(
-        schedule,
+        step_rows,
         steps,
         take.to(device),
         backward,
@@ -126,12 +126,12 @@ def packed_rows(batch_sizes: Tensor, order: Tensor | None, restore: Tensor | Non
         if given is not None and given.shape != (batch,):
             raise RuntimeError(f"the PackedSequence has {name} of shape {tuple(given.shape)} for {batch} rows.")
     if sizes[-1] == batch:
-        return Rows(Schedule(steps, batch), steps, order=order, restore=restore)
+        return Rows(StepRows(steps, batch), steps, order=order, restore=restore)
     batch_sizes = batch_sizes[:steps]
     runs = torch.arange(batch, device="cpu") < batch_sizes[:, None]  # (T, B)
     time, row = runs.nonzero(as_tuple=True)
     backward = _reversed(batch_sizes, time, row, runs.sum(0), device)
-    return Rows(Schedule(steps, batch, tuple(sizes)), steps, None, backward, order, restore)
+    return Rows(StepRows(steps, batch, tuple(sizes)), steps, None, backward, order, restore)
 
 
 def _sizes_of(batch_sizes: Tensor, total: int) -> list[int]:

@@ -28,7 +28,7 @@ def drawn(cell: Cell, sizes: Mapping[Dim, int], rows: Rows, like: Tensor) -> tup
         inputs, weights = drawn(zoneout("lstm", 0.1), {"I": 3, "H": 5}, all_rows(7, 2), torch.zeros(1))
         inputs[0].shape        # (14, 5): zoneout_h
     """
-    graph, schedule = cell.graph, rows.schedule
+    graph, step_rows = cell.graph, rows.step_rows
     inputs, weights = [], {}
     for name, noise in cell.noise.items():
         if noise.over == "call":
@@ -39,9 +39,9 @@ def drawn(cell: Cell, sizes: Mapping[Dim, int], rows: Rows, like: Tensor) -> tup
         noise, shape = cell.noise[name], graph.shape("input", name)
         width = size(shape[0], dict(sizes)) if shape else 1
         if noise.over == "step":
-            inputs.append(mask((schedule.total, width), noise, like))
+            inputs.append(mask((step_rows.total, width), noise, like))
         else:
-            each = mask((schedule.batch, width), noise, like)
+            each = mask((step_rows.batch, width), noise, like)
             inputs.append(rows.pack(each.expand(rows.steps, *each.shape)))
     return tuple(inputs), weights
 

@@ -118,9 +118,9 @@ def run_traced(
         ",".join(sizes),
         list(sizes.values()),
         ",".join("|".join(stack) for stack in parameters),
-        rows.schedule.steps,
-        rows.schedule.batch,
-        list(rows.schedule.sizes or (0,)),
+        rows.step_rows.steps,
+        rows.step_rows.batch,
+        list(rows.step_rows.sizes or (0,)),
         reverse,
         backend,
         recompute,
@@ -146,7 +146,7 @@ def _eager(given: Given) -> tuple[Tensor, Sequence[Tensor]]:
         rows = rows_of(given.lengths, *lead, given.inputs[0].device, graph.name)
         inputs = [rows.pack(v.view(*lead, *v.shape[1:])) for v in given.inputs]
         state = [rows.sort(s) for s in given.state]
-    if not rows.schedule.total:
+    if not rows.step_rows.total:
         return given.inputs[0].new_zeros(given.total, _width(given), dtype=_like(given).dtype), given.state
     y, final, _ = run_direction(
         graph,

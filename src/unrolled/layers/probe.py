@@ -86,8 +86,8 @@ def with_held(
     """
     if torch.compiler.is_compiling() or _HELD.get() is None or not stack.graph.states:
         return stack, masks
-    schedule = rows.schedule
-    if schedule.sizes is not None and rows.take is None:
+    step_rows = rows.step_rows
+    if step_rows.sizes is not None and rows.take is None:
         raise NotYet(
             "probes in a PackedSequence of unlike lengths: give padded sequences to a Recurrent, with lengths."
         )
@@ -99,7 +99,7 @@ def with_held(
             for name in stack.graph.states
         ]
         zeros = {
-            name: first[0].new_zeros(rows.steps, schedule.batch, width).requires_grad_()
+            name: first[0].new_zeros(rows.steps, step_rows.batch, width).requires_grad_()
             for name, width in zip(stack.graph.states, widths)
         }
         probes.note(layer, direction == 1, zeros)

@@ -26,12 +26,12 @@ def seen_backwards(graph: Graph, x: Sequence[Tensor], rows: Rows) -> Sequence[Te
 
 def _one_step_sooner(packed: Tensor, rows: Rows) -> Tensor:
     """(N, 1) packed to (N, 1): every row's values one step sooner, 0 at its last step."""
-    schedule = rows.schedule
-    if schedule.sizes is None:
-        return torch.cat([packed[schedule.batch :], packed.new_zeros(schedule.batch, packed.shape[-1])])
+    step_rows = rows.step_rows
+    if step_rows.sizes is None:
+        return torch.cat([packed[step_rows.batch :], packed.new_zeros(step_rows.batch, packed.shape[-1])])
     # The rows that run at step t + 1 are the first ones of those that run at step t.
     moved, start = packed.new_zeros(packed.shape), 0
-    for size, after in zip(schedule.sizes, schedule.sizes[1:]):
+    for size, after in zip(step_rows.sizes, step_rows.sizes[1:]):
         moved[start : start + after] = packed[start + size : start + size + after]
         start += size
     return moved

@@ -110,7 +110,7 @@ def _run_one(
     seen,
 ) -> tuple[Tensor, State]:
     """One layer in one direction."""
-    if not rows.schedule.total:
+    if not rows.step_rows.total:
         return _without_steps(stack, x, state, weights)
     like = next(iter((*state, *weights.values(), *x)))
     if torch.compiler.is_compiling() and not exports_onnx():  # what is watched is seen in eager calls only

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ..kernels import Call, Schedule, prepare
+from ..kernels import Call, StepRows, prepare
 from ..kernels.input_as_state import with_input_as_state
 from .recurrent import Recurrent
 
@@ -22,10 +22,10 @@ def step_calls(rnn: Recurrent, state: tuple[Tensor, ...]) -> tuple[Call, ...]:
     weights = [{names: w.detach() for names, w in layer.named().items()} for layer in rnn.layers]
     parts = rnn._cut([tuple(s[k] for s in state) for k in range(rnn.num_layers)])
     indices = torch.arange(rnn.input_size, device=state[0].device if state else None)
-    calls = [prepare(stack.graph, stack.sizes[0], [indices], parts[0], weights[0], Schedule(1, batch))]
+    calls = [prepare(stack.graph, stack.sizes[0], [indices], parts[0], weights[0], StepRows(1, batch))]
     fed = with_input_as_state(stack.graph)
     for k in range(1, rnn.num_layers):
         below = [parts[k][0].new_zeros(batch, stack.sizes[k]["I"])] if not fed.inputs else []
         given = [] if below else [calls[0].vectors.new_zeros(batch, stack.sizes[k]["I"])]
-        calls.append(prepare(fed, stack.sizes[k], given, (*parts[k], *below), weights[k], Schedule(1, batch)))
+        calls.append(prepare(fed, stack.sizes[k], given, (*parts[k], *below), weights[k], StepRows(1, batch)))
     return tuple(calls)

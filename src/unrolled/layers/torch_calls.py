@@ -201,7 +201,7 @@ def _as_given(layer: nn.RNNBase, y: Tensor, rows: Rows, alone: bool) -> Tensor:
 
 
 def _start(layer: nn.RNNBase, states: int, rows: Rows, kind: torch.dtype) -> list[State]:
-    zeros = torch.zeros(rows.schedule.batch, layer.hidden_size, dtype=kind, device="cpu")
+    zeros = torch.zeros(rows.step_rows.batch, layer.hidden_size, dtype=kind, device="cpu")
     return [(zeros,) * states] * (layer.num_layers * (2 if layer.bidirectional else 1))
 
 

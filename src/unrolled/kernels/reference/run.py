@@ -23,24 +23,24 @@ def run(call: Call) -> tuple[Tensor, tuple[Tensor, ...], dict[int, Tensor]]:
 
 
 def run_and_watch(call: Call, watch: tuple[int, ...]) -> tuple[Tensor, tuple[Tensor, ...], dict[int, Tensor]]:
-    body, schedule = call.plan.body, call.schedule
-    linear = linear_of(call.plan) if schedule.sizes is None and schedule.steps >= BLOCKED else None
+    body, step_rows = call.plan.body, call.step_rows
+    linear = linear_of(call.plan) if step_rows.sizes is None and step_rows.steps >= BLOCKED else None
     if linear is not None:
         return _all_steps(call, linear, watch)
     loop = _Loop(call)
     state = call.state
     outputs: list[Tensor] = []
     seen: dict[int, list[Tensor]] = {w: [] for w in watch}
-    order = range(schedule.steps - 1, -1, -1) if schedule.reverse else range(schedule.steps)
+    order = range(step_rows.steps - 1, -1, -1) if step_rows.reverse else range(step_rows.steps)
     for t in order:
-        rows = schedule.rows(t)
+        rows = step_rows.rows(t)
         values = loop.step(t, tuple(s[:rows] for s in state))
         new = tuple(_rows(values[i], rows, call.width(_dim(body, i))) for i in body.new_states)
-        state = tuple(n if rows == schedule.batch else torch.cat([n, s[rows:]]) for n, s in zip(new, state))
+        state = tuple(n if rows == step_rows.batch else torch.cat([n, s[rows:]]) for n, s in zip(new, state))
         outputs.append(_rows(values[body.output], rows, call.width(_dim(body, body.output))))
         for index, kept in seen.items():
             kept.append(_rows(values[index], rows, call.width(_dim(body, index))))
-    if schedule.reverse:
+    if step_rows.reverse:
         outputs.reverse()
         for kept in seen.values():
             kept.reverse()
@@ -51,14 +51,14 @@ def run_and_watch(call: Call, watch: tuple[int, ...]) -> tuple[Tensor, tuple[Ten
 
 def _all_steps(call: Call, linear: Linear, watch: tuple[int, ...]):
     """The same for a cell that is linear in its states: a scan in blocks of time, then every step's equations at once."""
-    body, schedule, loop = call.plan.body, call.schedule, _Loop(call)
-    lead = (schedule.steps, schedule.batch)
+    body, step_rows, loop = call.plan.body, call.step_rows, _Loop(call)
+    lead = (step_rows.steps, step_rows.batch)
 
     def in_time(values: Tensor) -> Tensor:
-        return values.flip(0) if schedule.reverse else values
+        return values.flip(0) if step_rows.reverse else values
 
     def wide(value: Tensor, index: int) -> Tensor:
-        return _rows(value, schedule.total, call.width(_dim(body, index)))
+        return _rows(value, step_rows.total, call.width(_dim(body, index)))
 
     still = loop.all_steps([torch.zeros_like(s) for s in call.state])  # what a step adds to a state of zero
     offsets = [in_time(wide(still[i], i).view(*lead, -1)) for i in body.new_states]
@@ -123,10 +123,10 @@ class _Loop:
         return {leaf: self._by_time(packed) for leaf, packed in self.packed.items()}
 
     def _by_time(self, packed: Tensor) -> tuple[Tensor, ...]:
-        schedule = self.call.schedule
-        if schedule.sizes is None:
-            return packed.view(schedule.steps, schedule.batch, packed.shape[-1]).unbind(0)
-        return packed.split(list(schedule.sizes))
+        step_rows = self.call.step_rows
+        if step_rows.sizes is None:
+            return packed.view(step_rows.steps, step_rows.batch, packed.shape[-1]).unbind(0)
+        return packed.split(list(step_rows.sizes))
 
     def _parameters(self) -> None:
         call, plan, width = self.call, self.call.plan, self.call.width
@@ -152,7 +152,7 @@ class _Loop:
 
     def all_steps(self, state: list[Tensor]) -> dict:
         """The values of every node at all steps, from the states before each: (N, width), or (B, width) at all of them."""
-        total, batch = self.call.schedule.total, self.call.schedule.batch
+        total, batch = self.call.step_rows.total, self.call.step_rows.batch
         state = [s if len(s) == total else s.repeat(total // batch, 1) for s in state]
         return self._values(self.packed, state)
 

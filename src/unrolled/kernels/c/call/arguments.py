@@ -23,7 +23,7 @@ def contiguous(call: Call) -> Call:
     return Call(
         call.plan,
         call.sizes,
-        call.schedule,
+        call.step_rows,
         call.hyper,
         each(call.hoisted),
         each(call.operands),

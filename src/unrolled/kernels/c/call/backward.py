@@ -22,19 +22,21 @@ def backward(
     needed: tuple[bool, ...],
 ) -> tuple[Tensor | None, ...]:
     """Gradients of `call.tensors`, None where `needed` is false. `above`: y's gradient; `carries`: the final states'."""
-    call, frame = contiguous(call), prepared_of(call)
-    values, slots = frame.backward[:], frame.backward_slots
+    call, prepared = contiguous(call), prepared_of(call)
+    values, slots = prepared.backward[:], prepared.backward_slots
     hyper = address_call(call, values, slots)
     first = [y] if call.plan.body.output_is_state else []
-    count = len(frame.states) - len(first)
+    count = len(prepared.states) - len(first)
     sequences, streams, kept = [*first, *buffers[:count]], buffers[count:-1], buffers[-1]
     carry = [
         s.new_zeros(s.shape) if c is None else c.resolve_neg().clone() for c, s in zip(carries, call.state)
     ]
-    gradient = buffer(call.vectors, call.schedule.total, frame.gradient)
-    found = _Found(call, frame, needed)
+    gradient = buffer(call.vectors, call.step_rows.total, prepared.gradient)
+    found = _Found(call, prepared, needed)
     # Where nothing comes from above: one row of zeros, read again and again.
-    above, stride = (call.vectors.new_zeros(frame.output), 0) if above is None else (dense(above), frame.output)
+    above, stride = (
+        (call.vectors.new_zeros(prepared.output), 0) if above is None else (dense(above), prepared.output)
+    )
     for name, tensors in (
         ("new", sequences),
         ("k", streams),
@@ -55,7 +57,7 @@ def backward(
     ):
         values[at[name]] = tensor.data_ptr()
     values[at["above_stride"]] = stride
-    invoke(frame.code.backward, values)
+    invoke(prepared.code.backward, values)
     found.large(gradient, sequences, streams, kept)
     del hyper
     return found.results(carry)
@@ -64,12 +66,12 @@ def backward(
 class _Found:
     """Tensors for the gradients that are asked for."""
 
-    def __init__(self, call: Call, frame: Prepared, needed: tuple[bool, ...]):
-        self.call, self.frame, self.needed = call, frame, needed
+    def __init__(self, call: Call, prepared: Prepared, needed: tuple[bool, ...]):
+        self.call, self.prepared, self.needed = call, prepared, needed
         g, w = len(call.hoisted), len(call.weights)
         self.wanted = needed[:g], needed[g : 2 * g], needed[2 * g : 2 * g + w]
         self.tables = [not o.is_floating_point() for o in call.operands]
-        self.blas = [blas and not table for blas, table in zip(frame.blas, self.tables)]
+        self.blas = [blas and not table for blas, table in zip(prepared.blas, self.tables)]
         self.hoisted = [
             self._weights(*each) for each in zip(self.wanted[0], self.blas, self.tables, call.hoisted)
         ]
@@ -79,7 +81,7 @@ class _Found:
         ]
         self.weights = [
             buffer(w, *w.shape) if n and not b else None
-            for n, b, w in zip(self.wanted[2], frame.loop_blas, call.weights)
+            for n, b, w in zip(self.wanted[2], prepared.loop_blas, call.weights)
         ]
         self.vectors, self.numbers = [
             t.new_empty(t.shape) if len(t) else t for t in (call.vectors, call.numbers)
@@ -103,7 +105,7 @@ class _Found:
                 self.hoisted[g] = summed(call, gradient, plan.hoisted_runs[g], call.operands[g])
             if self.wanted[1][g]:
                 self.operands[g] = operand_gradient(call, gradient, plan.hoisted_runs[g], call.hoisted[g])
-        for g in [g for g, blas in enumerate(self.frame.loop_blas) if blas and self.wanted[2][g]]:
+        for g in [g for g, blas in enumerate(self.prepared.loop_blas) if blas and self.wanted[2][g]]:
             self.weights[g] = loop_weights(call, gradient, g, sequences, streams, kept)
 
     def results(self, carry: list[Tensor]) -> tuple[Tensor | None, ...]:

@@ -32,36 +32,36 @@ def forward(call: Call, keep: bool) -> Result:
     return _run(call, keep, prepared_to_run(call, keep, partial(_run, call, keep)))
 
 
-def _run(call: Call, keep: bool, frame: Prepared) -> Result:
-    schedule, like = call.schedule, call.vectors
-    values, slots = frame.forward[:], frame.forward_slots
+def _run(call: Call, keep: bool, prepared: Prepared) -> Result:
+    step_rows, like = call.step_rows, call.vectors
+    values, slots = prepared.forward[:], prepared.forward_slots
     hyper = address_call(call, values, slots)
     rows = (
-        schedule.total if keep else 2 * schedule.batch
+        step_rows.total if keep else 2 * step_rows.batch
     )  # without a backward pass two steps of a sequence are enough
-    y = buffer(like, schedule.total, frame.output)
+    y = buffer(like, step_rows.total, prepared.output)
     first = [y] if call.plan.body.output_is_state else []
-    sequences = first + [buffer(like, rows, w) for w in frame.states[len(first) :]]
-    final = tuple([like.new_empty((schedule.batch, w)) for w in frame.states])
-    kept = buffer(like, rows, frame.kept) if frame.kept else nothing(y)
-    kept_streams, alive = _hoisted(call, frame, values, keep)
+    sequences = first + [buffer(like, rows, w) for w in prepared.states[len(first) :]]
+    final = tuple([like.new_empty((step_rows.batch, w)) for w in prepared.states])
+    kept = buffer(like, rows, prepared.kept) if prepared.kept else nothing(y)
+    kept_streams, alive = _hoisted(call, prepared, values, keep)
     address(values, slots, "new", sequences)
     address(values, slots, "final", final)
     at = slots.at
     values[at["keep"]], values[at["kept"]], values[at["output"]] = int(keep), kept.data_ptr(), y.data_ptr()
-    invoke(frame.code.forward, values)
+    invoke(prepared.code.forward, values)
     del hyper, alive
     return Result(y, final, (*sequences[len(first) :], *kept_streams, kept) if keep else ())
 
 
-def _hoisted(call: Call, frame: Prepared, values: array, keep: bool) -> tuple[list[Tensor], list[Tensor]]:
+def _hoisted(call: Call, prepared: Prepared, values: array, keep: bool) -> tuple[list[Tensor], list[Tensor]]:
     """Buffers for products with the input; values kept for the backward pass take their place. An index stands for a row
     of a table, the weights' columns: then there is no product, and kept values have a buffer of their own."""
-    at, kept, alive = frame.forward_slots.numbered, [], []
-    rows = call.schedule.total if keep else frame.ahead
+    at, kept, alive = prepared.forward_slots.numbered, [], []
+    rows = call.step_rows.total if keep else prepared.ahead
     for g, (weights, operand) in enumerate(zip(call.hoisted, call.operands)):
         indices = not operand.is_floating_point()
-        if keep and frame.blas[g] and not indices:
+        if keep and prepared.blas[g] and not indices:
             products, values[at["operand"][g]] = input_products(call, g), 0
         else:
             products = buffer(weights, rows, weights.shape[0])

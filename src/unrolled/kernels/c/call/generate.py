@@ -167,7 +167,7 @@ class Generator:
         self._values[SLOTS.index("packed")] = self._memory.address
 
     def draw(self, count: int) -> Tensor | None:
-        """The next `count` characters of every text, (count, batch) int64; None where the model's bets are no numbers."""
+        """The next `count` characters of every text, (count, batch) int64; None where a logit is not a number."""
         out = torch.empty(count, len(self._tokens), dtype=torch.int64, device="cpu")
         self._values[SLOTS.index("steps")], self._values[SLOTS.index("out")] = count, out.data_ptr()
         return None if self._library.generate(self._values.buffer_info()[0]) else out

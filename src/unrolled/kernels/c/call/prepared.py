@@ -11,13 +11,13 @@ from itertools import accumulate
 from ....graph.node import Dim, size
 from ....plan.cost import AHEAD, Way, block_of, large, sharing, step_flops, ways_to_share
 from ....plan.plan import Plan
-from ...call import Call, Schedule
+from ...call import Call, StepRows
 from ..build.toolchain import toolchain
 from ..emit.slots import Slots, dims, letters
 from .library import Functions, functions
 from .shapes import Shapes, refuse, shapes_of
 from .threads import python_addresses, runtime, threads
-from .ways import LONG, settle_blas, uses_blas, way_of
+from .ways import LONG, time_blas, uses_blas, way_of
 
 BYTES = {"float32": 4, "float64": 8, "mixed": 2}  # of a packed weight
 Sizes = tuple[tuple[Dim, int], ...]
@@ -62,26 +62,26 @@ def multiplies_pairs() -> bool:
 
 
 def prepared_of(call: Call, way: Way | None = None, blas: bool | None = None) -> Prepared:
-    """The frame of a call, by the cost model unless a way is given. Raises CompilerError where its kernel cannot be built,
-    ShapeError where a tensor is not as large as the kernel will take it to be."""
+    """What is prepared for a call, by the cost model unless a way is given. Raises CompilerError where its kernel cannot be
+    built, ShapeError where a tensor is not as large as the kernel will take it to be."""
     precision, most = precision_of(call), threads()
     blas = uses_blas(precision, most) if blas is None else blas
-    frame = _prepared(call.plan, call.sizes, call.schedule, precision, most, way, blas)
+    prepared = _prepared(call.plan, call.sizes, call.step_rows, precision, most, way, blas)
     shapes = [t.shape for t in call.tensors]
-    if shapes not in frame.shapes:
+    if shapes not in prepared.shapes:
         refuse(call, shapes)
-    return frame
+    return prepared
 
 
 def prepared_to_run(call: Call, keep: bool, run: Callable[[Prepared], object]) -> Prepared:
-    """The frame for one more forward pass: that of the fastest way that is known. `run` makes the pass with a frame."""
-    frame = prepared_of(call)
-    if keep and any(frame.blas):
-        settle_blas(precision_of(call), threads(), lambda blas: run(prepared_of(call, blas=blas)))
-        frame = prepared_of(call)
-    if not frame.long:
-        return frame
-    known = (call.plan, call.sizes, call.schedule.batch, precision_of(call), threads(), frame.model)
+    """What is prepared for one more forward pass, in the fastest way that is known. `run` makes a pass with it."""
+    prepared = prepared_of(call)
+    if keep and any(prepared.blas):
+        time_blas(precision_of(call), threads(), lambda blas: run(prepared_of(call, blas=blas)))
+        prepared = prepared_of(call)
+    if not prepared.long:
+        return prepared
+    known = (call.plan, call.sizes, call.step_rows.batch, precision_of(call), threads(), prepared.model)
     return prepared_of(call, way_of(*known, lambda way: run(prepared_of(call, way))))
 
 
@@ -93,15 +93,15 @@ def precision_of(call: Call) -> str:
 
 
 LOOK = 20_000_000  # floating-point operations between two looks for Ctrl-C, some milliseconds: none in a short call
-SHORT = 1024  # steps: of shorter sequences 512 frames are kept
+SHORT = 1024  # steps: for shorter sequences 512 are kept
 MOST = (
     2**24
-)  # bytes that longer ones' frames may take together, 28 for each of a million steps; the last stays anyway
+)  # bytes that those of longer ones may take together, 28 for each of a million steps; the last stays anyway
 
 
-class Frames:
-    """Frames that were made before. Those of long sequences are bounded by their bytes, not by their number: each new
-    length is another one."""
+class PreparedCache:
+    """What was prepared before. For long sequences it is bounded by its bytes, not by its number: each new length is
+    another one."""
 
     def __init__(self, make):
         self.make, self.short = make, lru_cache(maxsize=512)(make)
@@ -111,22 +111,22 @@ class Frames:
         self,
         plan: Plan,
         sizes: Sizes,
-        schedule: Schedule,
+        step_rows: StepRows,
         precision: str,
         most: int,
         way: Way | None = None,
         blas: bool = True,
     ) -> Prepared:
-        key = (plan, sizes, schedule, precision, most, way, blas)
-        if schedule.steps <= SHORT:
+        key = (plan, sizes, step_rows, precision, most, way, blas)
+        if step_rows.steps <= SHORT:
             return self.short(*key)
         self.long[key] = found = self.long.pop(key, None) or self.make(*key)  # the latest one last
         kept = list(self.long.items())  # no lock: a forked child might find it taken
-        held = sum(_bytes(frame) for _, frame in kept)
-        for key, frame in kept[:-1]:
+        held = sum(_bytes(prepared) for _, prepared in kept)
+        for key, prepared in kept[:-1]:
             if held > MOST:
                 self.long.pop(key, None)
-                held -= _bytes(frame)
+                held -= _bytes(prepared)
         return found
 
     def cache_clear(self) -> None:
@@ -134,16 +134,16 @@ class Frames:
         self.long.clear()
 
 
-def _bytes(frame: Prepared) -> int:
-    """What a frame's tables take, and at most as much again its schedule's own list of sizes."""
-    return 2 * sum(len(table) * table.itemsize for table in frame.alive)
+def _bytes(prepared: Prepared) -> int:
+    """What its tables take, and at most as much again the list of sizes that it was made for."""
+    return 2 * sum(len(table) * table.itemsize for table in prepared.alive)
 
 
-@Frames
+@PreparedCache
 def _prepared(
     plan: Plan,
     sizes: Sizes,
-    schedule: Schedule,
+    step_rows: StepRows,
     precision: str,
     most: int,
     way: Way | None,
@@ -161,12 +161,12 @@ def _prepared(
     def to_blas(group) -> bool:
         """In bfloat16 our own products are the faster ones."""
         columns = sum(width(w) for w in group.widths)
-        return blas and precision != "mixed" and large(schedule.total, columns, width(group.depth))
+        return blas and precision != "mixed" and large(step_rows.total, columns, width(group.depth))
 
-    model = Way(*sharing(plan, width, schedule.batch, BYTES[precision], most), AHEAD)
-    code, work, tables = functions(plan, precision), step_flops(plan, width), row_tables(schedule)
+    model = Way(*sharing(plan, width, step_rows.batch, BYTES[precision], most), AHEAD)
+    code, work, tables = functions(plan, precision), step_flops(plan, width), row_tables(step_rows)
     values = {letter: width(d) for letter, d in zip(letters(plan), dims(plan))}
-    values |= _values(schedule, tables, way or model, work)
+    values |= _values(step_rows, tables, way or model, work)
     return Prepared(
         code,
         array("q", [values.get(name, 0) for name in code.forward_slots]),
@@ -177,23 +177,23 @@ def _prepared(
         tuple(wide(s) for s in body.states),
         sum(width(w) for w in plan.kept_widths),
         sum(width(w) for w in plan.gradient),
-        min(schedule.steps, values["block"]) * schedule.batch,
-        (shapes_of(plan, sizes, schedule), shapes_of(plan, sizes, schedule, indexed=True)),
+        min(step_rows.steps, values["block"]) * step_rows.batch,
+        (shapes_of(plan, sizes, step_rows), shapes_of(plan, sizes, step_rows, indexed=True)),
         tuple(map(to_blas, body.hoisted)),
         tuple(map(to_blas, plan.groups)),
         model,
-        schedule.total * work > LONG and len(ways_to_share(plan, schedule.batch, most)) > 1,
+        step_rows.total * work > LONG and len(ways_to_share(plan, step_rows.batch, most)) > 1,
         tables,
     )
 
 
-def _values(schedule: Schedule, tables: tuple[array, array], way: Way, work: int) -> dict[str, int]:
+def _values(step_rows: StepRows, tables: tuple[array, array], way: Way, work: int) -> dict[str, int]:
     """Arguments that all cells have. `work`: arithmetic of one row in one step."""
     starts, rows = tables
     gomp, count, number = runtime()
     return {
-        "steps": schedule.steps,
-        "batch": schedule.batch,
+        "steps": step_rows.steps,
+        "batch": step_rows.batch,
         "split": int(way.units),
         "keep": 1,
         "wanted": way.team,
@@ -202,19 +202,19 @@ def _values(schedule: Schedule, tables: tuple[array, array], way: Way, work: int
         "gomp": gomp,
         "gomp_size": count,
         "gomp_me": number,
-        "uniform": int(schedule.sizes is None),
-        "block": block_of(schedule.batch, way),
-        "total": schedule.total,
-        "every": 1 + LOOK // (1 + schedule.batch * work),
+        "uniform": int(step_rows.sizes is None),
+        "block": block_of(step_rows.batch, way),
+        "total": step_rows.total,
+        "every": 1 + LOOK // (1 + step_rows.batch * work),
         **python_addresses(),
     }
 
 
-def row_tables(schedule: Schedule) -> tuple[array, array]:
+def row_tables(step_rows: StepRows) -> tuple[array, array]:
     """First packed row of each step, and how many rows run at it, in the order in which the loop visits steps."""
-    if schedule.sizes is None:
-        starts, rows = range(0, schedule.total, max(1, schedule.batch)), [schedule.batch] * schedule.steps
+    if step_rows.sizes is None:
+        starts, rows = range(0, step_rows.total, max(1, step_rows.batch)), [step_rows.batch] * step_rows.steps
     else:
-        starts, rows = [0, *accumulate(schedule.sizes[:-1])], schedule.sizes
-    step = -1 if schedule.reverse else 1
+        starts, rows = [0, *accumulate(step_rows.sizes[:-1])], step_rows.sizes
+    step = -1 if step_rows.reverse else 1
     return array("q", starts[::step]), array("q", rows[::step])

@@ -66,13 +66,13 @@ def loop_weights(
 
 def _earlier(call: Call, columns: Tensor, sequence: Tensor, initial: Tensor) -> Tensor:
     """Sum over steps of gradient (step s) times state (step s - 1), the initial state before the first."""
-    schedule, batch = call.schedule, call.schedule.batch
-    if schedule.sizes is not None:
-        return torch.mm(columns.t(), _before(schedule.sizes, sequence, initial))
-    rest = schedule.total - batch
-    first = slice(rest, None) if schedule.reverse else slice(0, batch)
+    step_rows, batch = call.step_rows, call.step_rows.batch
+    if step_rows.sizes is not None:
+        return torch.mm(columns.t(), _before(step_rows.sizes, sequence, initial))
+    rest = step_rows.total - batch
+    first = slice(rest, None) if step_rows.reverse else slice(0, batch)
     others, before = (
-        (slice(0, rest), slice(batch, None)) if schedule.reverse else (slice(batch, None), slice(0, rest))
+        (slice(0, rest), slice(batch, None)) if step_rows.reverse else (slice(batch, None), slice(0, rest))
     )
     result = torch.mm(columns[first].t(), initial, out=buffer(initial, columns.shape[1], initial.shape[1]))
     return result.addmm_(columns[others].t(), sequence[before]) if rest else result

@@ -33,7 +33,7 @@ def obstacle(call: Call) -> str | None:
     other = [t.dtype for t in tensors if t.dtype is not dtype and t.is_floating_point()]
     if other:
         return f"its tensors are {dtype}, and one is {other[0]}"
-    if call.schedule.total == 0:
+    if call.step_rows.total == 0:
         return "there is no step to run"
     missing = unspelled(call.plan)
     if missing:
@@ -83,13 +83,13 @@ class Loop(torch.autograd.Function):
         result = forward(call, keep=True)
         ctx.set_materialize_grads(False)
         ctx.save_for_backward(*tensors, result.y, *result.buffers)
-        ctx.shell = CallSpec.of(call)
+        ctx.spec = CallSpec.of(call)
         return (result.y, *result.final)
 
     @staticmethod
     def backward(ctx, above, *carries):
         saved = ctx.saved_tensors
-        call, count = ctx.shell.filled(saved), ctx.shell.total
+        call, count = ctx.spec.filled(saved), ctx.spec.total
         given = [g for g in (above, *carries) if g is not None]
         if torch.is_grad_enabled() or why_closed([*given, *saved]):  # create_graph=True, a batch of gradients
             return None, *differentiable(call, (above, *carries), ctx.needs_input_grad[1:])

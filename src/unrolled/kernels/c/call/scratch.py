@@ -20,7 +20,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-LEAST = 2**20  # bytes of a buffer: smaller ones cost little anew
+LEAST = 2**20  # bytes of a buffer: smaller ones cost little to make again
 FREELY = 2**28  # bytes of buffers that are held on to in any case
 HELD = 2**31  # and at most, where as many were once in use together
 IDLE = 500  # buffers asked for since one was given out: then it goes back to the system
@@ -120,7 +120,7 @@ class Pool:
     lock: threading.RLock = field(default_factory=threading.RLock)
 
     def take(self, size: int) -> torch.UntypedStorage:
-        """Memory that is nobody else's: the smallest piece that is large enough, not more than twice as large; else anew.
+        """Memory that is nobody else's: the smallest piece that is large enough, not more than twice as large; else new.
         Who holds what this returns has it until he lets go."""
         with self.lock:
             self.asked += 1

@@ -7,16 +7,16 @@ from collections.abc import Sequence
 from ....errors import ShapeError
 from ....graph.node import Dim, size
 from ....plan.plan import Plan
-from ...call import Call, Schedule
+from ...call import Call, StepRows
 
 Shapes = list[tuple[int, ...]]
 
 
 def shapes_of(
-    plan: Plan, sizes: Sequence[tuple[Dim, int]], schedule: Schedule, indexed: bool = False
+    plan: Plan, sizes: Sequence[tuple[Dim, int]], step_rows: StepRows, indexed: bool = False
 ) -> Shapes:
     """The shapes of `Call.tensors`, in their order; `indexed`: where the cell's first input is given as indices."""
-    body, table, total = plan.body, dict(sizes), schedule.total
+    body, table, total = plan.body, dict(sizes), step_rows.total
 
     def width(dim: Dim) -> int:
         return 1 if dim == "1" else size(dim, table)
@@ -36,14 +36,14 @@ def shapes_of(
         (sum(map(wide, plan.vectors)),),
         (len(plan.numbers),),
         *((total, wide(leaf)) for _, leaf in body.streams),
-        *((schedule.batch, wide(state)) for state in body.states),
+        *((step_rows.batch, wide(state)) for state in body.states),
     ]
 
 
 def refuse(call: Call, given: Shapes) -> None:
     """ShapeError for the first tensor that a kernel would misread."""
     indexed = any(not operand.is_floating_point() for operand in call.operands)
-    due = shapes_of(call.plan, call.sizes, call.schedule, indexed)
+    due = shapes_of(call.plan, call.sizes, call.step_rows, indexed)
     kinds = ("hoisted", "operands", "weights", "vectors", "numbers", "inputs", "state")
     groups = [getattr(call, kind) for kind in kinds]
     names = [

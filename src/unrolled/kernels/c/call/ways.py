@@ -28,25 +28,25 @@ AHEADS = (32, 64, 256)  # rows whose input products are made together, for each 
 
 @dataclass(eq=False)
 class Tried:
-    """The way in use, and the calls that were made; `settled` once there is nothing more to try."""
+    """The way in use, and the calls that were made; `done` once there is nothing more to try."""
 
     way: Way
     calls: int = 0
-    settled: bool = False
+    done: bool = False
 
 
 def way_of(plan: Plan, sizes: tuple, batch: int, precision: str, most: int, model: Way, run: Callable) -> Way:
     """The way for one more call. `run` makes the same call in a way that it is given."""
     key = (plan, sizes, batch, precision, most, model)
     tried = _tried(*key)
-    if tried.settled:
+    if tried.done:
         return tried.way
     tried.calls += 1
     if 1 < tried.calls <= CALLS:
         return tried.way
     known = _choices(key, run, time=tried.calls > CALLS)  # an earlier process's at first
     if known:
-        tried.way, tried.settled = known, True
+        tried.way, tried.done = known, True
     return tried.way
 
 
@@ -97,11 +97,11 @@ def uses_blas(precision: str, most: int) -> bool:
     return _blas.get((precision, most), True)
 
 
-def settle_blas(precision: str, most: int, run: Callable[[bool], object]) -> None:
+def time_blas(precision: str, most: int, run: Callable[[bool], object]) -> None:
     """Before the first call whose products are large: is torch's BLAS the faster here, or are our own products? On one
     processor it is by a tenth, on another it takes twice as long. `run` makes the forward pass with it, or without.
 
-    The two round differently. So this is settled once for a machine, before any result is used, and BLAS has it unless it is
+    The two round differently. So this is chosen once for a machine, before any result is used, and BLAS has it unless it is
     beaten by far: chance does not change it.
     """
     if (precision, most) not in _blas:

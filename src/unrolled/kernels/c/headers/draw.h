@@ -35,7 +35,7 @@ HELPER int64_t taken(const double *l, int64_t *heap, long *count)
     return first;
 }
 
-/* Gives weight 0 to what may not be drawn. `heap`: room for 2 V. */
+/* Gives weight 0 to what must not be drawn. `heap`: room for 2 V. */
 HELPER void restrict_to_likeliest(const double *l, double *w, long V, const draw_rule *rule, int64_t *heap)
 {
     int64_t *sorted = heap + V;

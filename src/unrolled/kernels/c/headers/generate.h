@@ -1,5 +1,5 @@
 /* n characters of each of some texts in one call: the characters' columns are looked up, all layers step, the linear
- * layer bets, a character is drawn. Emitted before this: `slot_...`, the places of the arguments; `step_layer` and
+ * layer makes logits, a character is drawn. Emitted before this: `slot_...`, the places of the arguments; `step_layer` and
  * `pack_layer`.
  *
  * One team stays for the whole call. Its threads take rows, which never meet, or (split) units of all rows: then each
@@ -40,7 +40,7 @@ int64_t room(const int64_t *a)
 typedef struct { int64_t *a; barrier_t barrier; int failed; } generation;
 
 /* Logits of this thread's rows, or of its characters in all rows. */
-HELPER void bets(const int64_t *a, const worker *w, const real *y, const weight *packed)
+HELPER void logits_of(const int64_t *a, const worker *w, const real *y, const weight *packed)
 {
     const long V = a[slot_characters], K = a[slot_width], lo = w->split ? V * w->me / w->team : 0;
     const long hi = w->split ? V * (w->me + 1) / w->team : V;
@@ -65,7 +65,7 @@ static void generate_part(void *argument, int me, int team)
         const weight *at = packed;
         for (long n = 0; n < a[slot_layers]; n++) y = step_layer(n, &w, AT(int64_t *, calls)[n], y, &at);
         if (split) barrier_wait(&g->barrier, me, team);
-        bets(a, &w, y, at);
+        logits_of(a, &w, y, at);
         if (split) barrier_wait(&g->barrier, me, team);
         for (long b = me; b < batch; b += team) {
             long drawn = draw(AT(real, logits) + b * V, AT(real, bias), V, &rule, AT(uint64_t, random) + b,
