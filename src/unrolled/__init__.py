@@ -70,6 +70,8 @@ if TYPE_CHECKING:
     from .layers.watch import watch as watch
     from .models.language import LanguageModel as LanguageModel
     from .models.net import Net as Net
+    from .runs.curves import plot_runs as plot_runs
+    from .runs.listing import list_runs as list_runs
     from .runs.run import open_run as open_run
     from .task import Recipe as Recipe
     from .tasks.char_lm import CharLM as CharLM
@@ -102,7 +104,9 @@ _LATER = {
     "CharLM": ".tasks.char_lm",
     "Net": ".models.net",
     "Recipe": ".task",
+    "list_runs": ".runs.listing",
     "open_run": ".runs.run",
+    "plot_runs": ".runs.curves",
     "resume": ".training.start",
     "train": ".training.start",
     "cell_from_latex": ".latex",
@@ -158,6 +162,7 @@ __all__ = [
     "LanguageModel",
     "largest",
     "layer_norm",
+    "list_runs",
     "log",
     "LSTM",
     "matrix_exp",
@@ -168,6 +173,7 @@ __all__ = [
     "Net",
     "norm",
     "open_run",
+    "plot_runs",
     "python_from_latex",
     "Recipe",
     "Recurrent",
