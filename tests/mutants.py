@@ -772,4 +772,71 @@ MUTANTS = (
         'r".*\\s(?=\\S)"',
         "test_words.py::test_a_long_text_in_blocks_has_the_words_of_the_whole",
     ),
+    # The engine on a task unlike char-lm, and what every task's commands share.
+    Mutant(
+        "scoring.py",
+        "with torch.random.fork_rng(devices=[]), evaluating(model):",
+        "with evaluating(model):",
+        "test_engine.py::test_evaluation_leaves_the_random_numbers_of_training_alone",
+    ),
+    Mutant(
+        "training/state.py",
+        'return figure < self.best if self.task.better == "lower" else figure > self.best',
+        "return figure < self.best",
+        "test_engine.py::test_the_highest_accuracy_decides_which_weights_are_kept",
+    ),
+    Mutant(
+        "training/report.py",
+        "training.best, training.worse = first, 0",
+        "training.best = first",
+        "test_engine.py::test_patience_ends_a_run_and_is_recorded",
+    ),
+    Mutant(
+        "training/state.py",
+        '"worse": training.worse,',
+        '"worse": 0,',
+        "test_engine.py::test_patience_is_the_same_in_a_run_that_was_stopped",
+    ),
+    Mutant(
+        "training/loop.py",
+        "training.units += units",
+        "training.units += training.data.units_per_step",
+        "test_engine.py::test_units_are_counted_as_they_are",
+    ),
+    Mutant(
+        "training/loop.py",
+        "if not batch.count:",
+        "if batch is None:",
+        "test_engine.py::test_two_processes_learn_what_one_learns_where_one_of_them_has_no_row_of_a_batch",
+    ),
+    Mutant(
+        "training/fine_tune.py",
+        "] = old.to(new.dtype)",
+        "] = new[tuple(slice(size) for size in old.shape)]",
+        "test_engine.py::test_weights_are_carried_over_by_what_they_mean_and_new_ones_are_fresh",
+    ),
+    Mutant(
+        "training/start.py",
+        "if found is None and settings.origin is not None:",
+        "if settings.seed < 0:",
+        "test_engine.py::test_what_was_learned_is_there_at_the_first_step",
+    ),
+    Mutant(
+        "options.py",
+        "and str(value) != STANDARD_INPUT",
+        "and value",
+        "test_commands.py::test_data_from_standard_input_are_kept_and_learned_again",
+    ),
+    Mutant(
+        "runs/listing.py",
+        '_better(r.task) == "higher"',
+        "not r",
+        "test_commands.py::test_runs_are_listed_with_what_differs_and_the_best_first",
+    ),
+    Mutant(
+        "training/tensorboard.py",
+        "[] if any(place.iterdir()) else folder.metrics()",
+        "[]",
+        "test_commands.py::test_a_run_begun_without_tensorboard_has_all_its_curves_from_when_it_is_asked_for",
+    ),
 )

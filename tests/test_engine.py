@@ -296,6 +296,10 @@ def test_from_on_the_command_line_takes_the_runs_options(run, tmp_path, capsys, 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        (
+            ["--from", "a", "--resume", "b"],
+            "--resume goes on with a run, and --from begins another one: give one of them.",
+        ),
         (["--from"], "--from names no run: write unrolled train --from RUN ..."),
         (["--from", "no"], "no does not exist: give the folder that `unrolled train` named at its end."),
         (

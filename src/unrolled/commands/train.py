@@ -52,6 +52,8 @@ def command(_: str, arguments: list[str]) -> int:
     if not arguments or arguments[0] in ("-h", "--help"):
         say(USAGE.format(tasks=", ".join(tasks.names())))
         return 0 if arguments else 2
+    if given(arguments, "--resume") is not None and given(arguments, "--from") is not None:
+        raise UsageError("--resume goes on with a run, and --from begins another one: give one of them.")
     if arguments[0].split("=")[0] == "--resume":
         return parse(_resume, "unrolled train", arguments)
     name = None if arguments[0].startswith("-") else arguments[0]

@@ -20,11 +20,7 @@ else:
 
 @dataclass(frozen=True)
 class Net:
-    """The recurrent layers of a model.
-
-    >>> Net("gru", hidden=8, layers=2).found().layer(3).output_size
-    8
-    """
+    """The recurrent layers of a model."""
 
     cell: CellOption = "lstm"
     """a cell's name (see: unrolled cells), or FILE.py:FUNCTION"""
@@ -38,7 +34,11 @@ class Net:
     """share of the hidden values dropped while training; without one, the more often the data are read the more"""
 
     def found(self) -> Net:
-        """The net with its Cell in place of the cell's name. Raises UsageError or CellError where there is none."""
+        """The net with its Cell in place of the cell's name. Raises UsageError or CellError where there is none.
+
+        >>> Net("gru", hidden=8, layers=2).found().layer(3).output_size
+        8
+        """
         if self.latex is not None and self.cell != Net.cell:
             raise UsageError(f"--cell {self.cell} and --latex {self.latex} both say which cell: leave one out.")
         return replace(self, cell=find_cell(self.cell, self.latex))
