@@ -9,6 +9,7 @@ from functools import partial
 from ..graph.node import Graph, Node, Shape, needed
 from ..ops import OPS
 from .idioms import idiom
+from .latex_lines import CONTINUED, latex_broken, latex_width
 from .names import NOW, OUTPUT, names_of, results_of, timeless
 from .shapes_said import unsaid_shapes
 from .symbols import latex_name, latex_text
@@ -22,7 +23,7 @@ FORMS = {
 }
 TALL = (r"\frac", r"\begin", r"\sqrt")
 MEMBER = r"\left[{all}\right]"
-WIDE = 78  # letters, about, after which a long sum goes on in a line of its own
+WIDE = 60  # letters, about, after which a long sum goes on in a line of its own: a telephone shows no more
 
 
 def latex(
@@ -40,7 +41,8 @@ def latex(
     """
     called = partial(latex_name, symbols=symbols)
     lines = [
-        f"  {left} &= {_broken(right)}" + (f" && {latex_text(said)}" if comments and said else "")
+        f"  {left} &= {CONTINUED.join(latex_broken(right, WIDE - latex_width(left)))}"
+        + (f" && {latex_text(said)}" if comments and said else "")
         for left, right, said in _rows(graph, called)
     ]
     lines += [f"  {left} &{right}" for left, right in _shapes(graph, called)]
@@ -91,7 +93,7 @@ def _shapes(graph: Graph, called: Callable[[str], str]) -> list[tuple[str, str]]
     for (kind, said), shape in unsaid_shapes(graph).items():
         name = called(timeless(f"{said}{moments.get(kind, '')}", graph))
         rows = together.setdefault(latex_shape(shape), [[]])
-        if rows[-1] and _width(", ".join([*rows[-1], name])) > WIDE // 2:
+        if rows[-1] and latex_width(", ".join([*rows[-1], name])) > WIDE // 2:
             rows.append([])
         rows[-1].append(name)
     return [(", ".join(row), f"\\in {shape}") for shape, rows in together.items() for row in rows]
@@ -333,27 +335,3 @@ SPECIAL = {
     "products_t": _sum_of_products,
     "concat": _joined,
 }
-
-
-def _broken(text: str) -> str:
-    """A long sum in several lines, broken before a + or a - that no bracket holds."""
-    pieces, depth, start = [], 0, 0
-    for found in re.finditer(r"\\begin\{|\\end\{|[({\[]|[)}\]]|(?<= )[+-](?= )", text):
-        mark = found[0]
-        if mark in "+-" and depth == 0:
-            pieces.append(text[start : found.start()])
-            start = found.start()
-        elif mark not in "+-":
-            depth += {"\\begin{": 2, "\\end{": 0}.get(mark, 1 if mark in "({[" else -1)
-    lines = [""]
-    for piece in [*pieces, text[start:]]:
-        if lines[-1] and _width(lines[-1] + piece) > WIDE:
-            lines.append("")
-        lines[-1] += piece
-    return " \\\\\n  &\\qquad {} ".join(line.rstrip() for line in lines)
-
-
-def _width(text: str) -> int:
-    r"""How many letters stand there, about: \sigma and the like count as one, what only sets letters as none."""
-    text = re.sub(r"\\(?:math\w+|text|left|right|tilde|hat|bar)\b", "", text)
-    return len(re.sub(r"[{}^_\s]", "", re.sub(r"\\[a-zA-Z]+", "x", text)))
