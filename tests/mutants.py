@@ -741,7 +741,7 @@ MUTANTS = (
         "test_latex_reader.py::test_what_is_understood",
     ),
     Mutant(
-        "views/latex.py",
+        "views/latex_expression.py",
         "PRODUCT + tight",
         "PRODUCT",
         "test_latex_again.py::test_the_zoo_is_read_from_its_own_print[clockwork_rnn]",

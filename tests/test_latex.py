@@ -27,7 +27,8 @@ from unrolled import (
     where,
 )
 from unrolled.cells import REGISTRY
-from unrolled.views.latex import latex, latex_number
+from unrolled.views.latex import latex
+from unrolled.views.latex_expression import latex_number
 from unrolled.views.names import names_of
 from unrolled.views.symbols import latex_name, latex_text
 

@@ -11,7 +11,7 @@ from ..graph.gradient import differentiate
 from ..graph.node import Node, needed
 from ..ops import Symbol, on_numbers
 from ..views.expression import expression
-from ..views.latex import latex_expression
+from ..views.latex_expression import latex_expression
 from .label import Label
 from .numbers import shown
 from .shorter import neat

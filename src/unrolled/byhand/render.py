@@ -11,10 +11,12 @@ from rich.text import Text
 
 from ..errors import UsageError
 from ..views.columns import columns, printable
+from ..views.latex_lines import CONTINUED, latex_broken, latex_width
 from .document import Brackets, Equations, Grid, Heading, Lines, Piece, Said, Words, WorkedLine
 
 DEEP = 4  # columns by which what belongs to a heading is set in
-LATEX_WIDE = 95  # letters, about, that a line of LaTeX holds
+# Letters, about, that a line holds: of a page of our own, of anybody's (and of a web page), of a slide.
+WIDE = {"document": 80, "fragment": 60, "beamer": 56}
 OPEN, CLOSED = "([{", ")]}"
 PREAMBLE = r"""\documentclass{article}
 \usepackage{amsmath,amssymb}
@@ -179,7 +181,7 @@ def _markdown(piece: Piece) -> str:
             *([_inline(name), *cells] for name, cells in piece.rows),
         ]
         return "\n".join(f"| {' | '.join(_cell(c) for c in row)} |" for row in rows)
-    return f"$$\n\\begin{{aligned}}\n{_aligned(piece)}\n\\end{{aligned}}\n$$"
+    return f"$$\n\\begin{{aligned}}\n{_aligned(piece, WIDE['fragment'])}\n\\end{{aligned}}\n$$"
 
 
 def _inline(said: Said) -> str:
@@ -190,32 +192,18 @@ def _cell(text: str) -> str:
     return text.replace("|", r"\vert ") if text.startswith("$") else text.replace("|", r"\|")
 
 
-def _aligned(piece: Lines) -> str:
-    return " \\\\\n".join(_latex_line(line) for line in piece.lines)
+def _aligned(piece: Lines, wide: int) -> str:
+    return " \\\\\n".join(_latex_line(line, wide) for line in piece.lines)
 
 
-def _latex_line(line: WorkedLine) -> str:
+def _latex_line(line: WorkedLine, wide: int) -> str:
     """left &= right, with a line for each sign of equality where they do not fit into one."""
     rights = [r.latex for r in line.rights]
-    if sum(map(_width, [line.left.latex, *rights])) + 3 * len(rights) <= LATEX_WIDE:
+    if sum(map(latex_width, [line.left.latex, *rights])) + 3 * len(rights) <= wide:
         return f"{line.left.latex} &= " + " = ".join(rights)
-    parts = [
-        " \\\\\n  &\\qquad {} ".join(
-            _broken(right, LATEX_WIDE * max(1, len(right) // max(_width(right), 1)), 0)
-        )
-        for right in rights
-    ]
+    room = wide - latex_width(line.left.latex)
+    parts = [CONTINUED.join(latex_broken(right, room)) for right in rights]
     return f"{line.left.latex} &= " + " \\\\\n  &= ".join(parts)
-
-
-def _width(latex: str) -> int:
-    return len(
-        re.sub(
-            r"[{}^_\s\\]",
-            "",
-            re.sub(r"\\(partial|frac|left|right|mathrm)\b", "", re.sub(r"\\[a-zA-Z]+", "x", latex)),
-        )
-    )
 
 
 # --- LaTeX -----------------------------------------------------------------------------------------------------
@@ -230,7 +218,7 @@ def as_latex(pieces: Sequence[Piece], name: str, style: str = "document") -> str
         raise UsageError(f"there is no style {style!r} of LaTeX: choose one of {', '.join(STYLES)}.")
     if style == "beamer":
         return f"{SLIDES}{_frames(pieces)}\n\\end{{document}}\n"
-    body = "\n\n".join(_latex(piece) for piece in pieces)
+    body = "\n\n".join(_latex(piece, WIDE[style]) for piece in pieces)
     return f"{body}\n" if style == "fragment" else f"{PREAMBLE}{body}\n\\end{{document}}\n"
 
 
@@ -239,14 +227,14 @@ def _frames(pieces: Sequence[Piece]) -> str:
     for piece in pieces:
         if isinstance(piece, Heading) and piece.level <= 2 or not frames:
             title = _words(piece.words) if isinstance(piece, Heading) else ""
-            frames.append([f"\\begin{{frame}}[allowframebreaks]{{{title}}}", "\\small"])
+            frames.append([f"\\begin{{frame}}[allowframebreaks]{{{title}}}", "\\footnotesize"])
             if isinstance(piece, Heading):
                 continue
-        frames[-1].append(_latex(piece))
+        frames[-1].append(_latex(piece, WIDE["beamer"]))
     return "\n\n".join("\n".join([*frame, "\\end{frame}"]) for frame in frames if len(frame) > 2)
 
 
-def _latex(piece: Piece) -> str:
+def _latex(piece: Piece, wide: int) -> str:
     if isinstance(piece, Heading):
         return f"\\{'sub' * min(piece.level - 1, 2)}section*{{{_words(piece.words)}}}"
     if isinstance(piece, Words):
@@ -263,7 +251,7 @@ def _latex(piece: Piece) -> str:
         lines = [" & ".join(row) + r" \\" for row in rows]
         lines[0] += r" \hline"
         return f"\\[\\begin{{array}}{{l|{'r' * len(piece.columns)}}}\n" + "\n".join(lines) + "\n\\end{array}\\]"
-    return f"\\begin{{align*}}\n{_aligned(piece)}\n\\end{{align*}}"
+    return f"\\begin{{align*}}\n{_aligned(piece, wide)}\n\\end{{align*}}"
 
 
 def _words(text: str) -> str:

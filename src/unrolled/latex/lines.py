@@ -10,6 +10,12 @@ EQUALS = ("\\leftarrow", "\\coloneqq", "\\triangleq", "\\equiv", "\\gets", "\\do
 BREAKS = ("\\\\", "\\newline", "\\quad", "\\qquad", "\\cr")
 OPEN = {"(": ")", "[": "]", "{": "}", "\\{": "\\}", "\\begin": "\\end", "\\langle": "\\rangle"}
 BRACKETS = {"(": ")", "[": "]", "\\{": "\\}", "{": "}"}  # those that group
+STACKS = (
+    "[",
+    "{",
+    "\\{",
+    "\\begin",
+)  # where \\\\ is a row's end; in round brackets a long sum goes on in the next line
 BETWEEN = (",", ";", "\\\\", "\\|", "\\Vert", "\\mid")  # what stands between vectors that are joined
 FOR = ("for", "für", "pour", "para", "per")
 INDICES = tuple("ijklmnr")
@@ -124,7 +130,7 @@ def _pieces(source: Source, tokens: list[Token]) -> list[list[tuple[Token, int]]
             raise _never_closed(source, opened[-1])
         if token.kind == "line" or token.text in BREAKS:
             ended = ended or bool(opened)
-            if opened and token.text == "\\\\":
+            if opened and token.text == "\\\\" and opened[-1].text in STACKS:
                 pieces[-1].append((token, len(opened)))
         if not opened and (
             token.kind == "line"

@@ -12,9 +12,10 @@ from html import escape
 
 from ..graph.node import Graph, Node
 from ..ops import OPS
-from .expression import NOTHING_TO, constant
+from .expression import constant
 from .idioms import idiom
 from .names import OUTPUT, results_of
+from .printer import NOTHING_TO
 from .reading import Reading
 
 GLYPHS = {

@@ -14,8 +14,9 @@ from ...graph.node import needed
 from ...ops import OPS
 from ...plan.body import Body
 from ...plan.keep import kept_values
-from ..expression import ATOM, expression, precedence_of
+from ..expression import expression, precedence_of
 from ..names import BEFORE, NOW, names_of, results_of
+from ..printer import ATOM
 
 Names = dict[int, str]
 
