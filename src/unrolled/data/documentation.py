@@ -24,7 +24,9 @@ def documentation(limit: int = LIMIT) -> Text:
     """
     parts, length = [], 0
     for part in _parts():
-        parts.append("".join(line for line in f"{part.strip()}\n\n".splitlines(keepends=True) if line.isascii()))
+        parts.append(
+            "".join(line for line in f"{part.strip()}\n\n".splitlines(keepends=True) if line.isascii())
+        )
         length += len(parts[-1])
         if length >= limit:
             break
