@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor, nn
 
@@ -11,10 +13,12 @@ from ..layers.dropout import Dropout
 from ..layers.recurrent import Recurrent
 from ..transform.head import split_head, why_no_head
 from ..transform.noise import weight_drop as with_weight_drop
+from .first_layer import spread_input_weights
 from .language import State
 from .word_heads import Adaptive, Full, Tied, cutoffs
 
 BOUND = 0.1  # of the first embeddings, uniform (Zaremba et al. 2014; the word model among PyTorch's examples)
+HEARD = 0.5  # deviation of what a gate makes of an untrained word
 
 
 class WordModel(nn.Module):
@@ -86,6 +90,10 @@ class WordModel(nn.Module):
             if isinstance(module, Full):
                 module.weight.uniform_(-BOUND, BOUND)
                 module.bias.zero_()
+        # So small vectors hardly move a cell under the usual bound 1/sqrt(E). Of 800 steps on sentences where the country six
+        # words before says which language is spoken, the n-gram's perplexity is 1.27; reached 1.27 under that bound, 1.13 so.
+        deviation = HEARD / (BOUND / math.sqrt(3) * math.sqrt(self.embedding.embedding_dim))
+        spread_input_weights(self.rnn, deviation)
 
     def set_dropout(self, probability: float) -> None:
         """Another probability from now on, but where input dropout was given."""
