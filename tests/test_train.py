@@ -22,9 +22,10 @@ from unrolled.models.sample import write
 from unrolled.options import check_options
 from unrolled.runs.folder import RunFolder
 from unrolled.runs.run import open_run
+from unrolled.training.optimiser import groups
 from unrolled.training.precision import with_precision
 from unrolled.training.schedule import Schedule, first_factor, steps_in
-from unrolled.training.start import groups, train
+from unrolled.training.start import train
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

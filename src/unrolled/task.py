@@ -13,7 +13,7 @@ from typing import Any, ClassVar, Literal, NamedTuple, Protocol
 from torch import Tensor, nn
 
 from .models.net import Net
-from .options import Count, Nonnegative, Positive
+from .options import Count, Nonnegative, Positive, Share
 
 State = tuple[Tensor, ...]
 Figures = Mapping[str, float]  # by name; the first one decides which weights are the best
@@ -68,6 +68,12 @@ class Recipe:
     """weight decay of the matrices"""
     precision: Literal["auto", "float32", "bf16"] = "auto"
     """of operands of products while training: float32 or bf16; auto takes the faster one"""
+    optimiser: Literal["adamw", "sgd"] = "adamw"
+    """AdamW, or plain stochastic gradient descent"""
+    steady_epochs: Count | None = None
+    """epochs at the full rate, each later one at a lower rate; without it the rate warms up and falls as a cosine does"""
+    epoch_decay: Share = 0.5
+    """what the rate is multiplied with for each epoch after the steady ones"""
 
 
 class Encoding(Protocol):

@@ -14,7 +14,7 @@ from ..task import Batch, Part
 ROWS = 32  # parallel pieces of a long text
 CONTEXT = 256  # positions each piece reads before its score counts
 SPAN = 256  # positions at a time; bounds the memory
-UNSCORED = -100  # cross_entropy's ignore_index
+UNSCORED = -100  # as torch.nn.functional.cross_entropy has it
 
 
 @dataclass(frozen=True)

@@ -77,6 +77,26 @@ class Subwords:
         """The index of "<pad>", "<s>" or "</s>". Raises ValueError where it was not asked for."""
         return self.marks.index(name)
 
+    @property
+    def never(self) -> tuple[int, ...]:
+        """The indices that no text is to be made of."""
+        return tuple(range(len(self.marks)))
+
+    @property
+    def alone(self) -> dict[str, int]:
+        """Words, or first parts of words, with a space before them, and their indices."""
+        return {
+            name[1:]: place for place, name in enumerate(self.names) if name[:1] == " " and name[1:2].isalnum()
+        }
+
+    def shown(self, index: int) -> str:
+        """What an index stands for, as a reader sees it."""
+        return self.names[index]
+
+    def tokens(self, text: str) -> list[str]:
+        """A text's pieces, one an index of `encode`, as a reader sees them."""
+        return [self.names[index] for index in self.encode(text).tolist()]
+
     def __len__(self) -> int:
         return len(self.marks) + len(self.pieces)
 

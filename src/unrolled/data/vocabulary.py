@@ -68,6 +68,14 @@ class Vocabulary:
     def __len__(self) -> int:
         return len(self.characters)
 
+    def shown(self, index: int) -> str:
+        """What an index stands for."""
+        return self.characters[index]
+
+    def tokens(self, text: str) -> list[str]:
+        """A text's characters, one an index of `encode`."""
+        return list(text)
+
     @cached_property
     def _known(self) -> frozenset[str]:
         return frozenset(self.characters)

@@ -153,9 +153,27 @@ class Words:
         """The index of all words that are not known."""
         return len(self.marks)
 
+    @property
+    def never(self) -> tuple[int, ...]:
+        """The indices that no text is to be made of."""
+        return tuple(range(len(self.marks) + 1))
+
     def mark(self, name: str) -> int:
         """The index of "<pad>", "<s>" or "</s>". Raises ValueError where it was not asked for."""
         return self.marks.index(name)
+
+    @property
+    def alone(self) -> dict[str, int]:
+        """Words with spaces around them, and their indices."""
+        return {word: place for word, place in self._places.items() if word[0].isalnum()}
+
+    def shown(self, index: int) -> str:
+        """What an index stands for, as a reader sees it."""
+        return bare(self.names[index])
+
+    def tokens(self, text: str) -> list[str]:
+        """A text's words, one an index of `encode`, as a reader sees them."""
+        return [bare(word) for word in WAYS[self.split][0](text)]
 
     def __len__(self) -> int:
         return len(self.marks) + 1 + len(self.words)

@@ -12,6 +12,8 @@ from ..layers.dropout import Dropout
 from ..layers.recurrent import Recurrent
 from ..layers.stacked import Stacked
 from ..models.language import LanguageModel
+from ..models.word_heads import Tied
+from ..models.words import WordModel
 from .equations import one_hot
 from .recurrent import layers_of, write_layers
 from .writing import ModuleWriting, Wire
@@ -35,6 +37,9 @@ class Chain:
 
 CHAINS: dict[type, Callable[[nn.Module], Chain]] = {
     LanguageModel: lambda model: Chain((model.rnn, model.head), "logits", indices=True),
+    WordModel: lambda model: Chain(
+        (model.embedding, model.rnn, model.narrow, model.head), "logits", indices=True
+    ),
 }
 
 
@@ -107,7 +112,7 @@ def _embedding(
 
 
 def _nothing(writing: ModuleWriting, module, given: Sequence[Wire], path: str, prefix: str) -> Wire:
-    """Dropout: nothing, in evaluation."""
+    """Dropout and Identity: nothing, in evaluation."""
     return given[0]
 
 
@@ -122,7 +127,9 @@ WRITERS: dict[type, Writer] = {
     Stacked: _stacked,
     nn.RNNBase: _recurrent,
     nn.Linear: _linear,
+    Tied: _linear,
     nn.Embedding: _embedding,
+    nn.Identity: _nothing,
     nn.Dropout: _nothing,
     Dropout: _nothing,
     nn.Sequential: _sequential,

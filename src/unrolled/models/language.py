@@ -11,10 +11,11 @@ from ..layers.dropout import Dropout
 from ..layers.output import OutputLayer
 from ..layers.recurrent import Recurrent
 from ..transform.head import Head, split_head, why_no_head
+from .first_layer import input_weights, spread_input_weights
 
 State = tuple[torch.Tensor, ...]
 
-ONE_HOT_DEVIATION = 0.5  # of first-layer input weights; see `_spread_input_weights`
+ONE_HOT_DEVIATION = 0.5  # of first-layer input weights
 FORGET = -1.0  # the forget gates' bias; see `close_forget_gates`
 
 
@@ -84,30 +85,9 @@ class LanguageModel(nn.Module):
             if head is None
             else OutputLayer(head, whole, self.rnn.output_size, characters, dtype=dtype)
         )
-        self._spread_input_weights()
-
-    def _input_weights(self) -> dict[str, nn.Parameter]:
-        """What the first layer multiplies its one-hot input with, by the author's name."""
-        graph = self.rnn.cell.graph
-        seen = graph.leaf("input", graph.inputs[0])
-        names = [
-            graph.name_of(node.args[0])
-            for node in graph.nodes
-            if seen is not None and node.op == "product" and node.args[1] == seen.index
-        ]
-        weights = self.rnn.layers[0].named()
-        return {name: weights[(name,)] for name in names if (name,) in weights}
-
-    @torch.no_grad()
-    def _spread_input_weights(self) -> None:
-        """Draw the first layer's input weights with a deviation of 0.5.
-
-        The usual bound 1/sqrt(fan-in) assumes that all V inputs are on. Of a one-hot vector one is: each step reads
-        one column, and under the usual bound the cell hardly hears its input for the first thousand steps.
-        """
-        for name, weight in self._input_weights().items():
-            if name not in self.rnn.cell.init:
-                weight.normal_(0.0, ONE_HOT_DEVIATION)
+        # The usual bound 1/sqrt(fan-in) assumes that all V inputs are on. Of a one-hot vector one is: each step reads one
+        # column, and under the usual bound the cell hardly hears its input for the first thousand steps.
+        spread_input_weights(self.rnn, ONE_HOT_DEVIATION)
 
     @torch.no_grad()
     def close_forget_gates(self) -> None:
@@ -128,7 +108,7 @@ class LanguageModel(nn.Module):
         every step: rare characters would fade. Measured on Tiny Shakespeare (2 x 192, 1.3 million characters): 1.611 nats
         without, 1.620 with decay; with another seed and no dropout 1.581 and 1.599.
         """
-        return list(self._input_weights().values())
+        return list(input_weights(self.rnn).values())
 
     def set_dropout(self, probability: float) -> None:
         """Another probability from now on, between the layers and before the linear layer."""

@@ -12,7 +12,7 @@ from torch import Tensor
 from ..task import Loss
 from .profile import BESIDE
 from .report import evaluate, finish, line, report_due, say_schedule, say_stopped, write_report
-from .schedule import Schedule, first_factor, steps_in
+from .schedule import Schedule, epoch_factor, first_factor, steps_in
 from .signals import Interruption
 from .state import Training, diverged, save
 
@@ -65,7 +65,9 @@ def take_step(training: Training) -> None:
 def _prepare(training: Training) -> None:
     """This step's dropout and learning rate."""
     task, step = training.task, training.step
-    factor = first_factor(step) if training.schedule is None else training.schedule.factor(step)
+    factor = epoch_factor(task.recipe, step, training.data.steps_per_epoch)
+    if factor is None:
+        factor = first_factor(step) if training.schedule is None else training.schedule.factor(step)
     set_dropout(training)
     for group in training.optimiser.param_groups:
         group["lr"] = task.recipe.rate * factor

@@ -10,6 +10,8 @@ from typing import Annotated
 
 from msgspec import Meta
 
+from ..task import Recipe
+
 WARM_UP = 100  # steps; with fewer than 1000 in all, a tenth of them
 FLOOR = 0.02  # of the learning rate at the end
 LONGEST = 4096  # bits of a share's denominator
@@ -81,6 +83,18 @@ class Schedule:
             done=(share.numerator, share.denominator),
             first=self.first or self.steps,
         )
+
+
+def epoch_factor(recipe: Recipe, step: int, steps_per_epoch: int) -> float | None:
+    """The factor of a step where a recipe counts in epochs; None where the schedule says it.
+
+    >>> recipe = Recipe(steady_epochs=4, epoch_decay=0.5)
+    >>> [epoch_factor(recipe, 10 * epoch, 10) for epoch in range(7)]
+    [1.0, 1.0, 1.0, 1.0, 0.5, 0.25, 0.125]
+    """
+    if recipe.steady_epochs is None:
+        return None
+    return recipe.epoch_decay ** max(0, step // steps_per_epoch - recipe.steady_epochs + 1)
 
 
 def first_factor(step: int) -> float:

@@ -20,6 +20,7 @@ from ..task import Task
 from .fine_tune import data_for
 from .loop import run_steps
 from .new_run import Plan, Work, load_start, model_of, new_run, prepared
+from .optimiser import optimiser_of
 from .parallel import check_rows, joined
 from .profile import Profile, table
 from .progress import Progress
@@ -29,8 +30,6 @@ from .signals import Interruption
 from .standard_input import readable
 from .state import Training, begin_random, check_weights, restore
 from .tensorboard import MISSING, Board, check_installed, installed
-
-BETAS = (0.9, 0.99)  # of AdamW; 0.99 follows the few thousand steps of a short run better than 0.999
 
 
 def train(
@@ -172,9 +171,7 @@ def _begin(work: Work, progress: Progress) -> Training:
     model = model_of(task, data).train()
     if found is None and settings.origin is not None:
         load_start(model, folder)
-    optimiser = torch.optim.AdamW(
-        groups(model, task.recipe.decay), lr=task.recipe.rate, betas=BETAS, fused=True
-    )
+    optimiser = optimiser_of(task.recipe, model)
     training = Training(task, data, model, optimiser, folder, settings, progress, team=team)
     if settings.epochs is not None:
         training.schedule = Schedule(max(1, round(settings.epochs * data.steps_per_epoch)))
@@ -190,12 +187,3 @@ def _begin(work: Work, progress: Progress) -> Training:
     team.told(None)  # nobody writes before all have read
     say_begin(training)
     return training
-
-
-def groups(model: torch.nn.Module, decay: float) -> list[dict]:
-    """Parameters with weight decay, and those without: vectors, and what the model says."""
-    without = {id(weight) for weight in model.undecayed()}
-    kept = [weight for weight in model.parameters() if weight.dim() <= 1 or id(weight) in without]
-    kept_ids = {id(weight) for weight in kept}
-    decayed = [weight for weight in model.parameters() if id(weight) not in kept_ids]
-    return [{"params": decayed, "weight_decay": decay}, {"params": kept, "weight_decay": 0.0}]

@@ -16,13 +16,12 @@ from ..runs.run import blank
 from ..runs.settings import Progressed, Settings
 from ..scoring import evaluating
 from ..task import Data, Encoding, State, Task
+from .optimiser import KEPT
 from .parallel import Team
 from .profile import Profile, nothing
 from .progress import Progress
 from .schedule import Schedule
 from .tensorboard import Board
-
-MOMENTS = ("exp_avg", "exp_avg_sq")  # of AdamW, each of its weight's shape
 
 
 class Diverged(UnrolledError):
@@ -169,17 +168,18 @@ def _random(rank: int) -> str:
 
 def _moments(training: Training, tensors: dict[str, torch.Tensor]) -> dict[int, dict[str, torch.Tensor]]:
     """The optimiser's moments, each checked against its weight: torch's fused optimisers would believe any shape."""
+    kept = KEPT[training.task.recipe.optimiser]
     weights = [weight for group in training.optimiser.param_groups for weight in group["params"]]
     found: dict[int, dict[str, torch.Tensor]] = {}
     for name, tensor in tensors.items():
         place, _, key = name.partition(".")
-        if not place.isdecimal() or int(place) >= len(weights) or key not in ("step", *MOMENTS):
+        if not place.isdecimal() or int(place) >= len(weights) or key not in kept:
             raise ValueError(f"the optimiser has no {name!r}")
         weight = weights[int(place)]
         due = torch.zeros(()) if key == "step" else weight
         check_tensors({name: tensor}, {name: due}, "the optimiser")
         found.setdefault(int(place), {})[key] = tensor
-    if any(len(entry) != 1 + len(MOMENTS) for entry in found.values()):
+    if any(len(entry) != len(kept) for entry in found.values()):
         raise ValueError("the optimiser lacks a moment")
     return found
 
