@@ -11,6 +11,7 @@ from ..layers.dropout import Dropout
 from ..layers.output import OutputLayer
 from ..layers.recurrent import Recurrent
 from ..transform.head import Head, split_head, why_no_head
+from .conditions import Conditions
 
 State = tuple[torch.Tensor, ...]
 
@@ -27,6 +28,7 @@ class LanguageModel(nn.Module):
     hidden      H, width of the recurrent layers
     layers      L, how many recurrent layers
     dropout     between the layers and before the linear layer, while training
+    conditions  K, how many numbers say what the text is to be like (see `Conditions`); 0 for none
 
     Where the cell's equations end in an output layer of their own, o = softmax(V s), that is the linear layer, and its
     parameters keep their names, `head.V`; the cell's layers are stacked on s. `note` says so.
@@ -36,6 +38,7 @@ class LanguageModel(nn.Module):
         x       (T, B) int64, characters
         logits  (T, B, V) float
         state   a tuple, one (L, B, width) tensor per state of the cell; None starts afresh
+        given   (B, K) float, where the model has conditions
 
     Raises UsageError for a cell with more than one input, and for one that ends in a softmax that cannot be taken off.
 
@@ -53,6 +56,7 @@ class LanguageModel(nn.Module):
         layers: int = 1,
         *,
         dropout: float = 0.0,
+        conditions: int = 0,
         backend: str = "auto",
         dtype: torch.dtype | None = None,
     ):
@@ -69,9 +73,10 @@ class LanguageModel(nn.Module):
             raise UsageError(obstacle)
         self.characters = characters
         self.note = None if head is None else said_of(head)
+        self.conditions = Conditions(characters, conditions) if conditions else None
         self.rnn = Recurrent(
             cell,
-            characters,
+            characters + conditions,
             hidden,
             num_layers=layers,
             dropout=dropout if layers > 1 else 0.0,
@@ -135,15 +140,23 @@ class LanguageModel(nn.Module):
         self.dropout.probability = probability
         self.rnn.dropout = probability if self.rnn.num_layers > 1 else 0.0
 
-    def forward(self, x: torch.Tensor, state: State | None = None) -> tuple[torch.Tensor, State]:
+    def forward(
+        self, x: torch.Tensor, state: State | None = None, given: torch.Tensor | None = None
+    ) -> tuple[torch.Tensor, State]:
         """Logits of the next character at every position, and the state after the last."""
-        y, state = self.rnn(x, state)  # (T, B, H)
+        y, state = self.rnn(self.read(x, given), state)  # (T, B, H)
         return self._logits(self.dropout(y)), state  # (T, B, V)
 
-    def step(self, x: torch.Tensor, state: State | None = None) -> tuple[torch.Tensor, State]:
+    def step(
+        self, x: torch.Tensor, state: State | None = None, given: torch.Tensor | None = None
+    ) -> tuple[torch.Tensor, State]:
         """One position: x (B,) int64 -> logits (B, V), state."""
-        y, state = self.rnn.step(x, state)
+        y, state = self.rnn.step(self.read(x, given), state)
         return self._logits(self.dropout(y)), state
+
+    def read(self, x: torch.Tensor, given: torch.Tensor | None) -> torch.Tensor:
+        """What the recurrent layer reads: x (T, B) or (B,) itself, or with its conditions."""
+        return x if self.conditions is None else self.conditions(x, given)
 
     def _logits(self, y: torch.Tensor) -> torch.Tensor:
         return self.head.linear(y) if isinstance(self.head, OutputLayer) else self.head(y)
