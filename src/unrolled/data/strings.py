@@ -117,7 +117,7 @@ class Strings:
         Raises UsageError for values that there are not, and where some columns are left open and no row has the others.
         """
         for name, value in asked.items():
-            self._check(name, value)
+            self.check(name, value)
         if len(asked) == len(self.columns):
             return [(tuple(asked[column.name] for column in self.columns), 1)]
         every = (
@@ -135,7 +135,8 @@ class Strings:
             raise UsageError(f"no row to learn from had {said}, so nothing says {open_ones}: give it, too.")
         return found
 
-    def _check(self, name: str, value: str) -> None:
+    def check(self, name: str, value: str) -> None:
+        """Raises UsageError for a condition or a value that there is not."""
         column = next((one for one in self.columns if one.name == name), None)
         if column is None:
             there = ", ".join(one.name for one in self.columns) or "none"
@@ -207,7 +208,9 @@ def _hash(text: str) -> bytes:
 
 def _listed(values: Values) -> str:
     more = len(values) - SHOWN
-    return ", ".join(values[:SHOWN]) + (f" and {more} more, which are in the run's encoding.json" if more > 0 else "")
+    return ", ".join(values[:SHOWN]) + (
+        f" and {more} more, which are in the run's encoding.json" if more > 0 else ""
+    )
 
 
 def _list(value: object, most: int) -> list:

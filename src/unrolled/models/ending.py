@@ -19,6 +19,7 @@ from torch import Tensor
 
 from .draw import Rule, uniform
 from .language import LanguageModel, State
+from .sample import beside
 from .strings import Indices, Wanted, drawn
 
 PATHS = 64  # free strings for each one that is wanted
@@ -124,17 +125,13 @@ def _overlapping(model: LanguageModel, wanted: Wanted) -> Iterator[tuple[Indices
 
 
 def _read(model: LanguageModel, wanted: Wanted, text: Indices, state: State | None) -> tuple[Tensor, State]:
-    logits, state = model(torch.tensor(text)[:, None], state, _given(wanted, 1))
+    logits, state = model(beside(torch.tensor(text)[:, None], wanted.given), state)
     return log_chances(logits[-1], wanted.rule), state
 
 
 def _step(model: LanguageModel, wanted: Wanted, characters: Tensor, state: State) -> tuple[Tensor, State]:
-    logits, state = model.step(characters, state, _given(wanted, len(characters)))
+    logits, state = model.step(beside(characters, wanted.given), state)
     return log_chances(logits, wanted.rule), state
-
-
-def _given(wanted: Wanted, rows: int) -> Tensor | None:
-    return None if wanted.given is None else wanted.given.expand(rows, -1)
 
 
 def log_chances(logits: Tensor, rule: Rule) -> Tensor:

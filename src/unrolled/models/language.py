@@ -14,6 +14,7 @@ from ..transform.head import Head, split_head, why_no_head
 from .conditions import Conditions
 
 State = tuple[torch.Tensor, ...]
+Input = torch.Tensor | tuple[torch.Tensor, torch.Tensor]  # characters, or these with their conditions
 
 ONE_HOT_DEVIATION = 0.5  # of first-layer input weights; see `_spread_input_weights`
 FORGET = -1.0  # the forget gates' bias; see `close_forget_gates`
@@ -35,10 +36,9 @@ class LanguageModel(nn.Module):
 
     Characters go in as indices: an index means a one-hot vector of width V, so there is no embedding.
 
-        x       (T, B) int64, characters
+        x       (T, B) int64, characters; with conditions a tuple of these and of (B, K) float, the same at every step
         logits  (T, B, V) float
         state   a tuple, one (L, B, width) tensor per state of the cell; None starts afresh
-        given   (B, K) float, where the model has conditions
 
     Raises UsageError for a cell with more than one input, and for one that ends in a softmax that cannot be taken off.
 
@@ -140,23 +140,19 @@ class LanguageModel(nn.Module):
         self.dropout.probability = probability
         self.rnn.dropout = probability if self.rnn.num_layers > 1 else 0.0
 
-    def forward(
-        self, x: torch.Tensor, state: State | None = None, given: torch.Tensor | None = None
-    ) -> tuple[torch.Tensor, State]:
+    def forward(self, x: Input, state: State | None = None) -> tuple[torch.Tensor, State]:
         """Logits of the next character at every position, and the state after the last."""
-        y, state = self.rnn(self.read(x, given), state)  # (T, B, H)
+        y, state = self.rnn(self.read(x), state)  # (T, B, H)
         return self._logits(self.dropout(y)), state  # (T, B, V)
 
-    def step(
-        self, x: torch.Tensor, state: State | None = None, given: torch.Tensor | None = None
-    ) -> tuple[torch.Tensor, State]:
+    def step(self, x: Input, state: State | None = None) -> tuple[torch.Tensor, State]:
         """One position: x (B,) int64 -> logits (B, V), state."""
-        y, state = self.rnn.step(self.read(x, given), state)
+        y, state = self.rnn.step(self.read(x), state)
         return self._logits(self.dropout(y)), state
 
-    def read(self, x: torch.Tensor, given: torch.Tensor | None) -> torch.Tensor:
-        """What the recurrent layer reads: x (T, B) or (B,) itself, or with its conditions."""
-        return x if self.conditions is None else self.conditions(x, given)
+    def read(self, x: Input) -> torch.Tensor:
+        """What the recurrent layer reads: x (T, B) or (B,) as it is, or with its conditions."""
+        return x if self.conditions is None else self.conditions(*x)
 
     def _logits(self, y: torch.Tensor) -> torch.Tensor:
         return self.head.linear(y) if isinstance(self.head, OutputLayer) else self.head(y)

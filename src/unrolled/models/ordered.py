@@ -159,9 +159,7 @@ def ordered(model: LanguageModel, encoding: Any, inputs: Iterable[str], ask: Ord
         yield Ordered(model, encoding, encoding.asked(text), ask)
 
 
-def drawn(
-    model: LanguageModel, encoding: Any, asked: dict[str, str], ask: Ordering
-) -> Iterator[Made]:
+def drawn(model: LanguageModel, encoding: Any, asked: dict[str, str], ask: Ordering) -> Iterator[Made]:
     """Strings without end, in the order of their seeds; "" for what came to no end. However many are drawn together, each
     seed draws the same one."""
     found = encoding.values_of(asked)
@@ -169,7 +167,7 @@ def drawn(
     first, size = ask.seed, min(together, max(8, ask.count))
     while True:
         seeds = range(first, first + size)
-        chosen = sorted(((drawn_values(found, seed), seed) for seed in seeds))
+        chosen = sorted((drawn_values(found, seed), seed) for seed in seeds)
         made: dict[int, Made] = {}
         for values, group in groupby(chosen, key=lambda pair: pair[0]):
             mine = [seed for _, seed in group]
@@ -214,7 +212,9 @@ def _check(ask: Ordering) -> None:
     if not 0 <= ask.seed < 2**62:
         raise UsageError(f"--seed {ask.seed} is out of range: give a whole number from 0 up.")
     if ask.longest is not None and not 1 <= ask.longest <= 2**16:
-        raise UsageError(f"--longest {ask.longest} is out of range: give a number of characters from 1 to {2**16:,}.")
+        raise UsageError(
+            f"--longest {ask.longest} is out of range: give a number of characters from 1 to {2**16:,}."
+        )
     least = max(len(ask.begin or ""), len(ask.end or ""))
     if ask.longest is not None and ask.longest < least:
         raise UsageError(

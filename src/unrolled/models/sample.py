@@ -16,8 +16,8 @@ from torch import Tensor
 from ..errors import NotYet, UsageError
 from ..kernels import generator
 from ..layers.stepping import step_calls
-from .draw import DrawRule, NoNumbers, draw
-from .language import LanguageModel
+from .draw import NoNumbers, Rule, draw
+from .language import Input, LanguageModel
 
 WEIGHTS = ("float32", "bf16")
 PATIENCE = 0.02  # seconds that one call may take: text flows, and Ctrl-C is heard
@@ -140,7 +140,11 @@ def drawing(
     was_training = model.training
     model.eval()
     try:
-        state = model.rnn(model.read(prime[:-1, None], given))[1] if len(prime) > 1 else model.rnn.first_state(1)
+        state = (
+            model.rnn(model.read(beside(prime[:-1, None], given)))[1]
+            if len(prime) > 1
+            else model.rnn.first_state(1)
+        )
         state = tuple(part.expand(-1, len(seeds), -1).contiguous() for part in state)
         tokens = [int(prime[-1])] * len(seeds)
         made = _generator(model, state, half, given)
@@ -151,6 +155,11 @@ def drawing(
     return _stepped(model, state, tokens, list(seeds), rule, given)
 
 
+def beside(x: Tensor, given: Tensor | None) -> Input:
+    """Characters (T, B) or (B,) as a model reads them, with the same conditions (K,) for all rows where it has some."""
+    return x if given is None else (x, given.expand(x.shape[-1], -1))
+
+
 def _generator(model: LanguageModel, state: tuple[Tensor, ...], half: bool, given: Tensor | None):
     """The C backend's, where it runs all layers; never where somebody watches, or asked for the reference."""
     stepped = model.rnn.backend == "reference" or model.rnn.watchers or model.rnn.head is not None
@@ -158,7 +167,7 @@ def _generator(model: LanguageModel, state: tuple[Tensor, ...], half: bool, give
         return None
     head = model.head
     bias = head.weight.new_zeros(model.characters) if head.bias is None else head.bias
-    each = model.read(torch.arange(model.characters, device=head.weight.device), given)
+    each = model.read(beside(torch.arange(model.characters, device=head.weight.device), given))
     return generator(step_calls(model.rnn, state, each), head.weight.detach(), bias.detach(), half)
 
 
@@ -180,7 +189,8 @@ def _stepped(
         model.eval()
         try:
             for step in range(count):
-                logits, state = model.step(torch.tensor(tokens, device=model.head.weight.device), state, given)
+                last = torch.tensor(tokens, device=model.head.weight.device)
+                logits, state = model.step(beside(last, given), state)
                 for row, of_row in enumerate(logits.double().tolist()):
                     tokens[row], seeds[row] = draw(of_row, rule, seeds[row])
                 out[step] = torch.tensor(tokens, device="cpu")

@@ -65,7 +65,7 @@ def total_nats(logits: Tensor, targets: Tensor) -> Tensor:
 def nats(model: LanguageModel, strings: Sequence[Indices], given: Tensor | None) -> list[float]:
     """-log p of each string with the mark at its end, under its row of the conditions given (B, K)."""
     inputs, targets = marked(strings, model.characters - 1)
-    logits, _ = model(inputs, None, given)
+    logits, _ = model(inputs if given is None else (inputs, given))
     lost = functional.cross_entropy(
         logits.double().movedim(-1, 1), targets, ignore_index=UNSCORED, reduction="none"
     )

@@ -3,37 +3,30 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import islice
 from pathlib import Path
-from typing import ClassVar, Literal, NamedTuple
+from typing import ClassVar, Literal
 
 import torch
 
 from ..data.examples import Examples, each_once
-from ..data.split import grouped
-from ..data.string_rows import Rows, identifiers, read_rows
-from ..data.strings import Strings, Values
+from ..data.string_rows import Example, Rows, examples, identifiers, read_rows, split
+from ..data.strings import Strings
 from ..models.language import LanguageModel, State
 from ..models.net import Net
 from ..models.ngrams import ngram_nats
 from ..models.ordered import Ordered, Ordering, Tally, drawn, ordered
-from ..models.strings import Indices, marked, total_nats
+from ..models.strings import UNSCORED, marked, total_nats
 from ..options import Share
 from ..task import Batch, Figures, Loss, Recipe, Unit
 
 DROPOUT = 0.3
 EXAMPLE = 6  # strings shown while it learns
-SAMPLED = 256  # strings that tell how many are new ones
+SAMPLED, FIGURES_SEED = 256, 2**40  # strings that tell how many are new ones
 ORDERS = (1, 5)  # of the n-gram models to compare with
-
-
-class Example(NamedTuple):
-    """A string, and the values of its conditions."""
-
-    text: Indices
-    values: Values
 
 
 @dataclass(frozen=True)
@@ -70,21 +63,27 @@ class Generate:
 
     def data(self) -> Examples:
         """Read and split the rows; raises UsageError with what is wrong with them."""
-        rows = identifiers() if self.strings is None else self._rows(self.strings)
-        split = grouped(rows.texts, self.held_out, labels=rows.conditions)
-        texts, conditions = ([of[k] for k in split.training] for of in (rows.texts, rows.conditions))
-        encoding = Strings.of(texts, conditions, rows.names)
-        parts = [self._examples(encoding, rows, places) for places in split]
+        rows = (
+            identifiers()
+            if self.strings is None
+            else self._rows(self.strings, self.by and self.by.split(","), "--strings")
+        )
+        training, held_out = split(rows, self.held_out)
+        encoding = Strings.of(training.texts, training.conditions, training.names)
         return Examples(
             encoding,
-            *parts,
+            examples(encoding, training),
+            examples(encoding, held_out),
             self.recipe.batch,
-            partial(_batch, encoding),
+            partial(gathered, encoding),
             rows.digest,
             rows.source,
             length=lambda example: len(example.text),
             notes=rows.notes,
         )
+
+    def _rows(self, source: str | Path, by: Sequence[str] | None, option: str) -> Rows:
+        return read_rows(source, self.column, by, self.skip_bad, option)
 
     def encoding(self, stored: dict) -> Strings:
         return Strings.of_json(stored)
@@ -104,5 +103,65 @@ class Generate:
         return DROPOUT if self.net.dropout is None else self.net.dropout
 
     def loss(self, model: LanguageModel, batch: Batch, state: State | None) -> Loss:
-        logits, _ = model(*batch.inputs)
-        return Loss(total_nats(logits, batch.targets), batch.terms)
+        logits, _ = model(batch.inputs)
+        return Loss(total_nats(logits, batch.targets), int((batch.targets != UNSCORED).sum()))
+
+    def read(self, encoding: Strings, source: str | Path) -> Iterator[Batch]:
+        rows = self._rows(source, [column.name for column in encoding.columns], "--data")
+        return each_once(
+            examples(encoding, rows), partial(gathered, encoding), lambda example: len(example.text)
+        )
+
+    def baseline(self, data: Examples) -> Figures:
+        """Nats per character of models that look at the characters before and at no condition."""
+        training, held_out = ([example.text for example in part] for part in (data.training, data.validation))
+        return {
+            f"{order}-gram, nats": ngram_nats(training, held_out, order, len(data.encoding)) for order in ORDERS
+        }
+
+    def figures(
+        self, model: LanguageModel, encoding: Strings, batches: Iterable[Batch], loss: float
+    ) -> Figures:
+        """Of the batches, and of strings drawn as boldly as `predict` draws them."""
+        tally = Tally()
+        for made in islice(drawn(model, encoding, {}, Ordering(seed=FIGURES_SEED)), SAMPLED):
+            tally.count(made.text, encoding.is_known(made.text))
+        return {
+            "nats_per_character": loss,
+            "bits_per_character": loss / math.log(2),
+            **tally.shares(),
+        }
+
+    def sentence(self, figures: Figures) -> str:
+        nats, bits, valid, novel, distinct = figures.values()
+        return (
+            f"{nats:.4f} nats, {bits:.3f} bits per character; of {SAMPLED} strings drawn {valid:.0%} valid, "
+            f"of these {novel:.0%} novel, {distinct:.0%} distinct"
+        )
+
+    def line(self, loss: float) -> str:
+        return f"loss {loss:.3f}  {loss / math.log(2):.3f} bits/char"
+
+    def example(self, model: LanguageModel, encoding: Strings, seed: int) -> str:
+        ordered_ones = islice(drawn(model, encoding, {}, Ordering(seed=seed)), EXAMPLE)
+        return "\n".join("   ".join((made.text, *made.values)) for made in ordered_ones)
+
+    def predict(
+        self, model: LanguageModel, encoding: Strings, inputs: Iterable[str], ask: Ordering
+    ) -> Iterator[Ordered]:
+        """Strings of each input's conditions, such as "Greek" or "language=Greek, sex=f"; without inputs, of any."""
+        return ordered(model, encoding, inputs, ask)
+
+    def remark(self, model: LanguageModel, ask: Ordering) -> str:
+        return ""
+
+
+def gathered(encoding: Strings, examples: Sequence[Example]) -> Batch:
+    """Inputs: characters (T, B), or where there are conditions a tuple of these and (B, K). Targets: (T, B)."""
+    inputs, targets = marked([example.text for example in examples], len(encoding) - 1)
+    if encoding.columns:
+        inputs = (inputs, torch.stack([encoding.given(example.values) for example in examples]))
+    return Batch(inputs, targets, len(examples))
+
+
+TASK = Generate
