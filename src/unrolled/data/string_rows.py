@@ -7,24 +7,15 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
 from ..errors import UsageError
 from .bad_rows import BadRows
-from .split import grouped
-from .strings import LONGEST, MOST_COMBINATIONS, MOST_VALUES, Strings, Values
-from .tables import read_table
+from .strings import LONGEST, MOST_COMBINATIONS, MOST_VALUES, Values
+from .tables import KINDS, read_table
 from .text import read_text, standard_library
 
 DEFINITION = re.compile(r"^( *)(class|def|async def) +(\w+)|^([A-Z][A-Z0-9_]+) *=[^=]", re.M)
 EXCEPTION = re.compile(r"(Error|Exception|Warning)$")
-
-
-class Example(NamedTuple):
-    """A string as its indices, and the values of its conditions."""
-
-    text: tuple[int, ...]
-    values: Values
 
 
 @dataclass(frozen=True)
@@ -54,27 +45,34 @@ class Rows:
 
 def read_rows(
     path: str | Path,
-    text: str = "text",
+    strings: str | None = None,
     by: Sequence[str] | None = None,
     skip_bad: bool = False,
     option: str = "--data",
 ) -> Rows:
     """The rows of a file or folder; a row that stands there already is left out, and counted.
 
-    path      a table (.csv, .tsv, .jsonl: see `read_table`); any other file has a string in each line and no conditions; a
-              folder has a .txt file for each value of the condition "label", called after it
-    text      the table's column of strings
+    path      a table (.csv, .tsv, .jsonl, and any file where columns are named: see `read_table`); any other file has a string
+              in each line and no conditions; a folder has LABEL.txt for each label, a string a line
+    strings   the table's column of strings; without it the one called text
     by        its columns of conditions; without it all others
     skip_bad  leave out rows that cannot be read
     option    what named the file, for messages
 
     Raises UsageError for what cannot be read, for columns that are not there, and for a column of too many values.
+
+    >>> import tempfile
+    >>> file = Path(tempfile.mkdtemp()) / "names.csv"
+    >>> _ = file.write_text("text,sex\\nanna,f\\notto,m\\nanna,f\\n")
+    >>> rows = read_rows(file)
+    >>> rows.texts, rows.conditions, rows.notes
+    (['anna', 'otto'], [('f',), ('m',)], ('1 row stands there more than once: it counts once',))
     """
     path = Path(path)
     if path.is_dir():
         rows, names, bad = _folder(path, option)
-    elif path.suffix.lower() in (".csv", ".tsv", ".tab", ".jsonl", ".ndjson"):
-        rows, names, bad = _table(path, text, by, skip_bad, option)
+    elif path.suffix.lower() in KINDS or strings or by:
+        rows, names, bad = _table(path, strings or "text", by, skip_bad, option)
     else:
         rows, names, bad = [(line, ()) for line in _lines(path, option)], (), BadRows(path)
     return _distinct(str(path), rows, names, bad)
@@ -99,47 +97,6 @@ def identifiers() -> Rows:
     source = "names in Python's standard library"
     made = _distinct(source, rows, ("kind",), BadRows(source))
     return Rows(source, made.texts, made.names, made.conditions)  # that names repeat says nothing of a library
-
-
-def split(rows: Rows, share: float) -> tuple[Rows, Rows]:
-    """Rows to learn from, and a share held out; rows of one string are on one side.
-
-    A row with a character or a value that no row to learn from has is not held out, but learned from.
-    """
-    places = grouped(rows.texts, share, labels=rows.conditions)
-    training = rows.some(places.training)
-    characters = set("".join(training.texts))
-    values = [set(column) for column in zip(*training.conditions)]
-
-    def strange(place: int) -> bool:
-        unknown = any(value not in known for value, known in zip(rows.conditions[place], values))
-        return unknown or not characters.issuperset(rows.texts[place])
-
-    moved = {rows.texts[place] for place in places.held_out if strange(place)}
-    held_out = [place for place in places.held_out if rows.texts[place] not in moved]
-    if not held_out:
-        raise UsageError(
-            f"{rows.source}: no row could be held out, for each has a character or a value that no other row has. Give more data."
-        )
-    apart = set(held_out)
-    return rows.some([k for k in range(len(rows.texts)) if k not in apart]), rows.some(held_out)
-
-
-def examples(encoding: Strings, rows: Rows) -> list[Example]:
-    """Rows in a model's numbers. Raises UsageError for characters and values that it does not know."""
-    names = tuple(column.name for column in encoding.columns)
-    if rows.names != names:
-        raise UsageError(
-            f"{rows.source} has the conditions {', '.join(rows.names) or 'none'}, and the model {', '.join(names) or 'none'}. "
-            "Name the model's with --by."
-        )
-    encoding.vocabulary.encode(
-        "".join(rows.texts), rows.source
-    )  # one message for all characters that are unknown
-    for column, found in zip(encoding.columns, zip(*rows.conditions)):
-        for value in sorted(set(found) - set(column.values)):
-            encoding.check(column.name, value)
-    return [Example(encoding.encode(text), values) for text, values in zip(rows.texts, rows.conditions)]
 
 
 def _table(path: Path, text: str, by: Sequence[str] | None, skip_bad: bool, option: str):
@@ -172,7 +129,12 @@ def _distinct(source: str, rows: list[tuple[str, Values]], names: tuple[str, ...
     distinct = list(dict.fromkeys(rows))
     notes = [bad.said()] if bad.found else []
     if len(distinct) < len(rows):
-        notes.append(f"{len(rows) - len(distinct):,} rows stand there more than once: each counts once")
+        more = len(rows) - len(distinct)
+        notes.append(
+            f"{more:,} rows stand there more than once: each counts once"
+            if more > 1
+            else "1 row stands there more than once: it counts once"
+        )
     texts, conditions = [text for text, _ in distinct], [values for _, values in distinct]
     if not texts:
         raise UsageError(f"{source} has no strings. {bad.said()}".rstrip())

@@ -13,14 +13,15 @@ from typing import ClassVar, Literal
 import torch
 
 from ..data.examples import Examples, each_once
-from ..data.string_rows import Example, Rows, examples, identifiers, read_rows, split
+from ..data.string_parts import Example, examples, length, string_data
+from ..data.string_rows import Rows, identifiers, read_rows
 from ..data.strings import Strings
+from ..errors import UsageError
 from ..models.language import LanguageModel, State
 from ..models.net import Net
 from ..models.ngrams import ngram_nats
 from ..models.ordered import Ordered, Ordering, Tally, drawn, ordered
 from ..models.strings import UNSCORED, marked, total_nats
-from ..options import Share
 from ..task import Batch, Figures, Loss, Recipe, Unit
 
 DROPOUT = 0.3
@@ -33,8 +34,8 @@ ORDERS = (1, 5)  # of the n-gram models to compare with
 class Generate:
     """Learn to make short strings to order: names of a language, words of a category, rows of a table by any columns.
 
-    >>> Generate(net=Net("gru", hidden=64)).column
-    'text'
+    >>> Generate(net=Net("gru", hidden=64)).recipe.batch
+    64
     """
 
     name: ClassVar[str] = "generate"
@@ -47,15 +48,15 @@ class Generate:
     )
     unprompted: ClassVar[bool] = True
 
-    strings: Path | None = None
+    train: Path | None = None
     """a table (.csv, .tsv, .jsonl), a file with a string in each line, or a folder of such files, LABEL.txt; without one, names
     in Python's standard library by their kind"""
-    column: str = "text"
-    """the table's column of strings"""
+    valid: Path | None = None
+    """held-out rows of your own, instead of a part of --train"""
+    strings: str | None = None
+    """the strings' column; text without"""
     by: str | None = None
-    """its columns of conditions, with commas between them; without it all others"""
-    held_out: Share = 0.1
-    """share of the rows kept apart for choices; a string is never on both sides"""
+    """the columns of conditions, with commas between them; all others without"""
     skip_bad: bool = False
     """leave out rows that cannot be read, and count them"""
     net: Net = Net(hidden=256, layers=1)
@@ -63,27 +64,15 @@ class Generate:
 
     def data(self) -> Examples:
         """Read and split the rows; raises UsageError with what is wrong with them."""
-        rows = (
-            identifiers()
-            if self.strings is None
-            else self._rows(self.strings, self.by and self.by.split(","), "--strings")
-        )
-        training, held_out = split(rows, self.held_out)
-        encoding = Strings.of(training.texts, training.conditions, training.names)
-        return Examples(
-            encoding,
-            examples(encoding, training),
-            examples(encoding, held_out),
-            self.recipe.batch,
-            partial(gathered, encoding),
-            rows.digest,
-            rows.source,
-            length=lambda example: len(example.text),
-            notes=rows.notes,
-        )
+        if self.train is None and self.valid is not None:
+            raise UsageError(f"--valid {self.valid} goes with --train: give a file to learn from.")
+        by = self.by and self.by.split(",")
+        rows = identifiers() if self.train is None else self._rows(self.train, by, "--train")
+        valid = None if self.valid is None else self._rows(self.valid, rows.names, "--valid")
+        return string_data(rows, valid, self.recipe.batch, gathered)
 
     def _rows(self, source: str | Path, by: Sequence[str] | None, option: str) -> Rows:
-        return read_rows(source, self.column, by, self.skip_bad, option)
+        return read_rows(source, self.strings, by, self.skip_bad, option)
 
     def encoding(self, stored: dict) -> Strings:
         return Strings.of_json(stored)
@@ -108,9 +97,7 @@ class Generate:
 
     def read(self, encoding: Strings, source: str | Path) -> Iterator[Batch]:
         rows = self._rows(source, [column.name for column in encoding.columns], "--data")
-        return each_once(
-            examples(encoding, rows), partial(gathered, encoding), lambda example: len(example.text)
-        )
+        return each_once(examples(encoding, rows), partial(gathered, encoding), length)
 
     def baseline(self, data: Examples) -> Figures:
         """Nats per character of models that look at the characters before and at no condition."""
