@@ -51,6 +51,8 @@ def _some(model: LanguageModel, wanted: Wanted, seeds: Sequence[int]) -> list[In
     several = 1 if greedy else PATHS
     more = torch.tensor([weight for _, weight in shorter], dtype=torch.float64) + torch.tensor(several).log()
     rows = torch.cat([rows, more.expand(len(seeds), -1)], 1)
+    if not rows.shape[1]:
+        return [None] * len(seeds)
     picks = rows.argmax(1) if greedy else _picked(rows, torch.tensor([number for _, number in mine]))
     return [
         _made(wanted, free, weights.shape[0], row, pick, shorter) if rows[row, pick] > -torch.inf else None

@@ -160,11 +160,12 @@ def ordered(model: LanguageModel, encoding: Any, inputs: Iterable[str], ask: Ord
 
 
 def drawn(model: LanguageModel, encoding: Any, asked: dict[str, str], ask: Ordering) -> Iterator[Made]:
-    """Strings without end, in the order of their seeds; "" for what came to no end. However many are drawn together, each
-    seed draws the same one."""
+    """Strings without end, one a seed, in order; "" for what came to no end. However many are drawn together, they are the
+    same."""
     found = encoding.values_of(asked)
     together = WITH_END if ask.end else ROUND
-    first, size = ask.seed, min(together, max(8, ask.count))
+    first = int(uniform(ask.seed)[1] * 2**53)  # so that the strings of two seeds have nothing to do with each other
+    size = min(together, max(8, ask.count))
     while True:
         seeds = range(first, first + size)
         chosen = sorted((drawn_values(found, seed), seed) for seed in seeds)
@@ -209,7 +210,7 @@ def _check(ask: Ordering) -> None:
     Rule(ask.temperature, ask.top_k, ask.top_p)
     if ask.count < 1:
         raise UsageError(f"--count {ask.count} is below 1: give how many strings to make.")
-    if not 0 <= ask.seed < 2**62:
+    if not 0 <= ask.seed < 2**63:
         raise UsageError(f"--seed {ask.seed} is out of range: give a whole number from 0 up.")
     if ask.longest is not None and not 1 <= ask.longest <= 2**16:
         raise UsageError(
