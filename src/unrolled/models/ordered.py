@@ -164,7 +164,9 @@ def drawn(model: LanguageModel, encoding: Any, asked: dict[str, str], ask: Order
     same."""
     found = encoding.values_of(asked)
     together = WITH_END if ask.end else ROUND
-    first = int(uniform(ask.seed)[1] * 2**53)  # so that the strings of two seeds have nothing to do with each other
+    first = int(
+        uniform(ask.seed)[1] * 2**53
+    )  # so that the strings of two seeds have nothing to do with each other
     size = min(together, max(8, ask.count))
     while True:
         seeds = range(first, first + size)

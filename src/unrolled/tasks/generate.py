@@ -60,7 +60,7 @@ class Generate:
     skip_bad: bool = False
     """leave out rows that cannot be read, and count them"""
     net: Net = Net(hidden=256, layers=1)
-    recipe: Recipe = Recipe(rate=5e-3, batch=64, clip=1.0, decay=0.05)
+    recipe: Recipe = Recipe(rate=2e-2, batch=64, clip=1.0, decay=0.05)
 
     def data(self) -> Examples:
         """Read and split the rows; raises UsageError with what is wrong with them."""
