@@ -155,9 +155,8 @@ def measure(options: argparse.Namespace, console: Console) -> None:
     if not result.rows and options.command == "layers":
         raise UnrolledError(f"no row contains {options.only!r}. Leave --only out to see all rows.")
     if f"{result.command}-avx2" in report.ORDER and only_avx2(result.machine):
-        result = replace(
-            result, command=f"{result.command}-avx2"
-        )  # a table beside the other, with its own targets
+        # A table beside the other, with its own targets.
+        result = replace(result, command=f"{result.command}-avx2")
     report.show(result, console)
     if getattr(options, "only", None):
         return  # part of a table must not replace the whole

@@ -19,7 +19,7 @@ from unrolled.data.string_rows import Rows, identifiers, read_rows
 from unrolled.data.strings import Strings
 from unrolled.errors import UsageError
 from unrolled.models import ending
-from unrolled.models.draw import Rule
+from unrolled.models.draw import DrawRule
 from unrolled.models.ending import log_chances, strings_with_end
 from unrolled.models.language import LanguageModel
 from unrolled.models.ngrams import ngram_nats
@@ -258,22 +258,22 @@ def test_c_draws_under_conditions_what_torch_draws(cell, layers):
     found = []
     for backend in ("auto", "reference"):
         model = made_for(cell, layers, backend)
-        draws = drawing(model, prime, Rule(), range(5), given=given)
+        draws = drawing(model, prime, DrawRule(), range(5), given=given)
         assert (type(draws).__name__ == "method") == (
             backend == "auto"
         )  # C's, or the function that steps torch
         found.append(draws(30))
     assert torch.equal(*found)
-    other = drawing(made_for(cell, layers), prime, Rule(), range(5), given=torch.zeros(3, dtype=torch.float64))(
-        30
-    )
+    other = drawing(
+        made_for(cell, layers), prime, DrawRule(), range(5), given=torch.zeros(3, dtype=torch.float64)
+    )(30)
     assert not torch.equal(found[0], other)
 
 
 # --- what is drawn ------------------------------------------------------------------------------------------------
 
 
-def chance_of(model: LanguageModel, text: tuple[int, ...], rule: Rule, given=None) -> float:
+def chance_of(model: LanguageModel, text: tuple[int, ...], rule: DrawRule, given=None) -> float:
     """The probability that the model draws a string, character by character."""
     inputs, targets = marked([text], model.characters - 1)
     with torch.no_grad():
@@ -283,7 +283,16 @@ def chance_of(model: LanguageModel, text: tuple[int, ...], rule: Rule, given=Non
 
 
 @pytest.mark.parametrize(
-    "rule", [Rule(), Rule(0.6), Rule(1.3, top_k=2), Rule(top_p=0.7), Rule(0.8, 3, 0.6), Rule(top_k=1)], ids=str
+    "rule",
+    [
+        DrawRule(),
+        DrawRule(0.6),
+        DrawRule(1.3, top_k=2),
+        DrawRule(top_p=0.7),
+        DrawRule(0.8, 3, 0.6),
+        DrawRule(top_k=1),
+    ],
+    ids=str,
 )
 def test_chances_are_those_that_are_drawn_by(rule):
     """Of one step of the model, 4,000 times."""
@@ -316,11 +325,11 @@ def test_a_seed_makes_its_string_whatever_is_made_beside_it():
 @pytest.mark.parametrize(
     "begin, end, rule",
     [
-        ((), (0,), Rule()),
-        ((), (1, 0), Rule(0.7)),
-        ((0,), (1, 0), Rule()),
-        ((0, 1), (1, 0), Rule(1.2)),
-        ((1,), (1,), Rule()),
+        ((), (0,), DrawRule()),
+        ((), (1, 0), DrawRule(0.7)),
+        ((0,), (1, 0), DrawRule()),
+        ((0, 1), (1, 0), DrawRule(1.2)),
+        ((1,), (1,), DrawRule()),
     ],
     ids=str,
 )
@@ -347,8 +356,8 @@ def test_strings_with_an_end_are_those_of_the_model_that_end_so(begin, end, rule
 def test_at_temperature_0_an_end_gives_the_likeliest_string_found():
     model, most, end = model_of(3), 7, (1, 0)
     every = [(*text, *end) for length in range(most - 1) for text in product((0, 1), repeat=length)]
-    best = max(every, key=lambda text: chance_of(model, text, Rule()))
-    assert strings_with_end(model, Wanted(most, Rule(0.0), (), end), [0, 1, 2]) == [best] * 3
+    best = max(every, key=lambda text: chance_of(model, text, DrawRule()))
+    assert strings_with_end(model, Wanted(most, DrawRule(0.0), (), end), [0, 1, 2]) == [best] * 3
 
 
 def test_an_end_that_cannot_be_is_none():
@@ -363,7 +372,7 @@ def test_an_end_that_cannot_be_is_none():
 def test_nats_of_strings_are_those_of_their_characters():
     model, given = model_of(4, 2), torch.tensor([[1.0, 0], [0, 1.0], [0, 0]], dtype=torch.float64)
     texts = [(0, 1, 2), (), (2,)]
-    alone = [-math.log(chance_of(model, text, Rule(), row)) for text, row in zip(texts, given)]
+    alone = [-math.log(chance_of(model, text, DrawRule(), row)) for text, row in zip(texts, given)]
     assert nats(model, texts, given) == pytest.approx(alone)
 
 
@@ -487,7 +496,9 @@ def test_a_seed_makes_the_same_strings_however_many_are_made(run):
 
 def test_where_nothing_new_is_left_fewer_are_given(run):
     (made,) = run.predict(["low"], Ordering(count=500, longest=2))
-    assert 5 < len(made.strings) < 50 and made.tally.drawn == 50_000  # of 56 with at most 2 letters, many were learned from
+    assert (
+        5 < len(made.strings) < 50 and made.tally.drawn == 50_000
+    )  # of 56 with at most 2 letters, many were learned from
     (frozen,) = run.predict(["low"], Ordering(count=4, temperature=0, repeats=True))
     assert len({text for text, _ in frozen.strings}) == 1 and frozen.tally.drawn == 4
 

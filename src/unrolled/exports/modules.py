@@ -120,7 +120,9 @@ def _sequential(writing: ModuleWriting, module, given: Sequence[Wire], path: str
     return given[0]
 
 
-def _conditions(writing: Writing, module: Conditions, given: Sequence[Wire], path: str, prefix: str) -> Wire:
+def _conditions(
+    writing: ModuleWriting, module: Conditions, given: Sequence[Wire], path: str, prefix: str
+) -> Wire:
     """Each step's one-hot row with what holds for the whole sequence."""
     net, (x, conditions) = writing.net, given
     shape = net.joined([writing.steps.time, writing.steps.batch, net.whole(module.conditions)], 0)

@@ -17,7 +17,7 @@ from .cost import difference, random_inputs, with_rounded
 from .matrices import Matrices
 from .metadata import metadata_of, package_version
 from .modules import Chain, chain_of, per_sequence, reads, write
-from .net import Net
+from .net import OnnxGraph
 from .proto import model_of
 from .writing import LENGTHS, ModuleWriting, Wire, steps_of
 

@@ -17,7 +17,7 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor
 
-from .draw import Rule, uniform
+from .draw import DrawRule, uniform
 from .language import LanguageModel, State
 from .sample import beside
 from .strings import Indices, Wanted, drawn
@@ -38,7 +38,7 @@ def strings_with_end(model: LanguageModel, wanted: Wanted, seeds: Sequence[int])
 
 def _some(model: LanguageModel, wanted: Wanted, seeds: Sequence[int]) -> list[Indices | None]:
     greedy = wanted.rule.temperature == 0
-    rule = Rule(1.0, wanted.rule.top_k, wanted.rule.top_p) if greedy else wanted.rule
+    rule = DrawRule(1.0, wanted.rule.top_k, wanted.rule.top_p) if greedy else wanted.rule
     wanted = Wanted(wanted.longest, rule, wanted.begin, wanted.end, wanted.given)
     mine = [_seeds(seed) for seed in seeds]
     free = drawn(model, wanted, [each for paths, _ in mine for each in paths])
@@ -136,10 +136,10 @@ def _step(model: LanguageModel, wanted: Wanted, characters: Tensor, state: State
     return log_chances(logits, wanted.rule), state
 
 
-def log_chances(logits: Tensor, rule: Rule) -> Tensor:
+def log_chances(logits: Tensor, rule: DrawRule) -> Tensor:
     """The logarithms of what `draw` draws by, at a temperature above 0: (B, V) float64 of logits (B, V).
 
-    >>> log_chances(torch.tensor([[0.0, 2.0, 1.0]]), Rule(top_k=1)).tolist()
+    >>> log_chances(torch.tensor([[0.0, 2.0, 1.0]]), DrawRule(top_k=1)).tolist()
     [[-inf, 0.0, -inf]]
     """
     temperature, k, p = rule.numbers()

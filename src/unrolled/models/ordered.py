@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import torch
 
 from ..errors import UsageError
-from .draw import Rule, uniform
+from .draw import DrawRule, uniform
 from .ending import strings_with_end
 from .language import LanguageModel
 from .strings import Wanted, nats, strings
@@ -201,7 +201,7 @@ def _wanted(encoding: Any, values: Values, ask: Ordering) -> Wanted:
     longest = ask.longest or max(encoding.longest, len(begin) + len(end))
     return Wanted(
         longest,
-        Rule(ask.temperature, ask.top_k, ask.top_p),
+        DrawRule(ask.temperature, ask.top_k, ask.top_p),
         begin,
         end,
         encoding.given(values) if encoding.columns else None,
@@ -209,7 +209,7 @@ def _wanted(encoding: Any, values: Values, ask: Ordering) -> Wanted:
 
 
 def _check(ask: Ordering) -> None:
-    Rule(ask.temperature, ask.top_k, ask.top_p)
+    DrawRule(ask.temperature, ask.top_k, ask.top_p)
     if ask.count < 1:
         raise UsageError(f"--count {ask.count} is below 1: give how many strings to make.")
     if not 0 <= ask.seed < 2**63:

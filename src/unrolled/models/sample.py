@@ -16,7 +16,7 @@ from torch import Tensor
 from ..errors import NotYet, UsageError
 from ..kernels import generator
 from ..layers.stepping import step_calls
-from .draw import NoNumbers, Rule, draw
+from .draw import DrawRule, NoNumbers, draw
 from .language import Input, LanguageModel
 
 WEIGHTS = ("float32", "bf16")

@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn import functional
 from torch.nn.utils.rnn import pad_sequence
 
-from .draw import NoNumbers, Rule
+from .draw import DrawRule, NoNumbers
 from .language import LanguageModel
 from .sample import drawing
 
@@ -33,7 +33,7 @@ class Wanted:
     """
 
     longest: int
-    rule: Rule = Rule()
+    rule: DrawRule = DrawRule()
     begin: Indices = ()
     end: Indices = ()
     given: Tensor | None = None

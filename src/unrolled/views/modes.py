@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 from ..errors import UsageError
 from .letters import width
-from .runs import Run
-from .scene import Outline, Path, Piece, Scene, Text, moved
+from .runs import TextRun
+from .scene import Outline, Path, Piece, Scene, TextLine, moved
 
 WIDE, TALL, PACE, LIFT = 22.0, 34.0, 42.0, 62.0
 SIZE, BETWEEN, ACROSS, DOWN = 13.0, 44.0, 3, 236.0
@@ -110,7 +110,7 @@ def _panel(mode: Mode) -> list[Piece]:
 
 def _box(x: float, y: float, wide: float, colour: str, label: str = "") -> list[Piece]:
     box = Outline("rounded", x, y, wide, TALL, colour, f"{colour}_line", 1.2, 5.0)
-    return [box, Text(x, y + 0.33 * SIZE, (Run(label),), SIZE)] if label else [box]
+    return [box, TextLine(x, y + 0.33 * SIZE, (TextRun(label),), SIZE)] if label else [box]
 
 
 def _words(x: float, y: float) -> list[Piece]:
