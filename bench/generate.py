@@ -69,6 +69,13 @@ class Judged:
         return sum(w * getattr(each, what) for w, each in zip(weights, self.languages)) / sum(weights)
 
 
+def asked(options) -> Judged:
+    """The run that a command line asks for; its table says the whole command."""
+    minutes, temperature, seed = options.minutes, options.temperature, options.seed
+    command = f"python -m bench generate --minutes {minutes:g} --temperature {temperature:g} --seed {seed}"
+    return run(minutes, temperature, seed, command, classifier(minutes, seed))
+
+
 def halves(rows: Rows) -> tuple[Rows, Rows]:
     """Of the generator and of the judge; no name is on both sides."""
     split = grouped(rows.texts, 0.5, labels=rows.conditions)
@@ -107,7 +114,7 @@ def classifier(minutes: float, seed: int) -> Callable[[Rows, Path], Judge]:
     """The task classify, trained for some minutes on the judge's half."""
 
     def judge_of(rows: Rows, room: Path) -> Judge:
-        task = tasks.find("classify")(train=written(rows, room / "judge.csv"))
+        task = tasks.find("classify")(train=written(rows, room / "judge.csv"), input="text")
         trained = train(task, minutes=minutes, seed=seed, out=room / "judge")
         return lambda texts: [answer.said()[0] for answer in trained.predict(texts)]
 
