@@ -12,7 +12,22 @@ from unrolled import find
 from unrolled.errors import UnrolledError
 from unrolled.plan.plan import plan_of
 
-from . import build, char_lm, few, layers, long, memory, mixed, quality, report, sampling, scan, shares, zoo
+from . import (
+    build,
+    char_lm,
+    few,
+    generate,
+    layers,
+    long,
+    memory,
+    mixed,
+    quality,
+    report,
+    sampling,
+    scan,
+    shares,
+    zoo,
+)
 from .eager_source import source_of
 from .machine import only_avx2, refuse_if_busy
 from .peers import sizes_of
@@ -70,6 +85,7 @@ def parser() -> argparse.ArgumentParser:
     add_quality(
         commands.add_parser("quality", help="time to quality: one training, one line of bench/quality.md")
     )
+    add_generate(commands.add_parser("generate", help="whether names made to order are told apart as such"))
     shown = commands.add_parser("eager", help="print the eager peer of a cell")
     shown.add_argument("cell")
     shown.add_argument("--hidden", type=int, default=128)
@@ -97,6 +113,16 @@ def add_quality(one: argparse.ArgumentParser) -> None:
     one.add_argument("--anyway", action="store_true", help="train on a busy machine, too, and mark the line")
 
 
+def add_generate(one: argparse.ArgumentParser) -> None:
+    one.add_argument(
+        "--minutes", type=positive, default=2.0, help="how long each of the two learns (default: %(default)s)"
+    )
+    one.add_argument(
+        "--temperature", type=positive, default=0.7, help="how boldly names are drawn (default: %(default)s)"
+    )
+    one.add_argument("--seed", type=int, default=1, help="of weights and draws (default: %(default)s)")
+
+
 def positive(text: str) -> float:
     value = float(text)
     if not 0 < value < 1e6:
@@ -115,6 +141,8 @@ def main() -> int:
             print(
                 source_of(plan_of(chosen.graph), sizes_of(chosen, options.hidden, options.hidden)).text, end=""
             )
+        elif options.command == "generate":
+            console.print(f"written: {generate.keep(generate.asked(options))}")
         elif options.command == "quality":
             refuse_if_busy(options.anyway)
             console.print(f"written: {quality.keep(quality.asked(options))}")

@@ -169,7 +169,7 @@ def same_in_every_way(cell, monkeypatch, layers: int = 2) -> None:
     except NotYet:  # a state as wide as the input: not in one stack
         model = made(cell, 1)
     expected = by_torch(model, 3)
-    calls = sample.step_calls(model.rnn, model.rnn.first_state(1))
+    calls = sample.step_calls(model.rnn, model.rnn.first_state(1), torch.arange(model.characters))
     assert generate.why_not(generate.Model(calls, model.head.weight, model.head.bias)) is None
     shares_units = generate.sharing_of_steps([(c.plan, c.width) for c in calls], 10**9, 3, 8, 2)[1]
     for way in WAYS if shares_units else WAYS[:2]:
@@ -259,7 +259,9 @@ def test_cores_share_units_rows_or_nothing():
     """By what a step reads: weights that fit into one core's cache need no second, unless there are many rows."""
 
     def shared(cell: str, hidden: int, rows: int, item: int = 4, threads: int = 2) -> tuple[int, bool]:
-        calls = sample.step_calls((rnn := made(cell, 2, hidden).rnn), rnn.first_state(1))
+        calls = sample.step_calls(
+            (rnn := made(cell, 2, hidden).rnn), rnn.first_state(1), torch.arange(rnn.input_size)
+        )
         return generate.sharing_of_steps(
             [(call.plan, call.width) for call in calls], 5 * hidden, rows, item, threads
         )

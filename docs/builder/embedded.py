@@ -11,6 +11,8 @@ from unrolled.byhand.render import as_markdown
 from unrolled.cell import Cell
 from unrolled.commands.gradient_flow import nets
 from unrolled.latex import cell_from_latex
+from unrolled.views.drawing import draw
+from unrolled.views.modes import use_scene
 
 FENCE = "~" * 8
 BROAD = 1020  # points; what is wider is printed on a page of its own, turned
@@ -74,6 +76,12 @@ def drawn(name: str) -> str:
 def flow_picture(name: str) -> str:
     """How far back the gradient reaches in an untrained net of a cell, on the sentence of `--stage gradient-flow`."""
     return nets([name])[0].flow.picture()
+
+
+def use_picture(reads: list[str | None], says: list[str | None], fed_back: bool = False) -> str:
+    """A net as it is used on one example: what it reads and says at each step, None for nothing, as SVG."""
+    said = [" ".join(each for each in row if each) for row in (reads, says)]
+    return draw(use_scene(reads, says, fed_back), title=f"A net that reads {said[0]} and says {said[1]}")
 
 
 def example_picture(name: str, view: str = "numbers") -> str:

@@ -8,6 +8,7 @@ In a page of `docs/guide` or `docs/how-to`:
 - `<!-- show: EXPRESSION -->` becomes, on the site, the Markdown or SVG that the expression gives; it may call
   `find(name)`, `equations(cell)`, `drawn("f.svg")` for what a command above it has drawn, `example(name, rows)` and
   `example_picture(name)` for the worked examples of `unrolled byhand`, `flow_picture(name)` for a gradient's way back,
+  `use_picture(reads, says)` for what a net reads and says at each step,
   `pasted(page)` for the cell that a page's LaTeX makes
 
 In the other pages of `docs/` only these comments are run.
@@ -29,7 +30,7 @@ from unittest.mock import patch
 
 from unrolled import cli, find
 
-from .embedded import drawn, equations, example, example_picture, figure, flow_picture, pasted, raw
+from .embedded import drawn, equations, example, example_picture, figure, flow_picture, pasted, raw, use_picture
 
 PART = re.compile(r"^```(?P<language>\w+)\n(?P<body>.*?)^```$|^<!-- show: (?P<shown>.+?) -->$", re.S | re.M)
 UNSTABLE = "<!-- prints "
@@ -45,6 +46,7 @@ SHOWN = {
     "find": find,
     "flow_picture": flow_picture,
     "pasted": pasted,
+    "use_picture": use_picture,
 }
 
 

@@ -22,6 +22,7 @@ from .executed import DocumentError, executed, with_shown
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 RUN = ("guide", "how-to")  # folders whose pages are run
+TASKS = "tasks"  # the folder of a page for each task: what they print takes minutes, so that only their pictures are made
 # Texts beside docs/, and where the site has them.
 PROJECT = {
     "README.md": "readme.md",
@@ -64,6 +65,9 @@ def pages(kept: Path, cells: tuple[str, ...]) -> Iterator[tuple[str, str]]:
         if path.name != "index.md":
             text = _named(with_shown(path.read_text(encoding="utf-8"), path.name), cells)
             yield path.name, _linked(text, DOCS, "")
+    for path in sorted((DOCS / TASKS).glob("*.md")):
+        text = with_shown(path.read_text(encoding="utf-8"), path.name)
+        yield f"{TASKS}/{path.name}", _linked(text, path.parent, "../")
     for folder in RUN:
         for path in sorted((DOCS / folder).glob("*.md")):
             yield f"{folder}/{path.name}", _linked(site_page(path), path.parent, "../")
@@ -94,18 +98,19 @@ def site_page(path: Path) -> str:
 
 def _contents() -> str:
     """The table of contents; a new page in docs/ is in it by itself."""
-    guide, how_to = (
+    guide, how_to, tasks = (
         [
             f"{folder}/{path.stem}"
             for path in sorted((DOCS / folder).glob("*.md"), key=lambda p: (p.stem != "index", p))
         ]
-        for folder in RUN
+        for folder in (*RUN, TASKS)
     )
-    others = sorted(path.stem for path in DOCS.glob("*.md") if path.stem not in ("index", *FIRST))
+    others = sorted(path.stem for path in DOCS.glob("*.md") if path.stem not in ("index", "topology", *FIRST))
     project = [name.removesuffix(".md") for name in PROJECT.values()]
     groups = {
         "Guide": guide,
         "How to": how_to,
+        "Tasks": ["topology", *tasks],
         "Reference": ["cells/index", *FIRST, *others, "api"],
         "Project": project,
     }

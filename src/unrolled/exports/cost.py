@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from .matrices import rounded
-from .modules import Chain, reads
+from .modules import Chain, per_sequence, reads
 
 STEPS, ROWS = 50, 4
 
@@ -35,7 +35,11 @@ def random_inputs(chain: Chain, dtype: torch.dtype) -> tuple[Tensor, ...]:
         if chain.indices
         else torch.randn(*lead, width, generator=made, dtype=dtype)
     )
-    return x, *(torch.rand(*lead, w, generator=made, dtype=dtype) for _, w in more)
+    rest = [
+        torch.rand(*((ROWS,) if per_sequence(first, name) else lead), w, generator=made, dtype=dtype)
+        for name, w in more
+    ]
+    return x, *rest
 
 
 @torch.no_grad()

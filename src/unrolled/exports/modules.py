@@ -11,6 +11,7 @@ from ..errors import NotYet, UsageError
 from ..layers.dropout import Dropout
 from ..layers.recurrent import Recurrent
 from ..layers.stacked import Stacked
+from ..models.conditions import Conditions
 from ..models.language import LanguageModel
 from ..models.word_heads import Tied
 from ..models.words import WordModel
@@ -36,7 +37,9 @@ class Chain:
 
 
 CHAINS: dict[type, Callable[[nn.Module], Chain]] = {
-    LanguageModel: lambda model: Chain((model.rnn, model.head), "logits", indices=True),
+    LanguageModel: lambda model: Chain(
+        (*filter(None, [model.conditions]), model.rnn, model.head), "logits", indices=True
+    ),
     WordModel: lambda model: Chain(
         (model.embedding, model.rnn, model.narrow, model.head), "logits", indices=True
     ),
@@ -122,7 +125,19 @@ def _sequential(writing: ModuleWriting, module, given: Sequence[Wire], path: str
     return given[0]
 
 
+def _conditions(
+    writing: ModuleWriting, module: Conditions, given: Sequence[Wire], path: str, prefix: str
+) -> Wire:
+    """Each step's one-hot row with what holds for the whole sequence."""
+    net, (x, conditions) = writing.net, given
+    shape = net.joined([writing.steps.time, writing.steps.batch, net.whole(module.conditions)], 0)
+    every = net.op("Expand", net.op("Unsqueeze", conditions.name, net.whole(0)), shape)
+    wide = net.joined([one_hot(net, x.name, module.characters), every], -1)
+    return Wire(wide, module.characters + module.conditions)
+
+
 WRITERS: dict[type, Writer] = {
+    Conditions: _conditions,
     Recurrent: _recurrent,
     Stacked: _stacked,
     nn.RNNBase: _recurrent,
@@ -136,6 +151,11 @@ WRITERS: dict[type, Writer] = {
 }
 
 
+def per_sequence(module: nn.Module, name: str) -> bool:
+    """Whether an input has one row for a sequence: no axis of time."""
+    return name in getattr(module, "per_sequence", ())
+
+
 def reads(module: nn.Module) -> list[tuple[str, int]]:
     """What a module reads, by name, and how wide it is."""
     if isinstance(module, Stacked):
@@ -144,6 +164,8 @@ def reads(module: nn.Module) -> list[tuple[str, int]]:
     if isinstance(module, (Recurrent, nn.RNNBase)):
         layers = layers_of(module)
         return [(name, layers.width("input", name)) for name in layers.cell.inputs]
+    if isinstance(module, Conditions):
+        return [("x", module.characters), ("given", module.conditions)]
     if isinstance(module, nn.Sequential):
         return reads(module[0])
     width = getattr(module, "num_embeddings", None) or getattr(module, "in_features", None)

@@ -16,7 +16,7 @@ from ..layers.stacked import Stacked
 from .cost import difference, random_inputs, with_rounded
 from .matrices import Matrices
 from .metadata import metadata_of, package_version
-from .modules import Chain, chain_of, reads, write
+from .modules import Chain, chain_of, per_sequence, reads, write
 from .net import OnnxGraph
 from .proto import model_of
 from .writing import LENGTHS, ModuleWriting, Wire, steps_of
@@ -88,6 +88,7 @@ def export(
         h_in      each state of the cell by its name, (layers x directions, B, width); zeros to begin with, or what
                   the metadata `first_states` says. A Stacked's are called 0.h_in, 1.h_in, ...
         lengths   (B,) int64: a row's y is zero past it, and its state is that of its last step
+        given     (B, K) float, the conditions of a language model that has some
         y         (T, B, H x directions), a language model's logits (T, B, V); (B, T, ·) where the layer is batch_first
         h_out     the states after the last step: the next chunk's h_in
 
@@ -159,8 +160,9 @@ def _inputs(net: OnnxGraph, chain: Chain, batch_first: bool) -> list[Wire]:
     first = (torch.int64, axes) if chain.indices else (net.dtype, (*axes, width))
     made = [Wire(net.input(name, *first), width, chain.indices)]
     for name, width in more:
-        shape = axes if width == 1 else (*axes, width)
-        made.append(Wire(net.input(name, net.dtype, shape), width, number=width == 1))
+        whole = per_sequence(chain.modules[0], name)
+        shape = ("batch", width) if whole else axes if width == 1 else (*axes, width)
+        made.append(Wire(net.input(name, net.dtype, shape), width, number=width == 1 and not whole))
     return made
 
 

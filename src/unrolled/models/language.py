@@ -11,9 +11,11 @@ from ..layers.dropout import Dropout
 from ..layers.output import OutputLayer
 from ..layers.recurrent import Recurrent
 from ..transform.head import Head, split_head, why_no_head
+from .conditions import Conditions
 from .first_layer import input_weights, spread_input_weights
 
 State = tuple[torch.Tensor, ...]
+Input = torch.Tensor | tuple[torch.Tensor, torch.Tensor]  # characters, or these with their conditions
 
 ONE_HOT_DEVIATION = 0.5  # of first-layer input weights
 FORGET = -1.0  # the forget gates' bias; see `close_forget_gates`
@@ -28,13 +30,14 @@ class LanguageModel(nn.Module):
     hidden      H, width of the recurrent layers
     layers      L, how many recurrent layers
     dropout     between the layers and before the linear layer, while training
+    conditions  K, how many numbers say what the text is to be like (see `Conditions`); 0 for none
 
     Where the cell's equations end in an output layer of their own, o = softmax(V s), that is the linear layer, and its
     parameters keep their names, `head.V`; the cell's layers are stacked on s. `note` says so.
 
     Characters go in as indices: an index means a one-hot vector of width V, so there is no embedding.
 
-        x       (T, B) int64, characters
+        x       (T, B) int64, characters; with conditions a tuple of these and of (B, K) float, the same at every step
         logits  (T, B, V) float
         state   a tuple, one (L, B, width) tensor per state of the cell; None starts afresh
 
@@ -54,6 +57,7 @@ class LanguageModel(nn.Module):
         layers: int = 1,
         *,
         dropout: float = 0.0,
+        conditions: int = 0,
         backend: str = "auto",
         dtype: torch.dtype | None = None,
     ):
@@ -70,9 +74,10 @@ class LanguageModel(nn.Module):
             raise UsageError(obstacle)
         self.characters = characters
         self.note = None if head is None else said_of(head)
+        self.conditions = Conditions(characters, conditions) if conditions else None
         self.rnn = Recurrent(
             cell,
-            characters,
+            characters + conditions,
             hidden,
             num_layers=layers,
             dropout=dropout if layers > 1 else 0.0,
@@ -115,15 +120,19 @@ class LanguageModel(nn.Module):
         self.dropout.probability = probability
         self.rnn.dropout = probability if self.rnn.num_layers > 1 else 0.0
 
-    def forward(self, x: torch.Tensor, state: State | None = None) -> tuple[torch.Tensor, State]:
+    def forward(self, x: Input, state: State | None = None) -> tuple[torch.Tensor, State]:
         """Logits of the next character at every position, and the state after the last."""
-        y, state = self.rnn(x, state)  # (T, B, H)
+        y, state = self.rnn(self.read(x), state)  # (T, B, H)
         return self._logits(self.dropout(y)), state  # (T, B, V)
 
-    def step(self, x: torch.Tensor, state: State | None = None) -> tuple[torch.Tensor, State]:
+    def step(self, x: Input, state: State | None = None) -> tuple[torch.Tensor, State]:
         """One position: x (B,) int64 -> logits (B, V), state."""
-        y, state = self.rnn.step(x, state)
+        y, state = self.rnn.step(self.read(x), state)
         return self._logits(self.dropout(y)), state
+
+    def read(self, x: Input) -> torch.Tensor:
+        """What the recurrent layer reads: x (T, B) or (B,) as it is, or with its conditions."""
+        return x if self.conditions is None else self.conditions(*x)
 
     def _logits(self, y: torch.Tensor) -> torch.Tensor:
         return self.head.linear(y) if isinstance(self.head, OutputLayer) else self.head(y)

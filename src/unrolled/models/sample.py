@@ -17,7 +17,7 @@ from ..errors import NotYet, UsageError
 from ..kernels import generator
 from ..layers.stepping import step_calls
 from .draw import DrawRule, NoNumbers, draw
-from .language import LanguageModel
+from .language import Input, LanguageModel
 
 WEIGHTS = ("float32", "bf16")
 PATIENCE = 0.02  # seconds that one call may take: text flows, and Ctrl-C is heard
@@ -123,38 +123,61 @@ def _parts(
 
 
 @torch.no_grad()
-def drawing(model: LanguageModel, prime: Tensor, rule: DrawRule, seeds: Sequence[int], half: bool) -> Draws:
+def drawing(
+    model: LanguageModel,
+    prime: Tensor,
+    rule: DrawRule,
+    seeds: Sequence[int],
+    half: bool = False,
+    given: Tensor | None = None,
+) -> Draws:
     """What makes the next characters of as many texts as there are seeds, in the backend that can.
 
-    half  the model's matrices are bfloat16 numbers already (`rounded`), and may be kept as such
+    half   the model's matrices are bfloat16 numbers already (`rounded`), and may be kept as such
+    given  (K,) what all of these texts are to be like, where the model has conditions
     All of the prime but its last character is read here.
     """
     was_training = model.training
     model.eval()
     try:
-        state = model.rnn(prime[:-1, None])[1] if len(prime) > 1 else model.rnn.first_state(1)
+        state = (
+            model.rnn(model.read(beside(prime[:-1, None], given)))[1]
+            if len(prime) > 1
+            else model.rnn.first_state(1)
+        )
         state = tuple(part.expand(-1, len(seeds), -1).contiguous() for part in state)
         tokens = [int(prime[-1])] * len(seeds)
-        made = _generator(model, state, half)
+        made = _generator(model, state, half, given)
     finally:
         model.train(was_training)
     if made is not None:
         return made(tokens, list(seeds), rule.numbers()).draw
-    return _stepped(model, state, tokens, list(seeds), rule)
+    return _stepped(model, state, tokens, list(seeds), rule, given)
 
 
-def _generator(model: LanguageModel, state: tuple[Tensor, ...], half: bool):
+def beside(x: Tensor, given: Tensor | None) -> Input:
+    """Characters (T, B) or (B,) as a model reads them, with the same conditions (K,) for all rows where it has some."""
+    return x if given is None else (x, given.expand(x.shape[-1], -1))
+
+
+def _generator(model: LanguageModel, state: tuple[Tensor, ...], half: bool, given: Tensor | None):
     """The C backend's, where it runs all layers; never where somebody watches, or asked for the reference."""
     stepped = model.rnn.backend == "reference" or model.rnn.watchers or model.rnn.head is not None
     if stepped or model.head.weight.device.type != "cpu":
         return None
     head = model.head
     bias = head.weight.new_zeros(model.characters) if head.bias is None else head.bias
-    return generator(step_calls(model.rnn, state), head.weight.detach(), bias.detach(), half)
+    each = model.read(beside(torch.arange(model.characters, device=head.weight.device), given))
+    return generator(step_calls(model.rnn, state, each), head.weight.detach(), bias.detach(), half)
 
 
 def _stepped(
-    model: LanguageModel, state: tuple[Tensor, ...], tokens: list[int], seeds: list[int], rule: DrawRule
+    model: LanguageModel,
+    state: tuple[Tensor, ...],
+    tokens: list[int],
+    seeds: list[int],
+    rule: DrawRule,
+    given: Tensor | None,
 ) -> Draws:
     """The same, with torch: the model steps, and Python draws."""
 
@@ -166,7 +189,8 @@ def _stepped(
         model.eval()
         try:
             for step in range(count):
-                logits, state = model.step(torch.tensor(tokens, device=model.head.weight.device), state)
+                last = torch.tensor(tokens, device=model.head.weight.device)
+                logits, state = model.step(beside(last, given), state)
                 for row, of_row in enumerate(logits.double().tolist()):
                     tokens[row], seeds[row] = draw(of_row, rule, seeds[row])
                 out[step] = torch.tensor(tokens, device="cpu")

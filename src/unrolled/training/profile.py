@@ -140,8 +140,8 @@ class Profile:
         result = result[0] if isinstance(result, tuple) else result
         if any(result is one for one in given):
             return  # dropout of nothing: it has no backward pass either
-        self._order.append(name)
-        if isinstance(result, Tensor) and result.requires_grad:
+        if isinstance(result, Tensor) and result.requires_grad:  # otherwise it has no backward pass, either
+            self._order.append(name)
             place = len(self._order)
             result.register_hook(lambda _: self._arrived(place))
 

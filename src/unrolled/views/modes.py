@@ -6,13 +6,18 @@ where each output is the next input.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from ..errors import UsageError
+from .letters import width
 from .runs import TextRun
 from .scene import Outline, Path, Piece, Scene, TextLine, moved
 
 WIDE, TALL, PACE, LIFT = 22.0, 34.0, 42.0, 62.0
 SIZE, BETWEEN, ACROSS, DOWN = 13.0, 44.0, 3, 236.0
+ASIDE = 8.0  # of a label in its box
+MOST_STEPS = 24
 
 
 @dataclass(frozen=True)
@@ -52,24 +57,50 @@ def modes_scene() -> Scene:
     return scene
 
 
+def use_scene(reads: Sequence[str | None], says: Sequence[str | None], fed_back: bool = False) -> Scene:
+    """A net as it is used on one example: what it reads and says at each step, None where it does neither; fed_back: each
+    output is the next input.
+
+    Raises UsageError where the two are not equally long, and for no step or too many.
+    """
+    if len(reads) != len(says) or not 1 <= len(reads) <= MOST_STEPS:
+        raise UsageError(
+            f"{len(reads)} inputs and {len(says)} outputs: give one of each for each of 1 to {MOST_STEPS} steps, None where "
+            "there is none."
+        )
+    scene = Scene()
+    scene.add(*_columns(reads, says, fed_back))
+    left, _, right, bottom = scene.box
+    scene.add(*_words((left + right) / 2, bottom + 22))
+    return scene
+
+
+def _columns(reads: Sequence[str | None], says: Sequence[str | None], fed_back: bool) -> list[Piece]:
+    """A column a step, the first one at 0, all as wide as the widest label asks for."""
+    wide = max([WIDE, *(width(label, SIZE) + ASIDE for label in (*reads, *says) if label)])
+    pace, found = PACE - WIDE + wide, []
+    for k, (read, said) in enumerate(zip(reads, says)):
+        x = pace * k
+        if k:
+            found.append(Path(((x - pace + wide / 2, 0), (x - wide / 2, 0)), arrow=True))
+        found += _box(x, 0, wide, "blue")
+        if read is not None:
+            found.append(Path(((x, LIFT - TALL / 2), (x, TALL / 2)), arrow=True))
+            found += _box(x, LIFT, wide, "grey", read)
+        if said is not None:
+            found.append(Path(((x, -TALL / 2), (x, -LIFT + TALL / 2)), arrow=True))
+            found += _box(x, -LIFT, wide, "green", said)
+        if fed_back and k + 1 < len(reads):
+            between, low = x + pace / 2, LIFT
+            ways = ((x + wide / 2, -LIFT), (between, -LIFT), (between, low), (x + pace - wide / 2, low))
+            found.append(Path(ways, "red_line", dashed=True, arrow=True))
+    return found
+
+
 def _panel(mode: Mode) -> list[Piece]:
     """One of them, its first column at 0."""
-    found: list[Piece] = []
-    for k in range(mode.steps):
-        x = PACE * k
-        if k:
-            found.append(Path(((x - PACE + WIDE / 2, 0), (x - WIDE / 2, 0)), arrow=True))
-        found.append(_box(x, 0, "blue"))
-        if k in mode.inputs:
-            found.append(Path(((x, LIFT - TALL / 2), (x, TALL / 2)), arrow=True))
-            found.append(_box(x, LIFT, "grey"))
-        if k in mode.outputs:
-            found.append(Path(((x, -TALL / 2), (x, -LIFT + TALL / 2)), arrow=True))
-            found.append(_box(x, -LIFT, "green"))
-        if mode.fed_back and k + 1 < mode.steps:
-            between, low = x + PACE / 2, LIFT
-            ways = ((x + WIDE / 2, -LIFT), (between, -LIFT), (between, low), (x + PACE - WIDE / 2, low))
-            found.append(Path(ways, "red_line", dashed=True, arrow=True))
+    reads, says = (["" if k in of else None for k in range(mode.steps)] for of in (mode.inputs, mode.outputs))
+    found = _columns(reads, says, mode.fed_back)
     middle = PACE * (mode.steps - 1) / 2
     first, _, then = mode.name.partition(", ")
     for n, words in enumerate(filter(None, (first, then))):
@@ -77,8 +108,9 @@ def _panel(mode: Mode) -> list[Piece]:
     return found
 
 
-def _box(x: float, y: float, colour: str) -> Outline:
-    return Outline("rounded", x, y, WIDE, TALL, colour, f"{colour}_line", 1.2, 5.0)
+def _box(x: float, y: float, wide: float, colour: str, label: str = "") -> list[Piece]:
+    box = Outline("rounded", x, y, wide, TALL, colour, f"{colour}_line", 1.2, 5.0)
+    return [box, TextLine(x, y + 0.33 * SIZE, (TextRun(label),), SIZE)] if label else [box]
 
 
 def _words(x: float, y: float) -> list[Piece]:

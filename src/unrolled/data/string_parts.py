@@ -1,0 +1,96 @@
+"""Rows of short strings in a model's numbers, and the parts to learn from and to hold out."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+from ..errors import UsageError
+from .examples import Examples
+from .split import grouped
+from .string_rows import Rows
+from .strings import Strings, Values
+
+HELD_OUT = 0.1  # of the rows
+SHARED = "{shared:,} of the {held_out:,} strings of --valid are learned from as well"
+
+
+class Example(NamedTuple):
+    """A string as its indices, and the values of its conditions."""
+
+    text: tuple[int, ...]
+    values: Values
+
+
+def string_data(
+    rows: Rows, valid: Rows | None, batch: int, gather: Callable[[Strings, Sequence[Example]], Any]
+) -> Examples:
+    """Rows to learn from and rows held out, `valid` or else a tenth of those given, as data of a task.
+
+    gather  makes a batch of examples
+
+    Raises UsageError where nothing can be held out, and for characters and values that stand in `valid` alone.
+    """
+    training, held_out = split(rows, HELD_OUT) if valid is None else (rows, valid)
+    encoding = Strings.of(training.texts, training.conditions, training.names)
+    notes = [*rows.notes, *(valid.notes if valid else ())]
+    if shared := sum(map(encoding.is_known, held_out.texts)):
+        notes.append(SHARED.format(shared=shared, held_out=len(held_out.texts)))
+    digests = [each.digest for each in (rows, valid) if each is not None]
+    return Examples(
+        encoding,
+        examples(encoding, training),
+        examples(encoding, held_out),
+        batch,
+        lambda rows: gather(encoding, rows),
+        hashlib.sha256("".join(digests).encode()).hexdigest(),
+        ", ".join(each.source for each in (rows, valid) if each is not None),
+        length=length,
+        notes=tuple(notes),
+    )
+
+
+def length(example: Example) -> int:
+    return len(example.text)
+
+
+def split(rows: Rows, share: float) -> tuple[Rows, Rows]:
+    """Rows to learn from, and a share held out; rows of one string are on one side.
+
+    A row with a character or a value that no row to learn from has is not held out, but learned from.
+    """
+    places = grouped(rows.texts, share, labels=rows.conditions)
+    training = rows.some(places.training)
+    characters = set("".join(training.texts))
+    values = [set(column) for column in zip(*training.conditions)]
+
+    def strange(place: int) -> bool:
+        unknown = any(value not in known for value, known in zip(rows.conditions[place], values))
+        return unknown or not characters.issuperset(rows.texts[place])
+
+    moved = {rows.texts[place] for place in places.held_out if strange(place)}
+    held_out = [place for place in places.held_out if rows.texts[place] not in moved]
+    if not held_out:
+        raise UsageError(
+            f"{rows.source}: no row could be held out, for each has a character or a value that no other row has. Give more data."
+        )
+    apart = set(held_out)
+    return rows.some([k for k in range(len(rows.texts)) if k not in apart]), rows.some(held_out)
+
+
+def examples(encoding: Strings, rows: Rows) -> list[Example]:
+    """Rows in a model's numbers. Raises UsageError for characters and values that it does not know."""
+    names = tuple(column.name for column in encoding.columns)
+    if rows.names != names:
+        raise UsageError(
+            f"{rows.source} has the conditions {', '.join(rows.names) or 'none'}, and the model {', '.join(names) or 'none'}. "
+            "Name the model's with --by."
+        )
+    encoding.vocabulary.encode(
+        "".join(rows.texts), rows.source
+    )  # one message for all characters that are unknown
+    for column, found in zip(encoding.columns, zip(*rows.conditions)):
+        for value in sorted(set(found) - set(column.values)):
+            encoding.check(column.name, value)
+    return [Example(encoding.encode(text), values) for text, values in zip(rows.texts, rows.conditions)]
