@@ -280,14 +280,30 @@ def test_the_lstms_belt_goes_through_a_product_and_a_sum():
 
 def test_which_cells_have_a_belt():
     found = [name for name in REGISTRY if drawn(name, "conveyor")]
-    assert len(found) >= 60 and {"lstm", "gru", "mgu", "minlstm", "janet", "ran"} <= set(found)
+    assert len(found) >= 72 and {"lstm", "gru", "mgu", "minlstm", "janet", "ran", "lstm_vanilla"} <= set(found)
     with pytest.raises(UsageError) as raised:
         conveyor_scene(REGISTRY["elman"].graph)
     assert str(raised.value) == (
         "view='conveyor': no state of elman is carried on by products and sums alone, so there is no belt. Use view='graph'."
     )
     with pytest.raises(UsageError, match="more is made of the state on the belt than hangs at its end"):
-        conveyor_scene(REGISTRY["peephole_lstm"].graph)
+        conveyor_scene(REGISTRY["intersection_rnn"].graph)
+
+
+def test_a_gate_that_sees_the_new_state_is_entered_from_the_belts_end():
+    """The peephole of an output gate: a line leaves the belt behind its last sum and goes down to p_o * c_t."""
+    scene = conveyor_scene(REGISTRY["peephole_lstm"].graph)
+    height = next(y for p in scene.pieces if isinstance(p, Path) and p.weight > 2 for _, y in p.points)
+    last = max(s.x for s in shapes(scene) if s.y == height and s.kind == "ellipse" and s.width < 30)
+    down = [p for p in scene.pieces if isinstance(p, Path) and p.net == "< belt" and p.points[0][1] == height]
+    assert len(down) == 1 and down[0].points[0][0] > last
+    seen = next(
+        s for s in shapes(scene) if s.y > height and abs(s.x - down[0].points[-1][0]) <= s.width / 2 + 1
+    )
+    above = [p for p in scene.pieces if isinstance(p, Path) and p.net == "< belt" and p is not down[0]]
+    assert (
+        len(above) == 1 and abs(above[0].points[0][0] - seen.x) < seen.width and seen.y > above[0].points[-1][1]
+    )
 
 
 def test_a_belt_says_what_is_subtracted():

@@ -46,7 +46,7 @@ def mean_loss(task: Task, model: nn.Module, batches: Iterable[Batch]) -> float:
 
 
 def finite(figures: Figures) -> dict[str, float | None]:
-    """Figures as JSON can say them: None in place of what is no number.
+    """Figures as JSON can say them: None in place of what is not a number.
 
     >>> finite({"accuracy": 0.5, "recall": math.nan})
     {'accuracy': 0.5, 'recall': None}

@@ -23,7 +23,7 @@ from ..graph.json import graph_from_json, graph_to_json
 from ..graph.node import Dim, Graph, size
 from .check import check_indices
 from .direction import run_direction
-from .lengths import Rows, all_rows, packed_rows, rows_of
+from .lengths import PackedRows, all_rows, packed_rows, rows_of
 from .weights import Named
 
 GRAPHS: WeakValueDictionary[str, Graph] = WeakValueDictionary()  # those of this process's layers, by their text
@@ -102,7 +102,7 @@ def run_traced(
     inputs: Sequence[Tensor],
     state: Sequence[Tensor],
     parameters: Named,
-    rows: Rows,
+    rows: PackedRows,
     reverse: bool,
     backend: str,
     recompute: bool,
@@ -165,7 +165,7 @@ def _eager(given: Given) -> tuple[Tensor, Sequence[Tensor]]:
     return (y.clone() if any(y is v for v in given.inputs) else y), final
 
 
-def _laid_out(given: Given) -> Rows:
+def _laid_out(given: Given) -> PackedRows:
     if not given.rows[0]:
         return all_rows(given.steps, given.batch)
     return packed_rows(torch.tensor(given.rows, device="cpu"), None, None, given.inputs[0])

@@ -6,7 +6,7 @@
     metrics.jsonl        one line of figures a report
     samples.txt          what the model made as it learned
     start.safetensors    the weights that the first step had, of a run that goes on from another one's
-    standard-input       its data, where these were no file
+    standard-input       its data, where these were not a file
     profile.json         where the steps' time went, of a run with --profile
     checkpoints/         the last two complete states of training
     tensorboard/         the figures as TensorBoard reads them, of a run with --tensorboard
@@ -164,7 +164,7 @@ class RunFolder:
                 self._append(STANDARD_INPUT_FILE, block)
 
     def standard_input(self) -> Path:
-        """The file of what was read from standard input; raises UsageError where it is none of this run's."""
+        """The file of what was read from standard input; raises UsageError where it is not this run's."""
         try:
             if not files.size(self.path, STANDARD_INPUT_FILE):
                 raise ValueError("it is not there")

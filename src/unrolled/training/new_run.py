@@ -40,7 +40,7 @@ class Work(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Plan:
+class RunPlan:
     """How long a run goes on, from which random numbers, and how often it looks at its held-out part."""
 
     minutes: float | None = None
@@ -94,7 +94,7 @@ def new_run(
     asked: Task,
     reading: Task,
     piped: Path | None,
-    plan: Plan,
+    plan: RunPlan,
     run: Run | None,
     out: str | Path | None,
     team: Team,

@@ -82,7 +82,7 @@ def report_due(training: Training, evaluated: bool) -> bool:
 
 
 def write_report(training: Training, figures: Figures | None) -> None:
-    """A line of metrics.jsonl; what is no number is null there."""
+    """A line of metrics.jsonl; what is not a number is null there."""
     said = {
         "step": training.step,
         f"{training.task.unit.name}s": training.units,

@@ -19,7 +19,7 @@ from ..runs.run import Run, open_run, read_parts
 from ..task import Task
 from .fine_tune import data_for
 from .loop import run_steps
-from .new_run import Plan, Work, load_start, model_of, new_run, prepared
+from .new_run import RunPlan, Work, load_start, model_of, new_run, prepared
 from .optimiser import optimiser_of
 from .parallel import check_rows, joined
 from .profile import Profile, table
@@ -69,7 +69,7 @@ def train(
         run = unrolled.train(CharLM(text="shakespeare.txt"), minutes=5)
         print(*run.predict("ROMEO:"))
     """
-    plan = Plan(minutes, epochs, seed, patience, evaluations, tensorboard)
+    plan = RunPlan(minutes, epochs, seed, patience, evaluations, tensorboard)
     plan.check(save_every)
     run = start if start is None or isinstance(start, Run) else open_run(start)
     asked = prepared(task)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ...cell import cell
 from ...ops import concat, sigmoid, total
-from ..document import Words
+from ..document import Paragraph
 from ..page import page
 from ..slides import Slide, against_slides, number_slide
 from ..worked import Worked, worked
@@ -175,7 +175,7 @@ def _make(rows: tuple[int, ...] | None, every: bool) -> Shown:
     slides = (*_printed(made), *NOTATION)
     if rows and max(rows) > 4:
         made = deck003(len(ROWS))
-        words = Words(
+        words = Paragraph(
             "With all six rows of the table. The slides' gradients and new weights are the sums of rows 1 to 4."
         )
         return Shown(

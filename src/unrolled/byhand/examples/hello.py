@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ...cell import cell
 from ...ops import softmax, tanh
-from ..document import Heading, Piece, Said, Words
+from ..document import Heading, Paragraph, Piece, Said
 from ..page import grids, page
 from ..slides import Slide, against_slides
 from ..worked import Worked, worked
@@ -103,7 +103,7 @@ def _make(rows: tuple[int, ...] | None, every: bool) -> Shown:
 
 def _make_bptt(rows: tuple[int, ...] | None, every: bool) -> Shown:
     made = hello_worked("  l ")
-    words = Words(
+    words = Paragraph(
         'The loss of step 3 alone, as in dE3/dW = sum over k of dE3/dy3 dy3/ds3 ds3/dsk dsk/dW, on deck 003\'s "hello".'
         " The norm says how much a step can still change the loss: it falls with every step between."
     )

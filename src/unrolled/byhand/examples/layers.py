@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ...cell import cell
 from ...ops import softmax, tanh
-from ..document import Heading, Lines, Piece, Said, Words, WorkedLine
+from ..document import Heading, Lines, Paragraph, Piece, Said, WorkedLine
 from ..numbers import Array, shown
 from ..page import grids, page
 from ..slides import Slide, against_slides
@@ -59,7 +59,7 @@ def _make(rows: tuple[int, ...] | None, every: bool) -> Shown:
         abs(a - b) for n in WEIGHTS for a, b in zip(recurrent.gradients[n].cells, shared.gradients[n].cells)
     )
     pieces: list[Piece] = [
-        Words(
+        Paragraph(
             'A recurrent net that reads "hell" and should say "o", and the same as a feed-forward net of four layers:'
             " first the layers."
         ),
@@ -74,9 +74,9 @@ def _make(rows: tuple[int, ...] | None, every: bool) -> Shown:
                 WorkedLine(Said("p of the layers", r"p \text{ of the layers}"), (_vector(shared.values("p")),)),
             )
         ),
-        Words(f"Their gradients are the same too; the largest difference is {shown(apart)}."),
+        Paragraph(f"Their gradients are the same too; the largest difference is {shown(apart)}."),
         Heading(2, "Sharing is summing"),
-        Words(
+        Paragraph(
             "With a copy of W_hh in each layer, every copy has a gradient of its own. Their sum is the recurrent net's:"
             " what is summed over the steps of backpropagation through time are the layers' gradients."
         ),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ...cell import find
-from ..document import Words
+from ..document import Paragraph
 from ..page import page
 from ..slides import Slide, against_slides
 from ..worked import Worked, worked
@@ -42,7 +42,7 @@ def lstm_worked() -> Worked:
 
 def _make(rows: tuple[int, ...] | None, every: bool) -> Shown:
     made = lstm_worked()
-    words = Words(
+    words = Paragraph(
         "One unit reads (1, 0.5) and then nothing; only the state of step 3 is asked for. What step 1 still does to it"
         " comes along c, where each step multiplies with the forget gate, about 0.7, and not with a weight and a slope."
     )

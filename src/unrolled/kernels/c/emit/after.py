@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ....plan.plan import Plan
-from ....plan.program import Group, Run
+from ....plan.program import Group, ProductRun
 from .segment import extent
 
 
@@ -39,7 +39,7 @@ def after(plan: Plan) -> list[str]:
     return lines + _sums(plan)
 
 
-def _hoisted(g: int, hoisted, runs: tuple[Run, ...], row: str) -> list[str]:
+def _hoisted(g: int, hoisted, runs: tuple[ProductRun, ...], row: str) -> list[str]:
     """Gradients of the weights that multiply the input, and of the input."""
     depth, whole = extent(hoisted.depth), extent(hoisted.widths)
     lines = [f"if (dw{g} && !index{g}) {{", f"    const rows_of b = {{operand{g}, {depth}, {depth}, 0}};"]

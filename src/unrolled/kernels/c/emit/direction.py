@@ -11,7 +11,7 @@ from itertools import takewhile
 from ....graph.node import Dim
 from ....plan.plan import Plan
 from ....plan.program import Group, Place, Product, Program, Segment
-from .segment import Rows, SegmentText, extent, extent_local, low, share
+from .segment import RowPointers, SegmentText, extent, extent_local, low, share
 from .slots import letters
 
 NUMBERS = (
@@ -248,7 +248,7 @@ class Direction:
             )
         return lines
 
-    def row_pointers(self) -> Rows:
+    def row_pointers(self) -> RowPointers:
         """Pointer expressions of row r (of the batch) or off + r (of packed sequences) in each buffer."""
         body, plan = self.body, self.plan
         low = " - low" if self.forward else ""
@@ -279,7 +279,7 @@ class Direction:
             name = body.graph.name_of(index)
             if name:
                 names.setdefault(made, name)
-        return Rows(at, names)
+        return RowPointers(at, names)
 
     def _product(self, product: Product) -> list[str]:
         group, g = self.plan.groups[product.group], product.group

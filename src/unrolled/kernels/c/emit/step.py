@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from ....plan.plan import Plan
 from ....plan.program import Product, Segment
 from .direction import Direction, shares
-from .segment import Rows, SegmentText, extent, extent_local, low, share
+from .segment import RowPointers, SegmentText, extent, extent_local, low, share
 from .slots import letters
 
 WORKER = """/* A thread's part in a step. `odd`: which of each state's two buffers is the old one. */
@@ -168,14 +168,14 @@ def _states(layer: Layer) -> list[str]:
     return lines
 
 
-def _rows(write: Direction) -> Rows:
+def _rows(write: Direction) -> RowPointers:
     """As in the forward function, but an input used as it is stands in a table, too."""
     rows = write.row_pointers()
     at = dict(rows.pointers)
     for k, (_, leaf) in enumerate(write.body.streams):
         shape = write.body.nodes[leaf].shape
         at[f"input{k}"] = f"input{k} + w->token[r] * ({extent(shape) if shape else '1'})"
-    return Rows(at, rows.names)
+    return RowPointers(at, rows.names)
 
 
 def _product(write: Direction, product: Product) -> list[str]:
