@@ -84,7 +84,9 @@ def test_gradients_are_those_of_the_enumeration():
     for row, length in enumerate(LENGTHS.tolist()):
         ways = {}
         for path in itertools.product(range(3), repeat=length):
-            way = chain.first[path[0]] + chain.last[path[-1]] + sum(scores[k, row, t] for k, t in enumerate(path))
+            way = (
+                chain.first[path[0]] + chain.last[path[-1]] + sum(scores[k, row, t] for k, t in enumerate(path))
+            )
             way = way + sum(chain.steps[a, b] for a, b in zip(path, path[1:]))
             if way > -math.inf:
                 ways[path] = way

@@ -1,9 +1,9 @@
 """Spans of words as tags: which tag may follow which, reading, checking and conversion.
 
-    plain  a tag a word, no spans: NOUN VERB
-    iob1   a word in a span is I-TYPE, and B-TYPE only where a span follows one of its type (Ramshaw and Marcus 1995)
-    bio    the first word of a span is B-TYPE, the others I-TYPE (IOB2: Tjong Kim Sang and Veenstra 1999)
-    bioes  the last word is E-TYPE, and the word of a span of one S-TYPE
+plain  a tag a word, no spans: NOUN VERB
+iob1   a word in a span is I-TYPE, and B-TYPE only where a span follows one of its type (Ramshaw and Marcus 1995)
+bio    the first word of a span is B-TYPE, the others I-TYPE (IOB2: Tjong Kim Sang and Veenstra 1999)
+bioes  the last word is E-TYPE, and the word of a span of one S-TYPE
 """
 
 from __future__ import annotations
@@ -80,15 +80,18 @@ def wrong_at(tags: Sequence[str], scheme: Scheme) -> int | None:
 def scheme_of(sentences: Iterable[Sequence[str]]) -> Scheme:
     """The scheme that tags are written in. Where nothing is wrong as BIO, they are BIO, though they may be IOB1 as well.
 
-    Raises ValueError where they look like spans and none of the schemes allows them.
+    Raises ValueError where most look like spans and some do not.
 
     >>> scheme_of([["O", "B-PER", "I-PER"]]), scheme_of([["O", "I-PER"]]), scheme_of([["S-PER"]]), scheme_of([["DET", "NOUN"]])
     ('bio', 'iob1', 'bioes', 'plain')
     """
     sentences = list(sentences)
     there = {tag for tags in sentences for tag in tags}
-    if there <= {OUTSIDE} or not all(map(of_spans, there)):
+    spanning = {tag for tag in there if tag != OUTSIDE and of_spans(tag)}
+    if not spanning or OUTSIDE not in there and spanning < there:
         return "plain"
+    if strange := sorted(tag for tag in there if not of_spans(tag)):
+        raise ValueError(f"{min(spanning)} is a tag of spans, and {strange[0][:60]!r} is none")
     if any(parts(tag)[0] in ("E", "S") for tag in there):
         return "bioes"
     return next(
