@@ -122,6 +122,17 @@ def sentences_of(
             yield Sentence(columns[0], tags, tuple(columns[1:]), first)
 
 
+def of_lines(lines: Iterable[str]) -> Iterator[Sentence]:
+    """A sentence a line, its words parted by spaces; empty lines are none.
+
+    >>> [sentence.words for sentence in of_lines(["EU says no", ""])]
+    [('EU', 'says', 'no')]
+    """
+    for number, line in enumerate(lines, 1):
+        if words := line.split():
+            yield Sentence(tuple(words), line=number)
+
+
 class Settled(NamedTuple):
     """What the first line of a file with columns settles.
 
