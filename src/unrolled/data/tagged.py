@@ -96,7 +96,7 @@ def parts(source: Source, training: Path | None, valid: Path | None, test: Path 
         learned = generated(GENERATED)
         source = source.settled(learned, GRAMMAR)
     else:
-        tagged, file = source.read(training, "--text"), str(training)
+        tagged, file = source.read(training, "--train"), str(training)
         source = source.settled(tagged.sentences, file)
         learned = source.checked(tagged.sentences, file)
     notes = [] if tagged is None else _said(tagged)

@@ -44,7 +44,7 @@ class WordReader(nn.Module):
         self.words = nn.Embedding(sizes.words, width)
         self.shapes = nn.Embedding(sizes.shapes, SHAPE)
         self.outlines = nn.Embedding(sizes.outlines, OUTLINE)
-        self.letters = self.table = None
+        self.letters = None
         self.width = width + SHAPE + OUTLINE
         if letters == "recurrent":
             self.letters = LastOutputs(sizes.letters, cell)
@@ -52,9 +52,9 @@ class WordReader(nn.Module):
         elif letters == "convolution":
             self.letters = Convolution(sizes.letters)
             self.width += FILTERS
-        if sizes.vector_width:
-            self.register_buffer("table", torch.zeros(sizes.vectors + 1, sizes.vector_width))
-            self.width += sizes.vector_width
+        table = torch.zeros(sizes.vectors + 1, sizes.vector_width) if sizes.vector_width else None
+        self.register_buffer("table", table)  # row 0 for words that have no vector
+        self.width += sizes.vector_width
 
     def tables(self) -> list[nn.Parameter]:
         """Rows that a step reads a few of."""

@@ -47,7 +47,7 @@ class Tag:
         "unrolled evaluate {run} --data FILE",
     )
 
-    text: Path | None = None
+    train: Path | None = None
     """the sentences to learn; without them, those of a grammar in which a form hangs on a word long before"""
     valid: Path | None = None
     """sentences to choose by; without them, a tenth of those to learn"""
@@ -82,7 +82,7 @@ class Tag:
     direction: Literal["both", "forward"] = "both"
     """forward: a tag hangs on no word that comes after it but by the chain"""
     net: Net = Net(hidden=64, layers=1)
-    recipe: Recipe = Recipe(rate=5e-3, batch=32, clip=5.0, decay=0.01)
+    recipe: Recipe = Recipe(rate=5e-3, batch=32, clip=5.0, decay=0.01, average=0.995)
 
     @property
     def source(self) -> Source:
@@ -91,7 +91,7 @@ class Tag:
         return Source(layout, self.scheme, self.learned, self.skip_bad)
 
     def data(self, known: Tagging | None = None) -> Examples:
-        found = parts(self.source, self.text, self.valid, self.test)
+        found = parts(self.source, self.train, self.valid, self.test)
         encoding, notes = Tagging.of(found.training, found.scheme, self.rare), list(found.notes)
         encoding = encoding if known is None else known.grown(encoding)
         if self.vectors is not None:
