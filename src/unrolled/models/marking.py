@@ -25,6 +25,11 @@ class Marking:
     best: Count = 1
     """how many ways to tag a sentence, the most probable first"""
 
+    @property
+    def joined(self) -> bool:
+        """Whether a sentence is several inputs, lines of a file."""
+        return self.form != "lines"
+
 
 class Way(NamedTuple):
     """Tags of a sentence, and how probable they are; None where nobody asked."""
