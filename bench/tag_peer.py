@@ -23,7 +23,7 @@ class TorchTagger(nn.Module):
         self.words, self.shapes, self.outlines = (
             _copied(e) for e in (reader.words, reader.shapes, reader.outlines)
         )
-        self.letters, self.spell = _copied(reader.letters.embedding), _lstm(reader.letters.rnn)
+        self.letters, self.spell = _spelling(reader.letters.rnn)
         self.rnn, self.head = _lstm(ours.rnn), nn.Linear(ours.head.in_features, ours.head.out_features)
         self.head.load_state_dict(ours.head.state_dict())
         self.steps, self.first, self.last = (nn.Parameter(part.detach().clone()) for part in ours.chain.chain())
@@ -83,17 +83,36 @@ class TorchTagger(nn.Module):
         return paths
 
 
+@torch.no_grad()
+def _spelling(ours: Recurrent) -> tuple[nn.Embedding, nn.LSTM]:
+    """Ours reads letters as one-hot vectors, of which a product with the input weights is a row. A reader of tutorials has an
+    embedding and its product with them: ours gets that product for its weights."""
+    width = ours.hidden_size
+    letters, made = nn.Embedding(ours.input_size, width), nn.LSTM(width, width, bidirectional=True)
+    for weights, suffix in ((ours.layers[0], ""), (ours.reversed[0], "_reverse")):
+        product = getattr(made, f"weight_ih_l0{suffix}") @ letters.weight.t()
+        for gate, part in zip(GATES, product.chunk(len(GATES))):
+            getattr(weights, f"W_{gate}").copy_(part)
+    _fill(made, ours, ("weight_hh", "U"), ("bias_ih", "b"))
+    return letters, made
+
+
 def _copied(embedding: nn.Embedding) -> nn.Embedding:
     return nn.Embedding.from_pretrained(embedding.weight.detach().clone(), freeze=False)
 
 
 @torch.no_grad()
 def _lstm(ours: Recurrent) -> nn.LSTM:
-    """torch.nn's, in both directions, with our weights; its second bias is zero."""
+    """torch.nn's, in both directions, with our weights."""
     made = nn.LSTM(ours.input_size, ours.hidden_size, bidirectional=True)
+    _fill(made, ours, ("weight_ih", "W"), ("weight_hh", "U"), ("bias_ih", "b"))
+    return made
+
+
+def _fill(made: nn.LSTM, ours: Recurrent, *names: tuple[str, str]) -> None:
+    """Their second bias is zero."""
     for weights, suffix in ((ours.layers[0], ""), (ours.reversed[0], "_reverse")):
-        for theirs, name in (("weight_ih", "W"), ("weight_hh", "U"), ("bias_ih", "b")):
+        for theirs, name in names:
             value = torch.cat([getattr(weights, f"{name}_{gate}") for gate in GATES])
             getattr(made, f"{theirs}_l0{suffix}").copy_(value)
         getattr(made, f"bias_hh_l0{suffix}").zero_()
-    return made

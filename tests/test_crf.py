@@ -7,12 +7,21 @@ import pytest
 import torch
 
 from unrolled.errors import UsageError
-from unrolled.models import crf
+from unrolled.models import chain_sums, crf
 from unrolled.models.crf import CRF, Chain, best, decode, lengths_of, log_partition, marginals, score
 
 LENGTHS = torch.tensor([4, 1, 3, 2])
 FORBIDDEN = [[True, True, True], [True, True, False], [False, True, True]]
 ALLOWED = (FORBIDDEN, [True, False, True], [True, True, False])
+
+
+@pytest.fixture(params=["scaled", "logarithmic"])
+def way(request, monkeypatch):
+    """Both ways to add up."""
+    if request.param == "logarithmic":
+        monkeypatch.setattr(chain_sums, "scaled", lambda *_: None)
+    else:
+        monkeypatch.setattr(chain_sums, "logarithmic", None)
 
 
 def drawn(tags=3, allowed=ALLOWED, lengths=LENGTHS, seed=0, padding=math.nan):
@@ -41,7 +50,7 @@ def log_sum(totals):
     return torch.logsumexp(torch.tensor(totals, dtype=torch.float64), 0).item()
 
 
-def test_partition_score_best_and_marginals_are_those_of_the_enumeration():
+def test_partition_score_best_and_marginals_are_those_of_the_enumeration(way):
     scores, model = drawn()
     chain = model.chain()
     partition, tags, chances = (f(scores, chain, LENGTHS) for f in (log_partition, decode, marginals))
@@ -74,7 +83,7 @@ def test_the_n_best_are_those_of_the_enumeration_and_no_more_than_there_are():
         assert sum(math.exp(path.log_probability) for path in found) == pytest.approx(1)
 
 
-def test_gradients_are_those_of_the_enumeration():
+def test_gradients_are_those_of_the_enumeration(way):
     scores, model = drawn(padding=0.0)
     tags = torch.tensor([[0, 2, 2, 0], [1, 0, 1, 1], [0, 0, 1, 0], [0, 0, 0, 0]])  # allowed where they count
     tags[0, 1] = 0
@@ -96,7 +105,7 @@ def test_gradients_are_those_of_the_enumeration():
         assert torch.allclose(ours, due, atol=1e-12)
 
 
-def test_padding_that_is_no_number_reaches_neither_loss_nor_gradient():
+def test_padding_that_is_no_number_reaches_neither_loss_nor_gradient(way):
     losses, slopes = [], []
     for padding in (0.0, math.nan, math.inf):
         scores, model = drawn(padding=padding)
@@ -109,7 +118,7 @@ def test_padding_that_is_no_number_reaches_neither_loss_nor_gradient():
     assert all(torch.equal(a, b) and torch.equal(a, c) for a, b, c in zip(*slopes))
 
 
-def test_a_row_alone_gives_what_it_gives_in_a_batch():
+def test_a_row_alone_gives_what_it_gives_in_a_batch(way):
     scores, model = drawn()
     chain = model.chain()
     for row, length in enumerate(LENGTHS.tolist()):
@@ -120,7 +129,7 @@ def test_a_row_alone_gives_what_it_gives_in_a_batch():
             assert torch.allclose(function(alone, chain, its).double(), part.double(), atol=1e-13)
 
 
-def test_what_is_forbidden_is_never_said_and_has_no_probability():
+def test_what_is_forbidden_is_never_said_and_has_no_probability(way):
     for seed in range(20):
         scores, model = drawn(seed=seed)
         tags = decode(scores, model.chain(), LENGTHS)
@@ -139,6 +148,17 @@ def test_scores_far_apart_stay_exact():
     assert log_partition(scores, chain, lengths).item() == pytest.approx(2000 + math.log1p(math.exp(-1)))
     assert decode(scores, chain, lengths)[:, 0].tolist() == [0, 0, 0]
     assert marginals(scores, chain, lengths)[1, 0, 1].item() == pytest.approx(1 / (1 + math.e))
+
+
+def test_small_shares_are_found_where_a_tag_of_them_can_be_reached():
+    scores, model = drawn()
+    lengths, chain = torch.tensor([4]), model.chain()
+    there = torch.ones(4, 1, dtype=torch.bool)
+    one = scores[:4, :1].clone()
+    assert chain_sums.scaled(one, chain, lengths, there, True) is not None
+    one[2, 0, 0] -= 1000.0
+    assert chain_sums.scaled(one, chain, lengths, there, True) is None
+    assert not chain_sums.reachable(chain, 3)[0, 1] and chain_sums.reachable(chain, 3)[1:].all()
 
 
 def test_a_mask_with_a_gap_is_an_error():

@@ -2,8 +2,7 @@
 for each tag behind another; a sentence's tags are as probable as e^score is large among all that are allowed.
 
 Scores are (T, B, K), rows of unequal length: `lengths` (B,) from 1 to T. What stands past a row's end may be anything, NaN
-too. There are no tags START and STOP that a model could say: how a sentence begins and ends are vectors. All sums are in the
-logarithmic domain in float64.
+too. There are no tags START and STOP that a model could say: how a sentence begins and ends are vectors.
 """
 
 from __future__ import annotations
@@ -16,16 +15,7 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from ..errors import UsageError
-
-FORBIDDEN = float("-inf")
-
-
-class Chain(NamedTuple):
-    """Scores of a tag behind another (K, K), of the first tag (K,), and of the last (K,); -inf where it is forbidden."""
-
-    steps: Tensor
-    first: Tensor
-    last: Tensor
+from .chain_sums import FORBIDDEN, Chain, sums
 
 
 class Path(NamedTuple):
@@ -58,8 +48,8 @@ def log_partition(scores: Tensor, chain: Chain, lengths: Tensor) -> Tensor:
 
 def score(scores: Tensor, tags: Tensor, chain: Chain, lengths: Tensor) -> Tensor:
     """The score of given tags (T, B) int64 of each row: (B,) float64. What stands past a row's end is not read."""
-    there = _there(scores, lengths)
-    rows, tags = torch.arange(tags.shape[1]), tags.where(there, 0)
+    there = torch.arange(len(scores), device=scores.device)[:, None] < lengths
+    rows, tags = torch.arange(tags.shape[1], device=tags.device), tags.where(there, 0)
     of_words = scores.gather(2, tags[:, :, None])[:, :, 0].double().where(there, 0.0).sum(0)
     of_steps = chain.steps.double()[tags[:-1], tags[1:]].where(there[1:], 0.0).sum(0)
     return of_words + of_steps + chain.first.double()[tags[0]] + chain.last.double()[tags[lengths - 1, rows]]
@@ -68,8 +58,7 @@ def score(scores: Tensor, tags: Tensor, chain: Chain, lengths: Tensor) -> Tensor
 @torch.no_grad()
 def marginals(scores: Tensor, chain: Chain, lengths: Tensor) -> Tensor:
     """The probability of each tag of each word, (T, B, K) float64; 0 past a row's end."""
-    forward, total = _forward(scores.double(), chain, lengths)
-    return _backward(scores.double(), chain, lengths, forward, total)[0]
+    return sums(scores, chain, lengths, counts=True).chances
 
 
 @torch.no_grad()
@@ -83,7 +72,7 @@ def decode(scores: Tensor, chain: Chain, lengths: Tensor) -> Tensor:
         best = best + at
         ends.append(best)
         back.append(from_)
-    rows = torch.arange(scores.shape[1])
+    rows = torch.arange(scores.shape[1], device=scores.device)
     tags = scores.new_zeros(scores.shape[:2], dtype=torch.int64)
     last = (torch.stack(ends)[lengths - 1, rows] + chain.last.double()).argmax(1)
     for place in reversed(range(len(scores))):
@@ -118,62 +107,23 @@ def best(scores: Tensor, chain: Chain, count: int) -> list[Path]:
     return paths
 
 
-def _there(scores: Tensor, lengths: Tensor) -> Tensor:
-    return torch.arange(len(scores))[:, None] < lengths
-
-
-def _forward(scores: Tensor, chain: Chain, lengths: Tensor) -> tuple[Tensor, Tensor]:
-    """log of the sum over all tags before, for each word's tag (T, B, K), and the log partition (B,)."""
-    steps = chain.steps.double()
-    reached = [scores[0] + chain.first.double()]
-    for at in scores[1:].unbind(0):
-        reached.append(torch.logsumexp(reached[-1][:, :, None] + steps, 1).add_(at))
-    forward = torch.stack(reached)
-    ends = forward[lengths - 1, torch.arange(scores.shape[1])]
-    return forward, torch.logsumexp(ends + chain.last.double(), 1)
-
-
-def _backward(
-    scores: Tensor, chain: Chain, lengths: Tensor, forward: Tensor, total: Tensor
-) -> tuple[Tensor, Tensor]:
-    """Each tag's probability (T, B, K), and (B, K, K) how often each is expected behind each."""
-    steps, last = chain.steps.double(), chain.last.double()
-    after = last.expand_as(forward[0])
-    afters, pairs = [after], torch.zeros_like(steps).expand(len(total), *steps.shape).clone()
-    for place in range(len(scores) - 2, -1, -1):
-        ways = steps + (scores[place + 1] + after)[:, None, :]
-        inside = (place + 1 < lengths)[:, None]
-        expected = (ways + (forward[place] - total[:, None])[:, :, None]).exp_()
-        pairs += expected.where(inside[:, :, None], 0.0)
-        after = torch.logsumexp(ways, 2).where(inside, last)
-        afters.append(after)
-    chances = (forward + torch.stack(afters[::-1]) - total[:, None]).exp_()
-    return chances.where(_there(scores, lengths)[:, :, None], 0.0), pairs
-
-
 class _LogPartition(torch.autograd.Function):
-    """Its gradient are the probabilities: of each tag of each word, of each behind each, of the first, of the last."""
+    """Its gradient are probabilities: of each tag of each word, of each behind each, of the first, of the last."""
 
     @staticmethod
     def forward(ctx, scores, steps, first, last, lengths):
-        chain = Chain(steps, first, last)
-        reached, total = _forward(scores.detach().double(), chain, lengths)
-        ctx.save_for_backward(scores, *chain, lengths, reached, total)
-        return total
+        found = sums(scores.detach(), Chain(steps, first, last), lengths, any(ctx.needs_input_grad))
+        if found.chances is not None:
+            ctx.save_for_backward(scores, steps, lengths, found.chances, found.pairs)
+        return found.total
 
     @staticmethod
     @once_differentiable
     def backward(ctx, slope):
-        scores, steps, first, last, lengths, reached, total = ctx.saved_tensors
-        chances, pairs = _backward(scores.double(), Chain(steps, first, last), lengths, reached, total)
-        ends = chances[lengths - 1, torch.arange(len(slope))]
-        return (
-            (chances * slope[:, None]).to(scores.dtype),
-            torch.einsum("b,bij->ij", slope, pairs).to(steps.dtype),
-            (slope @ chances[0]).to(first.dtype),
-            (slope @ ends).to(last.dtype),
-            None,
-        )
+        scores, steps, lengths, chances, pairs = ctx.saved_tensors
+        ends = chances[lengths - 1, torch.arange(len(slope), device=slope.device)]
+        of_chain = (torch.einsum("b,bij->ij", slope, pairs), slope @ chances[0], slope @ ends)
+        return (chances * slope[:, None]).to(scores.dtype), *(part.to(steps.dtype) for part in of_chain), None
 
 
 class CRF(nn.Module):

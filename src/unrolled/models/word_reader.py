@@ -9,9 +9,11 @@ import torch
 from torch import Tensor, nn
 
 from ..layers.recurrent import Recurrent
+from .first_layer import input_weights, spread_input_weights
 
 Letters = Literal["recurrent", "convolution", "none"]
 LETTER, FILTERS, SPAN = 25, 50, 3  # widths, and how many letters a filter of the convolution sees
+LETTERS_HEARD = 0.5  # deviation of what letters, one-hot vectors, are multiplied with: as of a language model's characters
 SHAPE, OUTLINE = 16, 8
 RARE = 1.0  # a word that stands n times in the data is dropped with probability RARE / (RARE + n)
 
@@ -58,7 +60,7 @@ class WordReader(nn.Module):
 
     def tables(self) -> list[nn.Parameter]:
         """Rows that a step reads a few of."""
-        of_letters = [] if self.letters is None else [self.letters.embedding.weight]
+        of_letters = [] if self.letters is None else self.letters.tables()
         return [self.words.weight, self.shapes.weight, self.outlines.weight, *of_letters]
 
     def forward(self, words: Tensor, letters: Tensor, counts: Tensor) -> Tensor:
@@ -79,12 +81,19 @@ class LastOutputs(nn.Module):
 
     def __init__(self, letters: int, cell):
         super().__init__()
-        self.embedding = nn.Embedding(letters, LETTER)
-        self.rnn = Recurrent(cell, LETTER, LETTER, bidirectional=True)
+        self.rnn = Recurrent(cell, letters, LETTER, bidirectional=True)
+        spread_input_weights(self.rnn, LETTERS_HEARD)
         self.width = 2 * self.rnn.output_size
+        graph = self.rnn.cell.graph
+        self._says_its_state = graph.output == graph.new_states[0] if graph.new_states else False
+
+    def tables(self) -> list[nn.Parameter]:
+        return [*input_weights(self.rnn).values()]
 
     def forward(self, letters: Tensor, counts: Tensor) -> Tensor:
-        y, _ = self.rnn(self.embedding(letters), lengths=counts)
+        y, state = self.rnn(letters, lengths=counts)
+        if self._says_its_state:  # the same, already picked out
+            return torch.cat(state[0].unbind(0), -1)
         forward, back = y.chunk(2, -1)
         return torch.cat([forward[counts - 1, torch.arange(len(counts), device=y.device)], back[0]], -1)
 
@@ -96,6 +105,9 @@ class Convolution(nn.Module):
         super().__init__()
         self.embedding = nn.Embedding(letters, LETTER)
         self.filters = nn.Conv1d(LETTER, FILTERS, SPAN, padding=SPAN // 2)
+
+    def tables(self) -> list[nn.Parameter]:
+        return [self.embedding.weight]
 
     def forward(self, letters: Tensor, counts: Tensor) -> Tensor:
         there = torch.arange(len(letters), device=letters.device)[:, None] < counts
