@@ -161,12 +161,12 @@ def over_seeds(task: Tag, epochs: float, figure: str, what: str, sizes: str, tar
 
 
 def wnut17() -> list[Row]:
-    epochs = 16
+    epochs = 14
     return over_seeds(of_wnut17(), epochs, "f1", "WNUT17, spans", f"{epochs} epochs", 0.20)
 
 
 def atis() -> list[Row]:
-    epochs = 16
+    epochs = 14
     return over_seeds(
         of_atis(), epochs, "accuracy", "UD_English-Atis, parts of speech", f"{epochs} epochs", 0.990
     )

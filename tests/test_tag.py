@@ -103,6 +103,8 @@ def test_names_are_learned_and_said(run):
 def test_probabilities_and_the_best_ways(run):
     (marked,) = run.predict("Anna lives in Bonn .", Marking(probabilities=True, best=3))
     assert len(marked.ways) == 3
+    (alone,) = run.predict("Anna lives in Bonn .")
+    assert marked.tags == alone.tags  # also where a bias decides
     chances = [way.probability for way in marked.ways]
     assert chances == sorted(chances, reverse=True) and 0 < sum(chances) <= 1
     for each in marked.probabilities:
@@ -463,3 +465,70 @@ def test_a_short_training_on_wnut17_finds_more_than_the_baseline(tmp_path):
 
 def test_options_that_stand_for_each_other():
     assert replace(Tag(columns=" 2, XPOS ")).source.layout.features == ("2", "XPOS")
+
+
+# --- the command line ------------------------------------------------------------------------------------------------
+
+
+def test_columns_go_through_the_command_line(run, folder, capsys):
+    """More lines than are handed over at once: a sentence may stand on both sides."""
+    from unrolled.cli import main
+
+    lines = [line.split("\t")[0] for line in conll(200, 300).splitlines()]
+    (folder / "words.conll").write_text("\n".join(lines) + "\n")
+    assert main(["predict", str(run.folder), "--file", str(folder / "words.conll"), "--form", "columns"]) in (
+        0,
+        None,
+    )
+    said = capsys.readouterr().out
+    assert [line.split("\t")[0] for line in said.strip("\n").split("\n")] == lines[:-1]
+
+
+def test_evaluation_has_a_table_of_types(run, folder):
+    batches = list(run.task.read(run.encoding, folder / "valid.conll"))
+    details = run.task.details(run.model, run.encoding, batches)
+    lines = details.text().splitlines()
+    assert [line.split()[0] for line in lines] == ["type", "LOC", "PER", "all"] and lines[-1].endswith("1.0000")
+    assert details.to_json()["types"]["LOC"]["f1"] == 1.0
+    with pytest.raises(UsageError):
+        details.draw(folder / "a.svg")
+
+
+def test_the_layers_of_a_tagger_in_onnxruntime_are_those_here(run, tmp_path):
+    onnxruntime = pytest.importorskip("onnxruntime")
+    pytest.importorskip("onnx")
+    from unrolled.exports.write import export
+
+    export(run.model, tmp_path / "m.onnx")
+    session = onnxruntime.InferenceSession(tmp_path / "m.onnx", providers=["CPUExecutionProvider"])
+    vectors = torch.randn(5, 2, run.model.rnn.input_size)
+    lengths = torch.tensor([5, 3])
+    y, _ = run.model.rnn(vectors, lengths=lengths)
+    given = {"vectors": vectors.numpy(), "lengths": lengths.numpy(), "h_in": torch.zeros(2, 2, 12).numpy()}
+    scores = torch.from_numpy(session.run(["scores"], given)[0])
+    assert torch.allclose(scores[:3], run.model.head(y)[:3], atol=1e-5)
+
+
+def test_a_run_goes_on_from_the_weights_of_another_with_words_and_types_of_its_own(run, folder):
+    """train --from: what the other run knew keeps its place."""
+    text = conll(60) + "Zoë\tB-PET\nis\tO\nhere\tO\n\n" * 10
+    (folder / "pets.conll").write_text(text)
+    more = train(
+        task_of(folder, train=folder / "pets.conll", valid=folder / "names.conll"),
+        epochs=2,
+        start=run,
+        out=folder / "more",
+        quiet=True,
+    )
+    assert more.encoding.tags[: len(run.encoding.tags)] == run.encoding.tags and "I-PET" in more.encoding.tags
+    assert more.encoding.words[: len(run.encoding.words)] == run.encoding.words and "zoë" in more.encoding.words
+    assert next(iter(more.metrics()[-1]["figures"].values())) > 0.9
+
+
+def test_two_processes_have_the_rows_of_one(folder):
+    from unrolled.task import Part
+
+    _, data, _ = untrained(folder)
+    whole = data.batch(3).targets.sentences
+    parts = [data.batch(3, Part(rank, 2)).targets.sentences for rank in (0, 1)]
+    assert whole[::2] == parts[0] and whole[1::2] == parts[1]

@@ -1,12 +1,15 @@
-"""How many spans were found, by type: precision, recall and F1 as conlleval (BIO) and strict seqeval (BIOES) count them."""
+"""How many spans were found, by type: precision, recall and F1 as conlleval (BIO) and strict seqeval (BIOES) count them.
+Of plain tags each word is a span of its own."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from pathlib import Path
 
-from .spans import Scheme, spans
+from ..errors import UsageError
+from .spans import Scheme, Span, spans
 
 
 @dataclass(frozen=True)
@@ -51,13 +54,39 @@ def counted(
     """
     there, said, right = Counter(), Counter(), Counter()
     for of, by in zip(true, predicted, strict=True):
-        gold, found = set(spans(of, scheme)), set(spans(by, scheme))
+        gold, found = (set(spans(tags, scheme) if scheme != "plain" else words(tags)) for tags in (of, by))
         there.update(span.type for span in gold)
         said.update(span.type for span in found)
         right.update(span.type for span in gold & found)
     types = sorted({*there, *said})
     each = {name: Count(there[name], said[name], right[name]) for name in types}
     return Count(there.total(), said.total(), right.total()), each
+
+
+def words(tags: Sequence[str]) -> list[Span]:
+    """Each word as a span of its tag's type."""
+    return [Span(place, place + 1, tag) for place, tag in enumerate(tags)]
+
+
+@dataclass(frozen=True)
+class ByType:
+    """What is said of an evaluation beyond its figures: each type of span, or each tag."""
+
+    all_types: Count
+    each: dict[str, Count]
+
+    def text(self) -> str:
+        return table(self.all_types, self.each)
+
+    def to_json(self) -> dict:
+        each = {
+            name: asdict(count) | {"precision": count.precision, "recall": count.recall, "f1": count.f1}
+            for name, count in self.each.items()
+        }
+        return {"types": each}
+
+    def draw(self, file: Path) -> None:
+        raise UsageError(f"--picture {file}: types of spans are a table, and no picture. Leave it out.")
 
 
 def table(all_types: Count, each: dict[str, Count]) -> str:

@@ -84,7 +84,7 @@ def marked(model: Tagger, encoding: Any, sentences: list[Any], ask: Marking) -> 
     """Sentences, read side by side. `encoding` has `gather`, `names`, `spans` and `tags`."""
     batch = encoding.gather(sentences)
     lengths = batch.inputs.lengths
-    scores = model(batch.inputs).float()
+    scores = model.deciding(batch.inputs)
     said = encoding.names(model.decode(scores, lengths), lengths)
     chances = model.marginals(scores, lengths).transpose(0, 1) if ask.probabilities else None
     for row, (sentence, tags) in enumerate(zip(sentences, said)):

@@ -110,10 +110,14 @@ class Tagger(nn.Module):
     def of_chain(self) -> crf.Chain:
         return crf.free(len(self.bias)) if self.chain is None else self.chain.chain()
 
+    def deciding(self, reading: Any) -> Tensor:
+        """The scores that are decided by, with what was chosen on the held-out part: (T, B, K)."""
+        return self(reading).float() + self.bias
+
     def decode(self, scores: Tensor, lengths: Tensor) -> Tensor:
         """The best tags (T, B) for scores (T, B, K)."""
-        return crf.decode(scores + self.bias, self.of_chain(), lengths)
+        return crf.decode(scores, self.of_chain(), lengths)
 
     def marginals(self, scores: Tensor, lengths: Tensor) -> Tensor:
-        """The probability of each tag of each word, (T, B, K)."""
+        """The probability of each tag of each word by these scores, (T, B, K)."""
         return crf.marginals(scores, self.of_chain(), lengths)

@@ -14,7 +14,7 @@ from ..data import tag_figures
 from ..data.bad_rows import BadRows
 from ..data.conll import Form, Layout, Sentence, of_lines, sentences_of
 from ..data.examples import Examples, each_once
-from ..data.span_scores import counted
+from ..data.span_scores import ByType, counted
 from ..data.tagged import Given, Learned, Source, parts
 from ..data.tagging import Tagging
 from ..data.vectors import read_vectors
@@ -24,6 +24,7 @@ from ..models.net import Net
 from ..models.tagger import Tagger
 from ..models.word_reader import Letters, Sizes
 from ..options import Count
+from ..scoring import evaluating
 from ..task import Batch, Figures, Loss, Recipe, Unit
 
 TOGETHER = 64  # sentences that are tagged side by side
@@ -82,7 +83,7 @@ class Tag:
     direction: Literal["both", "forward"] = "both"
     """forward: a tag hangs on no word that comes after it but by the chain"""
     net: Net = Net(hidden=64, layers=1)
-    recipe: Recipe = Recipe(rate=5e-3, batch=32, clip=5.0, decay=0.01, average=0.995)
+    recipe: Recipe = Recipe(rate=1e-2, batch=32, clip=5.0, decay=0.01, average=0.995)
 
     @property
     def source(self) -> Source:
@@ -173,29 +174,31 @@ class Tag:
         """Choose what is added to scores of O and of each type of span, so that F1 is highest on the held-out part."""
         if encoding.scheme == "plain":
             return
-        read = [(model(batch.inputs).float(), batch.inputs.lengths, batch.targets) for batch in batches]
-        true = [sentence.tags for _, _, gold in read for sentence in gold.sentences]
+        batches = list(batches)
+        read = [(model(batch.inputs).float(), batch.inputs.lengths) for batch in batches]
+        true = [sentence.tags for batch in batches for sentence in batch.targets.sentences]
         kinds = dict.fromkeys(tag.partition("-")[2] for tag in encoding.tags)
         groups = [[k for k, tag in enumerate(encoding.tags) if tag.partition("-")[2] == kind] for kind in kinds]
 
         def f1(tried: torch.Tensor) -> float:
-            model.bias.copy_(tried)
             said = [
                 row
-                for scores, lengths, _ in read
-                for row in encoding.names(model.decode(scores, lengths), lengths)
+                for scores, lengths in read
+                for row in encoding.names(model.decode(scores + tried, lengths), lengths)
             ]
             return counted(true, said, encoding.scheme)[0].f1
 
         model.bias.copy_(bias.chosen(groups, len(encoding.tags), f1))
 
     def figures(self, model: Tagger, encoding: Tagging, batches: Iterable[Batch], loss: float) -> Figures:
-        sentences, said = [], []
-        for batch in batches:
-            lengths = batch.inputs.lengths
-            said += encoding.names(model.decode(model(batch.inputs).float(), lengths), lengths)
-            sentences += batch.targets.sentences
+        sentences, said = _said(model, encoding, batches)
         return tag_figures.figures(sentences, said, encoding.scheme, set(encoding.ambiguous))
+
+    def details(self, model: Tagger, encoding: Tagging, batches: Iterable[Batch]) -> ByType:
+        """Precision, recall and F1 of each type of span, or of each tag."""
+        with evaluating(model):
+            sentences, said = _said(model, encoding, batches)
+        return ByType(*counted([sentence.tags for sentence in sentences], said, encoding.scheme))
 
     def sentence(self, figures: Figures) -> str:
         return tag_figures.in_words(figures)
@@ -220,6 +223,16 @@ class Tag:
 
     def remark(self, model: Tagger, ask: Marking) -> str:
         return ""
+
+
+def _said(model: Tagger, encoding: Tagging, batches: Iterable[Batch]) -> tuple[list[Sentence], list[list[str]]]:
+    """Sentences with their true tags, and the tags that a model says."""
+    sentences, said = [], []
+    for batch in batches:
+        lengths = batch.inputs.lengths
+        said += encoding.names(model.decode(model.deciding(batch.inputs), lengths), lengths)
+        sentences += batch.targets.sentences
+    return sentences, said
 
 
 def _length(sentence: Sentence) -> int:
