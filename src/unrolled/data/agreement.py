@@ -30,8 +30,11 @@ ELSEWHERE = "_"  # the tag of words whose form is given
 FURTHEST = 40
 
 
-def sentences(count: int, seed: int = 0, distances: Sequence[int] = range(1, FURTHEST + 1)) -> list[Sentence]:
-    """Sentences of the three kinds, each with so many words between what decides and what is decided.
+def sentences(count: int, seed: int = 0, distances: Sequence[int] = ()) -> list[Sentence]:
+    """Sentences of the three kinds, each with one of the distances between what decides and what is decided, in words.
+
+    Without distances they are from 1 to 40, each order of magnitude as often: what is near is learned first, and then what is
+    further off.
 
     The words BE, OWN and LANGUAGE stand for the form that is to be said, their tag; the other words' tag is "_".
 
@@ -40,7 +43,10 @@ def sentences(count: int, seed: int = 0, distances: Sequence[int] = range(1, FUR
     ('I grew up in France beside the cloud really often LANGUAGE well', 'French')
     """
     draw = random.Random(seed)
-    return [_sentence(draw, draw.choice(distances)) for _ in range(count)]
+    return [
+        _sentence(draw, draw.choice(distances) if distances else round(FURTHEST ** draw.random()))
+        for _ in range(count)
+    ]
 
 
 def decided(sentence: Sentence) -> int:
