@@ -185,6 +185,15 @@ def test_the_search_for_biases_finds_the_best_of_its_steps():
     assert torch.equal(found, due)
 
 
+def test_letters_are_heard_in_both_directions(folder):
+    _, data, _ = untrained(folder)
+    model = prepared(task_of(folder)).model(data.encoding)
+    for weights in (model.reader.letters.rnn.layers[0], model.reader.letters.rnn.reversed[0]):
+        assert 0.4 < weights.W_r.std().item() < 0.6
+    left = {id(weight) for weight in model.undecayed()}
+    assert id(model.reader.letters.rnn.reversed[0].W_r) in left
+
+
 # --- padding, order, batches, pieces -----------------------------------------------------------------------------
 
 
