@@ -13,6 +13,7 @@ from ..layers.recurrent import Recurrent
 from ..layers.stacked import Stacked
 from ..models.conditions import Conditions
 from ..models.language import LanguageModel
+from ..models.tagger import Tagger
 from ..models.word_heads import Tied
 from ..models.words import WordModel
 from .equations import one_hot
@@ -43,6 +44,8 @@ CHAINS: dict[type, Callable[[nn.Module], Chain]] = {
     WordModel: lambda model: Chain(
         (model.embedding, model.rnn, model.narrow, model.head), "logits", indices=True
     ),
+    # What reads words, and the chain of tags, stay with the caller.
+    Tagger: lambda model: Chain((model.rnn, model.head), "scores", indices=False, reads="vectors"),
 }
 
 

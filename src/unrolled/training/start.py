@@ -17,6 +17,7 @@ from ..errors import UsageError
 from ..runs.folder import RunFolder
 from ..runs.run import Run, open_run, read_parts
 from ..task import Task
+from .average import begun
 from .fine_tune import data_for
 from .loop import run_steps
 from .new_run import RunPlan, Work, load_start, model_of, new_run, prepared
@@ -173,6 +174,7 @@ def _begin(work: Work, progress: Progress) -> Training:
         load_start(model, folder)
     optimiser = optimiser_of(task.recipe, model)
     training = Training(task, data, model, optimiser, folder, settings, progress, team=team)
+    training.averages = begun(model) if task.recipe.average else None
     if settings.epochs is not None:
         training.schedule = Schedule(max(1, round(settings.epochs * data.steps_per_epoch)))
     if settings.schedule is not None:
