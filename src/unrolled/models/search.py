@@ -15,11 +15,10 @@ import torch
 from torch import Tensor
 
 from ..options import Count, Nonnegative, check_options
-from .attention import Memory
-from .translation import State, Translator
+from .translation import Translator
 
-START, END = 2, 3  # symbols, on either side
-NEVER = (0, START)  # padding and the start are never written
+PADDING, START, END = 0, 1, 2  # symbols, on either side
+NEVER = (PADDING, START)
 
 
 @dataclass(frozen=True)
@@ -89,9 +88,7 @@ def longest(length: int) -> int:
 
 
 @torch.no_grad()
-def search(
-    model: Translator, source: Tensor, lengths: Tensor, beam: Beam = Beam()
-) -> list[list[Hypothesis]]:
+def search(model: Translator, source: Tensor, lengths: Tensor, beam: Beam = Beam()) -> list[list[Hypothesis]]:
     """The sequences that a model finds for each sentence of a batch, best first, `beam.width` of them each.
 
     source   (S, B) int64
