@@ -8,14 +8,12 @@ from itertools import islice
 from typing import Any
 
 import torch
-from torch.nn.utils.rnn import pad_sequence
 
 from ..errors import UsageError
 from ..options import Count, Nonnegative, check_options
-from .search import END, START, Beam, Hypothesis, search
+from .decoding import TOGETHER, finder
+from .search import END, START, Beam, Hypothesis
 from .translation import Translator
-
-TOGETHER = 64  # sentences that are translated side by side
 
 
 @dataclass(frozen=True)
@@ -123,32 +121,19 @@ def translations(
     model: Translator, sides: Any, sources: Iterable[str], ask: Translating = Translating()
 ) -> Iterator[Translation]:
     """The translations of each source, as soon as it comes; an empty one of an empty source."""
+    find = finder(model, ask.search)
     for source in sources:
         symbols = sides.source.encode(source)
-        found = _found(model, [symbols], ask.search)[0] if symbols else []
+        found = find([symbols])[0] if symbols else []
         yield Translation(source, tuple(found[: ask.best]), sides, ask)
 
 
-def translated(
-    model: Translator, sides: Any, sources: Iterable[str], beam: Beam = Beam(width=1)
-) -> Iterator[str]:
+def translated(model: Translator, sides: Any, sources: Iterable[str], beam: Beam = Beam()) -> Iterator[str]:
     """The best translation of each source, many side by side."""
-    ask, rest = Translating(beam=beam.width), iter(sources)
+    ask, rest, find = Translating(beam=beam.width), iter(sources), finder(model, beam)
     while group := list(islice(rest, TOGETHER)):
-        found = _found(model, [sides.source.encode(source) or [0] for source in group], beam)
+        found = find([sides.source.encode(source) for source in group])
         yield from (Translation(source, tuple(each[:1]), sides, ask).text for source, each in zip(group, found))
-
-
-def _found(model: Translator, sentences: Sequence[Sequence[int]], beam: Beam) -> list[list[Hypothesis]]:
-    device = model.bias.device
-    source = pad_sequence([torch.tensor(each, dtype=torch.int64, device=device) for each in sentences])
-    lengths = torch.tensor([len(each) for each in sentences], device=device)
-    was_training = model.training
-    model.eval()
-    try:
-        return search(model, source, lengths, beam)
-    finally:
-        model.train(was_training)
 
 
 @dataclass(frozen=True)
