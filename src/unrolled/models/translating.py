@@ -120,20 +120,13 @@ SHADES = " ░▒▓█"
 def translations(
     model: Translator, sides: Any, sources: Iterable[str], ask: Translating = Translating()
 ) -> Iterator[Translation]:
-    """The translations of each source, as soon as it comes; an empty one of an empty source."""
-    find = finder(model, ask.search)
-    for source in sources:
-        symbols = sides.source.encode(source)
-        found = find([symbols])[0] if symbols else []
-        yield Translation(source, tuple(found[: ask.best]), sides, ask)
-
-
-def translated(model: Translator, sides: Any, sources: Iterable[str], beam: Beam = Beam()) -> Iterator[str]:
-    """The best translation of each source, many side by side."""
-    ask, rest, find = Translating(beam=beam.width), iter(sources), finder(model, beam)
+    """The translations of each source; none of an empty one. Sources are looked for side by side."""
+    rest, find = iter(sources), finder(model, ask.search)
     while group := list(islice(rest, TOGETHER)):
-        found = find([sides.source.encode(source) for source in group])
-        yield from (Translation(source, tuple(each[:1]), sides, ask).text for source, each in zip(group, found))
+        read = [sides.source.encode(source) for source in group]
+        found = iter(find([each for each in read if each]))
+        for source, symbols in zip(group, read):
+            yield Translation(source, tuple(next(found)[: ask.best]) if symbols else (), sides, ask)
 
 
 @dataclass(frozen=True)

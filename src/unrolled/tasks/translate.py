@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import ClassVar, Literal, NamedTuple
 
@@ -21,12 +20,13 @@ from ..data.split import grouped
 from ..errors import UsageError
 from ..models.net import Net
 from ..models.search import END, START
-from ..models.translating import Likelihood, Translating, Translation, likelihoods, translated, translations
+from ..models.translating import Likelihood, Translating, Translation, likelihoods, translations
 from ..models.translation import Translator
 from ..options import Count, Share
 from ..task import Batch, Figures, Loss, Recipe, State, Unit
 
 DROPOUT = 0.3
+RARE = 20_000  # pairs from which on a word that stands there once is unknown, so that the model learns what to do with such
 
 
 class Half(NamedTuple):
@@ -98,35 +98,31 @@ class Translate:
     net: Net = Net(hidden=512, layers=1)
     recipe: Recipe = Recipe(rate=2e-3, batch=64, clip=1.0, decay=0.01)
 
-    def data(self) -> Examples:
-        """Read and split the pairs; raises UsageError with what is wrong with them."""
+    def data(self, known: Sides | None = None) -> Examples:
+        """Read and split the pairs; raises UsageError with what is wrong with them. A run that goes on from another one's
+        weights keeps its symbols."""
         training, held_out, notes = self._parts()
-        units = self.units or ("characters" if self.pairs is None else "subwords")
-        sides = [
-            Side.of(
-                [pair[k] for pair in training], units, self.vocabulary, least=2 if len(training) > 20_000 else 1
-            )
-            for k in (0, 1)
-        ]
-        shown = tuple(pair.source for pair in held_out if len(pair.source) <= SAMPLE)[
-            :: max(1, len(held_out) // SAMPLES)
-        ]
-        sides = Sides(*sides, shown[:SAMPLES])
+        kept = self._read(self.test, "--test") if self.test is not None else Pairs([])
+        sides = known or self._sides(training, held_out)
         learned = [each for each in _examples(sides, training) if self._fits(each)]
         if not learned:
             raise UsageError(f"--longest {self.longest} leaves no pair: give a larger number.")
+        notes += (_leak(training, held_out, "held out"), *kept.notes)
+        if kept.pairs:
+            notes += (_leak(training, kept.pairs, "of --test"),)
         if left := len(training) - len(learned):
-            notes += (f"{left:,} pairs of more than {self.longest} {units} or of none are not learned from",)
+            notes += (f"{left:,} pairs with more than {self.longest} units on a side are not learned from",)
         return Examples(
             sides,
             learned,
             _examples(sides, held_out),
             self.recipe.batch,
             gathered,
-            digest(training, held_out),
+            digest(training, held_out, kept.pairs),
             "dates made by the program" if self.pairs is None else str(self.pairs),
             length=_length,
-            notes=notes,
+            testing=_examples(sides, kept.pairs),
+            notes=tuple(filter(None, notes)),
         )
 
     def _parts(self) -> tuple[list[Pair], list[Pair], tuple[str, ...]]:
@@ -134,14 +130,19 @@ class Translate:
         read = Pairs(made_pairs()) if self.pairs is None else self._read(self.pairs, "--pairs")
         if self.valid is not None:
             held_out = self._read(self.valid, "--valid")
-            known = {pair.source for pair in read.pairs}
-            both = sum(pair.source in known for pair in held_out.pairs)
-            note = f"{both:,} of the {len(held_out.pairs):,} sources of --valid are also learned from"
-            return read.pairs, held_out.pairs, (*read.notes, *held_out.notes, note)
+            return read.pairs, held_out.pairs, (*read.notes, *held_out.notes)
         split = grouped([pair.source for pair in read.pairs], self.held_out)
         training, held_out = ([read.pairs[place] for place in part] for part in split[:2])
-        note = f"{split.duplicates:,} sources stand there more than once: all of one are on the same side of the split"
+        note = f"{split.duplicates:,} pairs have a source that stood there before, and are on its side of the split"
         return training, held_out, (*read.notes, note) if split.duplicates else read.notes
+
+    def _sides(self, training: list[Pair], held_out: list[Pair]) -> Sides:
+        """The symbols of both languages, of what is learned from."""
+        units = self.units or ("characters" if self.pairs is None else "subwords")
+        least = 1 if len(training) < RARE else 2
+        both = (Side.of([pair[k] for pair in training], units, self.vocabulary, least) for k in (0, 1))
+        short = [pair.source for pair in held_out if len(pair.source) <= SAMPLE]
+        return Sides(*both, tuple(short[:: -(-len(short) // SAMPLES)]))
 
     def _read(self, path: Path, option: str) -> Pairs:
         return read_pairs(
@@ -207,12 +208,10 @@ class Translate:
         }
 
     def figures(self, model: Translator, encoding: Sides, batches: Iterable[Batch], loss: float) -> Figures:
-        """Of translations that take the likeliest unit at each step."""
-        found: list[str] = []
-        right: list[str] = []
-        for batch in batches:
-            found += translated(model, encoding, batch.inputs.texts)
-            right += batch.targets.texts
+        """Of the translations that beam search finds; nats with the right target before each unit (teacher forcing)."""
+        parts = [(batch.inputs.texts, batch.targets.texts) for batch in batches]
+        right = [text for _, texts in parts for text in texts]
+        found = [each.text for each in translations(model, encoding, [t for texts, _ in parts for t in texts])]
         score = overlap(found, right)
         exact = sum(map(str.__eq__, found, right)) / max(1, len(right))
         return {"bleu": score.bleu, "chrf": score.chrf, "exact": exact, "nats_per_unit": loss}
@@ -227,18 +226,25 @@ class Translate:
         return f"loss {loss:.3f}"
 
     def example(self, model: Translator, encoding: Sides, seed: int) -> str:
-        pairs = zip(encoding.samples, translated(model, encoding, encoding.samples))
-        return "\n".join(f"{source}  ->  {text}" for source, text in pairs)
+        found = translations(model, encoding, encoding.samples)
+        return "\n".join(f"{each.source}  ->  {each.text}" for each in found)
 
     def predict(
         self, model: Translator, encoding: Sides, inputs: Iterable[str], ask: Translating
     ) -> Iterator[Translation | Likelihood]:
         """The translations of each input; or, with `ask.score`, how probable the target of each pair is."""
         texts = (text.lower() if self.lowercase else text for text in inputs)
-        return (likelihoods if ask.score else partial(translations, ask=ask))(model, encoding, texts)
+        return likelihoods(model, encoding, texts) if ask.score else translations(model, encoding, texts, ask)
 
     def remark(self, model: Translator, ask: Translating) -> str:
         return ""
+
+
+def _leak(training: Sequence[Pair], other: Sequence[Pair], name: str) -> str:
+    """How much of other pairs is learned from."""
+    sources, targets = ({pair[k] for pair in training} for k in (0, 1))
+    known, said = sum(p.source in sources for p in other), sum(p.target in targets for p in other)
+    return f"of {len(other):,} pairs {name} {known:,} have a source that is learned from, {said:,} a target that is"
 
 
 def _examples(sides: Sides, pairs: Sequence[Pair]) -> list[Example]:
