@@ -11,6 +11,11 @@ from torch import Tensor, nn
 SCORES = ("luong", "bahdanau")
 
 
+def in_full(x: Tensor) -> Tensor:
+    """Sums and states are float32 at least, also where products are of bfloat16 numbers."""
+    return x.float() if x.dtype in (torch.bfloat16, torch.float16) else x
+
+
 class Memory(NamedTuple):
     """What was read, ready to be looked at.
 
@@ -64,7 +69,7 @@ class Attention(nn.Module):
         return Memory(values, self.W_a(values), places >= lengths[:, None])
 
     def forward(self, query: Tensor, memory: Memory) -> tuple[Tensor, Tensor]:
-        scores = self._scores(query, memory.keys).float()
+        scores = in_full(self._scores(query, memory.keys))
         weights = scores.masked_fill(memory.absent[:, None], -math.inf).softmax(-1)
         weights = weights.nan_to_num(0.0) if memory.absent.all(-1).any() else weights
         return torch.bmm(weights.to(memory.values.dtype), memory.values), weights

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from ..options import Count, Nonnegative, check_options
+from .draw import NoNumbers
 from .translation import Translator
 
 PADDING, START, END = 0, 1, 2  # symbols, on either side
@@ -94,7 +95,8 @@ def search(model: Translator, source: Tensor, lengths: Tensor, beam: Beam = Beam
     source   (S, B) int64
     lengths  (B,) int64
 
-    What a sentence gets does not depend on what stands beside it. The model is used in the mode that it is in.
+    What a sentence gets does not depend on what stands beside it. The model is used in the mode that it is in. Raises
+    NoNumbers for a model whose logits are none.
     """
     memory, state = model.read(source, lengths)
     sizes = lengths.tolist()
@@ -119,6 +121,8 @@ def search(model: Translator, source: Tensor, lengths: Tensor, beam: Beam = Beam
 def _likeliest(logits: Tensor, rows: Sequence[_Row], beam: Beam) -> list[list[tuple[float, int]]]:
     """Of each row the symbols that its sentence could choose, with their log probabilities, likeliest first."""
     chances = logits.double().log_softmax(-1)
+    if not chances.isfinite().all():
+        raise NoNumbers
     chances[:, NEVER] = -torch.inf
     if beam.distinct:
         for number, row in enumerate(rows):

@@ -9,7 +9,7 @@ from ..cell import find
 from ..errors import UsageError
 from ..layers.dropout import Dropout
 from ..layers.recurrent import Recurrent
-from .attention import Attention, Memory
+from .attention import Attention, Memory, in_full
 
 State = tuple[Tensor, ...]
 
@@ -105,13 +105,13 @@ class Translator(nn.Module):
         """The encoder: what is looked back at, and the state in which writing begins."""
         y, _ = self.encoder(self.dropout(self.source(source)), None, lengths)
         y = self.dropout(y).transpose(0, 1)
-        mean = y.float().sum(1) / lengths.clamp_min(1)[:, None]
+        mean = in_full(y).sum(1) / lengths.clamp_min(1)[:, None]
         return self.attention.memory(y, lengths), self._first_state(mean)
 
     def _first_state(self, mean: Tensor) -> State:
         """tanh(W mean) as the first state of each layer, the others as their cell begins, and what was said before: nothing."""
         batch, hidden = len(mean), self.lower.hidden_size
-        first = torch.tanh(self.begin(mean)).float().unflatten(-1, (-1, hidden)).transpose(0, 1)
+        first = in_full(torch.tanh(self.begin(mean))).unflatten(-1, (-1, hidden)).transpose(0, 1)
         state: list[Tensor] = []
         for rnn, part in ((self.lower, first[:1]), (self.upper, first[1:])):
             if rnn is not None:
@@ -142,7 +142,7 @@ class Translator(nn.Module):
             y, upper = self.upper(self.dropout(torch.cat([y, context], -1)), state[own:-1])
         said = torch.tanh(self.W_o(torch.cat([y, context], -1)))
         said = self.dropout(said)
-        return said, weights, (*lower, *upper, said[-1:].float())
+        return said, weights, (*lower, *upper, in_full(said[-1:]))
 
     def step(self, symbols: Tensor, memory: Memory, state: State) -> tuple[Tensor, Tensor, State]:
         """One step: symbols (B,) int64 -> logits (B, targets), weights (B, S), state."""

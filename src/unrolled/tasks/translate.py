@@ -95,7 +95,7 @@ class Translate:
     """let each step read what the step before said: slower, for all steps then wait for one another"""
     smoothing: Share = 0.1
     """share of the probability that is to be spread over all units while training"""
-    net: Net = Net(hidden=512, layers=1)
+    net: Net = Net(hidden=256, layers=1)
     recipe: Recipe = Recipe(rate=2e-3, batch=64, clip=1.0, decay=0.01)
 
     def data(self, known: Sides | None = None) -> Examples:
