@@ -155,12 +155,15 @@ class Likelihood:
 def likelihoods(model: Translator, sides: Any, pairs: Iterable[str]) -> Iterator[Likelihood]:
     """Of pairs, each with a tab between source and target. Raises UsageError for what is no pair."""
     for pair in pairs:
-        source, tab, target = (part.strip() for part in pair.partition("\t"))
-        if not tab or not sides.source.encode(source):
+        source, tab, target = pair.partition("\t")
+        read, written = sides.source.encode(source), [START, *sides.target.encode(target.strip()), END]
+        if not tab or not read:
             raise UsageError(f"--score {pair!r} is no pair: give a source, a tab and a target.")
-        read, written = sides.source.encode(source), [START, *sides.target.encode(target), END]
         yield Likelihood(
-            source, target, (*sides.target.names(written[1:-1]), "</s>"), tuple(_scored(model, read, written))
+            source.strip(),
+            target.strip(),
+            (*sides.target.names(written[1:-1]), "</s>"),
+            tuple(_scored(model, read, written)),
         )
 
 

@@ -28,7 +28,6 @@ SLOTS = (
     *("symbols_at", "parents", "weights", "found", "found_totals", "best", "written", "before", "x", "asked"),
     *("context", "joined", "said", "logits"),
 )
-FIELDS = 10  # of a sentence in decode.h
 
 
 @dataclass(frozen=True)
@@ -103,7 +102,6 @@ class Decoder:
 
     def __init__(self, network: Network, beam: int, together: int, distinct: int = 0):
         like, calls, rows = network.vectors, network.calls, beam * together
-        symbols, embedding = like.shape
         kinds = tuple(layer_of(call, True) for call in calls[:2])
         self._library = _library(kinds, like.dtype == torch.float64)
         self._steps = [Step(kinds[min(n, 1)], call, rows) for n, call in enumerate(calls)]
@@ -111,53 +109,18 @@ class Decoder:
             [step.alive[f"state{k}"] for k in range(len(call.state) - 1)]
             for step, call in zip(self._steps, calls)
         ]
-        self._beam, self._rows, self._network, self._tables = beam, rows, network, {}
-        query, value, top = network.query, network.value, network.out.shape[1] - network.value
-        ask = network.ask or (None, None, None)
-        numbers = {
-            "beam": beam,
-            "rows": rows,
-            "distinct": distinct,
-            "layers": len(calls),
-            "symbols": symbols,
-            "embedding": embedding,
-            "query": query,
-            "value": value,
-            "top": top,
-            "additive": int(network.ask is not None),
-            "fed": int(network.fed),
-            "states": sum(map(len, self._states)),
-        }
-        held = {
-            "vectors": network.vectors,
-            "bias": network.bias,
-            "out": network.out,
-            "out_bias": network.out_bias,
-            "ask": ask[0],
-            "ask_bias": ask[1],
-            "additive_v": ask[2],
-            "work": like.new_empty(max(step.work for step in self._steps) * rows + 64),
-            "before": like.new_empty(rows, embedding),
-            "x": like.new_empty(rows, embedding * (2 if network.fed else 1)),
-            "asked": like.new_empty(rows, query),
-            "context": like.new_empty(rows, value),
-            "joined": like.new_empty(rows, max(query, top) + value),
-            "said": like.new_empty(rows, embedding),
-            "logits": like.new_empty(rows, symbols),
-            "totals": like.new_empty(rows, dtype=torch.float64),
-            "next_totals": like.new_empty(rows, dtype=torch.float64),
-            "found_totals": like.new_empty(rows, dtype=torch.float64),
-            "found": torch.empty(rows, 3, dtype=torch.int64, device="cpu"),
-            "best": torch.empty(beam, 3, dtype=torch.int64, device="cpu"),
-            "tokens": torch.empty(rows, dtype=torch.int64, device="cpu"),
-        }
-        self._held = {name: dense(tensor) for name, tensor in held.items() if tensor is not None}
-        self._values = array("q", [0] * len(SLOTS))
-        self._set(numbers | {name: tensor.data_ptr() for name, tensor in self._held.items()})
+        self._beam, self._rows, self._network = beam, rows, network
+        held = _weights(network) | _buffers(network, beam, rows)
+        held["work"] = like.new_empty(max(step.work for step in self._steps) * rows + 64)
+        self._held = {name: dense(tensor) for name, tensor in held.items()}
         self._arrays = {
             "calls": array("q", [step.values.buffer_info()[0] for step in self._steps]),
             "states_at": array("q", self._state_table()),
         }
+        self._values = array("q", [0] * len(SLOTS))
+        self._set(_sizes(network) | {"beam": beam, "rows": rows, "distinct": distinct})
+        self._set({"states": sum(map(len, self._states))})
+        self._set({name: tensor.data_ptr() for name, tensor in self._held.items()})
         self._set({name: table.buffer_info()[0] for name, table in self._arrays.items()})
         self._packed = pages(self._library.room(self._address))
         self._set({"packed": self._packed.address})
@@ -188,56 +151,32 @@ class Decoder:
         states     per layer a tuple, (sentences, width) each
         """
         sentences = [Read(*each) for each in sentences]
-        count, longest = len(sentences), max(1, *(len(read.values) for read in sentences))
-        steps, rows, like = max(read.limit for read in sentences), self._rows, self._network.vectors
         for mine, given in zip(self._states, states):
             for to, state in zip(mine, given):
-                to[:count] = state
-        kept = [(dense(read.keys), dense(read.values.t())) for read in sentences]
-        packed = [
-            [
-                torch.empty(self._library.memory_room(self._address, len(read.keys), k), dtype=torch.uint8)
-                for k in (1, 0)
-            ]
-            for read in sentences
-        ]
-        table = torch.tensor(
-            [
-                [
-                    len(read.keys),
-                    read.limit,
-                    keys.data_ptr(),
-                    values.data_ptr(),
-                    *(p.data_ptr() for p in room),
-                    0,
-                    0,
-                    0,
-                    0,
-                ]
-                for read, (keys, values), room in zip(sentences, kept, packed)
-            ]
-        )
-        history = torch.empty(2, steps, rows, dtype=torch.int64, device="cpu")
-        weights, written = (
-            like.new_empty(steps, rows, longest),
-            torch.empty(steps, dtype=torch.int64, device="cpu"),
-        )
+                to[: len(sentences)] = state
         self._held["before"].zero_()
-        self._set(
-            {
-                "sentences": count,
-                "steps": steps,
-                "longest": longest,
-                "sentences_at": table.data_ptr(),
-                "symbols_at": history[0].data_ptr(),
-                "parents": history[1].data_ptr(),
-                "weights": weights.data_ptr(),
-                "written": written.data_ptr(),
-            }
-        )
-        if self._library.decode(self._address):
-            return None
-        return self._read_off(table, history, weights)
+        table, alive = self._table(sentences)
+        steps, longest = max(read.limit for read in sentences), max(1, *(len(read.keys) for read in sentences))
+        history = torch.empty(2, steps, self._rows, dtype=torch.int64, device="cpu")
+        weights = self._network.vectors.new_empty(steps, self._rows, longest)
+        written = torch.empty(steps, dtype=torch.int64, device="cpu")
+        self._set({"sentences": len(sentences), "steps": steps, "longest": longest})
+        made = {"sentences_at": table, "symbols_at": history[0], "parents": history[1], "weights": weights}
+        self._set({name: tensor.data_ptr() for name, tensor in (made | {"written": written}).items()})
+        failed = self._library.decode(self._address)
+        del alive  # until here its memory was read
+        return None if failed else self._read_off(table, history, weights)
+
+    def _table(self, sentences: Sequence[Read]) -> tuple[Tensor, list]:
+        """The sentences as decode.h has them, and what must stay alive while it reads them."""
+        rows, alive = [], []
+        for read in sentences:
+            keys, values, count = dense(read.keys), dense(read.values.t()), len(read.keys)
+            sizes = (self._library.memory_room(self._address, count, turned) for turned in (1, 0))
+            room = [torch.empty(size, dtype=torch.uint8, device="cpu") for size in sizes]
+            alive += [keys, values, *room]
+            rows.append([count, read.limit, *(each.data_ptr() for each in (keys, values, *room)), 0, 0, 0, 0])
+        return torch.tensor(rows, device="cpu"), alive
 
     def _read_off(self, table: Tensor, history: Tensor, weights: Tensor) -> list[list[Found]]:
         symbols, parents = history
@@ -252,6 +191,46 @@ class Decoder:
                 ]
             )
         return result
+
+
+def _sizes(network: Network) -> dict[str, int]:
+    symbols, embedding = network.vectors.shape
+    return {
+        "layers": len(network.calls),
+        "symbols": symbols,
+        "embedding": embedding,
+        "query": network.query,
+        "value": network.value,
+        "top": network.out.shape[1] - network.value,
+        "additive": int(network.ask is not None),
+        "fed": int(network.fed),
+    }
+
+
+def _weights(network: Network) -> dict[str, Tensor]:
+    named = zip(("ask", "ask_bias", "additive_v"), network.ask or ())
+    plain = {name: getattr(network, name) for name in ("vectors", "bias", "out", "out_bias")}
+    return plain | dict(named)
+
+
+def _buffers(network: Network, beam: int, rows: int) -> dict[str, Tensor]:
+    """What a step of that many rows needs, and what it leaves behind."""
+    sizes, like = _sizes(network), network.vectors
+    embedding, query, value = sizes["embedding"], sizes["query"], sizes["value"]
+    widths = {
+        "before": embedding,
+        "x": embedding * (1 + sizes["fed"]),
+        "asked": query,
+        "context": value,
+        "joined": max(query, sizes["top"]) + value,
+        "said": embedding,
+        "logits": sizes["symbols"],
+    }
+    whole = {"found": (rows, 3), "best": (beam, 3), "tokens": (rows,)}
+    made = {name: like.new_empty(rows, width) for name, width in widths.items()}
+    made |= {name: torch.empty(shape, dtype=torch.int64, device="cpu") for name, shape in whole.items()}
+    totals = ("totals", "next_totals", "found_totals")
+    return made | {name: like.new_empty(rows, dtype=torch.float64) for name in totals}
 
 
 def _chain(
