@@ -26,6 +26,7 @@ from . import (
     sampling,
     scan,
     shares,
+    translate,
     zoo,
 )
 from .eager_source import source_of
@@ -46,6 +47,7 @@ def parser() -> argparse.ArgumentParser:
         "mixed": "bfloat16 products against torch.nn",
         "few": "one row, against torch.nn.LSTM and the memory's bandwidth",
         "shares": "the LSTM's share of the product peak, short sequences and long ones",
+        "translate": "a translator: its speed, and what it reaches",
         "memory": "peak memory of the LSTM",
         "long": "time and memory from 100 to 100,000 steps",
         "build": "building cells, importing the package",
@@ -58,7 +60,7 @@ def parser() -> argparse.ArgumentParser:
         one.add_argument(
             "--anyway", action="store_true", help="measure on a busy machine, too, and mark the table"
         )
-        if name in ("layers", "zoo", "scan", "char-lm", "sampling", "mixed", "few", "shares"):
+        if name in ("layers", "zoo", "scan", "char-lm", "sampling", "mixed", "few", "shares", "translate"):
             one.add_argument(
                 "--seconds",
                 type=positive,
@@ -68,6 +70,14 @@ def parser() -> argparse.ArgumentParser:
         if name == "layers":
             one.add_argument(
                 "--only", default="", metavar="TEXT", help='rows that contain it, e.g. "mgu vs eager"; not kept'
+            )
+        if name == "translate":
+            one.add_argument(
+                "set",
+                nargs="?",
+                choices=translate.SETS,
+                default="speed",
+                help="what of it (default: %(default)s)",
             )
         if name in ("zoo", "few"):
             one.add_argument("--only", nargs="+", default=(), metavar="CELL", help="some cells; not kept")
@@ -173,6 +183,8 @@ def measure(options: argparse.Namespace, console: Console) -> None:
         result = zoo.run(options.seconds, options.hidden, options.only, say, options.mixed)
     elif options.command == "few":
         result = few.run(options.seconds, options.only, say)
+    elif options.command == "translate":
+        result = translate.run(options.set, options.seconds, say)
     elif options.command == "scan":
         result = scan.run(options.seconds, say)
     elif options.command in ("char-lm", "sampling", "mixed", "shares"):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor
@@ -25,13 +27,14 @@ Finder = Callable[[Sequence[Sequence[int]]], list[list[Hypothesis]]]
 def finder(model: Translator, beam: Beam = Beam()) -> Finder:
     """What finds the sequences of any number of sentences, each a list of symbols: `beam.width` of each, best first.
 
-    The model's weights are taken as they are now. Raises NoNumbers, when it is called, for a model whose logits are none.
+    For weights that stay as they are: make another one when they have changed. Raises NoNumbers, when it is called, for a model
+    whose logits are none.
 
     >>> find = finder(Translator(20, 30, "gru", hidden=8, embedding=6), Beam(2))
     >>> [len(found) for found in find([[4, 5, 6], [7]])]
     [2, 2]
     """
-    made = _made(model, beam)
+    spare = _Spare(model, beam)
 
     def find(sentences: Sequence[Sequence[int]]) -> list[list[Hypothesis]]:
         if not sentences:
@@ -39,15 +42,31 @@ def finder(model: Translator, beam: Beam = Beam()) -> Finder:
         was_training = model.training
         model.eval()
         try:
-            return _stepped(model, sentences, beam) if made is None else _in_c(model, made, sentences, beam)
+            if spare.first is None:
+                return search(model, *_padded(model, sentences), beam)
+            return _in_c(model, spare, sentences, beam)
         finally:
             model.train(was_training)
 
     return find
 
 
-def _stepped(model: Translator, sentences: Sequence[Sequence[int]], beam: Beam) -> list[list[Hypothesis]]:
-    return search(model, *_padded(model, sentences), beam)
+class _Spare:
+    """Decoders that nobody uses at the moment; as many are made as there are threads that want one."""
+
+    def __init__(self, model: Translator, beam: Beam):
+        self._model, self._beam = model, beam
+        self.first = _made(model, beam)
+        self._free = [self.first]
+
+    @contextmanager
+    def taken(self):
+        try:
+            decoder = self._free.pop()
+        except IndexError:
+            decoder = _made(self._model, self._beam)
+        yield decoder
+        self._free.append(decoder)
 
 
 def _padded(model: Translator, sentences: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
@@ -82,30 +101,44 @@ def _made(model: Translator, beam: Beam):
 
 
 @torch.no_grad()
-def _in_c(model: Translator, made, sentences: Sequence[Sequence[int]], beam: Beam) -> list[list[Hypothesis]]:
-    found: list[list[Hypothesis]] = []
-    for group in _groups(sentences, beam):
-        source, lengths = _padded(model, group)
-        memory, state = model.read(source, lengths)
-        limits = [longest(len(each)) for each in group]
-        given = [
-            (values[:size], keys[:size], limit)
-            for values, keys, size, limit in zip(memory.values, memory.keys, map(len, group), limits)
-        ]
-        ended = made.find(given, _by_layer(model, state))
+def _in_c(
+    model: Translator, spare: _Spare, sentences: Sequence[Sequence[int]], beam: Beam
+) -> list[list[Hypothesis]]:
+    """Groups of sentences one after the other, or on as many threads as torch has: a call of C lets others run."""
+    threads = torch.get_num_threads()
+    work = [_given(model, group) for group in _groups(sentences, beam, threads)]
+
+    @torch.no_grad()
+    def decoded(given: tuple[list, list[list[Tensor]]]) -> list[list[Hypothesis]]:
+        with spare.taken() as decoder:
+            ended = decoder.find(*given)
         if ended is None:
             raise NoNumbers
-        found += [_ranked(each, beam) for each in ended]
-    return found
+        return [_ranked(each, beam) for each in ended]
+
+    if threads == 1 or len(work) == 1:
+        found = map(decoded, work)
+    else:
+        with ThreadPoolExecutor(threads) as pool:
+            found = pool.map(decoded, work)
+    return [each for group in found for each in group]
 
 
-def _groups(sentences: Sequence[Sequence[int]], beam: Beam):
-    """Sentences that are decoded together: as many as there is room for."""
+def _given(model: Translator, group: Sequence[Sequence[int]]) -> tuple[list, list[list[Tensor]]]:
+    """What a group's sentences gave when they were read: values, keys and limit of each, and the first states."""
+    memory, state = model.read(*_padded(model, group))
+    sizes = [len(each) for each in group]
+    parts = zip(memory.values, memory.keys, sizes)
+    return [(v[:size], k[:size], longest(size)) for v, k, size in parts], _by_layer(model, state)
+
+
+def _groups(sentences: Sequence[Sequence[int]], beam: Beam, threads: int) -> Iterator[list[Sequence[int]]]:
+    """Sentences that are decoded together: as many as there is room for, and a group at least for each thread."""
     group: list[Sequence[int]] = []
-    most = 0
+    most, together = 0, min(TOGETHER, -(-len(sentences) // threads))
     for each in sentences:
         size = max(most, len(each), 1)
-        if group and (len(group) == TOGETHER or TOGETHER * beam.width * size * longest(size) > ROOM):
+        if group and (len(group) == together or TOGETHER * beam.width * size * longest(size) > ROOM):
             yield group
             group, size = [], max(len(each), 1)
         group, most = [*group, each], size

@@ -98,7 +98,8 @@ def _library(layers: tuple[Layer, ...], double: bool):
 
 
 class Decoder:
-    """Decodes up to `together` sentences a call, with `beam` hypotheses each. Weights are packed once, here."""
+    """Decodes up to `together` sentences a call, with `beam` hypotheses each. Weights are packed once, here. One thread at a time
+    may call it, for it writes into its buffers."""
 
     def __init__(self, network: Network, beam: int, together: int, distinct: int = 0):
         like, calls, rows = network.vectors, network.calls, beam * together
