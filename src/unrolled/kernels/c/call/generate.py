@@ -78,9 +78,15 @@ def why_not(model: Model) -> str | None:
 
 @lru_cache(maxsize=64)
 def emit_generator(layers: tuple[Layer, ...], double: bool, half: bool) -> str:
-    """The C of a model's generator: a step for each kind of layer, the first and those above it, and the loop."""
+    """The C of a model's generator."""
+    return emit_steps(layers, double, half, SLOTS, "generate.h")
+
+
+def emit_steps(layers: tuple[Layer, ...], double: bool, half: bool, slots: tuple[str, ...], loop: str) -> str:
+    """The C of a loop of steps: one for each kind of layer, the first and those above it, and the header that calls them,
+    with the places of its arguments."""
     lines = [
-        f"/* {safe(layers[0].plan.graph.name)}, generating: made by unrolled from the cell's equations. Convention {VERSION}. */",
+        f"/* {safe(layers[0].plan.graph.name)}, for {loop}: made by unrolled from the cell's equations. Convention {VERSION}. */",
         f"typedef {'double' if double else 'float'} real;",
         f"#define REAL {64 if double else 32}",
         f"#define HALF {int(half)}",
@@ -99,8 +105,8 @@ def emit_generator(layers: tuple[Layer, ...], double: bool, half: bool) -> str:
         + (f"((n) ? step_{last}(w, a, below, at) : step_0(w, a, below, at))"),
         "#define pack_layer(n, a, to, slice, slices) "
         + (f"((n) ? pack_{last}(a, to, slice, slices) : pack_0(a, to, slice, slices))"),
-        f"enum {{ {', '.join(f'slot_{name}' for name in SLOTS)} }};",
-        _header("generate.h"),
+        f"enum {{ {', '.join(f'slot_{name}' for name in slots)} }};",
+        _header(loop),
     ]
     return "\n".join(lines) + "\n"
 
@@ -130,10 +136,10 @@ class Generator:
         """rule: temperature, how many of the likeliest may be drawn, the probability they must reach."""
         self._model, calls, like = model, model.calls, model.head
         batch, characters = len(tokens), len(model.head)
-        kinds = tuple(_layer(call, n > 0) for n, call in enumerate(calls[:2]))
+        kinds = tuple(layer_of(call, n > 0) for n, call in enumerate(calls[:2]))
         self._library = _library(kinds, like.dtype == torch.float64, model.half)
         team, split = _sharing(model, batch)
-        self._steps = [_Step(kinds[min(n, 1)], call, batch) for n, call in enumerate(calls)]
+        self._steps = [Step(kinds[min(n, 1)], call, batch) for n, call in enumerate(calls)]
         self._addresses = array("q", [step.values.buffer_info()[0] for step in self._steps])
         work = (max(step.work for step in self._steps) * batch + 63) // 64 * 64
         self._tokens, self._random = array("q", tokens), array("Q", seeds)
@@ -173,7 +179,7 @@ class Generator:
         return None if self._library.generate(self._values.buffer_info()[0]) else out
 
 
-def _layer(call: Call, above: bool) -> Layer:
+def layer_of(call: Call, above: bool) -> Layer:
     return Layer(call.plan, len(call.state) - 1 if above and not call.plan.graph.inputs else None)
 
 
@@ -185,7 +191,7 @@ def _sharing(model: Model, batch: int) -> tuple[int, bool]:
     )
 
 
-class _Step:
+class Step:
     """The arguments of one layer's step, and the buffers that they point to."""
 
     def __init__(self, layer: Layer, call: Call, batch: int):
