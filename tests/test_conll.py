@@ -167,7 +167,7 @@ def test_what_is_wrong_with_conllu_is_said(read, row, said):
 @pytest.mark.parametrize(
     "row, said",
     [
-        ("[1]", "it is no object: {words, tags} is expected"),
+        ("[1]", "it is not an object: {words, tags} is expected"),
         ('{"words": ["a"], "tags": []}', "it has 1 words and 0 tags: as many are expected"),
         ('{"words": ["a"]}', "it has no 'tags', only 'words'"),
         ('{"words": "a", "tags": ["O"]}', "words is a: a list of texts is expected"),

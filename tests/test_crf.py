@@ -25,7 +25,7 @@ def way(request, monkeypatch):
 
 
 def drawn(tags=3, allowed=ALLOWED, lengths=LENGTHS, seed=0, padding=math.nan):
-    """Random scores with padding that is no number, and a chain with random scores."""
+    """Random scores with padding that is not a number, and a chain with random scores."""
     generator = torch.Generator().manual_seed(seed)
     scores = torch.randn(int(lengths.max()), len(lengths), tags, dtype=torch.float64, generator=generator) * 2
     scores[torch.arange(len(scores))[:, None] >= lengths] = padding

@@ -1,5 +1,5 @@
 """The engine serves a task that is as unlike char-lm as can be: tests/toy.py, whose words are independent, whose batches differ in
-their counts, whose figure is no loss, and whose best one is the highest."""
+their counts, whose figure is not a loss, and whose best one is the highest."""
 
 from __future__ import annotations
 

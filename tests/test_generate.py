@@ -175,7 +175,7 @@ def test_what_an_input_asks_for(encoding, folder):
             UsageError, match="does not say what is wanted: give conditions as 'sex=..., place=...'"
         ):
             encoding.asked(text)
-    with pytest.raises(UsageError, match="'x' is no sex that the model has learned: give one of f, m"):
+    with pytest.raises(UsageError, match="'x' is not a sex that the model has learned: give one of f, m"):
         encoding.values_of({"sex": "x"})
     one = Strings.of(["a", "b"], [("x, y=1",), ("z",)], ("kind",))
     assert one.asked("x, y=1") == {"kind": "x, y=1"} == one.asked("kind=x, y=1") and one.asked("z") == {
@@ -504,7 +504,7 @@ def test_where_nothing_new_is_left_fewer_are_given(run):
 @pytest.mark.parametrize(
     "inputs, options, said",
     [
-        (["middle"], {}, "'middle' is no kind that the model has learned: give one of high, low"),
+        (["middle"], {}, "'middle' is not a kind that the model has learned: give one of high, low"),
         ([], {"count": 0}, "--count 0 is below 1: give how many strings to make."),
         ([], {"temperature": -1.0}, "--temperature -1.0 is not a number from 0 up"),
         ([], {"seed": -1}, "--seed -1 is out of range"),
@@ -545,7 +545,7 @@ def test_held_out_rows_of_ones_own(words, tmp_path):
     assert data.notes == ("1 of the 3 strings of --valid are learned from as well",)
     assert data.digest != Generate(train=words, **SMALL).data().digest
     (tmp_path / "valid.csv").write_text("kind,text\nmiddle,ab\n")
-    with pytest.raises(UsageError, match="'middle' is no kind that the model has learned"):
+    with pytest.raises(UsageError, match="'middle' is not a kind that the model has learned"):
         Generate(train=words, valid=tmp_path / "valid.csv").data()
     with pytest.raises(UsageError, match="--valid .* goes with --train"):
         Generate(valid=tmp_path / "valid.csv").data()

@@ -87,7 +87,7 @@ def test_the_scheme_of_a_file():
     assert scheme_of([["B-PER", "E-PER"], ["O"]]) == "bioes"
     assert scheme_of([["B-PER", "I-PER"], ["O", "I-LOC"]]) == "bio"  # with a fault, which is then said
     assert scheme_of([["DET", "NOUN"]]) == scheme_of([["O"]]) == "plain"
-    with pytest.raises(ValueError, match="I-PER is a tag of spans, and 'START' is none"):
+    with pytest.raises(ValueError, match="I-PER is a tag of spans, and 'START' is not one"):
         scheme_of([["O", "I-PER", "START"]])
     assert scheme_of([["B-PER", "NOUN"]]) == "plain"  # no O
     assert not of_spans("START") and not of_spans("B-") and of_spans("I-creative-work")

@@ -317,9 +317,9 @@ def test_a_split_puts_a_sentence_that_stands_there_again_on_one_side(folder):
         (
             "EU\tB-PER\nsays\tSTART\nx\tO\n",
             {},
-            "B-PER is a tag of spans, and 'START' is none. Mend the file, or say with --scheme plain that its tags are no spans.",
+            "B-PER is a tag of spans, and 'START' is not one. Mend the file, or say with --scheme plain that its tags are not spans.",
         ),
-        ("EU\tNOUN\n", {"learned": "bioes"}, "are no spans, such as B-PER. Leave it out."),
+        ("EU\tNOUN\n", {"learned": "bioes"}, "are not spans, such as B-PER. Leave it out."),
         (
             "".join(f"w{k}\tt{k}\n" for k in range(2001)),
             {},

@@ -2,7 +2,7 @@
 
 Columns: a word a line, its tag in one of the columns, an empty line (or one of blanks) between sentences; `-DOCSTART-` lines and
 comments are passed over. CoNLL-U (universaldependencies.org/format.html): ten columns with names; ranges of words, `15-16`, and
-empty nodes, `8.1`, are no words of their own. JSONL: an object a sentence, with lists.
+empty nodes, `8.1`, are not words of their own. JSONL: an object a sentence, with lists.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ class Layout:
 
 @dataclass
 class Tagged:
-    """Sentences, and what of the file is none."""
+    """Sentences, and what of the file is not one."""
 
     sentences: list[Sentence]
     bad: BadRows
@@ -215,7 +215,7 @@ def _place(name: str, names: Sequence[str], count: int, bad: BadRows) -> int:
 
 
 def _row(content: str, settled: Settled, read: int, passed: dict[str, int]) -> list[str] | None:
-    """The columns of a line; None for a line that is no word. Raises ValueError for a line that cannot be read."""
+    """The columns of a line; None for a line that is not a word. Raises ValueError for a line that cannot be read."""
     if content == settled.header or (settled.numbered and content.startswith("#")):
         return None
     row = _split(content, settled.separator)
@@ -259,9 +259,9 @@ def _objects(lines: Iterable[str], layout: Layout, bad: BadRows) -> Iterator[Sen
             try:
                 found = msgspec.json.decode(content)
             except (msgspec.MsgspecError, RecursionError) as error:
-                raise ValueError(f"it is no JSON ({str(error) or 'nested too deeply'})") from None
+                raise ValueError(f"it is not JSON ({str(error) or 'nested too deeply'})") from None
             if not isinstance(found, dict):
-                raise ValueError("it is no object: {words, tags} is expected")
+                raise ValueError("it is not an object: {words, tags} is expected")
             words = _texts(found, layout.word, WORDS)
             tags = _texts(found, layout.tag, TAGS) if layout.tagged else ()
             features = tuple(_texts(found, name, ()) for name in layout.features)

@@ -91,7 +91,7 @@ def scheme_of(sentences: Iterable[Sequence[str]]) -> Scheme:
     if not spanning or OUTSIDE not in there and spanning < there:
         return "plain"
     if strange := sorted(tag for tag in there if not of_spans(tag)):
-        raise ValueError(f"{min(spanning)} is a tag of spans, and {strange[0][:60]!r} is none")
+        raise ValueError(f"{min(spanning)} is a tag of spans, and {strange[0][:60]!r} is not one")
     if any(parts(tag)[0] in ("E", "S") for tag in there):
         return "bioes"
     return next(

@@ -47,13 +47,13 @@ class Source:
                 given = scheme_of([sentence.tags for sentence in sentences])
             except ValueError as error:
                 raise UsageError(
-                    f"{file}: {error}. Mend the file, or say with --scheme plain that its tags are no spans."
+                    f"{file}: {error}. Mend the file, or say with --scheme plain that its tags are not spans."
                 ) from None
         if learned == "same":
             learned = "bio" if given == "iob1" else given
         elif given == "plain":
             raise UsageError(
-                f"--learned {learned}: the tags of {file} are no spans, such as B-PER. Leave it out."
+                f"--learned {learned}: the tags of {file} are not spans, such as B-PER. Leave it out."
             )
         return replace(self, scheme=given, learned=learned)
 
@@ -162,7 +162,7 @@ def _check_tags(sentences: Sequence[Sentence], file: str) -> None:
 
 
 def _said(tagged: Tagged) -> list[str]:
-    passed = [f"{tagged.bad.file}: {count:,} {what} are no words" for what, count in tagged.passed.items()]
+    passed = [f"{tagged.bad.file}: {count:,} {what} are not words" for what, count in tagged.passed.items()]
     return [*passed, tagged.bad.said()] if tagged.bad.found else passed
 
 

@@ -227,7 +227,7 @@ class Tagging:
         ]
 
     def spans(self, tags: Sequence[str]) -> list[Span] | None:
-        """The spans of a sentence's tags; None where tags are no spans."""
+        """The spans of a sentence's tags; None where tags are not spans."""
         return None if self.scheme == "plain" else spans(tags, self.scheme)
 
     def covered(self, sentences: Iterable[Sentence]) -> str:

@@ -29,7 +29,7 @@ def read_vectors(
 ) -> Vectors:
     """The vectors of a file's first words, and of those that are wanted.
 
-    path    UTF-8; a word may hold spaces. A first line of two whole numbers, how many words and how wide, is no vector
+    path    UTF-8; a word may hold spaces. A first line of two whole numbers, how many words and how wide, is not a vector
     wanted  words to keep wherever they stand in the file
 
     Raises UsageError, with file and line, for a line that has another number of numbers than the others.

@@ -31,7 +31,7 @@ class Marking:
         return self.form != "lines"
 
 
-class Way(NamedTuple):
+class MarkingWay(NamedTuple):
     """Tags of a sentence, and how probable they are; None where nobody asked."""
 
     tags: list[str]
@@ -48,7 +48,7 @@ class Marked:
     """
 
     words: Sequence[str]
-    ways: Sequence[Way]
+    ways: Sequence[MarkingWay]
     spans: Sequence[tuple[int, int, str]] | None
     probabilities: Sequence[dict[str, float]] = ()
 
@@ -89,11 +89,12 @@ def marked(model: Tagger, encoding: Any, sentences: list[Any], ask: Marking) -> 
     chances = model.marginals(scores, lengths).transpose(0, 1) if ask.probabilities else None
     for row, (sentence, tags) in enumerate(zip(sentences, said)):
         length = len(tags)
-        ways = [Way(tags, None)]
+        ways = [MarkingWay(tags, None)]
         if ask.best > 1:
             found = crf.best(scores[:length, row], model.of_chain(), ask.best)
             ways = [
-                Way([encoding.tags[tag] for tag in path.tags], math.exp(path.log_probability)) for path in found
+                MarkingWay([encoding.tags[tag] for tag in path.tags], math.exp(path.log_probability))
+                for path in found
             ]
         each = (
             () if chances is None else [dict(zip(encoding.tags, of)) for of in chances[row, :length].tolist()]

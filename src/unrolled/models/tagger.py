@@ -97,7 +97,7 @@ class Tagger(nn.Module):
     def nats(self, reading: Any, tags: Tensor) -> tuple[Tensor, int]:
         """-log of the probability of true tags (T, B), summed over the words that have one, and how many these are.
 
-        A tag of -100 is none. In a chain all tags of a sentence are one answer: one that lacks a tag is not counted.
+        A tag of -100 does not count. In a chain all tags of a sentence are one answer: one that lacks a tag is not counted.
         """
         scores = self(reading).float()
         if self.chain is None:

@@ -65,7 +65,7 @@ class Tag:
     separator: str = ""
     """what stands between columns: a character, tab, space or comma; without one tabs, where there are any, else blanks"""
     scheme: Given = "auto"
-    """how spans are written in the files: bio, iob1, bioes; plain: tags are no spans"""
+    """how spans are written in the files: bio, iob1, bioes; plain: tags are not spans"""
     learned: Learned = "same"
     """how spans are learned: as they are written, bio or bioes"""
     skip_bad: bool = False

@@ -17,7 +17,7 @@ from .legend import legend
 from .placed import placed
 from .rows import Sketch
 from .runs import lines_of
-from .scene import Outline, Path, Piece, Scene, TextLine
+from .scene import Outline, Piece, Polyline, Scene, TextLine
 from .shapes import Shape, shape_of
 from .symbols import markup_name
 from .wired import Wired, wired
@@ -192,14 +192,14 @@ class _Drawn:
                 points = (*points, (self.hang - self.shapes[self._last_gated()].width / 2, points[-1][1]))
             else:
                 points = (*points, (self.edge + OUT, points[-1][1]))
-            found.append(Path(points, arrow=True, net=source))
+            found.append(Polyline(points, arrow=True, net=source))
         out = self._wide(self.name) / 2
         ends = [self.left - OUT - out, *(self.places.at[key][0] for key in self.belt), self.edge + OUT + out]
         halves = [out, *(self.shapes[key].width / 2 for key in self.belt), out]
         for k in range(len(ends) - 1):
             begun, end = ends[k] + halves[k], ends[k + 1] - halves[k + 1]
             found.append(
-                Path(((begun, self.height), (end, self.height)), weight=2.4, arrow=True, net=self.name)
+                Polyline(((begun, self.height), (end, self.height)), weight=2.4, arrow=True, net=self.name)
             )
         return found
 
@@ -214,7 +214,7 @@ class _Drawn:
         for k, key in enumerate(down):
             y = self.height + (self.low - self.height) * (k + 1) / len(down)
             shape = self.shapes[key]
-            found.append(Path(((self.hang, at), (self.hang, y - shape.height / 2)), arrow=True, net="tail"))
+            found.append(Polyline(((self.hang, at), (self.hang, y - shape.height / 2)), arrow=True, net="tail"))
             found += shape.pieces(self.hang, y)
             at = y + shape.height / 2
         if not down:
@@ -223,10 +223,10 @@ class _Drawn:
         for key in across:
             shape = self.shapes[key]
             middle = begun + 16 + shape.width / 2
-            found.append(Path(((begun, self.low), (begun + 16, self.low)), arrow=True, net="tail"))
+            found.append(Polyline(((begun, self.low), (begun + 16, self.low)), arrow=True, net="tail"))
             found += shape.pieces(middle, self.low)
             begun = middle + shape.width / 2
-        found.append(Path(((begun, self.low), (self.edge + OUT, self.low)), arrow=True, net="tail"))
+        found.append(Polyline(((begun, self.low), (self.edge + OUT, self.low)), arrow=True, net="tail"))
         return found
 
     def _seen_pieces(self, beside: float) -> list[Piece]:
@@ -240,7 +240,7 @@ class _Drawn:
         else:
             under = OUT + max(self.places.at[k][1] + self.shapes[k].height / 2 for k in (SEEN, *others))
             way = ((beside, under), (x, under), (x, y + shape.height / 2))
-        return [Path(((beside, self.height), *way), arrow=True, net=SEEN)]
+        return [Polyline(((beside, self.height), *way), arrow=True, net=SEEN)]
 
     def _hanging(self) -> tuple[list[str], list[str]]:
         """What hangs down, and what follows to the right of where a gate meets it."""
@@ -262,13 +262,13 @@ class _Drawn:
             if old is not None and state in self.shapes:
                 found += self.shapes[state].pieces(self.left - out, old)
                 if state != self.name:
-                    found.append(Path(((self.left - OUT, old), (self.left, old)), net=state))
+                    found.append(Polyline(((self.left - OUT, old), (self.left, old)), net=state))
             new = self.height if state == self.name else self.low
             if f"> {state}" in self.places.at:
                 new = self.places.at[f"> {state}"][1]
             elif key == self.belt[-1] and state != self.name:
                 found.append(
-                    Path(
+                    Polyline(
                         ((self.edge - 10, self.height), (self.edge - 10, new), (self.edge + OUT, new)),
                         arrow=True,
                     )

@@ -7,7 +7,7 @@ from ...graph.gradient import differentiate
 from ...ops import ACTIVATIONS, apply_op, on_numbers
 from ..document import Grid, Paragraph, Piece, Said
 from ..formula import result
-from .example import Example, Shown
+from .example import Shown, WorkedExample
 
 POINTS = (-4.0, -2.0, -1.0, -0.5, 0.0, 0.5, 1.0, 2.0, 4.0)
 SHOWN = ("sigmoid", "tanh", "relu", "softplus")
@@ -59,7 +59,7 @@ def _make(rows: tuple[int, ...] | None, every: bool) -> Shown:
     return Shown(None, tuple(pieces))
 
 
-ACTIVATIONS_EXAMPLE = Example(
+ACTIVATIONS_EXAMPLE = WorkedExample(
     "activations",
     "sigmoid, tanh, relu, softplus and their slopes (--picture plots)",
     "decks 003, 004",

@@ -8,7 +8,7 @@ from ..document import Paragraph
 from ..page import page
 from ..slides import Slide, against_slides, number_slide
 from ..worked import Worked, worked
-from .example import Example, Shown
+from .example import Shown, WorkedExample
 
 DECK = "deck 003"
 # x[0] = 1 meets the bias, row 0 of the weights. The slides' gradient tables sum the first four rows.
@@ -220,9 +220,9 @@ def _make_graph(rows: tuple[int, ...] | None, every: bool) -> Shown:
     )
 
 
-DECK003 = Example(
+DECK003 = WorkedExample(
     "deck003", "the perceptron 3-2-2: forward, backward, c1, c2, w1*, w2* (rows 1-4)", DECK, _make
 )
-DECK003_GRAPH = Example(
+DECK003_GRAPH = WorkedExample(
     "deck003-graph", "its central figure: one neuron in single numbers (--picture)", DECK, _make_graph
 )

@@ -8,7 +8,7 @@ from ..document import Heading, Paragraph, Piece, Said
 from ..page import grids, page
 from ..slides import Slide, against_slides
 from ..worked import Worked, worked
-from .example import Example, Shown
+from .example import Shown, WorkedExample
 
 LETTERS = "helo"
 WEIGHTS = {
@@ -118,10 +118,12 @@ def _make_bptt(rows: tuple[int, ...] | None, every: bool) -> Shown:
     )
 
 
-HELLO = Example(
+HELLO = WorkedExample(
     "hello",
     'the recurrent net 4-3-4 on "hell" -> "ello", through time, one step',
     "deck 003",
     _make,
 )
-BPTT = Example("bptt", "the gradient of the third loss, a sum over the steps before", "deck 000", _make_bptt)
+BPTT = WorkedExample(
+    "bptt", "the gradient of the third loss, a sum over the steps before", "deck 000", _make_bptt
+)

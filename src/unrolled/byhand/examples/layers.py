@@ -9,7 +9,7 @@ from ..numbers import Array, shown
 from ..page import grids, page
 from ..slides import Slide, against_slides
 from ..worked import Worked, worked
-from .example import Example, Shown
+from .example import Shown, WorkedExample
 from .hello import WEIGHTS, hello_worked, one_hot
 
 SHAPES = {"W_hy": ("O", "H"), "h_0": ("H",), "x_1": ("I",), "x_2": ("I",), "x_3": ("I",), "x_4": ("I",)}
@@ -105,7 +105,7 @@ def _vector(values) -> Said:
     return Said(text, text)
 
 
-LAYERS = Example(
+LAYERS = WorkedExample(
     "layers",
     "four steps of a recurrent net are four layers with shared weights",
     "deck 001",

@@ -7,7 +7,7 @@ from ..document import Paragraph
 from ..page import page
 from ..slides import Slide, against_slides
 from ..worked import Worked, worked
-from .example import Example, Shown
+from .example import Shown, WorkedExample
 
 WEIGHTS = {
     "W_i": ((0.5, -0.5),),
@@ -51,7 +51,7 @@ def _make(rows: tuple[int, ...] | None, every: bool) -> Shown:
     )
 
 
-LSTM = Example(
+LSTM = WorkedExample(
     "lstm",
     "an LSTM of one unit over three steps, every gate with its gradient",
     "decks 001, 004",

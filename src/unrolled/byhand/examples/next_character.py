@@ -11,7 +11,7 @@ from ..document import Grid, Heading, Paragraph, Piece, Said
 from ..numbers import shown
 from ..page import page
 from ..worked import Worked, worked
-from .example import Example, Shown
+from .example import Shown, WorkedExample
 from .hello import one_hot
 
 LETTERS = "helop"
@@ -110,7 +110,7 @@ def _answers(made: Worked, read: Sequence[str]) -> Grid:
     )
 
 
-NEXT_CHARACTER = Example(
+NEXT_CHARACTER = WorkedExample(
     "next-character",
     'the next letter: "hel" -> "p", "hell" -> "o" need a state',
     "deck 003",
