@@ -19,7 +19,7 @@ from .numbers import shown, vector
 from .tables import at_row, grids, name_of, number, said, side_by_side, slope, vectors
 
 if TYPE_CHECKING:
-    from .optimiser import Step
+    from .optimiser import DescentStep
     from .worked import Quantity, Worked
 
 
@@ -175,7 +175,7 @@ def _step(worked: Worked) -> Iterable[Piece]:
         yield Paragraph(f"The loss was {shown(step.loss_before)} and is {shown(step.loss_after)} now.")
 
 
-def _rule(step: Step, several: bool) -> str:
+def _rule(step: DescentStep, several: bool) -> str:
     if several:
         begun = (
             " v and m begin with 0."

@@ -146,7 +146,7 @@ class Decoder:
     def find(
         self, sentences: Sequence[tuple[Tensor, Tensor, int]], states: Sequence[Sequence[Tensor]]
     ) -> list[list[Found]] | None:
-        """The sequences of each sentence, in the order in which they ended; None where logits were no numbers.
+        """The sequences of each sentence, in the order in which they ended; None where logits were not numbers.
 
         sentences  what was read of each: values (S, M), keys (S, A), and how many symbols may be written
         states     per layer a tuple, (sentences, width) each
