@@ -212,7 +212,7 @@ def test_a_run_of_an_added_task_is_opened_evaluated_and_asked(run, tmp_path, cap
 def test_weights_are_carried_over_by_what_they_mean_and_new_ones_are_fresh(run, tmp_path):
     made = train(count(signs="cdaeb"), epochs=1, start=run, out=tmp_path / "run", quiet=True)
     assert made.encoding.characters == ("a", "b", "c", "d", "e")  # those that were known keep their places
-    begun = RunFolder(made.folder).start()
+    begun = RunFolder(made.folder).start().tensors
     before = run.model.state_dict()
     for name, tensor in begun.items():
         assert torch.equal(tensor[: len(before[name])], before[name]), name
@@ -228,6 +228,16 @@ def test_weights_are_carried_over_by_what_they_mean_and_new_ones_are_fresh(run, 
     assert compared["the weights it begins with"] == scored(
         made.task, model, made.encoding, data.held_out()
     ).figures.get("accuracy")
+
+
+def test_weights_that_only_get_worse_are_given_back_as_they_were(run, tmp_path, capsys):
+    made = train(count(rate=1.0), epochs=1, start=run, out=tmp_path / "run")
+    first = RunFolder(run.folder).best_figures()["accuracy"]
+    last = [line["validation"] for line in made.metrics() if "validation" in line][-1]
+    assert last < first and RunFolder(made.folder).best_figures()["accuracy"] == first
+    for name, tensor in run.model.state_dict().items():
+        assert torch.equal(made.model.state_dict()[name], tensor)
+    assert f"accuracy {first:.3f} on the held-out part (the last step: {last:.4f})" in capsys.readouterr().out
 
 
 def test_what_was_learned_is_there_at_the_first_step(run, tmp_path):
