@@ -293,6 +293,18 @@ def test_a_task_that_cannot_extend_an_encoding_goes_on_where_it_is_the_same(run,
     )
 
 
+def test_other_data_come_without_the_held_out_file_of_the_old_ones(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("old", "valid", "new"):
+        Path(name).write_text("ab\nc\naa\n" * 40)
+    given = ["--data-file", "old", "--valid", "valid", "--epochs", "1", "--out", "first"]
+    assert main(["train", "toy-count", *given]) == 0
+    assert main(["train", "--from", "first", "--epochs", "1", "--out", "again"]) == 0
+    assert main(["train", "--from", "first", "--data-file=old", "--epochs", "1", "--out", "second"]) == 0
+    files = [RunFolder(Path(name)).settings().options["valid"] for name in ("first", "again", "second")]
+    assert files == [str(tmp_path / "valid"), str(tmp_path / "valid"), None]
+
+
 def test_from_on_the_command_line_takes_the_runs_options(run, tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert main(["train", "--from", str(run.folder), "--signs", "abcd", "--epochs", "0.5", "--out", "new"]) == 0
