@@ -817,7 +817,7 @@ MUTANTS = (
     ),
     Mutant(
         "training/start.py",
-        "if found is None and settings.origin is not None:",
+        "if settings.origin is not None:",
         "if settings.seed < 0:",
         "test_engine.py::test_what_was_learned_is_there_at_the_first_step",
     ),

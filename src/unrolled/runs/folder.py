@@ -146,14 +146,16 @@ class RunFolder:
         except (OSError, ValueError) as error:
             raise self.damaged("weights.safetensors", error) from None
 
-    def save_start(self, tensors: dict[str, torch.Tensor]) -> None:
-        """Keep the weights that the run begins with, where they are another run's."""
-        self._replace("start.safetensors", Checkpoint(tensors, {}).to_bytes())
+    def save_start(self, tensors: dict[str, torch.Tensor], figures: dict[str, float]) -> None:
+        """Keep the weights that the run begins with, where they are another run's, and what they reach on its held-out part."""
+        self._replace("start.safetensors", Checkpoint(tensors, {"step": 0, "figures": figures}).to_bytes())
 
-    def start(self) -> dict[str, torch.Tensor]:
+    def start(self) -> Checkpoint:
         """The weights that the run began with."""
         try:
-            return Checkpoint.of_bytes(files.read(self.path, "start.safetensors", WEIGHTS_MOST)).tensors
+            found = Checkpoint.of_bytes(files.read(self.path, "start.safetensors", WEIGHTS_MOST))
+            read_record(found.state, Best)
+            return found
         except (OSError, ValueError) as error:
             raise self.damaged("start.safetensors", error) from None
 

@@ -20,7 +20,7 @@ from ..task import Task
 from .average import begun
 from .fine_tune import data_for
 from .loop import run_steps
-from .new_run import RunPlan, Work, load_start, model_of, new_run, prepared
+from .new_run import RunPlan, Work, model_of, new_run, prepared
 from .optimiser import optimiser_of
 from .parallel import check_rows, joined
 from .profile import Profile, table
@@ -29,7 +29,7 @@ from .report import say_begin
 from .schedule import Schedule
 from .signals import Interruption
 from .standard_input import readable
-from .state import Training, begin_random, check_weights, restore
+from .state import Training, begin_from_another, begin_random, check_weights, restore
 from .tensorboard import MISSING, Board, check_installed, installed
 
 
@@ -170,8 +170,6 @@ def _begin(work: Work, progress: Progress) -> Training:
     if found is not None:
         check_weights(folder, found[0], task, data.encoding)
     model = model_of(task, data).train()
-    if found is None and settings.origin is not None:
-        load_start(model, folder)
     optimiser = optimiser_of(task.recipe, model)
     training = Training(task, data, model, optimiser, folder, settings, progress, team=team)
     training.averages = begun(model) if task.recipe.average else None
@@ -184,6 +182,9 @@ def _begin(work: Work, progress: Progress) -> Training:
         progress.say(f"going on at step {training.step:,} of {training.schedule.steps:,}")
     else:
         begin_random(training)
+        if settings.origin is not None:
+            begin_from_another(training)
+            training.averages = begun(model) if task.recipe.average else None
         if team.leads:
             folder.cut({})
     team.told(None)  # nobody writes before all have read

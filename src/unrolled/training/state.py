@@ -122,6 +122,23 @@ def check_weights(folder: RunFolder, checkpoint: Checkpoint, task: Task, encodin
         raise folder.damaged("the last checkpoint", error) from None
 
 
+def begin_from_another(training: Training) -> None:
+    """Put in the weights of another run that this one begins with, each checked against the model's. They are its best ones
+    until an evaluation finds better ones."""
+    folder = training.folder
+    start = folder.start()
+    try:
+        check_tensors(start.tensors, training.model.state_dict(), "the model")
+        first = next(iter(start.state["figures"].values()))
+    except (ValueError, StopIteration) as error:
+        raise folder.damaged("start.safetensors", error) from None
+    training.model.load_state_dict(start.tensors)
+    if math.isfinite(first):
+        training.best = training.last = first
+        if training.team.leads:
+            folder.save_weights(start.tensors, start.state)
+
+
 def restore(training: Training, checkpoint: Checkpoint, said: Progressed) -> None:
     """The inverse of `save`. Every tensor must be one that this training would have written."""
     tensors = checkpoint.tensors
