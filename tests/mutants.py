@@ -340,9 +340,9 @@ MUTANTS = (
         f"{VALUES}[c-torch.float64-elman]",
     ),
     Mutant(
-        "kernels/call_spec.py",
-        "[t.view_as(t) for t in call.tensors]",
-        "list(call.tensors)",
+        "kernels/differentiable.py",
+        "tuple([t.view_as(t) for t in call.tensors])",
+        "call.tensors",
         "test_cells.py::test_gradients_of_gradients_are_the_references[intersection_rnn]",
     ),
     Mutant(

@@ -25,6 +25,6 @@ def step_calls(rnn: Recurrent, state: tuple[Tensor, ...], each: Tensor) -> tuple
     fed = with_input_as_state(stack.graph)
     for k in range(1, rnn.num_layers):
         below = [parts[k][0].new_zeros(batch, stack.sizes[k]["I"])] if not fed.inputs else []
-        given = [] if below else [calls[0].vectors.new_zeros(batch, stack.sizes[k]["I"])]
+        given = [] if below else [calls[0].operands.vectors.new_zeros(batch, stack.sizes[k]["I"])]
         calls.append(prepare(fed, stack.sizes[k], given, (*parts[k], *below), weights[k], StepRows(1, batch)))
     return tuple(calls)

@@ -174,7 +174,7 @@ class Generator:
 
 
 def _layer(call: Call, above: bool) -> Layer:
-    return Layer(call.plan, len(call.state) - 1 if above and not call.plan.graph.inputs else None)
+    return Layer(call.plan, len(call.operands.state) - 1 if above and not call.plan.graph.inputs else None)
 
 
 def _sharing(model: Model, batch: int) -> tuple[int, bool]:
@@ -189,7 +189,7 @@ class _Step:
     """The arguments of one layer's step, and the buffers that they point to."""
 
     def __init__(self, layer: Layer, call: Call, batch: int):
-        plan, body, like = call.plan, call.plan.body, call.vectors
+        plan, body, like = call.plan, call.plan.body, call.operands.vectors
 
         def rows(dims_: Sequence[Dim], count: int = batch) -> Tensor:
             return like.new_empty(count, sum(call.width(d) for d in dims_))
@@ -200,17 +200,17 @@ class _Step:
         table = {**{letter: size(d, dict(call.sizes)) for letter, d in zip(letters(plan), dims(plan))}}
         self.hyper = array("d", call.hyper)
         made = {
-            "vectors": call.vectors,
-            "numbers": call.numbers,
+            "vectors": call.operands.vectors,
+            "numbers": call.operands.numbers,
             "kept": rows(plan.kept_widths),
             "output": rows(wide(body.output)),
         }
-        made |= {f"weights{g}": w for g, w in enumerate(call.weights)} | {
-            f"input{k}": x for k, x in enumerate(call.inputs)
+        made |= {f"weights{g}": w for g, w in enumerate(call.operands.weights)} | {
+            f"input{k}": x for k, x in enumerate(call.operands.inputs)
         }
-        for k, (state, node) in enumerate(zip(call.state, body.states)):
+        for k, (state, node) in enumerate(zip(call.operands.state, body.states)):
             made |= {f"state{k}": state.clone(), f"new{k}": rows(wide(node))}
-        for g, (weights, operand) in enumerate(zip(call.hoisted, call.operands)):
+        for g, (weights, operand) in enumerate(zip(call.operands.hoisted, call.operands.factors)):
             x = operand @ weights.t() if operand.is_floating_point() else weights.t()[operand]
             made |= {f"x{g}": x, f"k{g}": rows(body.hoisted[g].widths)}
         self.alive = {name: dense(tensor) for name, tensor in made.items()}

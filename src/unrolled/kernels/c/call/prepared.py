@@ -87,7 +87,7 @@ def prepared_to_run(call: Call, keep: bool, run: Callable[[Prepared], object]) -
 
 def precision_of(call: Call) -> str:
     """Which of a plan's kernels runs a call."""
-    if call.vectors.element_size() == 8:
+    if call.operands.vectors.element_size() == 8:
         return "float64"
     return "mixed" if call.mixed and multiplies_pairs() else "float32"
 
