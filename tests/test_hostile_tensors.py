@@ -1,6 +1,5 @@
 """Tensors and arguments that no layer should take as they are: each right, or one sentence."""
 
-
 import numpy
 import pytest
 import torch

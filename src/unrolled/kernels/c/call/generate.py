@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from ....graph.node import Dim, size
-from ....plan.cost import sharing_of_steps
+from ....plan.cost import shares_units, sharing_of_steps
 from ...call import Call
 from ...gate import dense, why_closed
 from ..build.build import build
@@ -25,6 +25,7 @@ from .library import OPTIMISE
 from .run import obstacle
 from .scratch import pages
 from .threads import runtime, threads
+from .ways import FIXED
 
 SLOTS = (
     "steps",
@@ -179,6 +180,9 @@ def _layer(call: Call, above: bool) -> Layer:
 
 def _sharing(model: Model, batch: int) -> tuple[int, bool]:
     """As `sharing` in plan/cost.py, over all layers."""
+    fixed = FIXED.get()
+    if fixed is not None:
+        return fixed.way.team, fixed.way.units and all(shares_units(call.plan) for call in model.calls)
     item = 2 if model.half else model.head.element_size()
     return sharing_of_steps(
         [(call.plan, call.width) for call in model.calls], model.head.numel(), batch, item, threads()

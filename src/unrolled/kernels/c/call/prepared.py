@@ -7,9 +7,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import accumulate
+from math import inf
 
 from ....graph.node import Dim, size
-from ....plan.cost import AHEAD, Way, block_of, large, sharing, step_flops, ways_to_share
+from ....plan.cost import AHEAD, LARGE, Way, block_of, large, shares_units, sharing, step_flops, ways_to_share
 from ....plan.plan import Plan
 from ...call import Call, StepRows
 from ..build.toolchain import toolchain
@@ -17,7 +18,7 @@ from ..emit.slots import Slots, dims, letters
 from .library import Functions, functions
 from .shapes import Shapes, refuse, shapes_of
 from .threads import python_addresses, runtime, threads
-from .ways import LONG, time_blas, uses_blas, way_of
+from .ways import FIXED, LONG, time_blas, uses_blas, way_of
 
 BYTES = {"float32": 4, "float64": 8, "mixed": 2}  # of a packed weight
 Sizes = tuple[tuple[Dim, int], ...]
@@ -64,9 +65,13 @@ def multiplies_pairs() -> bool:
 def prepared_of(call: Call, way: Way | None = None, blas: bool | None = None) -> Prepared:
     """What is prepared for a call, by the cost model unless a way is given. Raises CompilerError where its kernel cannot be
     built, ShapeError where a tensor is not as large as the kernel will take it to be."""
-    precision, most = precision_of(call), threads()
-    blas = uses_blas(precision, most) if blas is None else blas
-    prepared = _prepared(call.plan, call.sizes, call.step_rows, precision, most, way, blas)
+    precision, most, fixed = precision_of(call), threads(), FIXED.get()
+    if fixed is None:
+        least = LARGE if (uses_blas(precision, most) if blas is None else blas) else inf
+    else:
+        way, least = fixed
+        way = way._replace(units=way.units and shares_units(call.plan))
+    prepared = _prepared(call.plan, call.sizes, call.step_rows, precision, most, way, least)
     shapes = [t.shape for t in call.tensors]
     if shapes not in prepared.shapes:
         refuse(call, shapes)
@@ -76,6 +81,8 @@ def prepared_of(call: Call, way: Way | None = None, blas: bool | None = None) ->
 def prepared_to_run(call: Call, keep: bool, run: Callable[[Prepared], object]) -> Prepared:
     """What is prepared for one more forward pass, in the fastest way that is known. `run` makes a pass with it."""
     prepared = prepared_of(call)
+    if FIXED.get() is not None:
+        return prepared
     if keep and any(prepared.blas):
         time_blas(precision_of(call), threads(), lambda blas: run(prepared_of(call, blas=blas)))
         prepared = prepared_of(call)
@@ -115,9 +122,9 @@ class PreparedCache:
         precision: str,
         most: int,
         way: Way | None = None,
-        blas: bool = True,
+        least: float = LARGE,
     ) -> Prepared:
-        key = (plan, sizes, step_rows, precision, most, way, blas)
+        key = (plan, sizes, step_rows, precision, most, way, least)
         if step_rows.steps <= SHORT:
             return self.short(*key)
         self.long[key] = found = self.long.pop(key, None) or self.make(*key)  # the latest one last
@@ -147,7 +154,7 @@ def _prepared(
     precision: str,
     most: int,
     way: Way | None,
-    blas: bool,
+    least: float,
 ) -> Prepared:
     body, table = plan.body, dict(sizes)
 
@@ -161,7 +168,7 @@ def _prepared(
     def to_blas(group) -> bool:
         """In bfloat16 our own products are the faster ones."""
         columns = sum(width(w) for w in group.widths)
-        return blas and precision != "mixed" and large(step_rows.total, columns, width(group.depth))
+        return precision != "mixed" and large(step_rows.total, columns, width(group.depth), least)
 
     model = Way(*sharing(plan, width, step_rows.batch, BYTES[precision], most), AHEAD)
     code, work, tables = functions(plan, precision), step_flops(plan, width), row_tables(step_rows)
