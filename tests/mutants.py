@@ -328,9 +328,9 @@ MUTANTS = (
         f"{FOUND}[a product whose gradients stand in two places, and nothing else in the carry-c]",
     ),
     Mutant(
-        "kernels/c/emit/direction.py",
-        "if (r >= {start}) {{",
-        "if (r > {start}) {{",
+        "kernels/c/headers/frame.h",
+        "if (r >= from) memcpy",
+        "if (r > from) memcpy",
         f"{VALUES}[c-torch.float64-elman]",
     ),
     Mutant(

@@ -37,7 +37,7 @@ def run(name: str, split: bool) -> None:
 def generated(name: str, split: bool) -> None:
     model = LanguageModel(7, name, 12, 2)
     with fixed(Way(3, split, AHEAD)):
-        write_many(model, torch.tensor([1, 3]), 30, 5)
+        write_many(model, torch.tensor([1, 3]), 30, count=5)
 
 
 if __name__ == "__main__":

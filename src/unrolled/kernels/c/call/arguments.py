@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ...call import Call
 from ...gate import dense
-from ..emit.slots import Slots
+from ..emit.struct import Struct
 
 
 def contiguous(call: Call) -> Call:
@@ -19,9 +19,9 @@ def contiguous(call: Call) -> Call:
     return call.spec.filled(tuple([dense(t) for t in call.tensors]))
 
 
-def address_call(call: Call, values: array, slots: Slots) -> array:
+def address_call(call: Call, values: array, struct: Struct) -> array:
     """Puts the addresses of a call's tensors into an argument list. Returns what must live until the kernel returns."""
-    at, given = slots.at, call.operands
+    at, given = struct.at, call.operands
     values[at["vectors"]], values[at["numbers"]] = given.vectors.data_ptr(), given.numbers.data_ptr()
     for name, tensors in (
         ("weights", given.weights),
@@ -29,16 +29,16 @@ def address_call(call: Call, values: array, slots: Slots) -> array:
         ("state", given.state),
         ("w", given.hoisted),
     ):
-        address(values, slots, name, tensors)
+        address(values, struct, name, tensors)
     for g, factor in enumerate(given.factors):
-        values[slots.numbered["operand" if factor.is_floating_point() else "index"][g]] = factor.data_ptr()
+        values[struct.numbered["operand" if factor.is_floating_point() else "index"][g]] = factor.data_ptr()
     hyper = array("d", call.hyper)
     values[at["hyper"]] = hyper.buffer_info()[0]
     return hyper
 
 
-def address(values: array, slots: Slots, name: str, tensors: Iterable[Tensor | None]) -> None:
+def address(values: array, struct: Struct, name: str, tensors: Iterable[Tensor | None]) -> None:
     """Addresses of numbered tensors; 0 stays where there is none."""
-    for at, tensor in zip(slots.numbered.get(name, ()), tensors):
+    for at, tensor in zip(struct.numbered.get(name, ()), tensors):
         if tensor is not None:
             values[at] = tensor.data_ptr()

@@ -24,8 +24,8 @@ def backward(
 ) -> tuple[Tensor | None, ...]:
     """Gradients of `call.tensors`, None where `needed` is false. `above`: y's gradient; `carries`: the final states'."""
     call, prepared = contiguous(call), prepared_of(call)
-    values, slots = prepared.backward[:], prepared.backward_slots
-    hyper = address_call(call, values, slots)
+    values, struct = prepared.backward[:], prepared.code.backward_struct
+    hyper = address_call(call, values, struct)
     first = [y] if call.plan.body.output_is_state else []
     count = len(prepared.states) - len(first)
     sequences, streams, kept = [*first, *buffers[:count]], buffers[count:-1], buffers[-1]
@@ -49,8 +49,8 @@ def backward(
         ("dweights", found.weights),
         ("dinput", found.inputs),
     ):
-        address(values, slots, name, tensors)
-    at = slots.at
+        address(values, struct, name, tensors)
+    at = struct.at
     for name, tensor in (
         ("kept", kept),
         ("above", above),

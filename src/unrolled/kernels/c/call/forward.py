@@ -33,8 +33,8 @@ def forward(call: Call, keep: bool) -> Result:
 
 def _run(call: Call, keep: bool, prepared: Prepared) -> Result:
     step_rows, like = call.step_rows, call.operands.vectors
-    values, slots = prepared.forward[:], prepared.forward_slots
-    hyper = address_call(call, values, slots)
+    values, struct = prepared.forward[:], prepared.code.forward_struct
+    hyper = address_call(call, values, struct)
     rows = (
         step_rows.total if keep else 2 * step_rows.batch
     )  # without a backward pass two steps of a sequence are enough
@@ -44,9 +44,9 @@ def _run(call: Call, keep: bool, prepared: Prepared) -> Result:
     final = tuple([like.new_empty(step_rows.batch, w) for w in prepared.states])
     kept = buffer(like, rows, prepared.kept) if prepared.kept else nothing(y)
     kept_streams, alive = _hoisted(call, prepared, values, keep)
-    address(values, slots, "new", sequences)
-    address(values, slots, "final", final)
-    at = slots.at
+    address(values, struct, "new", sequences)
+    address(values, struct, "final", final)
+    at = struct.at
     values[at["keep"]], values[at["kept"]], values[at["output"]] = int(keep), kept.data_ptr(), y.data_ptr()
     invoke(prepared.code.forward, values)
     del hyper, alive
@@ -56,7 +56,7 @@ def _run(call: Call, keep: bool, prepared: Prepared) -> Result:
 def _hoisted(call: Call, prepared: Prepared, values: array, keep: bool) -> tuple[list[Tensor], list[Tensor]]:
     """Buffers for products with the input; values kept for the backward pass take their place. An index stands for a row
     of a table, the weights' columns: then there is no product, and kept values have a buffer of their own."""
-    at, kept, alive = prepared.forward_slots.numbered, [], []
+    at, kept, alive = prepared.code.forward_struct.numbered, [], []
     rows = call.step_rows.total if keep else prepared.ahead
     for g, (weights, operand) in enumerate(zip(call.operands.hoisted, call.operands.factors)):
         indices = not operand.is_floating_point()

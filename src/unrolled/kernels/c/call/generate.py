@@ -19,40 +19,25 @@ from ...gate import dense, why_closed
 from ..build.build import build
 from ..emit.emit import LOOPS, VERSION
 from ..emit.segment import safe
-from ..emit.slots import dims, letters
-from ..emit.step import WORKER, Layer, step_slots, step_text
+from ..emit.step import WORKER, Layer, step_struct, step_text
+from ..emit.struct import Struct, dims, letters, longs, reals
 from .library import OPTIMISE
 from .run import obstacle
 from .scratch import pages
 from .threads import runtime, threads
 from .ways import FIXED
 
-SLOTS = (
-    "steps",
-    "batch",
-    "layers",
-    "characters",
-    "width",
-    "wanted",
-    "split",
-    "odd",
-    "packed_for",
-    "gomp",
-    "gomp_size",
-    "gomp_me",
-    "calls",
-    "packed",
-    "work",
-    "work_size",
-    "head",
-    "bias",
-    "logits",
-    "tokens",
-    "out",
-    "random",
-    "rule",
-    "top_k",
-    "room",
+ARGUMENTS = Struct(
+    "generation_arguments",
+    [
+        *longs("steps", "batch", "layers", "characters", "width", "wanted", "split", "odd", "packed_for"),
+        *longs(
+            "gomp", "gomp_size", "gomp_me", "calls", "packed", "work_size", "tokens", "out", "random", "top_k"
+        ),
+        *reals("work", "head", "bias", "logits"),
+        ("double", "rule"),
+        ("long", "room"),
+    ],
 )
 HEADERS = ("unrolled.h", "elementary.h", "team.h", "threads.h", "whole_vectors.h", "few_rows.h", "draw.h")
 
@@ -100,7 +85,7 @@ def emit_generator(layers: tuple[Layer, ...], double: bool, half: bool) -> str:
         + (f"((n) ? step_{last}(w, a, below, at) : step_0(w, a, below, at))"),
         "#define pack_layer(n, a, to, slice, slices) "
         + (f"((n) ? pack_{last}(a, to, slice, slices) : pack_0(a, to, slice, slices))"),
-        f"enum {{ {', '.join(f'slot_{name}' for name in SLOTS)} }};",
+        *ARGUMENTS.text(),
         _header("generate.h"),
     ]
     return "\n".join(lines) + "\n"
@@ -163,14 +148,14 @@ class Generator:
             top_k=min(top_k, characters),
             room=self._room.data_ptr(),
         )
-        self._values = array("q", [values.get(name, 0) for name in SLOTS])
+        self._values = ARGUMENTS.filled(values)
         self._memory = pages(self._library.room(self._values.buffer_info()[0]))
-        self._values[SLOTS.index("packed")] = self._memory.address
+        self._values[ARGUMENTS.at["packed"]] = self._memory.address
 
     def draw(self, count: int) -> Tensor | None:
         """The next `count` characters of every text, (count, batch) int64; None where a logit is not a number."""
         out = torch.empty(count, len(self._tokens), dtype=torch.int64, device="cpu")
-        self._values[SLOTS.index("steps")], self._values[SLOTS.index("out")] = count, out.data_ptr()
+        self._values[ARGUMENTS.at["steps"]], self._values[ARGUMENTS.at["out"]] = count, out.data_ptr()
         return None if self._library.generate(self._values.buffer_info()[0]) else out
 
 
@@ -221,5 +206,5 @@ class _Step:
         table |= {name: tensor.data_ptr() for name, tensor in self.alive.items()} | {
             "hyper": self.hyper.buffer_info()[0]
         }
-        self.values = array("q", [table[slot] for slot in step_slots(layer)])
+        self.values = step_struct(layer, 0).filled(table)
         self.work = sum(call.width(d) for d in (*plan.forward.z, *plan.forward.scratch))

@@ -14,7 +14,7 @@ from ....plan.cost import AHEAD, LARGE, Way, block_of, large, shares_units, shar
 from ....plan.plan import Plan
 from ...call import Call, StepRows
 from ..build.toolchain import toolchain
-from ..emit.slots import Slots, dims, letters
+from ..emit.struct import dims, letters
 from .library import Functions, functions
 from .shapes import Shapes, refuse, shapes_of
 from .threads import python_addresses, runtime, threads
@@ -26,23 +26,21 @@ Sizes = tuple[tuple[Dim, int], ...]
 
 @dataclass(frozen=True, eq=False)
 class Prepared:
-    """Argument lists with sizes filled in, and the widths of the buffers to allocate.
+    """Arguments with sizes filled in, and the widths of the buffers to allocate.
 
-    forward, backward        argument lists; copy them and put addresses where `forward_slots`, `backward_slots` say
+    forward, backward        values of the fields of `code`'s structs; copy them and put addresses in
     output, states, kept     widths
     gradient                 width of the buffer of gradients
     ahead                    rows of the buffers of input products when nothing is kept
     blas, loop_blas          which products over all steps go to BLAS
     model                    how threads share the steps, by the cost model
     long                     whether forward passes are so long that other ways are timed (ways.py)
-    alive                    what the argument lists point to
+    alive                    what the arguments point to
     """
 
     code: Functions
     forward: array
     backward: array
-    forward_slots: Slots
-    backward_slots: Slots
     output: int
     states: tuple[int, ...]
     kept: int
@@ -176,10 +174,8 @@ def _prepared(
     values |= _values(step_rows, tables, way or model, work)
     return Prepared(
         code,
-        array("q", [values.get(name, 0) for name in code.forward_slots]),
-        array("q", [values.get(name, 0) for name in code.backward_slots]),
-        Slots.of(code.forward_slots),
-        Slots.of(code.backward_slots),
+        code.forward_struct.filled(values),
+        code.backward_struct.filled(values),
         wide(body.output),
         tuple(wide(s) for s in body.states),
         sum(width(w) for w in plan.kept_widths),
