@@ -8,7 +8,14 @@ import torch
 from torch import Tensor
 
 from .call import Call
+from .gate import why_closed
 from .reference.run import run as run_reference
+
+
+def is_followed(gradients: Sequence[Tensor | None], saved: Sequence[Tensor]) -> bool:
+    """Whether a backward pass must be made of torch's operations: create_graph=True, a batch of gradients, a tracer."""
+    given = [g for g in gradients if g is not None]
+    return torch.is_grad_enabled() or why_closed([*given, *saved]) is not None
 
 
 def differentiable(

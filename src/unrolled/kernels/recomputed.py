@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from .call import Call, StepRows, places_of
-from .differentiable import differentiable
+from .differentiable import differentiable, is_followed
 from .gate import why_closed
 
 Run = Callable[[Call], tuple[Tensor, tuple[Tensor, ...]]]
@@ -80,8 +80,7 @@ class Recomputed(torch.autograd.Function):
         saved, needed = ctx.saved_tensors, ctx.needs_input_grad[3:]
         total = ctx.spec.total
         call = ctx.spec.filled(saved[:total])
-        given = [g for g in (above, *carries) if g is not None]
-        if torch.is_grad_enabled() or why_closed([*given, *saved]):  # create_graph=True, a batch of gradients
+        if is_followed((above, *carries), saved):
             return None, None, None, *differentiable(call, (above, *carries), needed)
         width = len(call.operands.state)
         states = [call.operands.state, *(saved[k : k + width] for k in range(total, len(saved), width))]

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ....plan.plan import Plan
 from ...call import Call
-from ...differentiable import differentiable
+from ...differentiable import differentiable, is_followed
 from ...gate import why_closed
 from ..build.compiler import CompilerError
 from ..build.toolchain import SlowBackendWarning, toolchain, warn_no_compiler, why_unusable
@@ -91,7 +91,6 @@ class Loop(torch.autograd.Function):
         saved = ctx.saved_tensors
         count = ctx.spec.total
         call = ctx.spec.filled(saved[:count])
-        given = [g for g in (above, *carries) if g is not None]
-        if torch.is_grad_enabled() or why_closed([*given, *saved]):  # create_graph=True, a batch of gradients
+        if is_followed((above, *carries), saved):
             return None, *differentiable(call, (above, *carries), ctx.needs_input_grad[1:])
         return None, *backward(call, saved[count], saved[count + 1 :], above, carries, ctx.needs_input_grad[1:])
