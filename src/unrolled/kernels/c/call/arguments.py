@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ...call import Call
 from ...gate import dense
-from ..emit.struct import Struct
+from ..emit.struct import Fields
 
 
 def contiguous(call: Call) -> Call:
@@ -19,7 +19,7 @@ def contiguous(call: Call) -> Call:
     return call.spec.filled(tuple([dense(t) for t in call.tensors]))
 
 
-def address_call(call: Call, values: array, struct: Struct) -> array:
+def address_call(call: Call, values: array, struct: Fields) -> array:
     """Puts the addresses of a call's tensors into an argument list. Returns what must live until the kernel returns."""
     at, given = struct.at, call.operands
     values[at["vectors"]], values[at["numbers"]] = given.vectors.data_ptr(), given.numbers.data_ptr()
@@ -37,7 +37,7 @@ def address_call(call: Call, values: array, struct: Struct) -> array:
     return hyper
 
 
-def address(values: array, struct: Struct, name: str, tensors: Iterable[Tensor | None]) -> None:
+def address(values: array, struct: Fields, name: str, tensors: Iterable[Tensor | None]) -> None:
     """Addresses of numbered tensors; 0 stays where there is none."""
     for at, tensor in zip(struct.numbered.get(name, ()), tensors):
         if tensor is not None:

@@ -20,14 +20,14 @@ from ..build.build import build
 from ..emit.emit import LOOPS, VERSION
 from ..emit.segment import safe
 from ..emit.step import WORKER, Layer, step_struct, step_text
-from ..emit.struct import Struct, dims, letters, longs, reals
+from ..emit.struct import Fields, dims, letters, longs, reals
 from .library import OPTIMISE
 from .run import obstacle
 from .scratch import pages
 from .threads import runtime, threads
 from .ways import FIXED
 
-ARGUMENTS = Struct(
+ARGUMENTS = Fields(
     "generation_arguments",
     [
         *longs("steps", "batch", "layers", "characters", "width", "wanted", "split", "odd", "packed_for"),

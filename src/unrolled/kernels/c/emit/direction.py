@@ -12,7 +12,7 @@ from ....graph.node import Dim
 from ....plan.plan import Plan
 from ....plan.program import Group, Place, Product, Program, Segment
 from .segment import RowPointers, SegmentText, extent, extent_local, low, share
-from .struct import Struct, letters
+from .struct import Fields, letters
 
 
 def shares(plan: Plan, split: str, me: str, team: str) -> list[str]:
@@ -27,7 +27,7 @@ def shares(plan: Plan, split: str, me: str, team: str) -> list[str]:
 class Direction:
     """Writes the pieces of one direction's function, as lists of lines."""
 
-    def __init__(self, plan: Plan, program: Program, forward: bool, struct: Struct):
+    def __init__(self, plan: Plan, program: Program, forward: bool, struct: Fields):
         self.plan, self.body, self.program, self.forward, self.struct = (
             plan,
             plan.body,

@@ -13,7 +13,7 @@ from ....plan.plan import Plan
 from ....plan.program import Product, Segment
 from .direction import Direction, shares
 from .segment import RowPointers, SegmentText, extent, extent_local, low, share
-from .struct import Struct, letters, longs, reals
+from .struct import Fields, letters, longs, reals
 
 WORKER = """/* A thread's part in a step. `odd`: which of each state's two buffers is the old one. */
 typedef struct {
@@ -36,7 +36,7 @@ class Layer:
 
 
 @lru_cache(maxsize=64)
-def step_struct(layer: Layer, number: int) -> Struct:
+def step_struct(layer: Layer, number: int) -> Fields:
     """What a step is given. state, new: a state's two buffers; x: tables of products with the input, k: values kept in their
     place."""
     plan, body = layer.plan, layer.plan.body
@@ -45,7 +45,7 @@ def step_struct(layer: Layer, number: int) -> Struct:
     names += [f"input{k}" for k in range(len(body.streams))]
     names += [f"{kind}{k}" for k in range(len(body.states)) for kind in ("state", "new")]
     names += [f"{kind}{g}" for g in range(len(body.hoisted)) for kind in "xk"]
-    return Struct(f"step_{number}_arguments", [*longs(*letters(plan)), ("double", "hyper"), *reals(*names)])
+    return Fields(f"step_{number}_arguments", [*longs(*letters(plan)), ("double", "hyper"), *reals(*names)])
 
 
 def step_text(layer: Layer, number: int) -> list[str]:

@@ -17,7 +17,7 @@ TYPES = {"long": "int64_t ", "index": "const int64_t *", "double": "const double
 LOCALS = {"long": "const long "}
 
 
-class Struct:
+class Fields:
     """Fields of 64 bits each: sizes ("long") and addresses, pairs of a type and a name.
 
     at        where a field stands in the list of values, by name
@@ -81,7 +81,7 @@ STEPPING = (
     ("double", "hyper"),
     *reals("vectors", "numbers", "kept"),
 )
-COMMON = Struct(
+COMMON = Fields(
     "common",
     [
         *STEPPING,
@@ -125,14 +125,14 @@ def _shared(plan: Plan) -> list[tuple[str, str]]:
 
 
 @lru_cache(maxsize=512)
-def forward_struct(plan: Plan) -> Struct:
+def forward_struct(plan: Plan) -> Fields:
     """What the forward function is given."""
     final = reals(*(f"final{k}" for k in range(len(plan.body.states))), "output")
-    return Struct("forward_arguments", [*_shared(plan), *final], True)
+    return Fields("forward_arguments", [*_shared(plan), *final], True)
 
 
 @lru_cache(maxsize=512)
-def backward_struct(plan: Plan) -> Struct:
+def backward_struct(plan: Plan) -> Fields:
     """What the backward function is given. An address of 0 asks for nothing there."""
     body, fields = plan.body, _shared(plan)
     fields += reals(*(f"carry{k}" for k in range(len(body.states))))
@@ -141,4 +141,4 @@ def backward_struct(plan: Plan) -> Struct:
         fields += reals(f"dw{g}", f"doperand{g}")
     fields += reals(*(f"dweights{g}" for g in range(len(plan.groups))))
     fields += [*reals("above"), *longs("above_stride"), *reals("gradient", "dvectors", "dnumbers")]
-    return Struct("backward_arguments", fields, True)
+    return Fields("backward_arguments", fields, True)
