@@ -27,6 +27,7 @@ from . import (
     scan,
     shares,
     tag,
+    translate,
     word_lm,
     zoo,
 )
@@ -36,6 +37,8 @@ from .peers import sizes_of
 from .rows import Row
 
 STEPS = {"char-lm": char_lm, "word-lm": word_lm, "sampling": sampling, "mixed": mixed, "shares": shares}
+SETS = {"tag": tag, "translate": translate}  # which measure one thing at a time
+TIMED = ("layers", "zoo", "scan", "few", *STEPS)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -52,6 +55,7 @@ def parser() -> argparse.ArgumentParser:
         "few": "one row, against torch.nn.LSTM and the memory's bandwidth",
         "shares": "the LSTM's share of the product peak, short sequences and long ones",
         "tag": "a tagger: its speed, and what it reaches",
+        "translate": "a translator: its speed, and what it reaches",
         "memory": "peak memory of the LSTM",
         "long": "time and memory from 100 to 100,000 steps",
         "build": "building cells, importing the package",
@@ -64,7 +68,7 @@ def parser() -> argparse.ArgumentParser:
         one.add_argument(
             "--anyway", action="store_true", help="measure on a busy machine, too, and mark the table"
         )
-        if name in ("layers", "zoo", "scan", "char-lm", "word-lm", "sampling", "mixed", "few", "shares", "tag"):
+        if name in (*TIMED, *SETS):
             one.add_argument(
                 "--seconds",
                 type=positive,
@@ -77,9 +81,13 @@ def parser() -> argparse.ArgumentParser:
             one.add_argument(
                 "--only", default="", metavar="TEXT", help='rows that contain it, e.g. "mgu vs eager"; not kept'
             )
-        if name == "tag":
+        if name in SETS:
             one.add_argument(
-                "set", nargs="?", choices=tag.SETS, default="speed", help="what of it (default: %(default)s)"
+                "set",
+                nargs="?",
+                choices=SETS[name].SETS,
+                default="speed",
+                help="what of it (default: %(default)s)",
             )
         if name in ("zoo", "few"):
             one.add_argument("--only", nargs="+", default=(), metavar="CELL", help="some cells; not kept")
@@ -190,8 +198,8 @@ def measure(options: argparse.Namespace, console: Console) -> None:
         result = zoo.run(options.seconds, options.hidden, options.only, say, options.mixed)
     elif options.command == "few":
         result = few.run(options.seconds, options.only, say)
-    elif options.command == "tag":
-        result = tag.run(options.set, options.seconds, say)
+    elif options.command in SETS:
+        result = SETS[options.command].run(options.set, options.seconds, say)
     elif options.command == "scan":
         result = scan.run(options.seconds, say)
     elif options.command in STEPS:

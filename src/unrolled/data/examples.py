@@ -11,7 +11,6 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from ..errors import UsageError
 from ..task import Batch, Part
 
 POOL = (
@@ -33,6 +32,7 @@ class Examples:
     source      where they come from, for a message
     length      of an example, by which batches are sorted; any number
     weigh       how many of the task's units an example is; one without it
+    testing     those for the report, on which nothing is chosen; None: there are none
     notes       what is to be said of the data: what was left out, how many stand there twice
 
     Every epoch visits every example once.
@@ -51,6 +51,7 @@ class Examples:
     source: str
     length: Callable[[Any], float] = len
     weigh: Callable[[Any], int] | None = None
+    testing: Sequence[Any] | None = None
     notes: tuple[str, ...] = ()
     _orders: dict[int, list[list[int]]] = field(default_factory=dict, repr=False, compare=False)
 
@@ -78,18 +79,10 @@ class Examples:
         return [self.length(example) for example in self.training]
 
     def batch(self, step: int, part: Part = Part()) -> Batch:
-        """A step's examples. The same step always gives the same batch.
-
-        Raises UsageError where a process would get no row.
-        """
+        """A step's examples. The same step always gives the same batch; a process that gets none of them has a count of 0."""
         epoch, place = divmod(step, self.steps_per_epoch)
-        places = self._order(epoch)[place]
-        mine = places[part.rank :: part.size]
-        if not mine:
-            raise UsageError(
-                f"{part.size} processes share a batch of {len(places)} examples: start fewer, or give a larger --batch."
-            )
-        return self.gather([self.training[each] for each in mine])
+        mine = self._order(epoch)[place][part.rank :: part.size]
+        return self.gather([self.training[each] for each in mine]) if mine else Batch(None, None, 0)
 
     def _order(self, epoch: int) -> list[list[int]]:
         """The batches of an epoch, as places of examples: shuffled, those that stand near each other sorted by length, cut
@@ -110,6 +103,10 @@ class Examples:
     def held_out(self) -> Iterator[Batch]:
         """The held-out examples, each once."""
         return each_once(self.validation, self.gather, self.length, max(self.rows, EVALUATED))
+
+    def test(self) -> Iterator[Batch]:
+        """The examples for the report, each once."""
+        return each_once(self.testing or (), self.gather, self.length, max(self.rows, EVALUATED))
 
 
 def each_once(

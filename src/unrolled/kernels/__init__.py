@@ -4,7 +4,7 @@ A backend is one folder with a spelling of each primitive, `obstacle(call)` (why
 """
 
 from .call import Call, Parameters, StepRows, prepare
-from .choose import BACKENDS, fastest, generator, multiplies_pairs
+from .choose import BACKENDS, decoder, fastest, generator, multiplies_pairs
 from .eager import run
 
 __all__ = [
@@ -12,6 +12,7 @@ __all__ = [
     "Call",
     "Parameters",
     "StepRows",
+    "decoder",
     "generator",
     "fastest",
     "multiplies_pairs",

@@ -19,12 +19,21 @@ def step_calls(rnn: Recurrent, state: tuple[Tensor, ...], each: Tensor) -> tuple
     A layer above has the output of the one below as its last state (kernels/input_as_state.py).
     """
     stack, batch = rnn.evaluated, state[0].shape[1] if state else 1
-    weights = [{names: w.detach() for names, w in layer.named().items()} for layer in rnn.layers]
+    weights = {names: w.detach() for names, w in rnn.layers[0].named().items()}
+    first = rnn._cut([tuple(s[k] for s in state) for k in range(rnn.num_layers)])[0]
+    call = prepare(stack.graph, stack.sizes[0], [each], first, weights, StepRows(1, batch))
+    return call, *fed_calls(rnn, state, 1)
+
+
+@torch.no_grad()
+def fed_calls(rnn: Recurrent, state: tuple[Tensor, ...], first: int = 0) -> tuple[Call, ...]:
+    """Of the layers from one on, a call of one step in evaluation mode. What a layer reads is its last state."""
+    stack, batch = rnn.evaluated, state[0].shape[1] if state else 1
+    fed, calls, like = with_input_as_state(stack.graph), [], state[0] if state else torch.zeros(())
     parts = rnn._cut([tuple(s[k] for s in state) for k in range(rnn.num_layers)])
-    calls = [prepare(stack.graph, stack.sizes[0], [each], parts[0], weights[0], StepRows(1, batch))]
-    fed = with_input_as_state(stack.graph)
-    for k in range(1, rnn.num_layers):
-        below = [parts[k][0].new_zeros(batch, stack.sizes[k]["I"])] if not fed.inputs else []
-        given = [] if below else [calls[0].operands.vectors.new_zeros(batch, stack.sizes[k]["I"])]
-        calls.append(prepare(fed, stack.sizes[k], given, (*parts[k], *below), weights[k], StepRows(1, batch)))
+    for k in range(first, rnn.num_layers):
+        weights = {names: w.detach() for names, w in rnn.layers[k].named().items()}
+        zeros = like.new_zeros(batch, stack.sizes[k]["I"])
+        given, below = ([zeros], []) if fed.inputs else ([], [zeros])
+        calls.append(prepare(fed, stack.sizes[k], given, (*parts[k], *below), weights, StepRows(1, batch)))
     return tuple(calls)

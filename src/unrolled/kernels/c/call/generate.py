@@ -19,25 +19,40 @@ from ...gate import dense, why_closed
 from ..build.build import build
 from ..emit.emit import LOOPS, VERSION
 from ..emit.segment import safe
-from ..emit.step import WORKER, Layer, step_struct, step_text
-from ..emit.struct import Fields, dims, letters, longs, reals
+from ..emit.step import WORKER, Layer, step_fields, step_text
+from ..emit.struct import dims, letters
 from .library import OPTIMISE
 from .run import obstacle
 from .scratch import pages
 from .threads import runtime, threads
 from .ways import FIXED
 
-ARGUMENTS = Fields(
-    "generation_arguments",
-    [
-        *longs("steps", "batch", "layers", "characters", "width", "wanted", "split", "odd", "packed_for"),
-        *longs(
-            "gomp", "gomp_size", "gomp_me", "calls", "packed", "work_size", "tokens", "out", "random", "top_k"
-        ),
-        *reals("work", "head", "bias", "logits"),
-        ("double", "rule"),
-        ("long", "room"),
-    ],
+SLOTS = (
+    "steps",
+    "batch",
+    "layers",
+    "characters",
+    "width",
+    "wanted",
+    "split",
+    "odd",
+    "packed_for",
+    "gomp",
+    "gomp_size",
+    "gomp_me",
+    "calls",
+    "packed",
+    "work",
+    "work_size",
+    "head",
+    "bias",
+    "logits",
+    "tokens",
+    "out",
+    "random",
+    "rule",
+    "top_k",
+    "room",
 )
 HEADERS = ("unrolled.h", "elementary.h", "team.h", "threads.h", "whole_vectors.h", "few_rows.h", "draw.h")
 
@@ -64,9 +79,15 @@ def why_not(model: Model) -> str | None:
 
 @lru_cache(maxsize=64)
 def emit_generator(layers: tuple[Layer, ...], double: bool, half: bool) -> str:
-    """The C of a model's generator: a step for each kind of layer, the first and those above it, and the loop."""
+    """The C of a model's generator."""
+    return emit_steps(layers, double, half, SLOTS, "generate.h")
+
+
+def emit_steps(layers: tuple[Layer, ...], double: bool, half: bool, slots: tuple[str, ...], loop: str) -> str:
+    """The C of a loop of steps: one for each kind of layer, the first and those above it, and the header that calls them,
+    with the places of its arguments."""
     lines = [
-        f"/* {safe(layers[0].plan.graph.name)}, generating: made by unrolled from the cell's equations. Convention {VERSION}. */",
+        f"/* {safe(layers[0].plan.graph.name)}, for {loop}: made by unrolled from the cell's equations. Convention {VERSION}. */",
         f"typedef {'double' if double else 'float'} real;",
         f"#define REAL {64 if double else 32}",
         f"#define HALF {int(half)}",
@@ -82,11 +103,11 @@ def emit_generator(layers: tuple[Layer, ...], double: bool, half: bool) -> str:
     last = len(layers) - 1
     lines += [
         "#define step_layer(n, w, a, below, at) "
-        + (f"((n) ? step_{last}(w, a, below, at) : step_0(w, a, below, at))"),
+        + (f"((n) ? step_{last}(w, (void *)(a), below, at) : step_0(w, (void *)(a), below, at))"),
         "#define pack_layer(n, a, to, slice, slices) "
-        + (f"((n) ? pack_{last}(a, to, slice, slices) : pack_0(a, to, slice, slices))"),
-        *ARGUMENTS.text(),
-        _header("generate.h"),
+        + (f"((n) ? pack_{last}((void *)(a), to, slice, slices) : pack_0((void *)(a), to, slice, slices))"),
+        f"enum {{ {', '.join(f'slot_{name}' for name in slots)} }};",
+        _header(loop),
     ]
     return "\n".join(lines) + "\n"
 
@@ -116,10 +137,10 @@ class Generator:
         """rule: temperature, how many of the likeliest may be drawn, the probability they must reach."""
         self._model, calls, like = model, model.calls, model.head
         batch, characters = len(tokens), len(model.head)
-        kinds = tuple(_layer(call, n > 0) for n, call in enumerate(calls[:2]))
+        kinds = tuple(layer_of(call, n > 0) for n, call in enumerate(calls[:2]))
         self._library = _library(kinds, like.dtype == torch.float64, model.half)
         team, split = _sharing(model, batch)
-        self._steps = [_Step(kinds[min(n, 1)], call, batch) for n, call in enumerate(calls)]
+        self._steps = [Step(kinds[min(n, 1)], call, batch) for n, call in enumerate(calls)]
         self._addresses = array("q", [step.values.buffer_info()[0] for step in self._steps])
         work = (max(step.work for step in self._steps) * batch + 63) // 64 * 64
         self._tokens, self._random = array("q", tokens), array("Q", seeds)
@@ -148,18 +169,18 @@ class Generator:
             top_k=min(top_k, characters),
             room=self._room.data_ptr(),
         )
-        self._values = ARGUMENTS.filled(values)
+        self._values = array("q", [values.get(name, 0) for name in SLOTS])
         self._memory = pages(self._library.room(self._values.buffer_info()[0]))
-        self._values[ARGUMENTS.at["packed"]] = self._memory.address
+        self._values[SLOTS.index("packed")] = self._memory.address
 
     def draw(self, count: int) -> Tensor | None:
         """The next `count` characters of every text, (count, batch) int64; None where a logit is not a number."""
         out = torch.empty(count, len(self._tokens), dtype=torch.int64, device="cpu")
-        self._values[ARGUMENTS.at["steps"]], self._values[ARGUMENTS.at["out"]] = count, out.data_ptr()
+        self._values[SLOTS.index("steps")], self._values[SLOTS.index("out")] = count, out.data_ptr()
         return None if self._library.generate(self._values.buffer_info()[0]) else out
 
 
-def _layer(call: Call, above: bool) -> Layer:
+def layer_of(call: Call, above: bool) -> Layer:
     return Layer(call.plan, len(call.operands.state) - 1 if above and not call.plan.graph.inputs else None)
 
 
@@ -174,7 +195,7 @@ def _sharing(model: Model, batch: int) -> tuple[int, bool]:
     )
 
 
-class _Step:
+class Step:
     """The arguments of one layer's step, and the buffers that they point to."""
 
     def __init__(self, layer: Layer, call: Call, batch: int):
@@ -206,5 +227,5 @@ class _Step:
         table |= {name: tensor.data_ptr() for name, tensor in self.alive.items()} | {
             "hyper": self.hyper.buffer_info()[0]
         }
-        self.values = step_struct(layer, 0).filled(table)
+        self.values = step_fields(layer, 0).filled(table)
         self.work = sum(call.width(d) for d in (*plan.forward.z, *plan.forward.scratch))

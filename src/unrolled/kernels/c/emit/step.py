@@ -36,7 +36,7 @@ class Layer:
 
 
 @lru_cache(maxsize=64)
-def step_struct(layer: Layer, number: int) -> Fields:
+def step_fields(layer: Layer, number: int) -> Fields:
     """What a step is given. state, new: a state's two buffers; x: tables of products with the input, k: values kept in their
     place."""
     plan, body = layer.plan, layer.plan.body
@@ -50,7 +50,7 @@ def step_struct(layer: Layer, number: int) -> Fields:
 
 def step_text(layer: Layer, number: int) -> list[str]:
     """The functions `step_NUMBER` and `pack_NUMBER`."""
-    struct = step_struct(layer, number)
+    struct = step_fields(layer, number)
     write = Direction(layer.plan, layer.plan.forward, True, struct)
     return [*struct.text(), "", *_pack(layer, write, number), "", *_step(layer, write, number), ""]
 

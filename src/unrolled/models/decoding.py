@@ -1,0 +1,164 @@
+"""Where sequences are found: in C, where the C backend runs the model, else step by step with torch (search.py)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
+
+from ..kernels import decoder
+from ..kernels.call import Call
+from ..layers.stepping import fed_calls
+from .draw import NoNumbers
+from .search import END, Beam, Hypothesis, longest, search
+from .translation import Translator
+
+TOGETHER = 32  # sentences a call of the C decoder, at most
+ROOM = 2**22  # numbers of attention that such a call may keep
+
+Finder = Callable[[Sequence[Sequence[int]]], list[list[Hypothesis]]]
+
+
+@torch.no_grad()
+def finder(model: Translator, beam: Beam = Beam()) -> Finder:
+    """What finds the sequences of any number of sentences, each a list of symbols: `beam.width` of each, best first.
+
+    For weights that stay as they are: make another one when they have changed. Raises NoNumbers, when it is called, for a model
+    whose logits are none.
+
+    >>> find = finder(Translator(20, 30, "gru", hidden=8, embedding=6), Beam(2))
+    >>> [len(found) for found in find([[4, 5, 6], [7]])]
+    [2, 2]
+    """
+    spare = _Spare(model, beam)
+
+    def find(sentences: Sequence[Sequence[int]]) -> list[list[Hypothesis]]:
+        if not sentences:
+            return []
+        was_training = model.training
+        model.eval()
+        try:
+            if spare.first is None:
+                return search(model, *_padded(model, sentences), beam)
+            return _in_c(model, spare, sentences, beam)
+        finally:
+            model.train(was_training)
+
+    return find
+
+
+class _Spare:
+    """Decoders that nobody uses at the moment; as many are made as there are threads that want one."""
+
+    def __init__(self, model: Translator, beam: Beam):
+        self._model, self._beam = model, beam
+        self.first = _made(model, beam)
+        self._free = [self.first]
+
+    @contextmanager
+    def taken(self):
+        try:
+            decoder = self._free.pop()
+        except IndexError:
+            decoder = _made(self._model, self._beam)
+        yield decoder
+        self._free.append(decoder)
+
+
+def _padded(model: Translator, sentences: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
+    device = model.bias.device
+    source = pad_sequence([torch.tensor(each, dtype=torch.int64, device=device) for each in sentences])
+    return source, torch.tensor([len(each) for each in sentences], device=device)
+
+
+def _made(model: Translator, beam: Beam):
+    """The C backend's decoder, where it runs all layers; never where somebody watches, or asked for the reference."""
+    layers = [rnn for rnn in (model.lower, model.upper) if rnn is not None]
+    if any(rnn.backend == "reference" or rnn.watchers or rnn.head is not None for rnn in layers):
+        return None
+    if model.bias.device.type != "cpu":
+        return None
+    attention, rows = model.attention, beam.width * TOGETHER
+    ask = None if attention.score == "luong" else (attention.W_q.weight, attention.W_q.bias, attention.v_a)
+    calls: list[Call] = []
+    for rnn in layers:
+        calls += fed_calls(rnn, rnn.first_state(rows))
+    network = {
+        "calls": tuple(calls),
+        "vectors": model.target.weight.detach(),
+        "bias": model.bias.detach(),
+        "out": model.W_o.weight.detach(),
+        "out_bias": model.W_o.bias.detach(),
+        "ask": ask and tuple(each.detach() for each in ask),
+        "value": attention.W_a.in_features,
+        "fed": model.input_feeding,
+    }
+    return decoder(network, beam.width, TOGETHER, beam.distinct)
+
+
+@torch.no_grad()
+def _in_c(
+    model: Translator, spare: _Spare, sentences: Sequence[Sequence[int]], beam: Beam
+) -> list[list[Hypothesis]]:
+    """Groups of sentences one after the other, or on as many threads as torch has: a call of C lets others run."""
+    threads = torch.get_num_threads()
+    work = [_given(model, group) for group in _groups(sentences, beam, threads)]
+
+    @torch.no_grad()
+    def decoded(given: tuple[list, list[list[Tensor]]]) -> list[list[Hypothesis]]:
+        with spare.taken() as decoder:
+            ended = decoder.find(*given)
+        if ended is None:
+            raise NoNumbers
+        return [_ranked(each, beam) for each in ended]
+
+    if threads == 1 or len(work) == 1:
+        found = map(decoded, work)
+    else:
+        with ThreadPoolExecutor(threads) as pool:
+            found = pool.map(decoded, work)
+    return [each for group in found for each in group]
+
+
+def _given(model: Translator, group: Sequence[Sequence[int]]) -> tuple[list, list[list[Tensor]]]:
+    """What a group's sentences gave when they were read: values, keys and limit of each, and the first states."""
+    memory, state = model.read(*_padded(model, group))
+    sizes = [len(each) for each in group]
+    parts = zip(memory.values, memory.keys, sizes)
+    return [(v[:size], k[:size], longest(size)) for v, k, size in parts], _by_layer(model, state)
+
+
+def _groups(sentences: Sequence[Sequence[int]], beam: Beam, threads: int) -> Iterator[list[Sequence[int]]]:
+    """Sentences that are decoded together: as many as there is room for, and a group at least for each thread."""
+    group: list[Sequence[int]] = []
+    most, together = 0, min(TOGETHER, -(-len(sentences) // threads))
+    for each in sentences:
+        size = max(most, len(each), 1)
+        if group and (len(group) == together or TOGETHER * beam.width * size * longest(size) > ROOM):
+            yield group
+            group, size = [], max(len(each), 1)
+        group, most = [*group, each], size
+    yield group
+
+
+def _by_layer(model: Translator, state: Sequence[Tensor]) -> list[list[Tensor]]:
+    """The first state of each layer, as wide as the layer has it."""
+    parts, own = [], len(model.lower.cell.graph.states)
+    for rnn, held in ((model.lower, state[:own]), (model.upper, state[own:-1])):
+        if rnn is not None:
+            parts += rnn._cut([tuple(part[k] for part in held) for k in range(rnn.num_layers)])
+    return parts
+
+
+def _ranked(ended, beam: Beam) -> list[Hypothesis]:
+    made = []
+    for one in ended:
+        finished = one.symbols[-1] == END
+        written = len(one.symbols) - finished
+        value = beam.value(one.total, len(one.symbols))
+        made.append(Hypothesis(tuple(one.symbols[:written]), one.total, value, finished, one.weights[:written]))
+    return sorted(made, key=lambda one: -one.value)
