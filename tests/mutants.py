@@ -328,9 +328,9 @@ MUTANTS = (
         f"{FOUND}[a product whose gradients stand in two places, and nothing else in the carry-c]",
     ),
     Mutant(
-        "kernels/c/emit/direction.py",
-        "if (r >= {start}) {{",
-        "if (r > {start}) {{",
+        "kernels/c/headers/frame.h",
+        "if (r >= from) memcpy",
+        "if (r > from) memcpy",
         f"{VALUES}[c-torch.float64-elman]",
     ),
     Mutant(
@@ -340,9 +340,9 @@ MUTANTS = (
         f"{VALUES}[c-torch.float64-elman]",
     ),
     Mutant(
-        "kernels/call_spec.py",
-        "[t.view_as(t) for t in call.tensors]",
-        "list(call.tensors)",
+        "kernels/differentiable.py",
+        "tuple([t.view_as(t) for t in call.tensors])",
+        "call.tensors",
         "test_cells.py::test_gradients_of_gradients_are_the_references[intersection_rnn]",
     ),
     Mutant(

@@ -12,7 +12,7 @@ import json
 from collections.abc import Mapping, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
-from typing import NamedTuple
+from typing import NamedTuple, get_type_hints
 from weakref import WeakValueDictionary
 
 import torch
@@ -51,7 +51,7 @@ def _read(text: str) -> Graph:
 
 
 class Given(NamedTuple):
-    """What the operator takes; the order is that of `SCHEMA`.
+    """What the operator takes, in this order; `SCHEMA` says so in torch's words.
 
     inputs    (T * B, width) each, or int64 (T * B,); packed where there are `rows`
     lengths   (B,) of each row, in the caller's order; None where all rows have all steps or the data is packed
@@ -90,10 +90,15 @@ class Given(NamedTuple):
         return sum(self.rows) if self.rows[0] else self.steps * self.batch
 
 
-SCHEMA = (
-    "Tensor[] inputs, Tensor[] state, Tensor[] parameters, Tensor? lengths, str cell, str dims, SymInt[] widths, "
-    "str names, SymInt steps, SymInt batch, SymInt[] rows, bool reverse, str backend, bool recompute, bool mixed"
-)
+TYPES = {
+    list[Tensor]: "Tensor[]",
+    Tensor | None: "Tensor?",
+    list[int]: "SymInt[]",
+    int: "SymInt",
+    str: "str",
+    bool: "bool",
+}
+SCHEMA = ", ".join(f"{TYPES[kind]} {name}" for name, kind in get_type_hints(Given).items())
 
 
 def run_traced(
@@ -109,7 +114,7 @@ def run_traced(
     mixed: bool,
 ) -> tuple[Tensor, tuple[Tensor, ...]]:
     """The same results as `run_direction`, as one operator of a traced graph."""
-    results = torch.ops.unrolled.run(
+    given = Given(
         list(inputs),
         list(state),
         list(parameters.values()),
@@ -126,6 +131,7 @@ def run_traced(
         recompute,
         mixed,
     )
+    results = torch.ops.unrolled.run(*given)
     return results[0], tuple(results[1:])
 
 

@@ -107,7 +107,7 @@ class Decoder:
         self._library = _library(kinds, like.dtype == torch.float64)
         self._steps = [Step(kinds[min(n, 1)], call, rows) for n, call in enumerate(calls)]
         self._states = [
-            [step.alive[f"state{k}"] for k in range(len(call.state) - 1)]
+            [step.alive[f"state{k}"] for k in range(len(call.operands.state) - 1)]
             for step, call in zip(self._steps, calls)
         ]
         self._beam, self._rows, self._network = beam, rows, network

@@ -13,7 +13,7 @@ from .scratch import buffer
 
 def input_products(call: Call, g: int) -> Tensor:
     """Hoisted group g for all steps: (N, sum of widths)."""
-    operand, weights = call.operands[g], call.hoisted[g]
+    operand, weights = call.operands.factors[g], call.operands.hoisted[g]
     return torch.mm(operand, weights.t(), out=buffer(operand, len(operand), len(weights)))
 
 
@@ -53,7 +53,8 @@ def loop_weights(
     if group.operand in body.states:
         k = body.states.index(group.operand)
         parts = [
-            _earlier(call, columns_of(call, gradient, run), sequences[k], call.state[k]) for run in group.runs
+            _earlier(call, columns_of(call, gradient, run), sequences[k], call.operands.state[k])
+            for run in group.runs
         ]
         return parts[0] if len(parts) == 1 else torch.cat(parts)
     if group.operand in body.new_states:
