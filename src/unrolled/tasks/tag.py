@@ -115,6 +115,7 @@ class Tag:
             found.digest,
             found.source,
             length=_length,
+            testing=found.test or None,
             notes=tuple(notes),
         )
 
