@@ -334,6 +334,14 @@ def test_what_is_wrong_with_tags_is_said(tmp_path, text, options, said):
     assert str(caught.value).endswith(said)
 
 
+def test_a_test_part_is_looked_at_once_at_the_end(folder):
+    run = train(task_of(folder, test=folder / "valid.conll"), epochs=0.2, out=folder / "tested", quiet=True)
+    from unrolled.runs.folder import RunFolder
+
+    tested = RunFolder(run.folder).settings().test
+    assert tested["f1"] == run.evaluate(folder / "valid.conll").figures["f1"]
+
+
 def test_tags_that_training_never_saw_count_as_wrong(folder):
     text = (folder / "valid.conll").read_text() + "Mars\tB-PLANET\nred\tO\n"
     (folder / "planet.conll").write_text(text)

@@ -115,6 +115,7 @@ class Tag:
             found.digest,
             found.source,
             length=_length,
+            testing=found.test or None,
             notes=tuple(notes),
         )
 
@@ -149,9 +150,12 @@ class Tag:
         return model
 
     def dropout(self, weights: int, data: Examples, epochs: float | None) -> float:
-        """The more weights a word has to itself, the more is dropped."""
+        """The more weights there are for each word of the data, the more is dropped; nothing where a grammar makes them, whose
+        sentences are all right and are not to be learned by heart."""
         if self.net.dropout is not None:
             return self.net.dropout
+        if self.train is None:
+            return 0.0
         words = sum(len(sentence.words) for sentence in data.training)
         return round(DROPOUT * min(1.0, weights / words), 2)
 
