@@ -10,9 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from unrolled.data.streams import Streams
+from unrolled.runs.settings import EVALUATIONS
 from unrolled.tasks.char_lm import CharLM
 from unrolled.training.optimiser import BETAS
-from unrolled.training.report import EVALUATIONS
 from unrolled.training.schedule import Schedule, first_factor, steps_in
 
 TIMED, RECENT = 20, 200  # steps whose times decide how many there will be: the first ones, and later the last
