@@ -7,6 +7,7 @@ import json
 import random
 from dataclasses import replace
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 import torch
@@ -270,6 +271,17 @@ def test_a_run_from_the_command_line_to_json(run, capsys):
         assert all(sum(row) == pytest.approx(1, abs=1e-4) for row in each["attention"])
     assert main(["predict", folder, "3 march 1984", "--beam", "1"]) == 0
     assert len(capsys.readouterr().out.splitlines()) == 1
+
+
+def test_attention_as_a_picture(run, tmp_path, capsys):
+    file = tmp_path / "looked.svg"
+    assert main(["predict", str(run.folder), "3 <march> 1984", "4 may 1990", "--picture", str(file)]) == 0
+    texts = capsys.readouterr().out.splitlines()
+    for path, source, text in zip((file, tmp_path / "looked-2.svg"), ("3 <march> 1984", "4 may 1990"), texts):
+        root = ElementTree.fromstring(path.read_text(encoding="utf-8"))
+        assert len(root.findall(".//{*}rect")) == len(source) * len(text)
+    assert main(["predict", str(run.folder), "4 may 1990", "--picture", str(tmp_path / "no" / "x.svg")]) == 2
+    assert "cannot be written" in capsys.readouterr().err
 
 
 def test_predictions_do_not_depend_on_what_stands_beside(run):

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
 import torch
 
 from ..errors import UsageError
 from ..options import Count, Nonnegative, check_options
+from ..views.attention import attention_svg
 from .decoding import TOGETHER, finder
 from .search import END, START, Beam, Hypothesis
 from .translation import Translator
@@ -32,6 +34,8 @@ class Translating:
     """in place of an unknown word write the source's word that was looked at"""
     attention: bool = False
     """show what each word was looked for at"""
+    picture: Path | None = None
+    """an SVG file to draw that into, of the best translation; of more inputs FILE-2.svg, ..."""
     score: bool = False
     """inputs are pairs, with a tab between source and target: say how probable each target is"""
 
@@ -82,6 +86,18 @@ class Translation:
             if self.ask.attention:
                 yield "\n" + "\n".join(self._looked(one))
 
+    def draw(self, path: Path) -> None:
+        """The attention of the best translation, as an SVG file. Raises UsageError where it cannot be written."""
+        one = self.found[0] if self.found else Hypothesis((), 0.0, 0.0, True, torch.zeros(0, 0))
+        names = self.sides.target.names(one.symbols)
+        drawn = attention_svg(self.sides.source.pieces(self.source), names, one.weights.tolist(), self.source)
+        try:
+            path.write_text(drawn, encoding="utf-8")
+        except OSError as error:
+            raise UsageError(
+                f"--picture {path} cannot be written ({error.strerror}): name another file."
+            ) from None
+
     def _looked(self, one: Hypothesis) -> Iterator[str]:
         """A line for each symbol: where it was looked at, the darker the more."""
         read = self.sides.source.pieces(self.source)
@@ -121,12 +137,17 @@ def translations(
     model: Translator, sides: Any, sources: Iterable[str], ask: Translating = Translating()
 ) -> Iterator[Translation]:
     """The translations of each source; none of an empty one. Sources are looked for side by side."""
-    rest, find = iter(sources), finder(model, ask.search)
+    rest, find, number = iter(sources), finder(model, ask.search), 0
     while group := list(islice(rest, TOGETHER)):
         read = [sides.source.encode(source) for source in group]
         found = iter(find([each for each in read if each]))
         for source, symbols in zip(group, read):
-            yield Translation(source, tuple(next(found)[: ask.best]) if symbols else (), sides, ask)
+            made = Translation(source, tuple(next(found)[: ask.best]) if symbols else (), sides, ask)
+            number += 1
+            if ask.picture is not None:
+                name = ask.picture.stem + (f"-{number}" if number > 1 else "")
+                made.draw(ask.picture.with_name(name + (ask.picture.suffix or ".svg")))
+            yield made
 
 
 @dataclass(frozen=True)
