@@ -904,5 +904,53 @@ MUTANTS = (
         'averages = {f"average.{name}": tensor for name, tensor in (training.averages or {}).items()}',
         'averages = {f"average.{name}": tensor for name, tensor in training.model.named_parameters()}',
         "test_tag.py::test_a_run_that_was_stopped_ends_as_one_that_was_not",
+    # Models of words: what is counted, scored, grouped and stepped.
+    Mutant(
+        "models/kneser_ney.py",
+        "grams[k][places[k + 1] + 1]",
+        "grams[k][places[k + 1]]",
+        "test_word_models.py::test_bigrams_by_hand",
+    ),
+    Mutant(
+        "models/kneser_ney.py",
+        "+ order.left[context] * chance[k - 1 :]",
+        "+ 0.9 * chance[k - 1 :]",
+        "test_word_models.py::test_chances_of_words_after_any_context_add_up_to_one",
+    ),
+    Mutant(
+        "models/softmax.py",
+        "chances.new_full(at.shape, -1.0)",
+        "chances.new_full(at.shape, 1.0)",
+        "test_word_models.py::test_fused_cross_entropy_is_torchs",
+    ),
+    Mutant(
+        "models/word_heads.py",
+        "targets[rows] - self.cutoffs[k]",
+        "targets[rows] - self.cutoffs[0]",
+        "test_word_models.py::test_adaptive_softmax_is_torchs_and_adds_up_to_one",
+    ),
+    Mutant(
+        "models/gap.py",
+        "[before + word + after for word in compared]",
+        "[before + word for word in compared]",
+        "test_word_lm.py::test_a_gap_is_ranked_by_what_stands_before_it_and_after_it",
+    ),
+    Mutant(
+        "tasks/word_lm.py",
+        "return torch.cat([begin.to(tokens.dtype), tokens])",
+        "return tokens",
+        "test_word_lm.py::test_every_token_of_a_text_is_scored_once_the_first_one_too",
+    ),
+    Mutant(
+        "training/optimiser.py",
+        'if recipe.optimiser == "sgd":',
+        "if False:",
+        "test_word_lm.py::test_a_run_with_sgd_goes_on_bit_for_bit_and_keeps_nothing_between_steps",
+    ),
+    Mutant(
+        "training/schedule.py",
+        "- recipe.steady_epochs + 1)",
+        "- recipe.steady_epochs)",
+        "test_word_lm.py::test_the_rate_falls_by_epochs_where_that_is_asked_for",
     ),
 )
