@@ -855,13 +855,13 @@ MUTANTS = (
         "models/chain_sums.py",
         "after = torch.logsumexp(ways, 2).where(inside, last)",
         "after = torch.logsumexp(ways, 2)",
-        "test_crf.py::test_partition_score_best_and_marginals_are_those_of_the_enumeration[logarithmic]",
+        "test_crf.py::test_partition_score_best_and_marginals_are_those_of_the_enumeration",
     ),
     Mutant(
         "models/crf.py",
         "last = last.where(place >= lengths - 1, back[place][rows, last])",
         "last = back[place][rows, last]",
-        "test_crf.py::test_partition_score_best_and_marginals_are_those_of_the_enumeration[scaled]",
+        "test_crf.py::test_partition_score_best_and_marginals_are_those_of_the_enumeration",
     ),
     Mutant(
         "data/spans.py",
@@ -885,7 +885,7 @@ MUTANTS = (
         "data/vectors.py",
         "        if line == 1 and _is_header(content):",
         "        if False:",
-        "test_tag.py::test_vectors_are_read_and_a_header_is_none[3 2\n]",
+        "test_tag.py::test_vectors_are_read_and_a_header_is_none[header]",
     ),
     Mutant(
         "models/word_reader.py",
@@ -901,8 +901,8 @@ MUTANTS = (
     ),
     Mutant(
         "training/state.py",
-        'averages = {f"average.{name}": tensor for name, tensor in (training.averages or {}).items()}',
-        'averages = {f"average.{name}": tensor for name, tensor in training.model.named_parameters()}',
+        "training.averages = averages or None",
+        "averages = averages or None",
         "test_tag.py::test_a_run_that_was_stopped_ends_as_one_that_was_not",
     # Models of words: what is counted, scored, grouped and stepped.
     Mutant(
