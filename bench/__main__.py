@@ -26,13 +26,19 @@ from . import (
     sampling,
     scan,
     shares,
+    tag,
     translate,
+    word_lm,
     zoo,
 )
 from .eager_source import source_of
 from .machine import only_avx2, refuse_if_busy
 from .peers import sizes_of
 from .rows import Row
+
+STEPS = {"char-lm": char_lm, "word-lm": word_lm, "sampling": sampling, "mixed": mixed, "shares": shares}
+SETS = {"tag": tag, "translate": translate}  # which measure one thing at a time
+TIMED = ("layers", "zoo", "scan", "few", *STEPS)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -43,10 +49,12 @@ def parser() -> argparse.ArgumentParser:
         "zoo": "every cell against its eager loop",
         "scan": "linear recurrences against going step by step",
         "char-lm": "training steps of the character model",
+        "word-lm": "training steps of a word model; with SETs, what trainings reach",
         "sampling": "characters that a model writes",
         "mixed": "bfloat16 products against torch.nn",
         "few": "one row, against torch.nn.LSTM and the memory's bandwidth",
         "shares": "the LSTM's share of the product peak, short sequences and long ones",
+        "tag": "a tagger: its speed, and what it reaches",
         "translate": "a translator: its speed, and what it reaches",
         "memory": "peak memory of the LSTM",
         "long": "time and memory from 100 to 100,000 steps",
@@ -60,22 +68,24 @@ def parser() -> argparse.ArgumentParser:
         one.add_argument(
             "--anyway", action="store_true", help="measure on a busy machine, too, and mark the table"
         )
-        if name in ("layers", "zoo", "scan", "char-lm", "sampling", "mixed", "few", "shares", "translate"):
+        if name in (*TIMED, *SETS):
             one.add_argument(
                 "--seconds",
                 type=positive,
                 default=2.0 if name in ("zoo", "scan", "few") else 4.0,
                 help="for each pair (default: %(default)s)",
             )
+        if name == "word-lm":
+            one.add_argument("sets", nargs="*", metavar="SET", help=f"some of {', '.join(word_lm.SETS)}")
         if name == "layers":
             one.add_argument(
                 "--only", default="", metavar="TEXT", help='rows that contain it, e.g. "mgu vs eager"; not kept'
             )
-        if name == "translate":
+        if name in SETS:
             one.add_argument(
                 "set",
                 nargs="?",
-                choices=translate.SETS,
+                choices=SETS[name].SETS,
                 default="speed",
                 help="what of it (default: %(default)s)",
             )
@@ -156,6 +166,11 @@ def main() -> int:
         elif options.command == "quality":
             refuse_if_busy(options.anyway)
             console.print(f"written: {quality.keep(quality.asked(options))}")
+        elif getattr(options, "sets", None):
+            names = word_lm.known(options.sets)
+            refuse_if_busy(options.anyway)
+            for name in names:
+                console.print(f"written: {word_lm.keep(word_lm.trained(name))}")
         else:
             measure(options, console)
     except UnrolledError as error:
@@ -183,13 +198,12 @@ def measure(options: argparse.Namespace, console: Console) -> None:
         result = zoo.run(options.seconds, options.hidden, options.only, say, options.mixed)
     elif options.command == "few":
         result = few.run(options.seconds, options.only, say)
-    elif options.command == "translate":
-        result = translate.run(options.set, options.seconds, say)
+    elif options.command in SETS:
+        result = SETS[options.command].run(options.set, options.seconds, say)
     elif options.command == "scan":
         result = scan.run(options.seconds, say)
-    elif options.command in ("char-lm", "sampling", "mixed", "shares"):
-        module = {"char-lm": char_lm, "sampling": sampling, "mixed": mixed, "shares": shares}[options.command]
-        result = module.run(options.seconds, say)
+    elif options.command in STEPS:
+        result = STEPS[options.command].run(options.seconds, say)
     else:
         result = {"memory": memory, "long": long, "build": build}[options.command].run(say)
     if not result.rows and options.command == "layers":

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import replace
 
 import torch
@@ -19,8 +18,8 @@ from unrolled import Recurrent, find
 from unrolled.cells import REGISTRY
 from unrolled.commands.cells import obstacle
 from unrolled.errors import UnrolledError
-from unrolled.kernels.c.call import prepared
-from unrolled.plan.cost import sharing, weight_bytes
+from unrolled.kernels.c.call.ways import fixed
+from unrolled.plan.cost import AHEAD, Way, sharing, weight_bytes
 from unrolled.plan.plan import Plan, plan_of
 
 from .machine import Peak, machine
@@ -97,19 +96,6 @@ def reading(seconds: float, threads: int) -> list[Row]:
     return rows
 
 
-@contextmanager
-def shared(team: int, units: bool) -> Iterator[None]:
-    """The kernels share work out like this, whatever the cost model says."""
-    before = prepared.sharing, prepared.LONG
-    prepared.sharing, prepared.LONG = (lambda *given: (team, units)), float("inf")
-    prepared._prepared.cache_clear()
-    try:
-        yield
-    finally:
-        prepared.sharing, prepared.LONG = before
-        prepared._prepared.cache_clear()
-
-
 def choice(hidden: int, batch: int, seconds: float, threads: int) -> Row:
     """The cost model's way of sharing an LSTM's steps among cores, beside the fastest of the others."""
     layer, x = Recurrent("lstm", hidden, hidden), torch.randn(STEPS, batch, hidden, requires_grad=True)
@@ -119,7 +105,7 @@ def choice(hidden: int, batch: int, seconds: float, threads: int) -> Row:
     took: dict = {}
     for _ in range(TURNS):
         for way in dict.fromkeys([chosen, *ways]):
-            with shared(*way):
+            with fixed(Way(*way, AHEAD)):
                 work()
                 took.setdefault(way, []).extend(timed(work, seconds / TURNS / len(ways)))
     took = {way: statistics.median(times) for way, times in took.items()}

@@ -14,7 +14,7 @@ from unrolled.graph.node import size
 from unrolled.views.count import count
 
 from .machine import Peak, machine, only_avx2
-from .measure import Work, steady_pair
+from .measure import Work, paired, steady_pair
 from .peers import against_eager, against_torch, against_torchrecurrent, ragged, sizes_of
 from .rows import Result, Row
 
@@ -170,20 +170,17 @@ def run(seconds: float, only: str, say: Callable[[Row], None]) -> Result:
             continue
         timing, around = steady_pair(*sides, seconds, threads, peak)
         share = flops(case.cell, case.hidden, case.row_steps) / timing.ours / 1e9 / peak.best
-        count = f"peer at {timing.peer_threads} thread{'s' * (timing.peer_threads > 1)}"
+        target = AVX2.get((case.against, case.hidden), case.target) if only_avx2(facts) else case.target
         rows.append(
-            Row(
+            paired(
                 case.cell,
                 case.sizes,
                 case.against,
-                "ms",
-                1e3 * timing.ours,
-                1e3 * timing.peer,
-                timing.peer / timing.ours,
-                AVX2.get((case.against, case.hidden), case.target) if only_avx2(facts) else case.target,
+                target,
+                timing,
                 share=share,
                 peak=around,
-                note="; ".join(filter(None, (count, case.note))),
+                note=case.note,
             )
         )
         say(rows[-1])

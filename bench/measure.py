@@ -15,7 +15,7 @@ from typing import TypeVar
 import torch
 
 from .machine import Peak
-from .rows import UNSTEADY
+from .rows import UNSTEADY, Row
 
 Work = Callable[[], object]
 Found = TypeVar("Found")
@@ -103,3 +103,21 @@ def with_peak(work: Callable[[], Found], peak: Peak) -> tuple[Found, float]:
     before = peak()
     found = work()
     return found, min(before, peak())
+
+
+def paired(
+    what: str,
+    sizes: str,
+    against: str,
+    target: float,
+    timing: Timing,
+    *,
+    share: float,
+    peak: float,
+    note: str = "",
+) -> Row:
+    """A row of times of ours and a peer's, in milliseconds; `note` stands behind how many threads the peer had."""
+    count = f"peer at {timing.peer_threads} thread{'s' * (timing.peer_threads > 1)}"
+    ours, peer = 1e3 * timing.ours, 1e3 * timing.peer
+    note = "; ".join(filter(None, (count, note)))
+    return Row(what, sizes, against, "ms", ours, peer, peer / ours, target, share=share, peak=peak, note=note)

@@ -18,7 +18,7 @@ from .char_lm import BATCH, CHARACTERS, HIDDEN, STEPS, TorchModel, stepper
 from .char_lm import flops as step_flops
 from .layers import flops
 from .machine import Peak, machine
-from .measure import Work, steady_pair
+from .measure import Work, paired, steady_pair
 from .peers import against_torch, mixed
 from .rows import Result, Row
 
@@ -76,20 +76,7 @@ def run(seconds: float, say: Callable[[Row], None]) -> Result:
     for case in cases():
         torch.manual_seed(zlib.crc32(case.what.encode()))
         timing, around = steady_pair(*case.make(), seconds, threads, peak)
-        rows.append(
-            Row(
-                case.what,
-                case.sizes,
-                case.against,
-                "ms",
-                1e3 * timing.ours,
-                1e3 * timing.peer,
-                timing.peer / timing.ours,
-                case.target,
-                share=case.flops / timing.ours / 1e9 / peak.best,
-                peak=around,
-                note=f"peer at {timing.peer_threads} thread{'s' * (timing.peer_threads > 1)}",
-            )
-        )
+        share = case.flops / timing.ours / 1e9 / peak.best
+        rows.append(paired(case.what, case.sizes, case.against, case.target, timing, share=share, peak=around))
         say(rows[-1])
     return Result("mixed", facts, tuple(rows))

@@ -21,7 +21,7 @@ from together import text_of
 from unrolled import Cell
 from unrolled.cells import REGISTRY
 from unrolled.errors import UnrolledError
-from unrolled.kernels import Schedule
+from unrolled.kernels import StepRows
 from unrolled.kernels.c.build.build import build
 from unrolled.kernels.c.call import library
 from unrolled.plan.plan import plan_of
@@ -104,7 +104,7 @@ NAMES = (
     "0",
 )
 NUMBERS = (0, -1, 1, 2, 7, 10**6, 10**30, True, None, 0.5, float("nan"), float("inf"), "3", [], {}, [[]])
-SIZES, STEP_ROWS = {"I": 3, "H": 4, "O": 2}, (Schedule(3, 2), Schedule(4, 3, (3, 2, 2, 1)))
+SIZES, STEP_ROWS = {"I": 3, "H": 4, "O": 2}, (StepRows(3, 2), StepRows(4, 3, (3, 2, 2, 1)))
 SECONDS = 10.0  # that one graph may take
 
 

@@ -11,6 +11,7 @@ import math
 import re
 from dataclasses import dataclass, field
 from functools import lru_cache
+from typing import NamedTuple
 
 import pytest
 import torch
@@ -21,7 +22,7 @@ from unrolled.cells import REGISTRY
 from unrolled.graph.node import size
 from unrolled.kernels import StepRows, run
 from unrolled.kernels.c.build.toolchain import toolchain
-from unrolled.kernels.c.call import prepared
+from unrolled.kernels.c.call.ways import fixed
 from unrolled.plan import cost
 
 CELLS = sorted(REGISTRY)
@@ -36,10 +37,23 @@ TRIPLES = [
     *(("reference", d, n) for d in DTYPES for n in CELLS),
     *(pytest.param("c", d, n, marks=needs_compiler) for d in DTYPES for n in C_CELLS),
 ]
-# How the C backend may go about it: (threads, whether they share out units, whether BLAS takes the products over time).
-WAYS = ((1, False, False), (2, False, False), (2, True, False), (2, False, True))
 CLOSE = {torch.float64: 1e-9, torch.float32: 5e-4}
 POSITIVE = ("tau",)  # parameters that are periods or time constants
+
+
+class Way(NamedTuple):
+    """How the C backend goes about a call: threads, whether they share out units, whether BLAS takes all products over time."""
+
+    threads: int
+    split: bool
+    blas: bool = False
+
+    def taken(self) -> contextlib.AbstractContextManager:
+        """Inside, whatever the cost model says."""
+        return fixed(cost.Way(self.threads, self.split, cost.AHEAD), -1 if self.blas else cost.LARGE)
+
+
+WAYS = (Way(1, False), Way(2, False), Way(2, True), Way(2, False, True))
 
 
 @dataclass
@@ -58,17 +72,10 @@ class Instance:
     def leaves(self) -> list[torch.Tensor]:
         return [t for t in (*self.parameters.values(), *self.inputs, *self.state) if t.is_floating_point()]
 
-    def run(self, backend: str, **more):
-        y, final, _ = run(
-            self.cell.graph,
-            self.sizes,
-            self.inputs,
-            self.state,
-            self.parameters,
-            self.step_rows,
-            backend=backend,
-            **more,
-        )
+    def run(self, backend: str, way: Way | None = None, **more):
+        given = (self.cell.graph, self.sizes, self.inputs, self.state, self.parameters, self.step_rows)
+        with way.taken() if way else contextlib.nullcontext():
+            y, final, _ = run(*given, backend=backend, **more)
         return [y, *final]
 
 
@@ -230,36 +237,20 @@ def solved(
     return _solved(name, tuple(sizes.items()), step_rows, dtype, indices, seed)
 
 
-def check(given: Instance | Solved, backend: str, tolerance: float | None = None) -> None:
+def check(
+    given: Instance | Solved, backend: str, tolerance: float | None = None, way: Way | None = None
+) -> None:
     """Values and all gradients of a backend against the plain function."""
     known = given if isinstance(given, Solved) else solve(given)
     given, expected, wanted = known.given, known.results, known.gradients
     tolerance = tolerance or CLOSE[given.state[0].dtype]
-    found = given.run(backend)
-    names = ["y", *(f"final {n}" for n in given.cell.states)]
-    compare(found, expected, names, tolerance)
-    compare(gradients(found, given.leaves), wanted, [f"gradient of {n}" for n in given.named], tolerance)
+    with way.taken() if way else contextlib.nullcontext():
+        found = given.run(backend)
+        slopes = gradients(found, given.leaves)
+    compare(found, expected, ["y", *(f"final {n}" for n in given.cell.states)], tolerance)
+    compare(slopes, wanted, [f"gradient of {n}" for n in given.named], tolerance)
 
 
-@contextlib.contextmanager
-def way(threads: int, split: bool, blas: bool = False):
-    """The C backend goes about it like this, whatever its cost model says (units are shared out where they can be)."""
-    before = prepared.sharing, cost.LARGE, prepared.uses_blas, prepared.time_blas
-
-    def forced(plan, width, batch, item, available):
-        possible = plan.splits_units and all(len(set(g.widths)) == 1 for g in plan.groups)
-        return threads, split and possible
-
-    prepared.sharing, cost.LARGE = forced, -1 if blas else before[1]
-    prepared.uses_blas, prepared.time_blas = (lambda *given: True), (lambda *given: None)
-    prepared._prepared.cache_clear()
-    try:
-        yield
-    finally:
-        prepared.sharing, cost.LARGE, prepared.uses_blas, prepared.time_blas = before
-        prepared._prepared.cache_clear()
-
-
-def ways(backend: str):
-    """The ways in which a backend may run, each as a context."""
-    return [way(*each) for each in (WAYS if backend == "c" else WAYS[:1])]
+def ways(backend: str) -> tuple[Way, ...]:
+    """The ways in which a backend may run."""
+    return WAYS if backend == "c" else WAYS[:1]

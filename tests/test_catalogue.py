@@ -18,7 +18,7 @@ from unrolled import cli
 from unrolled.cells import REGISTRY
 from unrolled.commands import cells as command
 from unrolled.commands.catalogue import NARROW, states_text, table
-from unrolled.commands.cells import SORTS, Wanted, about_families, as_json, rows
+from unrolled.commands.cells import SORTS, WantedCells, about_families, as_json, rows
 from unrolled.commands.show import show
 from unrolled.commands.zoo_page import page
 from unrolled.errors import UsageError
@@ -28,7 +28,7 @@ ROOT = Path(__file__).parent.parent
 GOLDEN = bool(os.environ.get("UNROLLED_UPDATE_GOLDEN"))
 
 
-def names(wanted: Wanted) -> list[str]:
+def names(wanted: WantedCells) -> list[str]:
     return [row.name for row in rows(wanted)]
 
 
@@ -67,55 +67,57 @@ def test_families_stand_under_the_sentence_of_their_file():
 
 
 def test_in_a_family_the_oldest_is_first():
-    years = [row.year for row in rows(Wanted(family="lstm"))]
+    years = [row.year for row in rows(WantedCells(family="lstm"))]
     assert years == sorted(years) and len(years) > 3
 
 
 def test_filters_choose():
-    assert names(Wanted(family="highway")) == [n for n, c in REGISTRY.items() if c.family == "highway"]
-    assert set(names(Wanted(year="2014"))) == {n for n, c in REGISTRY.items() if c.year == 2014}
-    assert set(names(Wanted(year="2014-2016"))) == {n for n, c in REGISTRY.items() if 2014 <= c.year <= 2016}
-    assert set(names(Wanted(year="2014-2016"))) == set(names(Wanted(since=2014, until=2016)))
-    assert set(names(Wanted(states=2))) == {n for n, c in REGISTRY.items() if len(c.states) == 2}
-    assert set(names(Wanted(search="schmidhuber FORGET"))) >= {"lstm"} and "elman" not in names(
-        Wanted(search="schmidhuber")
+    assert names(WantedCells(family="highway")) == [n for n, c in REGISTRY.items() if c.family == "highway"]
+    assert set(names(WantedCells(year="2014"))) == {n for n, c in REGISTRY.items() if c.year == 2014}
+    assert set(names(WantedCells(year="2014-2016"))) == {
+        n for n, c in REGISTRY.items() if 2014 <= c.year <= 2016
+    }
+    assert set(names(WantedCells(year="2014-2016"))) == set(names(WantedCells(since=2014, until=2016)))
+    assert set(names(WantedCells(states=2))) == {n for n, c in REGISTRY.items() if len(c.states) == 2}
+    assert set(names(WantedCells(search="schmidhuber FORGET"))) >= {"lstm"} and "elman" not in names(
+        WantedCells(search="schmidhuber")
     )
-    assert names(Wanted(search="1409 nowhere")) == [] and "gru" in names(
-        Wanted(search="encoder-decoder", family="gru")
+    assert names(WantedCells(search="1409 nowhere")) == [] and "gru" in names(
+        WantedCells(search="encoder-decoder", family="gru")
     )
 
 
 @pytest.mark.parametrize("sort", SORTS)
 def test_sorting_is_by_that_column(sort):
-    found = rows(Wanted(sort=sort, family="gru"))
+    found = rows(WantedCells(sort=sort, family="gru"))
     keys = [SORTS[sort](row) for row in found]
-    assert keys == sorted(keys) and {r.name for r in found} == set(names(Wanted(family="gru")))
-    assert "family" in table(120, Wanted(sort=sort, family="gru")).splitlines()[0]
+    assert keys == sorted(keys) and {r.name for r in found} == set(names(WantedCells(family="gru")))
+    assert "family" in table(120, WantedCells(sort=sort, family="gru")).splitlines()[0]
 
 
 @pytest.mark.parametrize(
     ("wanted", "message"),
     [
-        (Wanted(family="gur"), "--family gur: there is no such family. Did you mean gru?"),
-        (Wanted(family="qqq"), "--family qqq: there is no such family. Choose one of "),
+        (WantedCells(family="gur"), "--family gur: there is no such family. Did you mean gru?"),
+        (WantedCells(family="qqq"), "--family qqq: there is no such family. Choose one of "),
         (
-            Wanted(year="2014-16"),
+            WantedCells(year="2014-16"),
             "--year 2014-16: that is neither a year nor a span of years. Write --year 2014 or --year 2014-2016.",
         ),
         (
-            Wanted(year="2014", since=2012),
+            WantedCells(year="2014", since=2012),
             "--year 2014 and --since both say which years. Leave one of them out.",
         ),
         (
-            Wanted(year="2014", until=2012),
+            WantedCells(year="2014", until=2012),
             "--year 2014 and --until both say which years. Leave one of them out.",
         ),
         (
-            Wanted(since=2016, until=2014),
+            WantedCells(since=2016, until=2014),
             "2016 is after 2014, so no year is between them. Write the earlier one first.",
         ),
-        (Wanted(backend="gpu"), "--backend gpu: there is no such backend. Choose c or reference."),
-        (Wanted(sort="size"), "--sort size: there is no such column. Choose one of name, family, year, "),
+        (WantedCells(backend="gpu"), "--backend gpu: there is no such backend. Choose c or reference."),
+        (WantedCells(sort="size"), "--sort size: there is no such column. Choose one of name, family, year, "),
     ],
 )
 def test_an_unknown_value_is_one_clear_sentence(wanted, message):
@@ -128,15 +130,15 @@ def test_cells_that_are_not_compiled_are_marked_with_the_reason(monkeypatch):
     monkeypatch.setattr(
         command, "obstacle", lambda plan: "op `fold` is missing" if plan.graph.name == "mgu" else None
     )
-    assert names(Wanted(backend="reference")) == ["mgu"] and "mgu" not in names(Wanted(backend="c"))
-    narrow, wide = table(80, Wanted(family="gru")), table(120, Wanted(family="gru"))
+    assert names(WantedCells(backend="reference")) == ["mgu"] and "mgu" not in names(WantedCells(backend="c"))
+    narrow, wide = table(80, WantedCells(family="gru")), table(120, WantedCells(family="gru"))
     assert "\nmgu* " in narrow and "* on the reference backend: mgu; op `fold` is missing" in narrow
     assert re.search(r"^mgu .* reference$", wide, re.M) and re.search(r"^gru .* c$", wide, re.M)
 
 
 def test_as_json_with_filters():
-    found = json.loads(json.dumps(as_json(Wanted(family="lstm"))))
-    assert [row["name"] for row in found] == names(Wanted(family="lstm"))
+    found = json.loads(json.dumps(as_json(WantedCells(family="lstm"))))
+    assert [row["name"] for row in found] == names(WantedCells(family="lstm"))
     lstm = next(row for row in found if row["name"] == "lstm")
     assert (lstm["parameters"], lstm["flops"], lstm["states"], lstm["stages"], lstm["width"]) == (
         131_584,
@@ -151,9 +153,9 @@ def test_as_json_with_filters():
 
 def test_the_command_takes_the_filters(capsys):
     assert cli.main(["cells", "--family", "highway", "--json"]) == 0
-    assert [row["name"] for row in json.loads(capsys.readouterr().out)] == names(Wanted(family="highway"))
+    assert [row["name"] for row in json.loads(capsys.readouterr().out)] == names(WantedCells(family="highway"))
     assert cli.main(["cells", "--states", "1", "--since", "2024", "--sort", "name"]) == 0
-    assert listed(capsys.readouterr().out) == names(Wanted(states=1, since=2024, sort="name"))
+    assert listed(capsys.readouterr().out) == names(WantedCells(states=1, since=2024, sort="name"))
     assert cli.main(["cells", "--family", "gur"]) == 2
     assert capsys.readouterr().err == "UsageError: --family gur: there is no such family. Did you mean gru?\n"
     assert cli.main(["cells", "--year", "1900"]) == 0
@@ -200,7 +202,7 @@ def test_listings_of_contributing_are_todays():
 
     def today(match: re.Match) -> str:
         command, _, name = match[1].rpartition(" ")
-        return f"```console\n{match[1]}\n{show(name) if 'show' in command else table(100, Wanted(search=name))}\n```\n"
+        return f"```console\n{match[1]}\n{show(name) if 'show' in command else table(100, WantedCells(search=name))}\n```\n"
 
     now = re.sub(
         r"```console\n(\$ unrolled (?:show|cells --search) \w+)\n.+?```\n",

@@ -21,6 +21,7 @@ from instances import (
     TRIPLES,
     WAYS,
     Solved,
+    Way,
     check,
     compare,
     gradients,
@@ -28,7 +29,6 @@ from instances import (
     meaning,
     needs_compiler,
     solved,
-    way,
     ways,  # noqa: F401 (a program below imports it from here)
     weighted,
 )
@@ -82,8 +82,7 @@ def test_values_and_gradients(backend, dtype, name):
     for case in CASES:
         chosen = WAYS[:1] if backend == "reference" else WAYS if name in STARTERS else case[2:]
         for each in chosen:
-            with way(*each):
-                check(sized(case, name, dtype), backend)
+            check(sized(case, name, dtype), backend, way=each)
 
 
 @pytest.mark.slow
@@ -94,8 +93,7 @@ def test_every_case_in_every_way_as_users_build(name, dtype):
     with as_users_build():
         for case in CASES:
             for each in WAYS:
-                with way(*each):
-                    check(sized(case, name, dtype), "c")
+                check(sized(case, name, dtype), "c", way=each)
 
 
 @pytest.mark.parametrize("name", REFERENCE_ONLY)
@@ -108,8 +106,7 @@ def test_c_refuses_what_it_cannot_spell(name):
 @PAIR
 def test_an_index_is_a_one_hot_row(backend, name):
     for step_rows, each in INDICES:
-        with way(*(each if backend == "c" else WAYS[0])):
-            check(known(name, step_rows, indices=True), backend)
+        check(known(name, step_rows, indices=True), backend, way=each)
 
 
 @PAIR
@@ -345,7 +342,7 @@ def test_kernels_take_the_team_that_they_get():
     """OMP_THREAD_LIMIT=1 gives one thread where two were asked for: no wrong numbers, no barrier that waits for ever."""
     program = (
         "from test_cells import *\nfor name in ('lstm', 'mgu'):\n for each in ways('c'):\n"
-        "  with each: check(small(name, step_rows=StepRows(6, 4)), 'c')\nprint('right')"
+        "  check(small(name, step_rows=StepRows(6, 4)), 'c', way=each)\nprint('right')"
     )
     assert _run_program(program, OMP_THREAD_LIMIT="1").strip() == "right"
 
@@ -355,7 +352,7 @@ def test_kernels_take_the_team_that_they_get():
 def test_a_forked_child_computes():
     """After the parent has used its threads: the child has the runtime's memory and none of its threads."""
     program = (
-        "from test_cells import *\ncheck(small('lstm'), 'c')\nwith way(2, False): check(small('lstm'), 'c')\n"
+        "from test_cells import *\ncheck(small('lstm'), 'c')\ncheck(small('lstm'), 'c', way=Way(2, False))\n"
         "child = os.fork()\nif child == 0:\n import signal\n signal.alarm(100)\n"  # one that waits for ever must not stay
         " try:\n  check(small('lstm', step_rows=StepRows(9, 4)), 'c')\n  os._exit(0)\n"
         " except BaseException as error:\n  print(error)\n  os._exit(7)\n"
@@ -369,8 +366,8 @@ def test_the_number_of_threads_changes_no_row():
     """Rows never meet: one thread or two, the same bits."""
     made, results = small("lstm", torch.float32, step_rows=StepRows(6, 5)), []
     for threads in (1, 2):
-        with way(threads, False), torch.no_grad():
-            results.append(made.run("c"))
+        with torch.no_grad():
+            results.append(made.run("c", Way(threads, False)))
     for a, b in zip(*results):
         assert torch.equal(a, b)
 

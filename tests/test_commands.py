@@ -382,7 +382,7 @@ def test_what_a_run_keeps_is_not_followed_out_of_its_folder(tmp_path, typed, mon
 def test_first_weights_of_another_size_are_refused(tmp_path, monkeypatch, folder):
     stopped(monkeypatch, count(), tmp_path / "run", 0, epochs=1, start=folder / "first")
     other = RunFolder(tmp_path / "run")
-    tensors = other.start()
-    other.save_start(tensors | {"head.bias": tensors["head.bias"][:2]})
+    tensors, figures = other.start().tensors, other.start().state["figures"]
+    other.save_start(tensors | {"head.bias": tensors["head.bias"][:2]}, figures)
     with pytest.raises(UsageError, match=r"start.safetensors cannot be read \(head.bias is \(2,\) float32"):
         resume(tmp_path / "run", quiet=True)

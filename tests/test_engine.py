@@ -1,5 +1,5 @@
 """The engine serves a task that is as unlike char-lm as can be: tests/toy.py, whose words are independent, whose batches differ in
-their counts, whose figure is no loss, and whose best one is the highest."""
+their counts, whose figure is not a loss, and whose best one is the highest."""
 
 from __future__ import annotations
 
@@ -212,7 +212,7 @@ def test_a_run_of_an_added_task_is_opened_evaluated_and_asked(run, tmp_path, cap
 def test_weights_are_carried_over_by_what_they_mean_and_new_ones_are_fresh(run, tmp_path):
     made = train(count(signs="cdaeb"), epochs=1, start=run, out=tmp_path / "run", quiet=True)
     assert made.encoding.characters == ("a", "b", "c", "d", "e")  # those that were known keep their places
-    begun = RunFolder(made.folder).start()
+    begun = RunFolder(made.folder).start().tensors
     before = run.model.state_dict()
     for name, tensor in begun.items():
         assert torch.equal(tensor[: len(before[name])], before[name]), name
@@ -228,6 +228,16 @@ def test_weights_are_carried_over_by_what_they_mean_and_new_ones_are_fresh(run, 
     assert compared["the weights it begins with"] == scored(
         made.task, model, made.encoding, data.held_out()
     ).figures.get("accuracy")
+
+
+def test_weights_that_only_get_worse_are_given_back_as_they_were(run, tmp_path, capsys):
+    made = train(count(rate=1.0), epochs=1, start=run, out=tmp_path / "run")
+    first = RunFolder(run.folder).best_figures()["accuracy"]
+    last = [line["validation"] for line in made.metrics() if "validation" in line][-1]
+    assert last < first and RunFolder(made.folder).best_figures()["accuracy"] == first
+    for name, tensor in run.model.state_dict().items():
+        assert torch.equal(made.model.state_dict()[name], tensor)
+    assert f"accuracy {first:.3f} on the held-out part (the last step: {last:.4f})" in capsys.readouterr().out
 
 
 def test_what_was_learned_is_there_at_the_first_step(run, tmp_path):
@@ -281,6 +291,18 @@ def test_a_task_that_cannot_extend_an_encoding_goes_on_where_it_is_the_same(run,
         "the data None do not mean what the weights were learned for: their characters are not as the run has them, and "
         "toy-count cannot learn the difference. Give data with the same, or train afresh, without --from."
     )
+
+
+def test_other_data_come_without_the_held_out_file_of_the_old_ones(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("old", "valid", "new"):
+        Path(name).write_text("ab\nc\naa\n" * 40)
+    given = ["--data-file", "old", "--valid", "valid", "--epochs", "1", "--out", "first"]
+    assert main(["train", "toy-count", *given]) == 0
+    assert main(["train", "--from", "first", "--epochs", "1", "--out", "again"]) == 0
+    assert main(["train", "--from", "first", "--data-file=old", "--epochs", "1", "--out", "second"]) == 0
+    files = [RunFolder(Path(name)).settings().options["valid"] for name in ("first", "again", "second")]
+    assert files == [str(tmp_path / "valid"), str(tmp_path / "valid"), None]
 
 
 def test_from_on_the_command_line_takes_the_runs_options(run, tmp_path, capsys, monkeypatch):

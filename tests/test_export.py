@@ -37,7 +37,7 @@ from unrolled import (
 )
 from unrolled.errors import NotYet, UnrolledError, UsageError
 from unrolled.exports.matrices import rows_in_int8
-from unrolled.exports.modules import CHAINS, Chain
+from unrolled.exports.modules import CHAINS, ModuleChain
 from unrolled.exports.spell import SPELL
 from unrolled.ops import OPS
 
@@ -262,7 +262,7 @@ def test_a_new_model_is_one_row(weights, tmp_path, monkeypatch):
     monkeypatch.setitem(
         CHAINS,
         Tagger,
-        lambda m: Chain((m.words, m.below, m.above, m.head), "scores", indices=True, reads="words"),
+        lambda m: ModuleChain((m.words, m.below, m.above, m.head), "scores", indices=True, reads="words"),
     )
     torch.manual_seed(0)
     model, x = Tagger(), torch.randint(30, (5, 2))

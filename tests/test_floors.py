@@ -215,6 +215,16 @@ def test_public_functions_name_their_arguments():
     assert not wrong
 
 
+def test_every_class_has_a_name_of_its_own():
+    """A reader who meets a name, in a message or a signature, knows which class is meant."""
+    places: dict[str, list[str]] = {}
+    for path in FILES:
+        for node in ast.walk(tree(path)):
+            if isinstance(node, ast.ClassDef):
+                places.setdefault(node.name, []).append(f"{path}:{node.lineno}")
+    assert not {name: found for name, found in places.items() if len(found) > 1}
+
+
 def test_no_class_is_built_upon_another_of_ours():
     """Errors and warnings apart, which users catch by their kind."""
     classes = [(p, n) for p in FILES for n in ast.walk(tree(p)) if isinstance(n, ast.ClassDef)]

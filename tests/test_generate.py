@@ -21,6 +21,7 @@ from unrolled.errors import UsageError
 from unrolled.models import ending
 from unrolled.models.draw import DrawRule
 from unrolled.models.ending import log_chances, strings_with_end
+from unrolled.models.kneser_ney import KneserNey
 from unrolled.models.language import LanguageModel
 from unrolled.models.ngrams import ngram_nats
 from unrolled.models.ordered import Ordering, drawn
@@ -174,7 +175,7 @@ def test_what_an_input_asks_for(encoding, folder):
             UsageError, match="does not say what is wanted: give conditions as 'sex=..., place=...'"
         ):
             encoding.asked(text)
-    with pytest.raises(UsageError, match="'x' is no sex that the model has learned: give one of f, m"):
+    with pytest.raises(UsageError, match="'x' is not a sex that the model has learned: give one of f, m"):
         encoding.values_of({"sex": "x"})
     one = Strings.of(["a", "b"], [("x, y=1",), ("z",)], ("kind",))
     assert one.asked("x, y=1") == {"kind": "x, y=1"} == one.asked("kind=x, y=1") and one.asked("z") == {
@@ -376,26 +377,23 @@ def test_nats_of_strings_are_those_of_their_characters():
     assert nats(model, texts, given) == pytest.approx(alone)
 
 
-def test_n_gram_models_by_hand():
-    """One string "ab" twice, mark c. Unigram: a, b and c twice each of 6, T = 3: p = (2 + 3/3) / 9 = 1/3. Bigram: after c stands
-    a twice, T = 1: p = (2 + 1/3) / 3 = 7/9, and so for b after a, c after b; a after a: (0 + 1/3) / 3 = 1/9, b first likewise."""
-    learned = [(0, 1), (0, 1)]
-    assert ngram_nats(learned, [(0, 1)], 1, 3) == pytest.approx(math.log(3))
-    assert ngram_nats(learned, [(0, 1)], 2, 3) == pytest.approx(math.log(9 / 7))
-    assert ngram_nats(learned, [(0, 0)], 2, 3) == pytest.approx(
-        (math.log(9 / 7) + math.log(9) + math.log(9)) / 3
-    )
+@pytest.mark.parametrize("order", [1, 2, 4])
+def test_an_n_gram_model_reads_each_string_by_itself(order):
+    """No string sees the one before it; the mark at its end counts, those that keep strings apart do not."""
     draw = torch.Generator().manual_seed(0)
-    texts = [tuple(torch.randint(3, (5,), generator=draw).tolist()) for _ in range(30)]
-    for order in (1, 2, 3, 5):  # the chances of all strings of 0 to 3 characters and of what is longer are 1
-        short = sum(
-            math.exp(-(n + 1) * ngram_nats(texts, [text], order, 4))
-            for n in range(4)
-            for text in product(range(3), repeat=n)
+    texts = [tuple(torch.randint(3, (k % 5,), generator=draw).tolist()) for k in range(60)]
+    learned, held_out, apart = texts[:40], texts[40:], [3] * max(1, order - 1)
+    text = torch.tensor([*apart, *(c for text in learned for c in (*text, *apart))])
+    model, lost, count = KneserNey.of(text, 4, order), 0.0, 0
+    for string in held_out:
+        nats_of = model.nats(torch.tensor([*apart, *string, 3]))
+        lost, count = lost + nats_of[len(apart) - 1 :].sum().item(), count + len(string) + 1
+    assert ngram_nats(learned, held_out, order, 4) == pytest.approx(lost / count)
+    if order == 1:  # by frequency, but for a discount
+        frequency = text[1:].bincount(minlength=4) / (len(text) - 1)
+        assert lost / count == pytest.approx(
+            -sum(frequency[c].log().item() for text in held_out for c in (*text, 3)) / count, abs=0.02
         )
-        assert 0 < short < 1
-        after = [math.exp(-2 * ngram_nats(texts, [(c,)], order, 4)) for c in range(3)]
-        assert all(0 < chance < 1 for chance in after)
 
 
 # --- the task -----------------------------------------------------------------------------------------------------
@@ -506,7 +504,7 @@ def test_where_nothing_new_is_left_fewer_are_given(run):
 @pytest.mark.parametrize(
     "inputs, options, said",
     [
-        (["middle"], {}, "'middle' is no kind that the model has learned: give one of high, low"),
+        (["middle"], {}, "'middle' is not a kind that the model has learned: give one of high, low"),
         ([], {"count": 0}, "--count 0 is below 1: give how many strings to make."),
         ([], {"temperature": -1.0}, "--temperature -1.0 is not a number from 0 up"),
         ([], {"seed": -1}, "--seed -1 is out of range"),
@@ -547,7 +545,7 @@ def test_held_out_rows_of_ones_own(words, tmp_path):
     assert data.notes == ("1 of the 3 strings of --valid are learned from as well",)
     assert data.digest != Generate(train=words, **SMALL).data().digest
     (tmp_path / "valid.csv").write_text("kind,text\nmiddle,ab\n")
-    with pytest.raises(UsageError, match="'middle' is no kind that the model has learned"):
+    with pytest.raises(UsageError, match="'middle' is not a kind that the model has learned"):
         Generate(train=words, valid=tmp_path / "valid.csv").data()
     with pytest.raises(UsageError, match="--valid .* goes with --train"):
         Generate(valid=tmp_path / "valid.csv").data()

@@ -23,7 +23,7 @@ from unrolled.views.picture import graph_scene
 from unrolled.views.placed import placed
 from unrolled.views.rows import Sketch, Spot
 from unrolled.views.runs import lines_of, places
-from unrolled.views.scene import Outline, Path, Scene, TextLine, extent
+from unrolled.views.scene import Outline, Polyline, Scene, TextLine, extent
 from unrolled.views.svg import svg_text
 
 SCENES = {
@@ -49,7 +49,7 @@ def shapes(scene: Scene) -> list[Outline]:
 
 def segments(scene: Scene):
     for path in scene.pieces:
-        if isinstance(path, Path):
+        if isinstance(path, Polyline):
             yield from ((path.net, a, b) for a, b in zip(path.points, path.points[1:]))
 
 
@@ -180,15 +180,15 @@ def test_steps_are_drawn_alike(name):
         for piece in scene.pieces:
             a, _, c, _ = extent(piece)
             chip = isinstance(piece, Outline) and piece.weight == 1.0  # of the legend
-            if left - 1 <= a and c <= right + 1 and isinstance(piece, (Outline, Path)) and not chip:
+            if left - 1 <= a and c <= right + 1 and isinstance(piece, (Outline, Polyline)) and not chip:
                 places = (
                     piece.points
-                    if isinstance(piece, Path)
+                    if isinstance(piece, Polyline)
                     else [(piece.x, piece.y), (piece.width, piece.height)]
                 )
-                kept = places if isinstance(piece, Path) else places[:1]
+                kept = places if isinstance(piece, Polyline) else places[:1]
                 moved = [(round(x - pace * step, 2), round(y, 2)) for x, y in kept]
-                found[(*moved, *(() if isinstance(piece, Path) else places[1:]))] += 1
+                found[(*moved, *(() if isinstance(piece, Polyline) else places[1:]))] += 1
         return found
 
     assert of(0) == of(1) == of(2) and len(of(0)) > 3
@@ -242,7 +242,7 @@ def test_what_keeps_its_order_is_entered_in_order():
     ends = sorted(
         (p.points[-1][0], p.points[0][0])
         for p in scene.pieces
-        if isinstance(p, Path)
+        if isinstance(p, Polyline)
         and p.arrow
         and abs(p.points[-1][0] - minus.x) < 10
         and abs(p.points[-1][1] - minus.y) < 25
@@ -268,7 +268,7 @@ def test_what_stands_low_stands_below_what_stands_high():
 
 def test_the_lstms_belt_goes_through_a_product_and_a_sum():
     scene = conveyor_scene(REGISTRY["lstm"].graph)
-    belt = [p for p in scene.pieces if isinstance(p, Path) and p.weight > 2]
+    belt = [p for p in scene.pieces if isinstance(p, Polyline) and p.weight > 2]
     heights = {y for p in belt for _, y in p.points}
     assert len(heights) == 1 and len(belt) == 3
     (height,) = heights
@@ -280,14 +280,32 @@ def test_the_lstms_belt_goes_through_a_product_and_a_sum():
 
 def test_which_cells_have_a_belt():
     found = [name for name in REGISTRY if drawn(name, "conveyor")]
-    assert len(found) >= 60 and {"lstm", "gru", "mgu", "minlstm", "janet", "ran"} <= set(found)
+    assert len(found) >= 72 and {"lstm", "gru", "mgu", "minlstm", "janet", "ran", "lstm_vanilla"} <= set(found)
     with pytest.raises(UsageError) as raised:
         conveyor_scene(REGISTRY["elman"].graph)
     assert str(raised.value) == (
         "view='conveyor': no state of elman is carried on by products and sums alone, so there is no belt. Use view='graph'."
     )
     with pytest.raises(UsageError, match="more is made of the state on the belt than hangs at its end"):
-        conveyor_scene(REGISTRY["peephole_lstm"].graph)
+        conveyor_scene(REGISTRY["intersection_rnn"].graph)
+
+
+def test_a_gate_that_sees_the_new_state_is_entered_from_the_belts_end():
+    """The peephole of an output gate: a line leaves the belt behind its last sum and goes down to p_o * c_t."""
+    scene = conveyor_scene(REGISTRY["peephole_lstm"].graph)
+    height = next(y for p in scene.pieces if isinstance(p, Polyline) and p.weight > 2 for _, y in p.points)
+    last = max(s.x for s in shapes(scene) if s.y == height and s.kind == "ellipse" and s.width < 30)
+    down = [
+        p for p in scene.pieces if isinstance(p, Polyline) and p.net == "< belt" and p.points[0][1] == height
+    ]
+    assert len(down) == 1 and down[0].points[0][0] > last
+    seen = next(
+        s for s in shapes(scene) if s.y > height and abs(s.x - down[0].points[-1][0]) <= s.width / 2 + 1
+    )
+    above = [p for p in scene.pieces if isinstance(p, Polyline) and p.net == "< belt" and p is not down[0]]
+    assert (
+        len(above) == 1 and abs(above[0].points[0][0] - seen.x) < seen.width and seen.y > above[0].points[-1][1]
+    )
 
 
 def test_a_belt_says_what_is_subtracted():
@@ -302,7 +320,7 @@ def test_a_belt_says_what_is_subtracted():
         return h
 
     scene = conveyor_scene(cell(taken).graph)
-    height = next(y for p in scene.pieces if isinstance(p, Path) and p.weight > 2 for _, y in p.points)
+    height = next(y for p in scene.pieces if isinstance(p, Polyline) and p.weight > 2 for _, y in p.points)
     assert [words(p) for p in scene.pieces if isinstance(p, TextLine) and abs(p.y - height) < 9] == [
         "ht−1",
         "ht",
@@ -315,7 +333,7 @@ def test_a_belt_says_what_is_subtracted():
 def test_neurons_are_units_and_lines_are_weights():
     scene = neurons_scene(REGISTRY["jordan"].graph, Known({"I": 4, "H": 3, "O": 2}))
     assert len(shapes(scene)) == 4 + 3 + 2
-    lines = [p for p in scene.pieces if isinstance(p, Path) and not p.arrow]
+    lines = [p for p in scene.pieces if isinstance(p, Polyline) and not p.arrow]
     assert len(lines) == 4 * 3 + 3 * 2
     assert [words(p) for p in scene.pieces if isinstance(p, TextLine)].count("Uh") == 1, (
         "the loop of the fed-back output"
@@ -346,7 +364,7 @@ def test_neurons_of_a_feed_forward_net_have_no_loop():
         return y
 
     scene = neurons_scene(cell(perceptron, shapes={"V": ("O", "H")}).graph, Known({"O": 2}))
-    assert not [p for p in scene.pieces if isinstance(p, Path) and p.arrow]
+    assert not [p for p in scene.pieces if isinstance(p, Polyline) and p.arrow]
     assert Counter(round(s.x) for s in shapes(scene)) == {0: 3, 128: 3, 256: 2}
 
 

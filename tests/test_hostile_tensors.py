@@ -1,7 +1,5 @@
 """Tensors and arguments that no layer should take as they are: each right, or one sentence."""
 
-from dataclasses import replace
-
 import numpy
 import pytest
 import torch
@@ -119,19 +117,19 @@ def test_a_drop_ins_parameter_of_another_shape_is_an_error(name, parameter, axis
         layer(torch.randn(5, 2, 3))
 
 
-@pytest.mark.parametrize("what", ["hoisted", "operands", "weights", "vectors", "inputs", "state"])
+@pytest.mark.parametrize("what", ["hoisted", "factors", "weights", "vectors", "inputs", "state"])
 def test_no_tensor_of_another_shape_reaches_c(what):
     cell, sizes = unrolled.find("peephole_lstm" if what != "inputs" else "sru"), {"I": 5, "H": 5}
     named = {(n,): torch.zeros([sizes[d] for d in cell.graph.shape("parameter", n)]) for n in cell.parameters}
     state = [torch.zeros(2, 5) for _ in cell.states]
     call = prepare(cell.graph, sizes, [torch.zeros(8, 5)], state, named, StepRows(4, 2))
     prepared_of(call)
-    held = getattr(call, what)
+    held = getattr(call.operands, what)
     if not isinstance(held, torch.Tensor) and not held:
         pytest.skip(f"{cell.name} has no {what}")
     wrong = held[:-1] if isinstance(held, torch.Tensor) else (held[0][:-1], *held[1:])
     with pytest.raises(ShapeError, match=f"was given {what}"):
-        prepared_of(replace(call, **{what: wrong}))
+        prepared_of(call.spec.filled(call.operands._replace(**{what: wrong}).flat))
 
 
 # ---- sequences and states of the wrong kind

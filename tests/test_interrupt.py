@@ -6,10 +6,11 @@ import os
 import signal
 import threading
 import time
+from contextvars import copy_context
 
 import pytest
 import torch
-from instances import needs_compiler, way
+from instances import Way, needs_compiler
 from layer_cases import make_layer
 
 from unrolled.kernels.c.call import library, prepared
@@ -67,7 +68,7 @@ def ask(*_) -> None:
 @pytest.mark.parametrize("each", WAYS, ids=str)
 def test_what_a_handler_raises_ends_the_call(each, slow, signalled):
     layer, x = make_layer("lstm", "c", torch.float32, 64), torch.randn(STEPS, 4, 3)
-    with way(*each):
+    with Way(*each).taken():
         expected = layer(x[:5])[0]
         for grad in (False, True):
             began = time.monotonic()
@@ -81,7 +82,7 @@ def test_what_a_handler_raises_ends_the_call(each, slow, signalled):
 @pytest.mark.parametrize("each", WAYS, ids=str)
 def test_the_backward_pass_ends_too(each, slow, signalled):
     layer, x = make_layer("lstm", "c", torch.float32, 64), torch.randn(600, 4, 3)
-    with way(*each):
+    with Way(*each).taken():
         y = layer(x)[0].sum()
         began = time.monotonic()
         signalled(ask)
@@ -93,9 +94,9 @@ def test_the_backward_pass_ends_too(each, slow, signalled):
 def test_a_handler_that_raises_nothing_changes_nothing(slow, signalled):
     layer, x, seen = make_layer("gru", "c", torch.float32, 16), torch.randn(500, 4, 3), []
     signalled(lambda *_: seen.append(time.monotonic()))
-    with torch.no_grad(), way(2, False):
+    with torch.no_grad(), Way(2, False).taken():
         found, ended = layer(x)[0], time.monotonic()
-    with torch.no_grad(), way(1, False):
+    with torch.no_grad(), Way(1, False).taken():
         torch.testing.assert_close(found, layer(x)[0], rtol=0, atol=0)
     assert len(seen) == 1 and seen[0] < ended - 0.1  # it did not wait for the call's end
 
@@ -110,8 +111,8 @@ def test_a_call_in_another_thread_goes_on(slow, signalled):
             found.append(layer(x)[0])
         done.set()
 
-    with way(1, False):
-        thread = threading.Thread(target=work)
+    with Way(1, False).taken():
+        thread = threading.Thread(target=copy_context().run, args=(work,))
         thread.start()
         signalled(ask)
         with pytest.raises(Asked):

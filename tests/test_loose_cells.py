@@ -118,8 +118,7 @@ def test_what_was_found_stays_found(what, backend, built_quickly):
         return
     for step_rows in STEP_ROWS:
         for each in ways(backend):
-            with each:
-                check(instance(made, sizes, step_rows), backend)
+            check(instance(made, sizes, step_rows), backend, way=each)
 
 
 def test_a_sum_of_widths_that_fits_is_accepted():

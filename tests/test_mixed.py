@@ -61,7 +61,7 @@ def test_it_is_another_number_and_nearly_the_same(backend):
     assert y.dtype is torch.bfloat16 and h_mixed.dtype is c_mixed.dtype is torch.float32
     for a, b in ((y.float(), exact), (h_mixed, h), (c_mixed, c)):
         torch.testing.assert_close(a, b, rtol=0.02, atol=0.02)
-    # States are no bfloat16 numbers; products were rounded, but where C has none of bfloat16.
+    # States are not bfloat16 numbers; products were rounded, but where C has none of bfloat16.
     assert ((c_mixed - c).abs().max() > 1e-5) == (backend == "reference" or multiplies_pairs())
 
 

@@ -7,7 +7,7 @@ import torch
 from generated import LANGUAGE, Program, programs
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from instances import BACKENDS, WAYS, check, instance, meaning, needs_compiler, way, ways
+from instances import BACKENDS, WAYS, check, instance, meaning, needs_compiler, ways
 
 from unrolled.cell import cell
 from unrolled.kernels import StepRows
@@ -50,8 +50,7 @@ def check_reference(case) -> None:
 def check_c(case) -> None:
     program, sizes, step_rows, indices, each = case
     made = made_instance(program, sizes, step_rows, indices)
-    with way(*each):
-        check(made, "c", 1e-8)
+    check(made, "c", 1e-8, each)
 
 
 # Cells that once went wrong, as small as they could be made: what was wrong, the cell, its declared shapes.
@@ -128,8 +127,7 @@ def test_what_was_found_stays_found(what, backend, built_quickly):
     made = cell(shapes=shapes)(space["made"])
     for step_rows in STEP_ROWS[:4]:
         for each in ways(backend):
-            with each:
-                check(instance(made, {"I": 3, "H": 5, "O": 2}, step_rows), backend)
+            check(instance(made, {"I": 3, "H": 5, "O": 2}, step_rows), backend, way=each)
 
 
 @settings(max_examples=60)

@@ -13,7 +13,7 @@ from pathlib import Path
 import unrolled
 from unrolled.commands.byhand import listed
 from unrolled.commands.catalogue import table
-from unrolled.commands.cells import Wanted
+from unrolled.commands.cells import WantedCells
 from unrolled.commands.show import show
 
 ROOT = Path(__file__).parent.parent
@@ -46,7 +46,8 @@ def printed(command: str, rest: str) -> str:
     if command == "cells":
         words = rest.split()
         return table(
-            WIDTH, Wanted(**{name.removeprefix("--"): value for name, value in zip(words[::2], words[1::2])})
+            WIDTH,
+            WantedCells(**{name.removeprefix("--"): value for name, value in zip(words[::2], words[1::2])}),
         )
     return show(*rest.replace("--stage ", "").split())
 

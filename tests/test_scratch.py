@@ -14,7 +14,7 @@ from instances import needs_compiler
 from torch.utils.checkpoint import checkpoint
 
 from unrolled import LSTM, Recurrent
-from unrolled.kernels.c.call import library, prepared, scratch
+from unrolled.kernels.c.call import library, prepared, scratch, ways
 
 pytestmark = pytest.mark.skipif(
     scratch._users is None, reason="this torch does not say how often memory is used"
@@ -253,8 +253,7 @@ def test_a_graph_that_was_let_go_of_says_so():
 @pytest.mark.parametrize(("steps", "width"), [(100, 256), (1000, 128)])
 def test_steps_that_are_alike_ask_the_system_for_nothing(monkeypatch, steps, width):
     monkeypatch.setattr(scratch, "LEAST", 2**20)
-    monkeypatch.setattr(prepared, "uses_blas", lambda *given: True)  # its products, too
-    monkeypatch.setattr(prepared, "time_blas", lambda *given: None)
+    monkeypatch.setitem(ways._blas, ("float32", torch.get_num_threads()), True)  # its products, too
     layer, x = LSTM(width, width), torch.randn(steps, 32, width, requires_grad=True)
     above = torch.randn(steps, 32, width)
     for k in range(6):

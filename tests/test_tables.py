@@ -74,8 +74,8 @@ def test_the_first_line_says_the_kind_where_the_name_does_not(read, content, kin
         ("d.csv", "a\0b", "binary"),
         ("d.csv", b"a,\xff\n", "not UTF-8"),
         ("d.jsonl", '{"a": 1}\n[1]\n', r"line 2: it is \[1\]: an object with names is expected"),
-        ("d.jsonl", '{"a": 1}\n{"a": \n', "line 2: it is no JSON"),
-        ("d.jsonl", "[" * 100_000 + "\n", "line 1: it is no JSON"),
+        ("d.jsonl", '{"a": 1}\n{"a": \n', "line 2: it is not JSON"),
+        ("d.jsonl", "[" * 100_000 + "\n", "line 1: it is not JSON"),
     ],
 )
 def test_what_cannot_be_read_is_said_with_file_and_line(read, name, content, said):

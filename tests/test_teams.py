@@ -19,7 +19,7 @@ from generated import programs
 from headers import COMPILER, FOLDER, TEXT
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from instances import C_CELLS, Instance, gradients, instance, needs_compiler, way
+from instances import C_CELLS, Instance, Way, gradients, instance, needs_compiler
 from layer_cases import make_input, make_layer, make_state
 from torch.nn.utils.rnn import pack_padded_sequence
 
@@ -68,7 +68,7 @@ def test_rows_of_unlike_lengths_on_two_threads_are_torchs(kind, mode):
     rows = pack_padded_sequence(x, lengths)
     for layer in (ours, theirs):
         layer.requires_grad_(mode is not None)
-    with (mode or contextlib.nullcontext)(), way(2, False):
+    with (mode or contextlib.nullcontext)(), Way(2, False).taken():
         for _ in range(5):
             torch.testing.assert_close(ours(rows)[0].data, theirs(rows)[0].data)
 
@@ -80,7 +80,7 @@ def test_compiled_models_on_two_threads(lengths):
     more = {} if lengths is None else {"lengths": [12 * n if n < 5 else 60 for n in lengths] * 4}
     expected = layer(x, **more)[0]
     compiled = torch.compile(layer, backend="eager")
-    with way(2, False):
+    with Way(2, False).taken():
         for _ in range(3):
             assert torch.equal(compiled(x, **more)[0], expected)
 
@@ -161,10 +161,10 @@ def test_shared_units_are_one_threads_bit_for_bit(name, dtype):
     """At -O3 a compiler fuses products and sums in the rest of a loop otherwise than in its vectors."""
     layer = make_layer(name, "c", dtype, 84)
     x, state = make_input(layer, 12, 5), make_state(layer, 5)
-    with way(1, False):
+    with Way(1, False).taken():
         expected = run_layer(layer, "kept", x, state, None)
     for team in (2, 3, 4, 5):
-        with way(team, True):
+        with Way(team, True).taken():
             same(run_layer(layer, "kept", x, state, None), expected, added_up(layer.cell.graph), team)
 
 
@@ -193,9 +193,9 @@ def test_a_slow_thread_changes_nothing(name, split, slow_thread):
     x, state = make_input(layer, 40, 20), make_state(layer, 20)
     for lengths in (None, [40 - 2 * k for k in range(20)]):
         for mode in ("no_grad", "kept"):
-            with way(1, False):
+            with Way(1, False).taken():
                 expected = run_layer(layer, mode, x, state, lengths)
-            with way(2, split):
+            with Way(2, split).taken():
                 found = run_layer(layer, mode, x, state, lengths)
             same(found, expected, added_up(layer.cell.graph), (mode, lengths))
 
@@ -277,9 +277,9 @@ def one_case(seed: int, names: tuple[str, ...]) -> None:
     layer = layer_of(name, draw.choice((5, 12)), dtype, draw.random() < 0.3, mode == "recompute")
     x, state = make_input(layer, steps, batch, seed), make_state(layer, batch, seed)
     lengths = lengths_of(draw, steps, batch)
-    with way(1, False):
+    with Way(1, False).taken():
         expected = run_layer(layer, mode, x, state, lengths)
-    with way(team, split):
+    with Way(team, split).taken():
         found = run_layer(layer, mode, x, state, lengths)
     sums = None if split else added_up(layer.cell.graph)  # few units of a row are rounded by who makes them
     same(found, expected, sums, (name, mode, steps, batch, lengths, team, split))
@@ -320,10 +320,10 @@ def random_cell(program, seed: int, runs: int) -> None:
         except ShapeError:
             assume(False)
         keep = draw.random() < 0.5
-        with way(1, False):
+        with Way(1, False).taken():
             expected = run_cell(made, keep)
         assume(all(r.isfinite().all() for r in expected.values()))
-        with way(team, split):
+        with Way(team, split).taken():
             found = run_cell(made, keep)
         same(found, expected, None if split else added_up(cell.graph), (step_rows, keep, team, split))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from instances import check, instance
+from instances import Way, check, instance
 
 from unrolled import find
 from unrolled.kernels import StepRows
@@ -17,11 +17,8 @@ NAMES = ("lstm", "mgu", "indrnn")
 def test_threads_of_our_own_give_the_same_numbers(name, split, monkeypatch):
     made = instance(find(name), {"I": 5, "H": 18}, StepRows(4, 3))
     monkeypatch.setattr(prepared, "runtime", lambda: (0, 0, 0))
-    monkeypatch.setattr(
-        prepared, "sharing", lambda plan, width, batch, item, most: (2, split and plan.splits_units)
-    )
     prepared._prepared.cache_clear()
     try:
-        check(made, "c")
+        check(made, "c", way=Way(2, split))
     finally:
         prepared._prepared.cache_clear()

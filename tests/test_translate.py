@@ -96,7 +96,7 @@ def test_what_cannot_be_read_is_named(tmp_path, content, said):
 def test_files_that_are_not_there_or_do_not_fit(tmp_path):
     with pytest.raises(UsageError, match="does not exist"):
         read_pairs(tmp_path / "nothing.tsv")
-    with pytest.raises(UsageError, match="no regular file"):
+    with pytest.raises(UsageError, match="not a regular file"):
         read_pairs(tmp_path)
     with pytest.raises(UsageError, match="neither train.de nor train.de.gz"):
         read_pairs(tmp_path / "train", ("de", "en"))
@@ -107,7 +107,7 @@ def test_files_that_are_not_there_or_do_not_fit(tmp_path):
     with pytest.raises(UsageError, match="both languages"):
         read_pairs(tmp_path / "train", ("de", None))
     (tmp_path / "cut.gz").write_bytes(gzip.compress(b"a\tb\n" * 100)[:-9])
-    with pytest.raises(UsageError, match="no whole gzip file"):
+    with pytest.raises(UsageError, match="not a whole gzip file"):
         read_pairs(tmp_path / "cut.gz")
 
 

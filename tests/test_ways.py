@@ -9,7 +9,6 @@ from instances import needs_compiler
 from unrolled import Recurrent
 from unrolled.kernels.c.build import timed
 from unrolled.kernels.c.call import forward, prepared, ways
-from unrolled.plan import cost
 from unrolled.plan.cost import AHEAD, Way, ways_to_share
 from unrolled.plan.plan import plan_of
 
@@ -137,7 +136,7 @@ def test_short_calls_and_one_thread_are_not_timed(monkeypatch):
 @pytest.mark.parametrize(("own", "blas"), [(13.0, True), (8.5, True), (6.0, False)])
 def test_blas_has_large_products_unless_it_is_beaten_by_far(monkeypatch, own, blas):
     monkeypatch.setattr(ways, "_blas", {})
-    monkeypatch.setattr(cost, "LARGE", -1)
+    monkeypatch.setattr(prepared, "LARGE", -1)
     monkeypatch.setattr(prepared, "LONG", float("inf"))
     asked = []
 

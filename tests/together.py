@@ -37,7 +37,9 @@ STARTERS = (
 )
 LEVEL = {"float64": "-O0", "float32": "-O1", "mixed": "-O1"}
 USUAL = ("float64", "float32")  # what most tests run; the other on demand
-OWN = ("forward", "backward", "forward_part", "backward_part", "job")  # names that every emitted file has
+OWN = [
+    f"{way}{end}" for way in ("forward", "backward") for end in ("", "_part", "_arguments")
+]  # names that every emitted file has
 alone = library.load
 _separate: list[bool] = []  # not empty: everything is built alone
 

@@ -91,12 +91,12 @@ class Cell:
         """The cell without noise: every mask is its mean. The same cell where there is none."""
         if not self.noise:
             return self
-        draft = Draft(self.graph)
+        draft = Draft(self.graph, copies=False)
         means = {name: noise.mean for name, noise in self.noise.items()}
         draft.change = lambda node: (
             draft.symbol(means[node.value]) if node.is_leaf and node.value in means else None
         )
-        draft.inputs, draft.copies = list(self.inputs), False
+        draft.inputs = list(self.inputs)
         return self.made_of(draft.finish(self.name), noise={})
 
     def made_of(self, graph: Graph, *, noise: Mapping[str, Noise] | None = None) -> Cell:

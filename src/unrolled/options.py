@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import types
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
@@ -43,7 +43,7 @@ def check_options(options: Any) -> None:
         if dataclasses.is_dataclass(value):
             check_options(value)
         else:
-            _check(f"--{name.replace('_', '-')}", kind, value)
+            _check(_option(name), kind, value)
 
 
 def completed(options: Options, standard: Options) -> Options:
@@ -89,20 +89,31 @@ def standard_input_options(options: Any) -> list[str]:
     >>> standard_input_options(Texts(text="-"))
     ['--text']
     """
-    return [f"--{name.replace('_', '-')}" for name, _ in _read_from_standard_input(options)]
+    return [_option(name) for name in data_fields(options) if str(getattr(options, name)) == STANDARD_INPUT]
 
 
 def with_file(options: Options, file: Path) -> Options:
     """The options with a file in place of standard input."""
-    return dataclasses.replace(options, **{name: file for name, _ in _read_from_standard_input(options)})
+    piped = [name for name in data_fields(options) if str(getattr(options, name)) == STANDARD_INPUT]
+    return dataclasses.replace(options, **{name: file for name in piped})
 
 
-def _read_from_standard_input(options: Any) -> list[tuple[str, Any]]:
-    return [
-        (name, value)
-        for name, kind, value in _fields(options)
-        if _plain(kind)[0] is Path and str(value) == STANDARD_INPUT
-    ]
+def data_fields(options: Any) -> list[str]:
+    """The fields that name data: those that are paths."""
+    return [name for name, kind, _ in _fields(options) if _plain(kind)[0] is Path]
+
+
+def with_other_data(options: Options, given: Callable[[str], bool]) -> Options:
+    """The options without what they say of data, where some of these are given anew: a held-out file goes with its text."""
+    fields = data_fields(options)
+    if not any(given(_option(name)) for name in fields):
+        return options
+    usual = type(options)()
+    return dataclasses.replace(options, **{name: getattr(usual, name) for name in fields})
+
+
+def _option(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
 
 
 def differing(options: Options, usual: Options) -> Iterator[tuple[str, Any, Any, Options]]:
@@ -122,7 +133,7 @@ def differing(options: Options, usual: Options) -> Iterator[tuple[str, Any, Any,
             for option, mine, its, alone in differing(value, other):
                 yield option, mine, its, dataclasses.replace(usual, **{name: alone})
         elif value != other:
-            yield f"--{name.replace('_', '-')}", value, other, dataclasses.replace(usual, **{name: value})
+            yield _option(name), value, other, dataclasses.replace(usual, **{name: value})
 
 
 def _fields(options: Any) -> Iterator[tuple[str, Any, Any]]:

@@ -46,7 +46,7 @@ def mean_loss(task: Task, model: nn.Module, batches: Iterable[Batch]) -> float:
 
 
 def finite(figures: Figures) -> dict[str, float | None]:
-    """Figures as JSON can say them: None in place of what is no number.
+    """Figures as JSON can say them: None in place of what is not a number.
 
     >>> finite({"accuracy": 0.5, "recall": math.nan})
     {'accuracy': 0.5, 'recall': None}
@@ -62,3 +62,10 @@ def scored(task: Task, model: nn.Module, encoding: Any, batches: Iterable[Batch]
         figures = task.figures(model, encoding, batches, loss)
         found = {name: float(value) for name, value in figures.items()}
     return Scored(sum(batch.count for batch in batches), found, loss)
+
+
+def settle(task: Task, model: nn.Module, encoding: Any, batches: Iterable[Batch]) -> None:
+    """What a task chooses on a held-out part besides weights, if it chooses anything."""
+    if hasattr(task, "settle"):
+        with torch.random.fork_rng(devices=[]), evaluating(model):
+            task.settle(model, encoding, batches)

@@ -74,6 +74,8 @@ class Recipe:
     """epochs at the full rate, each later one at a lower rate; without it the rate warms up and falls as a cosine does"""
     epoch_decay: Share = 0.5
     """what the rate is multiplied with for each epoch after the steady ones"""
+    average: Share | None = None
+    """evaluate and keep a running average of the weights, of which this share stays at each step, such as 0.995; 0: the weights"""
 
 
 class Encoding(Protocol):
@@ -138,6 +140,9 @@ class Task(Protocol):
     unit    what its data are counted in
     better  which value of the first figure is the better one
     next    commands to try when a run is done; {run} stands for its folder
+
+    `settle(self, model, encoding, batches) -> None`, where there is one, chooses on the held-out part what is chosen there besides
+    weights, such as thresholds, and keeps it in the model's buffers; it is called before each evaluation.
 
     `unprompted: ClassVar[bool] = True` says that its models make something of no input, as a text from nothing; of other tasks
     `unrolled predict RUN` reads standard input where no input is given.

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from ..graph.node import needed
 from ..views.symbols import latex_name
 from .chain import Term
-from .document import Heading, Lines, Piece, Said, Words, WorkedLine
+from .document import Heading, Lines, Paragraph, Piece, Said, WorkedLine
 from .label import Label, units
 from .numbers import shown, vector
 from .program import Edge
@@ -36,9 +36,9 @@ def backward(worked: Worked, row: int, every: bool) -> Iterable[Piece]:
     yield Heading(2, f"Backward{at_row(worked, row)}", "backward")
     short = _softmax_with_cross_entropy(worked, row)
     if short:
-        yield Words("Softmax and cross-entropy together: the probability less the target.")
+        yield Paragraph("Softmax and cross-entropy together: the probability less the target.")
         yield Lines(tuple(short))
-        yield Words("The same, factor by factor:")
+        yield Paragraph("The same, factor by factor:")
     yield Lines(tuple(lines))
 
 
@@ -156,7 +156,7 @@ def terms_over_time(worked: Worked, every: bool) -> Iterable[Piece]:
         s = states[0] if len(states) == 1 else "s"
         yield Heading(2, f"Through time: the loss of step {t}, term by term", "backward")
         meant = "" if s in states else f"s stands for all states, {', '.join(states)}. "
-        yield Words(
+        yield Paragraph(
             f"{meant}In `d{s}_k/dW`, `{s}_(k-1)` is treated as a constant. `|d{s}_{t}/d{s}_k|` is the spectral norm, the "
             "largest singular value of the product of Jacobians."
         )

@@ -9,7 +9,7 @@ from .numbers import Array
 from .through_time import ThroughTime
 
 if TYPE_CHECKING:
-    from .optimiser import Step
+    from .optimiser import DescentStep
     from .worked import Quantity, Worked
 
 
@@ -29,7 +29,7 @@ def as_data(worked: Worked) -> dict:
     }
 
 
-def _step(step: Step) -> dict:
+def _step(step: DescentStep) -> dict:
     return {
         "optimiser": step.optimiser,
         "rate": step.rate,

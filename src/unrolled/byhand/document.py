@@ -23,7 +23,7 @@ class Heading:
 
 
 @dataclass(frozen=True)
-class Words:
+class Paragraph:
     """A paragraph; `code` in backquotes."""
 
     text: str
@@ -70,4 +70,4 @@ class Brackets:
     made: frozenset[int] = frozenset()
 
 
-Piece = Heading | Words | Equations | Lines | Grid | Brackets
+Piece = Heading | Paragraph | Equations | Lines | Grid | Brackets

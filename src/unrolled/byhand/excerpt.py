@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from ..errors import UsageError
-from .document import Brackets, Grid, Heading, Lines, Piece, Said, Words, WorkedLine
+from .document import Brackets, Grid, Heading, Lines, Paragraph, Piece, Said, WorkedLine
 
 PARTS = ("forward", "backward", "step")
 BLANK = Said("______", r"\underline{\qquad\qquad}")
@@ -55,8 +55,8 @@ def _blank(piece: Piece) -> Piece:
             tuple((BLANK.text,) for _ in one) if k in piece.made else one for k, one in enumerate(piece.pieces)
         ]
         return replace(piece, pieces=tuple(blank))
-    if isinstance(piece, Words) and piece.text.startswith("The loss was"):
-        return Words(NUMBER.sub(BLANK.text, piece.text))
+    if isinstance(piece, Paragraph) and piece.text.startswith("The loss was"):
+        return Paragraph(NUMBER.sub(BLANK.text, piece.text))
     return piece
 
 

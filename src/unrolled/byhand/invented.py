@@ -40,7 +40,7 @@ def invented(cell: Cell, steps: int = 3) -> dict[str, dict]:
             continue
         if any(size(c.left, sizes) != size(c.right, sizes) for c in graph.clashes):
             continue
-        numbers = _Numbers()
+        numbers = _InventedNumbers()
         parameters = {n: numbers.of(shapes["parameter", n]) for n in graph.parameters}
         inputs = {n: [numbers.of(shapes["input", n]) for _ in range(steps)] for n in graph.inputs}
         return {
@@ -54,7 +54,7 @@ def invented(cell: Cell, steps: int = 3) -> dict[str, dict]:
     )
 
 
-class _Numbers:
+class _InventedNumbers:
     """Tenths from -0.9 to 0.9 that look drawn and are not."""
 
     def __init__(self):

@@ -86,7 +86,7 @@ RULES = {
 
 
 @dataclass(frozen=True)
-class Step:
+class DescentStep:
     """Weights before and after the k-th step, the gradients that it was taken with, and the loss before and after.
 
     memory  what the rule remembers, by parameter: its v, or m and v, after the step

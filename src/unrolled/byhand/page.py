@@ -13,13 +13,13 @@ from ..views.latex import latex
 from ..views.names import names_of, results_of, timeless
 from ..views.symbols import latex_name
 from .backward_page import backward, terms_over_time, weights
-from .document import Equations, Heading, Lines, Piece, Said, Words, WorkedLine
+from .document import Equations, Heading, Lines, Paragraph, Piece, Said, WorkedLine
 from .matrices import in_brackets
 from .numbers import shown, vector
 from .tables import at_row, grids, name_of, number, said, side_by_side, slope, vectors
 
 if TYPE_CHECKING:
-    from .optimiser import Step
+    from .optimiser import DescentStep
     from .worked import Quantity, Worked
 
 
@@ -164,7 +164,7 @@ def _step(worked: Worked) -> Iterable[Piece]:
         which = f"Step {step.k} of {len(worked.steps)}:" if several else "One step of"
         yield Heading(2, f"{which} {step.optimiser}, rate {shown(step.rate)}", "step")
         if step.k == 1:
-            yield Words(_rule(step, several))
+            yield Paragraph(_rule(step, several))
         if several:
             for name, one in step.gradients.items():
                 yield from grids(
@@ -172,10 +172,10 @@ def _step(worked: Worked) -> Iterable[Piece]:
                 )
         for name, one in step.after.items():
             yield from grids(Said(f"{name}*", f"{latex_name(name)}^{{*}}"), name, one, worked)
-        yield Words(f"The loss was {shown(step.loss_before)} and is {shown(step.loss_after)} now.")
+        yield Paragraph(f"The loss was {shown(step.loss_before)} and is {shown(step.loss_after)} now.")
 
 
-def _rule(step: Step, several: bool) -> str:
+def _rule(step: DescentStep, several: bool) -> str:
     if several:
         begun = (
             " v and m begin with 0."

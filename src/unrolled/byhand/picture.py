@@ -15,7 +15,7 @@ from ..views.picture import Picture
 from ..views.placed import placed
 from ..views.rows import Sketch, Spot
 from ..views.runs import Line, TextRun, line_width, lines_of
-from ..views.scene import Outline, Path, Piece, Point, Scene, TextLine, edge_below
+from ..views.scene import Outline, Piece, Point, Polyline, Scene, TextLine, edge_below
 from ..views.shapes import Shape, shape_of
 from .numbers import digits_now, shown
 from .wires import Wires, wires_of
@@ -104,7 +104,7 @@ def _drawn(wires: Wires, shapes: dict[str, Shape], edges: dict[str, tuple[float,
             turned[0] = (at[source][0] + shapes[source].width / 2, turned[0][1])
         if target in shapes:
             turned[-1] = (_entered(shapes[target], at[target], turned[-1][1]), turned[-1][1])
-        scene.add(Path(tuple(turned), arrow=target in shapes, net=source))
+        scene.add(Polyline(tuple(turned), arrow=target in shapes, net=source))
     for key, numbers in edges.items():
         scene.add(*_edge(at[key], spot_width(numbers), numbers, last=key == f"w{END}"))
     for key, shape in shapes.items():
@@ -179,7 +179,7 @@ def _edge(place: Point, wide: float, numbers: tuple[float, float], last: bool) -
     x, y = place
     end = x + wide / 2 + (12 if last else 0)
     return [
-        Path(((x - wide / 2, y), (end, y)), arrow=last),
+        Polyline(((x - wide / 2, y), (end, y)), arrow=last),
         TextLine(x, y - 4, (TextRun(_shown(numbers[0])),), SIZE),
         TextLine(x, y + 12, (TextRun(_shown(numbers[1]), colour="red_line"),), SIZE),
     ]

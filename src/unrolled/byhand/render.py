@@ -12,7 +12,7 @@ from rich.text import Text
 from ..errors import UsageError
 from ..views.columns import columns, printable
 from ..views.latex_lines import CONTINUED, latex_broken, latex_width
-from .document import Brackets, Equations, Grid, Heading, Lines, Piece, Said, Words, WorkedLine
+from .document import Brackets, Equations, Grid, Heading, Lines, Paragraph, Piece, Said, WorkedLine
 
 DEEP = 4  # columns by which what belongs to a heading is set in
 # Letters, about, that a line holds: of a page of our own, of anybody's (and of a web page), of a slide.
@@ -56,7 +56,7 @@ def as_text(pieces: Sequence[Piece], width: int = 100, colour: bool = False) -> 
 def _text_lines(piece: Piece, width: int) -> Iterable[Text]:
     if isinstance(piece, Heading):
         yield Text(piece.words, style="bold cyan" if piece.level > 1 else "bold")
-    elif isinstance(piece, Words):
+    elif isinstance(piece, Paragraph):
         for line in _wrapped(piece.text.replace("`", ""), width):
             yield Text(line)
     elif isinstance(piece, Equations):
@@ -167,7 +167,7 @@ def as_markdown(pieces: Sequence[Piece]) -> str:
 def _markdown(piece: Piece) -> str:
     if isinstance(piece, Heading):
         return f"{'#' * piece.level} {piece.words}"
-    if isinstance(piece, Words):
+    if isinstance(piece, Paragraph):
         return piece.text
     if isinstance(piece, Brackets):
         return f"$$\n{_brackets(piece)}\n$$"
@@ -237,7 +237,7 @@ def _frames(pieces: Sequence[Piece]) -> str:
 def _latex(piece: Piece, wide: int) -> str:
     if isinstance(piece, Heading):
         return f"\\{'sub' * min(piece.level - 1, 2)}section*{{{_words(piece.words)}}}"
-    if isinstance(piece, Words):
+    if isinstance(piece, Paragraph):
         return _words(piece.text)
     if isinstance(piece, Brackets):
         return f"\\[{_brackets(piece)}\\]"

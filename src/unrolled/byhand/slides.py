@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from ..views.symbols import latex_text
-from .document import Grid, Heading, Piece, Said, Words
+from .document import Grid, Heading, Paragraph, Piece, Said
 
 
 @dataclass(frozen=True)
@@ -61,15 +61,17 @@ def against_slides(deck: str, slides: Sequence[Slide]) -> Iterable[Piece]:
     slips = [s for s in slides if s.wrong]
     rounded = [s for s in slides if s.judged == "rounded"]
     if rounded:
-        yield Words("Rounded on the way, so that the last digit differs:")
+        yield Paragraph("Rounded on the way, so that the last digit differs:")
     for s in rounded:
-        yield Words(
+        yield Paragraph(
             f"`{s.place}`: the slide has `{s.printed}`; without rounding it is `{s.right}`. {s.why}".rstrip()
         )
     if slips:
-        yield Words(f"The slides are wrong in {len(slips)} place{'s' * (len(slips) != 1)}:")
+        yield Paragraph(f"The slides are wrong in {len(slips)} place{'s' * (len(slips) != 1)}:")
     for k, s in enumerate(slips, 1):
-        yield Words(f"{k}. `{s.place}`: the slide has `{s.printed}`; right is `{s.right}`. {s.why}".rstrip())
+        yield Paragraph(
+            f"{k}. `{s.place}`: the slide has `{s.printed}`; right is `{s.right}`. {s.why}".rstrip()
+        )
 
 
 def _is_number(text: str) -> bool:

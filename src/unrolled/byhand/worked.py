@@ -19,7 +19,7 @@ from .given import GivenNumbers, check_given, with_widths
 from .label import First, Label, canonical
 from .losses import find_loss
 from .numbers import Array, digits_of
-from .optimiser import Step, find_rule, stepped
+from .optimiser import DescentStep, find_rule, stepped
 from .page import page
 from .picture import neurons, picture
 from .render import as_latex, as_markdown, as_text
@@ -69,13 +69,13 @@ class Worked:
     gradients: Mapping[str, Array]
     row_gradients: Mapping[int, Mapping[str, Array]]
     through_time: tuple[ThroughTime, ...]
-    steps: tuple[Step, ...]
+    steps: tuple[DescentStep, ...]
     chains: Chains
     first: First
     called: str
 
     @property
-    def step(self) -> Step | None:
+    def step(self) -> DescentStep | None:
         return self.steps[0] if self.steps else None
 
     @property
@@ -337,7 +337,7 @@ def _quantities(chains: Chains) -> tuple[Quantity, ...]:
 
 def _steps(
     chains: Chains, cell: Cell, given: GivenNumbers, rate: float | None, optimiser: str, train: int
-) -> tuple[Step, ...]:
+) -> tuple[DescentStep, ...]:
     """Each step's gradients are worked out at the weights that the step before left."""
     rule = find_rule(optimiser)
     if not isinstance(train, int) or isinstance(train, bool) or not 1 <= train <= MOST_STEPS:
@@ -373,7 +373,9 @@ def _steps(
         chains = Chains(moved) if k < train else chains
         loss_after = moved.values()[program.loss]
         found.append(
-            Step(optimiser, float(rate), before, after, loss_before, loss_after, k, gradients, remembered)
+            DescentStep(
+                optimiser, float(rate), before, after, loss_before, loss_after, k, gradients, remembered
+            )
         )
         before, memory = after, remembered
     return tuple(found)

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from ..byhand import Worked, worked
-from ..byhand.document import Piece, Words
+from ..byhand.document import Paragraph, Piece
 from ..byhand.examples import EXAMPLES, Shown
 from ..byhand.excerpt import as_exercise, only
 from ..byhand.given import MOST_ROWS
@@ -132,7 +132,7 @@ def _own(what: str, numbers: Path | None, options: ByhandOptions, cell: Cell) ->
     if numbers is None:
         given = invented(cell, options.steps or 3)
         made = worked(cell, given["inputs"], given["parameters"], target=given["target"], **more)
-        pieces = (Words(f"The numbers are invented; for your own: unrolled byhand {what} NUMBERS.csv."),)
+        pieces = (Paragraph(f"The numbers are invented; for your own: unrolled byhand {what} NUMBERS.csv."),)
     else:
         sheet = read_sheet(numbers, cell)
         if not sheet.inputs:

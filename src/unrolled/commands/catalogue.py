@@ -14,7 +14,7 @@ from rich.text import Text
 
 from ..cells import REGISTRY
 from ..views.count import USUAL
-from .cells import CellRow, Wanted, about_families, rows
+from .cells import CellRow, WantedCells, about_families, rows
 
 RIGHT = ("parameters", "FLOPs", "stages")
 NARROW = 100  # columns below which states are counted and the backend is a mark
@@ -27,7 +27,7 @@ SOURCE = re.compile(
 NUMBERED = re.compile(r"(\w+)_(\d+)$")
 
 
-def table(width: int | None = None, wanted: Wanted = Wanted(), colour: bool = False) -> str:
+def table(width: int | None = None, wanted: WantedCells = WantedCells(), colour: bool = False) -> str:
     """The cells that fit as text of `width` columns (the terminal's if None)."""
     width = max(width or shutil.get_terminal_size((160, 24)).columns, 60)
     found = rows(wanted)

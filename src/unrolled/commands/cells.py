@@ -17,7 +17,7 @@ from ..references import Reference, citations, references
 from ..views.columns import paragraphs
 from ..views.count import USUAL, count, widths_at
 from ..views.plans.describe import stage_count
-from .cells_options import Wanted as Wanted
+from .cells_options import WantedCells as WantedCells
 
 BACKENDS = ("c", "reference")
 
@@ -62,7 +62,7 @@ SORTS: dict[str, Callable[[CellRow], object]] = {
 }
 
 
-def rows(wanted: Wanted = Wanted()) -> list[CellRow]:
+def rows(wanted: WantedCells = WantedCells()) -> list[CellRow]:
     """The registered cells that fit, family by family. Raises UsageError for a family, year, ... that there is not."""
     fits = [check(wanted) for check in (_family, _years, _words, _states, _backend)]  # the cheap ones first
     order = _order(wanted.sort)
@@ -71,7 +71,7 @@ def rows(wanted: Wanted = Wanted()) -> list[CellRow]:
     return sorted(sorted(found, key=lambda row: (families.index(row.family), row.year or 0)), key=order)
 
 
-def as_json(wanted: Wanted = Wanted()) -> list[dict]:
+def as_json(wanted: WantedCells = WantedCells()) -> list[dict]:
     """The same as plain data, for `unrolled cells --json`."""
     return [asdict(row) for row in rows(wanted)]
 
@@ -86,7 +86,7 @@ def about_families() -> dict[str, str]:
     return found
 
 
-def _family(wanted: Wanted) -> Callable[[Cell], bool]:
+def _family(wanted: WantedCells) -> Callable[[Cell], bool]:
     known = sorted({cell.family for cell in REGISTRY.values()})
     if wanted.family is not None and wanted.family not in known:
         near = get_close_matches(wanted.family, known, 1, 0.6)
@@ -97,7 +97,7 @@ def _family(wanted: Wanted) -> Callable[[Cell], bool]:
     return lambda cell: wanted.family in (None, cell.family)
 
 
-def _years(wanted: Wanted) -> Callable[[Cell], bool]:
+def _years(wanted: WantedCells) -> Callable[[Cell], bool]:
     first, last = wanted.since, wanted.until
     if wanted.year is not None:
         span = re.fullmatch(r"(\d{4})(?:-(\d{4}))?", wanted.year.strip())
@@ -117,11 +117,11 @@ def _years(wanted: Wanted) -> Callable[[Cell], bool]:
     return lambda cell: (first or 0) <= (cell.year or 0) and (cell.year or 9999) <= (last or 9999)
 
 
-def _states(wanted: Wanted) -> Callable[[Cell], bool]:
+def _states(wanted: WantedCells) -> Callable[[Cell], bool]:
     return lambda cell: wanted.states in (None, len(cell.states))
 
 
-def _words(wanted: Wanted) -> Callable[[Cell], bool]:
+def _words(wanted: WantedCells) -> Callable[[Cell], bool]:
     words = (wanted.search or "").lower().split()
 
     def fits(cell: Cell) -> bool:
@@ -131,7 +131,7 @@ def _words(wanted: Wanted) -> Callable[[Cell], bool]:
     return fits
 
 
-def _backend(wanted: Wanted) -> Callable[[Cell], bool]:
+def _backend(wanted: WantedCells) -> Callable[[Cell], bool]:
     if wanted.backend is not None and wanted.backend not in BACKENDS:
         raise UsageError(
             f"--backend {wanted.backend}: there is no such backend. Choose {' or '.join(BACKENDS)}."

@@ -11,7 +11,7 @@ from .options import Json, parse
 
 
 @dataclass(frozen=True)
-class Wanted:
+class WantedCells:
     """The cells there are, by family; `unrolled show CELL` prints one."""
 
     family: str | None = None
@@ -35,7 +35,7 @@ class Wanted:
 
 
 def command(name: str, arguments: list[str]) -> None:
-    wanted = parse(Wanted, f"unrolled {name}", arguments)
+    wanted = parse(WantedCells, f"unrolled {name}", arguments)
     from .catalogue import table
     from .cells import as_json
 

@@ -19,7 +19,7 @@ from ..runs.run import open_run
 from ..transform.head import split_head
 from ..transform.operands import recurrent_matrices
 from ..views.flow_figure import LOWEST, Curve, flow_figure
-from .sentence import DEFAULT, Sentence
+from .sentence import DEFAULT, PlacedSentence
 
 HIDDEN, SEED = 32, 0
 GAIN = 4.0  # of the recurrent matrices in the second net of each cell
@@ -66,7 +66,7 @@ class NetFlow:
         return (norms[0] / norms[self.step]) ** (1 / self.step) if norms[self.step] and self.step else 0.0
 
 
-def nets(wanted: Sequence[str | Cell], place: Sentence = DEFAULT) -> list[NetFlow]:
+def nets(wanted: Sequence[str | Cell], place: PlacedSentence = DEFAULT) -> list[NetFlow]:
     """Each cell as a character model, untrained: with its usual first values, and with recurrent matrices GAIN times as
     large, where it has any; and each run's model as it was trained. Float64, so that small norms are norms; the same seed
     gives the same numbers.
@@ -89,7 +89,7 @@ def _is_run(wanted: str | Cell) -> bool:
     return isinstance(wanted, str) and ".py" not in wanted and Path(wanted).is_dir()
 
 
-def _net(cell: Cell, gain: float, place: Sentence) -> NetFlow:
+def _net(cell: Cell, gain: float, place: PlacedSentence) -> NetFlow:
     letters = sorted(set(place.text))
     read = torch.tensor([[letters.index(c)] for c in place.text])
     with torch.random.fork_rng(devices=[]):
@@ -102,7 +102,7 @@ def _net(cell: Cell, gain: float, place: Sentence) -> NetFlow:
     return _measured(model, read, place, name, cell.name, gain)
 
 
-def _trained(folder: str, place: Sentence) -> NetFlow:
+def _trained(folder: str, place: PlacedSentence) -> NetFlow:
     run = open_run(folder)
     if not isinstance(run.model, LanguageModel):
         raise UsageError(
@@ -117,7 +117,7 @@ def _trained(folder: str, place: Sentence) -> NetFlow:
 def _measured(
     model: LanguageModel,
     read: torch.Tensor,
-    place: Sentence,
+    place: PlacedSentence,
     name: str,
     cell: str,
     gain: float,
@@ -130,7 +130,7 @@ def _measured(
 
 
 def report(
-    wanted: Sequence[str | Cell], out: Path | None = None, theme: str = "auto", place: Sentence = DEFAULT
+    wanted: Sequence[str | Cell], out: Path | None = None, theme: str = "auto", place: PlacedSentence = DEFAULT
 ) -> str:
     """The text, and the figure where `out` says; an SVG follows the reader's light or dark setting unless `theme` says one.
 
@@ -168,7 +168,7 @@ def _which(made: Sequence[NetFlow]) -> str:
     return f"{untrained} and trained ones" if any(n.trained for n in made) else untrained
 
 
-def as_json(wanted: Sequence[str | Cell], place: Sentence = DEFAULT) -> dict:
+def as_json(wanted: Sequence[str | Cell], place: PlacedSentence = DEFAULT) -> dict:
     """The same as data: `norms` by state and step k for the one loss; `pairs` with all [t][k]."""
     return {
         "text": place.text,
@@ -196,7 +196,7 @@ def as_json(wanted: Sequence[str | Cell], place: Sentence = DEFAULT) -> dict:
     }
 
 
-def _table(net: NetFlow, place: Sentence, low: float, high: float) -> list[str]:
+def _table(net: NetFlow, place: PlacedSentence, low: float, high: float) -> list[str]:
     size = net.flow.parameters[net.step].item()
     clipped = (
         f"clipped to {CLIP:g}: all of it x {CLIP / size:.2g}" if size > CLIP else f"not clipped at {CLIP:g}"

@@ -53,7 +53,7 @@ def _of_file(file: Path) -> Iterator[list[str]]:
 
 
 def _of_stream(source: BinaryIO, encoding: str) -> Iterator[list[str]]:
-    """A read takes what is there and waits only where nothing is. Bytes that are no text stay as they are (PEP 383)."""
+    """A read takes what is there and waits only where nothing is. Bytes that are not text stay as they are (PEP 383)."""
     rest = b""
     while block := source.read1(BLOCK):
         *whole, rest = (rest + block).split(b"\n")

@@ -13,7 +13,7 @@ Flag = Annotated[bool, tyro.conf.FlagCreatePairsOff]
 Json = Annotated[bool, tyro.conf.arg(name="json"), tyro.conf.FlagCreatePairsOff]
 
 
-class Listed(Exception):
+class OptionsAsked(Exception):
     """In place of a command: the function whose signature has its options."""
 
     def __init__(self, function: Callable):
@@ -26,7 +26,7 @@ _listing: ContextVar[bool] = ContextVar("listing", default=False)
 def parse(function: Callable, program: str, arguments: list[str]):
     """Call a function with the options its signature names; wrong options end with exit code 2."""
     if _listing.get():
-        raise Listed(function)
+        raise OptionsAsked(function)
     return tyro.cli(function, prog=program, args=arguments, config=(tyro.conf.OmitArgPrefixes,))
 
 
@@ -35,7 +35,7 @@ def function_of(command: Callable[[str, list[str]], object], name: str, argument
     token = _listing.set(True)
     try:
         command(name, arguments)
-    except Listed as found:
+    except OptionsAsked as found:
         return found.function
     finally:
         _listing.reset(token)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterable, Iterator
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +47,10 @@ def predict(
         inputs = () if getattr(run.task, "unprompted", False) else (STANDARD_INPUT,)
     if STANDARD_INPUT in inputs and sys.stdin.isatty():
         say("one input a line; Ctrl-D ends", sys.stderr)
-    for group in groups(inputs, files) if inputs or files else ((),):
+    there = groups(inputs, files) if inputs or files else iter(((),))
+    if getattr(ask, "joined", False):  # inputs that only together are what is asked about
+        there = iter((chain.from_iterable(there),))
+    for group in there:
         for prediction in run.predict(group, ask):
             if as_json:
                 say(json.dumps(prediction.to_json()))

@@ -11,7 +11,7 @@ MOST = 400  # characters; every pair of steps has a norm
 
 
 @dataclass(frozen=True)
-class Sentence:
+class PlacedSentence:
     """A text, and the step t: `text[step]` is the last character that was read, `text[step + 1]` the one asked for."""
 
     text: str
@@ -40,10 +40,10 @@ class Sentence:
 
 
 BIRD = "The bird that I really really really liked was flying"  # was, not were, because of bird: deck 003
-DEFAULT = Sentence(BIRD, BIRD.index(" was") + 1)  # has read the w of was, and is asked for the a
+DEFAULT = PlacedSentence(BIRD, BIRD.index(" was") + 1)  # has read the w of was, and is asked for the a
 
 
-def sentence(text: str | None = None, at: str | None = None) -> Sentence:
+def sentence(text: str | None = None, at: str | None = None) -> PlacedSentence:
     """The sentence that is meant, and its place: `at` has just been read, and the space after it where one follows; the
     character behind is asked for. Of several places the last counts, whole words before parts of words; without `at` it
     is the last word's first character.
@@ -62,7 +62,7 @@ def sentence(text: str | None = None, at: str | None = None) -> Sentence:
         raise UsageError(
             f"--text has {len(text):,} character{'s' * (len(text) != 1)}: give 2 to {MOST}, a sentence or two."
         )
-    return Sentence(text, _last_word(text) if at is None else _after(text, at))
+    return PlacedSentence(text, _last_word(text) if at is None else _after(text, at))
 
 
 def _last_word(text: str) -> int:

@@ -11,6 +11,7 @@ import tyro
 
 from .. import tasks
 from ..errors import UsageError
+from ..options import with_other_data
 from ..terminal import say
 from .options import Flag, about, given, parse
 from .show import pasted
@@ -66,6 +67,8 @@ def command(_: str, arguments: list[str]) -> int:
             f"write unrolled train TASK ..., TASK being one of {', '.join(tasks.names())}."
         )
     usual = tasks.find(name)() if run is None else _options_of(run, name)
+    if run is not None:
+        usual = with_other_data(usual, lambda option: given(arguments, option) is not None)
     program = "unrolled train" if name is None else f"unrolled train {name}"
     return parse(_starting(usual), program, arguments if name is None else arguments[1:])
 

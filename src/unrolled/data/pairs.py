@@ -124,7 +124,7 @@ def _checked(source: str, target: str) -> Pair:
 def _lines(path: Path, option: str) -> Iterator[tuple[int, str]]:
     """The lines of a file of UTF-8 text, packed or not, with their numbers from 1 on."""
     if path.exists() and not path.is_file():
-        raise UsageError(f"{option} {path} is no regular file: give a file of text.")
+        raise UsageError(f"{option} {path} is not a regular file: give a file of text.")
     try:
         content = path.read_bytes()
         if path.suffix == ".gz":
@@ -132,7 +132,7 @@ def _lines(path: Path, option: str) -> Iterator[tuple[int, str]]:
     except FileNotFoundError:
         raise UsageError(f"{option} {path} does not exist: check the path.") from None
     except (EOFError, zlib.error, gzip.BadGzipFile):
-        raise UsageError(f"{option} {path} is no whole gzip file: pack it again.") from None
+        raise UsageError(f"{option} {path} is not a whole gzip file: pack it again.") from None
     except OSError as error:
         raise UsageError(
             f"{option} {path} cannot be read ({error.strerror}): give a file you may read."

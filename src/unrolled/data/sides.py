@@ -85,7 +85,7 @@ class Side:
         if units not in ("words", "subwords", "characters") or not isinstance(inside, dict):
             raise ValueError("not units and symbols")
         if is_subwords(inside) != (units == "subwords"):
-            raise ValueError(f"the symbols are no {units}")
+            raise ValueError(f"the symbols are not {units}")
         symbols = Subwords.of_json(inside) if units == "subwords" else Words.of_json(inside)
         if symbols.marks != MARKS:
             raise ValueError("the marks are missing")

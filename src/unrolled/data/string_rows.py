@@ -82,7 +82,7 @@ def identifiers() -> Rows:
     """Names that Python's standard library defines, by their kind: class, exception, function, method, constant.
 
     >>> rows = identifiers()
-    >>> rows.names, ("ArithmeticError" in rows.texts, "OrderedDict" in rows.texts)
+    >>> rows.names, ("ArithmeticError" in rows.texts, "ArgumentParser" in rows.texts)
     (('kind',), (False, True))
     """
     rows = []

@@ -143,7 +143,7 @@ class Strings:
             raise UsageError(f"the model has no condition {name!r}. Its conditions: {there}.")
         if value not in column.values:
             raise UsageError(
-                f"{value!r} is no {name} that the model has learned: give one of {_listed(column.values)}."
+                f"{value!r} is not a {name} that the model has learned: give one of {_listed(column.values)}."
             )
 
     def asked(self, text: str) -> dict[str, str]:
@@ -193,10 +193,10 @@ class Strings:
             raise ValueError("combinations are none, or one stands there twice")
         longest, known = stored["longest"], stored["known"]
         if type(longest) is not int or not 1 <= longest <= LONGEST or not isinstance(known, str):
-            raise ValueError("longest is no number of characters, or known no text")
+            raise ValueError("longest is not a number of characters, or known is not text")
         hashes = base64.b64decode(known, validate=True)
         if len(hashes) % BYTES:
-            raise ValueError("known is no list of hashes")
+            raise ValueError("known is not a list of hashes")
         return cls(
             Vocabulary.of_json({"characters": stored["characters"]}), columns, combinations, longest, hashes
         )
@@ -215,23 +215,23 @@ def _listed(values: Values) -> str:
 
 def _list(value: object, most: int) -> list:
     if not isinstance(value, list) or len(value) > most:
-        raise ValueError(f"{str(value)[:40]!r} is no list of at most {most:,}")
+        raise ValueError(f"{str(value)[:40]!r} is not a list of at most {most:,}")
     return value
 
 
 def _column(value: object) -> Column:
     if not isinstance(value, dict) or set(value) != {"name", "values"} or not isinstance(value["name"], str):
-        raise ValueError("a column is no name with values")
+        raise ValueError("a column is not a name with values")
     values = _list(value["values"], MOST_VALUES)
     if not values or not all(isinstance(one, str) for one in values) or sorted(set(values)) != values:
-        raise ValueError(f"the values of {value['name'][:40]!r} are no ordered texts")
+        raise ValueError(f"the values of {value['name'][:40]!r} are not ordered texts")
     return Column(value["name"], tuple(values))
 
 
 def _combination(value: object, columns: tuple[Column, ...]) -> tuple[tuple[int, ...], int]:
     numbers = _list(value, 101)
     if len(numbers) != len(columns) + 1 or not all(type(number) is int for number in numbers):
-        raise ValueError("a combination is no place in each column, and a count")
+        raise ValueError("a combination is not a place in each column and a count")
     *places, count = numbers
     if not all(0 <= k < len(column.values) for k, column in zip(places, columns)) or not 1 <= count <= 2**50:
         raise ValueError("a combination has a place that its column has not, or no count")

@@ -108,7 +108,7 @@ class Subwords:
         return torch.tensor(found, dtype=torch.int64, device="cpu") + len(self.marks)
 
     def decode(self, indices: Iterable[int] | Tensor) -> str:
-        """The text of indices; marks are left out, and bytes that are no UTF-8 become U+FFFD."""
+        """The text of indices; marks are left out, and bytes that are not UTF-8 become U+FFFD."""
         first = len(self.marks)
         return self._tokenizer.decode([int(index) - first for index in indices if int(index) >= first])
 

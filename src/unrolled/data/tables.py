@@ -36,7 +36,7 @@ class Row(NamedTuple):
         return self.fields[column]
 
     def text(self, column: str) -> str:
-        """Raises ValueError where the value is no text, or an empty one. A whole number or a truth is taken for its text."""
+        """Raises ValueError where the value is not text, or is empty. A whole number or a truth is taken for its text."""
         value = self.value(column)
         if isinstance(value, (bool, int)):
             value = str(value)
@@ -47,7 +47,7 @@ class Row(NamedTuple):
         return value
 
     def number(self, column: str) -> float:
-        """Raises ValueError where the value is no finite number."""
+        """Raises ValueError where the value is not a finite number."""
         return finite(self.value(column), column)
 
 
@@ -108,7 +108,7 @@ def read_table(path: str | Path, *, skip_bad: bool = False, option: str = "--dat
 
 
 def finite(value: object, what: str) -> float:
-    """A finite number from a text or a JSON number. Raises ValueError where it is none."""
+    """A finite number from a text or a JSON number. Raises ValueError where it is not one."""
     try:
         if isinstance(value, bool) or not isinstance(value, (str, int, float)):
             raise ValueError
@@ -141,7 +141,7 @@ def _objects(text: str, bad: BadRows) -> Iterator[Row]:
             try:
                 found = msgspec.json.decode(content)
             except (msgspec.MsgspecError, RecursionError) as error:
-                raise ValueError(f"it is no JSON ({str(error) or 'nested too deeply'})") from None
+                raise ValueError(f"it is not JSON ({str(error) or 'nested too deeply'})") from None
             if not isinstance(found, dict):
                 raise ValueError(f"it is {_shown(found)}: an object with names is expected")
             yield Row(line, found)

@@ -34,7 +34,7 @@ def texts_of(text: Path | None, valid: Path | None, test: Path | None) -> Texts:
 
     text   without one, Python's documentation
 
-    Raises UsageError for files that are no texts, and for a text that is too short to be cut.
+    Raises UsageError for files that are not texts, and for a text that is too short to be cut.
     """
     whole = documentation() if text is None else read_text(text)
     held_out = None if valid is None else read_text(valid, "--valid")

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from .matrices import rounded
-from .modules import Chain, per_sequence, reads
+from .modules import ModuleChain, per_sequence, reads
 
 STEPS, ROWS = 50, 4
 
@@ -25,7 +25,7 @@ def with_rounded(model: nn.Module, kept: Sequence[Tensor]) -> nn.Module:
     return other
 
 
-def random_inputs(chain: Chain, dtype: torch.dtype) -> tuple[Tensor, ...]:
+def random_inputs(chain: ModuleChain, dtype: torch.dtype) -> tuple[Tensor, ...]:
     """Inputs for a model, drawn with a generator of their own: indices, or from N(0, 1); further ones from U(0, 1)."""
     made, first = torch.Generator().manual_seed(0), chain.modules[0]
     lead = (ROWS, STEPS) if getattr(first, "batch_first", False) else (STEPS, ROWS)

@@ -13,6 +13,7 @@ from ..layers.recurrent import Recurrent
 from ..layers.stacked import Stacked
 from ..models.conditions import Conditions
 from ..models.language import LanguageModel
+from ..models.tagger import Tagger
 from ..models.word_heads import Tied
 from ..models.words import WordModel
 from .equations import one_hot
@@ -23,7 +24,7 @@ Writer = Callable[[ModuleWriting, nn.Module, Sequence[Wire], str, str], Wire]
 
 
 @dataclass(frozen=True)
-class Chain:
+class ModuleChain:
     """A model: what it reads, the modules that this goes through one after the other, and what it calls the result.
 
     indices  whether it reads int64 (T, B), which stand for one-hot rows or for rows of an embedding
@@ -36,13 +37,15 @@ class Chain:
     reads: str = "x"
 
 
-CHAINS: dict[type, Callable[[nn.Module], Chain]] = {
-    LanguageModel: lambda model: Chain(
+CHAINS: dict[type, Callable[[nn.Module], ModuleChain]] = {
+    LanguageModel: lambda model: ModuleChain(
         (*filter(None, [model.conditions]), model.rnn, model.head), "logits", indices=True
     ),
-    WordModel: lambda model: Chain(
+    WordModel: lambda model: ModuleChain(
         (model.embedding, model.rnn, model.narrow, model.head), "logits", indices=True
     ),
+    # What reads words, and the chain of tags, stay with the caller.
+    Tagger: lambda model: ModuleChain((model.rnn, model.head), "scores", indices=False, reads="vectors"),
 }
 
 
@@ -56,12 +59,12 @@ def write(writing: ModuleWriting, module: nn.Module, given: Sequence[Wire], path
     return writer_of(module)(writing, module, given, path, prefix)
 
 
-def chain_of(model: nn.Module, indices: bool) -> Chain:
+def chain_of(model: nn.Module, indices: bool) -> ModuleChain:
     """How the model is written: by its row in CHAINS, or as one module that gives y."""
     for kind, row in CHAINS.items():
         if isinstance(model, kind):
             return row(model)
-    return Chain((model,), "y", indices)
+    return ModuleChain((model,), "y", indices)
 
 
 def writer_of(module: nn.Module) -> Writer:

@@ -16,7 +16,7 @@ from ..layers.stacked import Stacked
 from .cost import difference, random_inputs, with_rounded
 from .matrices import Matrices
 from .metadata import metadata_of, package_version
-from .modules import Chain, chain_of, per_sequence, reads, write
+from .modules import ModuleChain, chain_of, per_sequence, reads, write
 from .net import OnnxGraph
 from .proto import model_of
 from .writing import LENGTHS, ModuleWriting, Wire, steps_of
@@ -152,7 +152,7 @@ def _written(
     return net, writing
 
 
-def _inputs(net: OnnxGraph, chain: Chain, batch_first: bool) -> list[Wire]:
+def _inputs(net: OnnxGraph, chain: ModuleChain, batch_first: bool) -> list[Wire]:
     """The file's first inputs: what the chain's first module reads."""
     axes = ("batch", "time") if batch_first else ("time", "batch")
     (name, width), *more = reads(chain.modules[0])

@@ -97,7 +97,9 @@ def check_names(cell: str, field: str, given: Iterable[str], known: Iterable[str
     if odd is not None:
         near = get_close_matches(str(odd), known, 2, 0.5)
         hint = f"Did you mean {' or '.join(near)}?" if near else f"It has {', '.join(known) or 'none'}."
-        raise CellError(f"CellError in {cell}: {field} names {odd!r}, which is no {called} of it. {hint}")
+        raise CellError(
+            f"CellError in {cell}: {field} names {odd!r}, which is not {'an' if called[0] in 'aeiou' else 'a'} {called} of it. {hint}"
+        )
 
 
 def check_start(cell: str, start: Mapping[str, object], states: Iterable[str]) -> None:

@@ -25,14 +25,15 @@ class Draft:
     """A new graph under construction from `graph`.
 
     change  asked about every old node before it is built again: a Symbol takes its place, None leaves it as it is
+    copies  whether an equation that has become `a = b` is kept
 
         draft = Draft(graph)
         draft.change = lambda node: draft.symbol(1.0) if draft.graph.name_of(node.index) == "f" else None
         new = draft.finish("without_f")
     """
 
-    def __init__(self, graph: Graph, change: Change | None = None):
-        self.graph, self.change = graph, change
+    def __init__(self, graph: Graph, change: Change | None = None, copies: bool = True):
+        self.graph, self.change, self.copies = graph, change, copies
         self.builder = Simplifying(Builder())
         self.inputs, self.states, self.parameters = (
             list(graph.inputs),
@@ -46,7 +47,6 @@ class Draft:
         self.open: list[int] = []  # old nodes that are being built, outermost first
         self.names: dict[int, str] = {s.index: s.name for s in graph.statements}  # of old nodes; may be changed
         self.statements: list[Statement] = []
-        self.copies = True  # whether an equation that has become `a = b` is kept
 
     def symbol(self, value) -> Symbol:
         """A number as a node; a Symbol as it is."""

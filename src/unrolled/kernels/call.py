@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import lru_cache
+from itertools import accumulate
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -17,8 +19,7 @@ from .reference.spell import evaluate
 Parameters = Mapping[tuple[str, ...], Tensor]  # names stacked along the first axis -> tensor
 
 
-@dataclass(frozen=True)
-class StepRows:
+class StepRows(NamedTuple):
     """Which rows run at each step. Sequences are packed: the rows of step 0, then those of step 1, ...
 
     `sizes`: rows at each step, never increasing, where they differ (rows are sorted by length, longest first); None
@@ -39,57 +40,102 @@ class StepRows:
         return self.batch if self.sizes is None else self.sizes[step]
 
 
-@dataclass(frozen=True)
-class Call:
-    """One run of a cell over packed sequences.
+class Operands(NamedTuple):
+    """The tensors of a call, or what stands for each of them: whether its gradient is needed, its gradient.
 
-    hoisted   per hoisted group: stacked weights (sum of widths, depth)
-    operands  per hoisted group: (N, depth) values, or int64 (N,) indices that stand for one-hot rows
-    weights   per group of the loop: stacked weights (sum of widths, depth)
-    vectors   all parameter vectors of the loop, packed: (sum of widths,)
-    numbers   all parameters that are numbers: (count,)
-    inputs    inputs used as they are: (N, width)
-    state     initial states: (B, width) each
-    mixed     operands of products in bfloat16, sums and everything else in float32
-    tensors   all of them, in this order
+    hoisted  per hoisted group: stacked weights (sum of widths, depth)
+    factors  per hoisted group, what they multiply: (N, depth) values, or int64 (N,) indices that stand for one-hot rows
+    weights  per group of the loop: stacked weights (sum of widths, depth)
+    vectors  all parameter vectors of the loop, packed: (sum of widths,)
+    numbers  all parameters that are numbers: (count,)
+    inputs   inputs used as they are: (N, width)
+    state    initial states: (B, width) each
     """
 
-    plan: Plan
-    sizes: tuple[tuple[Dim, int], ...]
-    step_rows: StepRows
-    hyper: tuple[float, ...]
-    hoisted: tuple[Tensor, ...]
-    operands: tuple[Tensor, ...]
-    weights: tuple[Tensor, ...]
-    vectors: Tensor
-    numbers: Tensor
-    inputs: tuple[Tensor, ...]
-    state: tuple[Tensor, ...]
-    mixed: bool = False
-    tensors: tuple[Tensor, ...] = field(init=False)
+    hoisted: tuple
+    factors: tuple
+    weights: tuple
+    vectors: Any
+    numbers: Any
+    inputs: tuple
+    state: tuple
 
-    def width(self, dim: Dim) -> int:
-        return 1 if dim == "1" else size(dim, dict(self.sizes))
-
-    def __post_init__(self):
-        everything = (
+    @property
+    def flat(self) -> tuple:
+        """One behind the other: what autograd is given."""
+        return (
             *self.hoisted,
-            *self.operands,
+            *self.factors,
             *self.weights,
             self.vectors,
             self.numbers,
             *self.inputs,
             *self.state,
         )
-        object.__setattr__(self, "tensors", everything)
+
+
+@lru_cache(maxsize=512)
+def places_of(plan: Plan) -> Operands:
+    """Where each of a plan's operands stands in `flat`: slices, and two numbers."""
+    body = plan.body
+    ends = [
+        0,
+        *accumulate(map(len, (body.hoisted, body.hoisted, plan.groups, "v", "n", body.streams, body.states))),
+    ]
+    found = Operands._make(map(slice, ends, ends[1:]))
+    return found._replace(vectors=found.vectors.start, numbers=found.numbers.start)
+
+
+def grouped(plan: Plan, flat: tuple) -> Operands:
+    """The inverse of `flat`."""
+    return Operands._make([flat[place] for place in places_of(plan)])
+
+
+class CallSpec(NamedTuple):
+    """A call without its tensors, so that keeping it keeps no tensor alive behind autograd's back. `mixed`: operands of
+    products in bfloat16, sums and everything else in float32."""
+
+    plan: Plan
+    sizes: tuple[tuple[Dim, int], ...]
+    step_rows: StepRows
+    hyper: tuple[float, ...]
+    mixed: bool = False
+
+    @property
+    def total(self) -> int:
+        """How many tensors."""
+        return places_of(self.plan).state.stop
+
+    def filled(self, tensors: tuple[Tensor, ...]) -> Call:
+        """The call on these tensors, in the order of `Operands.flat`."""
+        return Call(*self, grouped(self.plan, tensors), tensors)
+
+
+class Call(NamedTuple):
+    """One run of a cell over packed sequences: a `CallSpec` with its tensors, in groups and one behind the other."""
+
+    plan: Plan
+    sizes: tuple[tuple[Dim, int], ...]
+    step_rows: StepRows
+    hyper: tuple[float, ...]
+    mixed: bool
+    operands: Operands
+    tensors: tuple[Tensor, ...]
+
+    @property
+    def spec(self) -> CallSpec:
+        return CallSpec._make(self[:5])
+
+    def width(self, dim: Dim) -> int:
+        return 1 if dim == "1" else size(dim, dict(self.sizes))
 
     @property
     def dtype(self) -> torch.dtype:
-        return self.state[0].dtype if self.state else self.vectors.dtype
+        return (self.operands.state[0] if self.operands.state else self.operands.vectors).dtype
 
     @property
     def device(self) -> torch.device:
-        return self.vectors.device
+        return self.operands.vectors.device
 
 
 def prepare(
@@ -114,32 +160,19 @@ def prepare(
     values = {**dict(graph.hyper), **(hyper or {})}
     outer = _Outer(plan, sizes, dict(zip(graph.inputs, inputs)), parameters, values)
     like = state[0] if state else next(iter(parameters.values()))
-    hoisted = tuple([outer.stack(s) for s in stacks.hoisted])
-    operands = tuple([outer.value(h.operand) for h in body.hoisted])
-    weights = tuple([outer.stack(s) for s in stacks.weights])
-    vectors = outer.stack(stacks.vectors) if plan.vectors else nothing(like)
-    numbers = (
-        torch.stack([outer.value(body.nodes[v].value).reshape(()) for v in plan.numbers])
-        if plan.numbers
-        else nothing(like)
-    )
-    used = (
-        _as_values([outer.given[name] for name, _ in body.streams], body, sizes, like) if body.streams else ()
-    )
-    return Call(
-        plan,
-        tuple(sizes.items()),
-        step_rows,
-        tuple([values[n] for n, _ in graph.hyper]),
-        hoisted,
-        operands,
-        weights,
-        vectors,
-        numbers,
-        used,
+    numbers = [outer.value(body.nodes[v].value).reshape(()) for v in plan.numbers]
+    used = [outer.given[name] for name, _ in body.streams]
+    operands = Operands(
+        tuple([outer.stack(s) for s in stacks.hoisted]),
+        tuple([outer.value(h.operand) for h in body.hoisted]),
+        tuple([outer.stack(s) for s in stacks.weights]),
+        outer.stack(stacks.vectors) if plan.vectors else nothing(like),
+        torch.stack(numbers) if numbers else nothing(like),
+        _as_values(used, body, sizes, like) if used else (),
         tuple(state),
-        mixed,
     )
+    hyper = tuple([values[n] for n, _ in graph.hyper])
+    return Call(plan, tuple(sizes.items()), step_rows, hyper, mixed, operands, operands.flat)
 
 
 with torch.inference_mode(False):  # one made in inference mode could not be kept for a backward pass

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import partial
+from functools import lru_cache, partial
+from types import ModuleType
 
 from torch import Tensor
 
@@ -18,8 +19,7 @@ def chosen(call: Call, backend: str) -> Callable:
     """The function that runs `call`. Raises NotYet, naming the obstacle, where the backend asked for cannot."""
     if backend == "reference":
         return run_reference
-    from .c.call import run as c  # loads the compiler only when it is wanted
-
+    c = _compiled()
     obstacle = c.obstacle(call)
     if obstacle is None:
         return c.run if backend == "c" or not c.unbuildable(call) else run_reference
@@ -29,6 +29,14 @@ def chosen(call: Call, backend: str) -> Callable:
             'It runs with backend="reference". Nothing was switched for you.'
         )
     return run_reference
+
+
+@lru_cache(maxsize=1)
+def _compiled() -> ModuleType:
+    """The C backend, loaded only when it is wanted; found at once after that, which an import is not."""
+    from .c.call import run
+
+    return run
 
 
 def multiplies_pairs() -> bool:

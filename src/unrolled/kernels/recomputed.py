@@ -8,14 +8,14 @@ keeps grows with the square root of the number of steps, for one more forward pa
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from math import isqrt
 
 import torch
 from torch import Tensor
 
-from .call import Call, StepRows
-from .call_spec import CallSpec, differentiable
+from .call import Call, StepRows, places_of
+from .differentiable import differentiable, is_followed
 from .gate import why_closed
 
 Run = Callable[[Call], tuple[Tensor, tuple[Tensor, ...]]]
@@ -41,7 +41,7 @@ def blocks_of(step_rows: StepRows) -> list[Block]:
     for first in range(0, step_rows.steps, length):
         steps = min(length, step_rows.steps - first)
         sizes = None if step_rows.sizes is None else step_rows.sizes[first : first + steps]
-        part = replace(step_rows, steps=steps, sizes=sizes)
+        part = step_rows._replace(steps=steps, sizes=sizes)
         blocks.append(Block(part, slice(begin, begin + part.total)))
         begin += part.total
     return blocks[::-1] if step_rows.reverse else blocks
@@ -64,7 +64,7 @@ class Recomputed(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx, call: Call, run: Run, blocks: list[Block], *tensors: Tensor):
-        y, states = None, [call.state]
+        y, states = None, [call.operands.state]
         for block in blocks:
             part, final = run(_part(call, block, states[-1]))
             y = part.new_empty(call.step_rows.total, part.shape[1]) if y is None else y
@@ -72,18 +72,18 @@ class Recomputed(torch.autograd.Function):
             states.append(tuple(s.clone() for s in final))  # a view would keep the whole block
         ctx.set_materialize_grads(False)
         ctx.save_for_backward(*tensors, *(s for state in states[1:-1] for s in state))
-        ctx.spec, ctx.run, ctx.blocks = CallSpec.of(call), run, blocks
+        ctx.spec, ctx.run, ctx.blocks = call.spec, run, blocks
         return (y, *states[-1])
 
     @staticmethod
     def backward(ctx, above, *carries):
         saved, needed = ctx.saved_tensors, ctx.needs_input_grad[3:]
-        call = ctx.spec.filled(saved)
-        given = [g for g in (above, *carries) if g is not None]
-        if torch.is_grad_enabled() or why_closed([*given, *saved]):  # create_graph=True, a batch of gradients
+        total = ctx.spec.total
+        call = ctx.spec.filled(saved[:total])
+        if is_followed((above, *carries), saved):
             return None, None, None, *differentiable(call, (above, *carries), needed)
-        flat, width = saved[ctx.spec.total :], len(call.state)
-        states = [call.state, *(flat[k : k + width] for k in range(0, len(flat), width))]
+        width = len(call.operands.state)
+        states = [call.operands.state, *(saved[k : k + width] for k in range(total, len(saved), width))]
         sums = _Sums(call, needed)
         with torch.autocast(call.device.type, enabled=False):
             for number in reversed(range(len(ctx.blocks))):
@@ -97,20 +97,18 @@ class Recomputed(torch.autograd.Function):
 
 def _part(call: Call, block: Block, state: State) -> Call:
     """One block as a call, from the states before it."""
-    return replace(
-        call,
-        step_rows=block.step_rows,
-        operands=tuple(t[block.rows] for t in call.operands),
-        inputs=tuple(t[block.rows] for t in call.inputs),
-        state=state,
-    )
+    factors, inputs = [
+        tuple(t[block.rows] for t in each) for each in (call.operands.factors, call.operands.inputs)
+    ]
+    operands = call.operands._replace(factors=factors, inputs=inputs, state=state)
+    return call._replace(step_rows=block.step_rows, operands=operands, tensors=operands.flat)
 
 
 def _gradients(call: Call, run: Run, above: Tensor | None, carries, wanted) -> list[Tensor | None]:
     """Gradients of `call.tensors`, None where they are not wanted or zero: one forward and one backward pass."""
-    leaves = [t.detach().requires_grad_(w) for t, w in zip(call.tensors, wanted)]
+    leaves = tuple([t.detach().requires_grad_(w) for t, w in zip(call.tensors, wanted)])
     with torch.enable_grad():
-        y, final = run(CallSpec.of(call).filled(leaves))
+        y, final = run(call.spec.filled(leaves))
     pairs = [(o, g) for o, g in zip((y, *final), (above, *carries)) if g is not None and o.requires_grad]
     asked = [t for t, w in zip(leaves, wanted) if w]
     found = iter(
@@ -126,16 +124,12 @@ class _Sums:
 
     def __init__(self, call: Call, needed):
         self.call, self.needed = call, needed
-        self.states = len(call.state)
-        before = len(call.tensors) - self.states
-        self.with_state = (*needed[:before], *[True] * self.states)
-        g, w, i = len(call.hoisted), len(call.weights), len(call.inputs)
-        self.along = [
-            *[False] * g,
-            *[True] * g,
-            *[False] * (w + 2),
-            *[True] * i,
-        ]  # which have a row for each step
+        places = places_of(call.plan)
+        self.before = places.state.start
+        self.with_state = (*needed[: self.before], *[True] * len(call.operands.state))
+        self.along = [False] * self.before  # which have a row for each step
+        for place in (places.factors, places.inputs):
+            self.along[place] = [True] * (place.stop - place.start)
         self.sums: list[Tensor | None] = [
             t.new_zeros(t.shape) if n and along else None
             for t, n, along in zip(call.tensors, needed, self.along)
@@ -152,7 +146,7 @@ class _Sums:
                 self.sums[k] = gradient.clone()
             else:
                 self.sums[k] += gradient
-        return found[len(self.along) :]
+        return found[self.before :]
 
     def results(self, carries) -> list[Tensor | None]:
         return [g if n else None for g, n in zip((*self.sums, *carries), self.needed)]

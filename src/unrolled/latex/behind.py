@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from .lines import INDICES
-from .tokens import Token
+from .tokens import LatexToken
 from .tree import BEFORE, NOW, Name
 
 BRACKETS = {"(": ")", "[": "]"}
 
 
-def without_braces(parser, name: Name, inside: list[Token]) -> list[Token]:
+def without_braces(parser, name: Name, inside: list[LatexToken]) -> list[LatexToken]:
     """The tokens below a name. W_xz is set as W_x z, and what is meant is W_{xz}; W_hh_{t-1} is W_h times h_{t-1}."""
     first, run = inside[0], []
     following = parser.tokens[parser.place : parser.place + 2]

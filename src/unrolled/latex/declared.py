@@ -8,7 +8,7 @@ from ..graph.node import Shape
 from .lines import EquationTokens, separated
 from .parser import Parser
 from .scripts import script_of
-from .tokens import Source, Token
+from .tokens import LatexSource, LatexToken
 from .tree import Name
 
 EXAMPLE = r"Write W \in \mathbb{R}^{H \times I}, and \mathbb{R} for a number."
@@ -23,7 +23,7 @@ class Declared:
     at: int
 
 
-def declared_of(source: Source, line: EquationTokens) -> list[Declared]:
+def declared_of(source: LatexSource, line: EquationTokens) -> list[Declared]:
     r"""The names left of \in, each with the shape to the right. Raises CellError for another set than \mathbb{R}^{...}."""
     shape = _shape(source, line)
     if not line.left:
@@ -39,7 +39,7 @@ def declared_of(source: Source, line: EquationTokens) -> list[Declared]:
     return found
 
 
-def _shape(source: Source, line: EquationTokens) -> Shape:
+def _shape(source: LatexSource, line: EquationTokens) -> Shape:
     tokens = list(line.right)
     while tokens and tokens[-1].text in (".", ","):
         tokens.pop()
@@ -55,7 +55,7 @@ def _shape(source: Source, line: EquationTokens) -> Shape:
     if rest[0].text != "^" or len(rest) == 1:
         raise source.wrong(rest[0].at, f"this is not a shape. {EXAMPLE}")
     inside = rest[2:-1] if rest[1].text == "{" else rest[1:2]
-    sides: list[list[Token]] = [[]]
+    sides: list[list[LatexToken]] = [[]]
     for token in inside:
         if token.text == r"\times":
             sides.append([])
@@ -64,7 +64,7 @@ def _shape(source: Source, line: EquationTokens) -> Shape:
     return tuple(_side(source, side, line.equals.at) for side in sides)
 
 
-def _side(source: Source, tokens: list[Token], at: int) -> str:
+def _side(source: LatexSource, tokens: list[LatexToken], at: int) -> str:
     """H, 4, d_h, H/4, H+I."""
     text, k = "", 0
     while k < len(tokens):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from .lines import INDICES, separated
-from .tokens import Token
+from .tokens import LatexToken
 from .tree import CONDITIONS, Tree
 
 SPECIAL = (
@@ -33,7 +33,7 @@ class Forms:
     def wrong(self, at: int, message: str) -> Exception:
         return self.parser.source.wrong(at, message)
 
-    def read(self, token: Token) -> Tree:
+    def read(self, token: LatexToken) -> Tree:
         """The form that `token` begins."""
         form = {
             "\\frac": self.fraction,
@@ -47,22 +47,22 @@ class Forms:
         }.get(token.text)
         return form(token) if form else self.between(token)
 
-    def inside(self, token: Token) -> Tree:
+    def inside(self, token: LatexToken) -> Tree:
         tokens = self.parser.group()
         if not tokens:
             raise self.wrong(token.at, f"{token.text} has an empty pair of braces. Fill it.")
         return self.parser.inner(tokens, token.at)
 
-    def fraction(self, token: Token) -> Tree:
+    def fraction(self, token: LatexToken) -> Tree:
         return Tree("div", (self.inside(token), self.inside(token)), at=token.at)
 
-    def root(self, token: Token) -> Tree:
+    def root(self, token: LatexToken) -> Tree:
         return Tree("call", (self.inside(token),), "sqrt", token.at)
 
-    def floor(self, token: Token) -> Tree:
+    def floor(self, token: LatexToken) -> Tree:
         return Tree("call", (self.upto("\\rfloor", token),), "floor", token.at)
 
-    def total(self, token: Token) -> Tree:
+    def total(self, token: LatexToken) -> Tree:
         over = None
         while self.parser.next.text in ("_", "^"):
             sign = self.parser.take()
@@ -72,7 +72,7 @@ class Forms:
             return self.indexed(over, token)
         return Tree("call", (self.parser.factor(None),), "total", token.at)
 
-    def indexed(self, over: str, token: Token) -> Tree:
+    def indexed(self, over: str, token: LatexToken) -> Tree:
         r"""\sum_j and all factors behind it; `indices` makes a product of them."""
         if over not in INDICES:
             raise self.wrong(
@@ -82,7 +82,7 @@ class Forms:
             )
         return Tree("sum", (self.parser.term(token),), over, token.at)
 
-    def between(self, token: Token) -> Tree:
+    def between(self, token: LatexToken) -> Tree:
         close, call = {
             "|": ("|", "absolute"),
             "\\lvert": ("\\rvert", "absolute"),
@@ -91,7 +91,7 @@ class Forms:
         }[token.text]
         return Tree("call", (self.upto(close, token),), call, token.at)
 
-    def upto(self, close: str, token: Token) -> Tree:
+    def upto(self, close: str, token: LatexToken) -> Tree:
         inside = []
         while self.parser.next.text != close:
             if self.parser.next.kind == "end":
@@ -100,7 +100,7 @@ class Forms:
         self.parser.take()
         return self.parser.inner(inside, token.at)
 
-    def indicator(self, token: Token) -> Tree:
+    def indicator(self, token: LatexToken) -> Tree:
         r"""\mathbb{1}[a > b] is 1 where it holds, else 0."""
         if [t.text for t in self.parser.group()] != ["1"]:
             raise self.wrong(token.at, "\\mathbb writes \\mathbb{1}[a > b] only: 1 where it holds, else 0.")
@@ -113,7 +113,7 @@ class Forms:
         zero = sides is not None and sides[0].op == "number" and sides[0].value == 0
         return Tree("call", sides[1:], "step", token.at) if zero else tree
 
-    def environment(self, token: Token) -> Tree:
+    def environment(self, token: LatexToken) -> Tree:
         inside = self.parser.until("\\end")
         if token.kind == "cases":
             return self.cases(token, inside)
@@ -130,7 +130,7 @@ class Forms:
         parts = [self.parser.inner(piece, token.at) for piece in pieces]
         return Tree("concat", tuple(parts), at=token.at) if len(parts) > 1 else parts[0]
 
-    def cases(self, token: Token, inside: list[Token]) -> Tree:
+    def cases(self, token: LatexToken, inside: list[LatexToken]) -> Tree:
         parts = [_at_ampersands(row) for row in separated(self.parser.source, inside, token, ("\\\\",))]
         if len(parts) != 2 or any(len(p) != 2 for p in parts):
             raise self.wrong(
@@ -144,8 +144,8 @@ class Forms:
         return Tree("cases", (condition, chosen, other), at=token.at)
 
 
-def _at_ampersands(tokens: list[Token]) -> list[list[Token]]:
-    pieces: list[list[Token]] = [[]]
+def _at_ampersands(tokens: list[LatexToken]) -> list[list[LatexToken]]:
+    pieces: list[list[LatexToken]] = [[]]
     for token in tokens:
         if token.text == "&":
             pieces.append([])

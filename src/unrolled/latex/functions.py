@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from .tokens import FUNCTIONS, Source
+from .tokens import FUNCTIONS, LatexSource
 from .tree import Equation, Name, Tree, changed, parts
 
 # What some definitions are called; Z stands for the argument.
@@ -24,7 +24,7 @@ KNOWN = {
 }
 
 
-def split_functions(source: Source, equations: list[Equation]) -> tuple[list[Equation], dict[str, str]]:
+def split_functions(source: LatexSource, equations: list[Equation]) -> tuple[list[Equation], dict[str, str]]:
     """(the equations without the definitions, each defined function's name -> the function that it is).
 
     A definition that is not of a known function, g(z) = 2 z + 1, is written out where it is called. Raises CellError for a
@@ -57,7 +57,7 @@ def split_functions(source: Source, equations: list[Equation]) -> tuple[list[Equ
     return [replace(e, right=_written_out(source, e.right, macros)) for e in rest], functions
 
 
-def _checked(source: Source, left: Tree) -> Name:
+def _checked(source: LatexSource, left: Tree) -> Name:
     if left.args[0].op != "name":
         raise source.wrong(
             left.args[0].at, f"one letter stands in the brackets of a definition, {left.value}(z) = ..."
@@ -85,7 +85,7 @@ def _form(tree: Tree, argument: Name | None):
     return said, *(_form(a, argument) for a in tree.args)
 
 
-def _written_out(source: Source, tree: Tree, macros: dict[str, tuple[Name, Tree]], depth: int = 0) -> Tree:
+def _written_out(source: LatexSource, tree: Tree, macros: dict[str, tuple[Name, Tree]], depth: int = 0) -> Tree:
     def change(part: Tree) -> Tree:
         if part.op != "call" or part.value not in macros:
             return part

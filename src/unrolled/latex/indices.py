@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 from .lines import INDICES
-from .tokens import Source
+from .tokens import LatexSource
 from .tree import Equation, Name, Tree, changed, parts
 
 WRITE = "Write W x_t for \\sum_j w_{ij} x_j, and v^\\top s for \\sum_j v_j s_j."
@@ -20,7 +20,7 @@ class Indexed:
     summed: list[Name] = field(default_factory=list)
 
 
-def without_indices(source: Source, equations: list[Equation]) -> Indexed:
+def without_indices(source: LatexSource, equations: list[Equation]) -> Indexed:
     r"""Equations of single units as equations of vectors. A text without \sum_j and [k] stays as it is.
 
     Raises CellError for a sum that is not a product of a matrix and a vector or of two vectors, and for single units.
@@ -34,7 +34,7 @@ def without_indices(source: Source, equations: list[Equation]) -> Indexed:
     return found
 
 
-def _one(source: Source, equation: Equation, found: Indexed) -> Equation:
+def _one(source: LatexSource, equation: Equation, found: Indexed) -> Equation:
     sums = {p.value for p in parts(equation.right) if p.op == "sum"}
     left = equation.left
     names = [left, *equation.right.names()] if left.op == "name" else equation.right.names()
@@ -88,7 +88,7 @@ def _follow(equation: Equation, found: Indexed) -> Equation:
     return replace(equation, left=_bare(left, {own}, found), right=right)
 
 
-def _contracted(source: Source, tree: Tree, own: str, letters: set[str], found: Indexed) -> Tree:
+def _contracted(source: LatexSource, tree: Tree, own: str, letters: set[str], found: Indexed) -> Tree:
     """One sum over `tree.value`."""
     over, body = tree.value, tree.args[0]
     factors = list(body.args) if body.op == "chain" else [body]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from .roles import Roles
-from .tokens import Source
+from .tokens import LatexSource
 from .tree import CONDITIONS, Name, Tree
 
 NUMBER, VECTOR, MATRIX, STACK = 0, 1, 2, 3  # the number of sides
@@ -27,7 +27,7 @@ class Kinds:
     beside them.
     """
 
-    source: Source
+    source: LatexSource
     of: dict[Name, int]
     parameters: tuple[Name, ...]
     fixed: dict[Name, Tree] = field(default_factory=dict)  # what is given and the same at every step

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from .tokens import Source, Token
+from .tokens import LatexSource, LatexToken
 
 EQUALS = ("\\leftarrow", "\\coloneqq", "\\triangleq", "\\equiv", "\\gets", "\\doteq")
 BREAKS = ("\\\\", "\\newline", "\\quad", "\\qquad", "\\cr")
@@ -28,13 +28,13 @@ GOES_ON = ("+", "-", "*", "/", "\\odot", "\\circ", "\\cdot", "\\times", "=")
 class EquationTokens:
     r"""The tokens of one equation, left and right of its `=` (or of its \in), and the words behind it."""
 
-    left: list[Token]
-    right: list[Token]
-    equals: Token
+    left: list[LatexToken]
+    right: list[LatexToken]
+    equals: LatexToken
     comment: list[str] = field(default_factory=list)
 
 
-def lines_of(source: Source, tokens: list[Token]) -> list[EquationTokens]:
+def lines_of(source: LatexSource, tokens: list[LatexToken]) -> list[EquationTokens]:
     """The equations, in order. Raises CellError for a piece that is not one, and for brackets that do not match."""
     found: list[EquationTokens] = []
     ranging = False
@@ -71,9 +71,9 @@ def lines_of(source: Source, tokens: list[Token]) -> list[EquationTokens]:
     return found
 
 
-def _without_ranges(tokens: list[Token]) -> list[Token]:
+def _without_ranges(tokens: list[LatexToken]) -> list[LatexToken]:
     r"""Without `\text{for } k = 1, 2` up to the end of its line."""
-    kept: list[Token] = []
+    kept: list[LatexToken] = []
     skipping = False
     for k, token in enumerate(tokens):
         if token.kind == "line" or token.text in ("\\\\", "\\newline", "\\cr", "\\end"):
@@ -87,7 +87,7 @@ def _without_ranges(tokens: list[Token]) -> list[Token]:
     return kept
 
 
-def _is_range(piece: list[Token], before: bool) -> bool:
+def _is_range(piece: list[LatexToken], before: bool) -> bool:
     r"""Whether a piece says which indices there are: `k = 1`, and the `\dots` and `n` behind it."""
     said = [t.text for t in piece if t.text != "."]
     small = all(t.kind in ("number", "letter") or t.text in (*DOTS, ".") for t in piece)
@@ -97,11 +97,11 @@ def _is_range(piece: list[Token], before: bool) -> bool:
     return len(said) > 2 and said[0] in (*INDICES, "t") and said[1] == "=" and rest
 
 
-def _as_equals(token: Token) -> Token:
-    return Token("sign", "=", token.at) if token.text in EQUALS else token
+def _as_equals(token: LatexToken) -> LatexToken:
+    return LatexToken("sign", "=", token.at) if token.text in EQUALS else token
 
 
-def _add_on(source: Source, found: list[EquationTokens], piece: list[Token]) -> None:
+def _add_on(source: LatexSource, found: list[EquationTokens], piece: list[LatexToken]) -> None:
     """A piece without `=`: words are a comment; what begins or ends at an operator goes on with the equation before."""
     while piece and piece[-1].text == ".":
         piece.pop()
@@ -119,10 +119,10 @@ def _add_on(source: Source, found: list[EquationTokens], piece: list[Token]) -> 
         )
 
 
-def _pieces(source: Source, tokens: list[Token]) -> list[list[tuple[Token, int]]]:
+def _pieces(source: LatexSource, tokens: list[LatexToken]) -> list[list[tuple[LatexToken, int]]]:
     """Cut where no bracket is open; each token with the number of brackets around it."""
-    pieces: list[list[tuple[Token, int]]] = [[]]
-    opened: list[Token] = []
+    pieces: list[list[tuple[LatexToken, int]]] = [[]]
+    opened: list[LatexToken] = []
     ended = False  # a line has ended since the last bracket was opened
     for k, token in enumerate(tokens):
         following = tokens[k + 1].text if k + 1 < len(tokens) else ""
@@ -159,7 +159,7 @@ def _pieces(source: Source, tokens: list[Token]) -> list[list[tuple[Token, int]]
     return pieces
 
 
-def _before_member(tokens: list[Token]) -> bool:
+def _before_member(tokens: list[LatexToken]) -> bool:
     r"""Whether a comma stands in a list of names such as `u, v \in \mathbb{R}`."""
     for token in tokens:
         if token.text == "\\in":
@@ -169,7 +169,7 @@ def _before_member(tokens: list[Token]) -> bool:
     return False
 
 
-def _close(source: Source, opened: list[Token], token: Token) -> None:
+def _close(source: LatexSource, opened: list[LatexToken], token: LatexToken) -> None:
     if not opened:
         raise source.wrong(
             token.at, f"{token.text} closes nothing. Take it out, or open it with {CLOSE[token.text]}."
@@ -181,15 +181,15 @@ def _close(source: Source, opened: list[Token], token: Token) -> None:
     opened.pop()
 
 
-def _never_closed(source: Source, token: Token) -> Exception:
+def _never_closed(source: LatexSource, token: LatexToken) -> Exception:
     return source.wrong(token.at, f"{token.text} is never closed. Write {OPEN[token.text]} where it ends.")
 
 
 def separated(
-    source: Source, tokens: list[Token], opening: Token, marks: tuple[str, ...] = BETWEEN
-) -> list[list[Token]]:
+    source: LatexSource, tokens: list[LatexToken], opening: LatexToken, marks: tuple[str, ...] = BETWEEN
+) -> list[list[LatexToken]]:
     """Cut at the commas and the like that no further bracket holds."""
-    pieces: list[list[Token]] = [[]]
+    pieces: list[list[LatexToken]] = [[]]
     depth = 0
     for token in tokens:
         depth += (token.text in (*BRACKETS, "\\begin")) - (token.text in (*BRACKETS.values(), "\\end"))

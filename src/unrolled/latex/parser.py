@@ -10,7 +10,7 @@ from .behind import indices, moment_in_brackets, without_braces
 from .forms import SPECIAL, Forms
 from .lines import BRACKETS, EquationTokens, separated
 from .scripts import ACCENTS, Script, script_of
-from .tokens import FUNCTIONS, Source, Token
+from .tokens import FUNCTIONS, LatexSource, LatexToken
 from .tree import AND, CONDITIONS, GREEK, OR, RELATION, Equation, Name, Tree
 
 SIGNS = {
@@ -34,11 +34,11 @@ ALSO_NAMES = (
     "concat",
     "log",
 )  # \mathrm{mean} without brackets is a name
-END = Token("end", "", -1)
+END = LatexToken("end", "", -1)
 MANY = {"maximum": 2, "minimum": 2, "clip": 3}
 
 
-def equations_of(source: Source, lines: list[EquationTokens]) -> list[Equation]:
+def equations_of(source: LatexSource, lines: list[EquationTokens]) -> list[Equation]:
     """Every equation of a text, in order. Raises CellError with a caret where the text cannot be read."""
     found = []
     for line in lines:
@@ -54,7 +54,7 @@ def equations_of(source: Source, lines: list[EquationTokens]) -> list[Equation]:
     return found
 
 
-def _left(source: Source, line: EquationTokens) -> Tree:
+def _left(source: LatexSource, line: EquationTokens) -> Tree:
     if not line.left:
         raise source.wrong(line.equals.at, "nothing stands left of this =. Name the value, e.g. h_t = ...")
     reader = Parser(source, line.left, line.equals.at)
@@ -72,29 +72,29 @@ def _left(source: Source, line: EquationTokens) -> Tree:
 class Parser:
     """Reads one expression; `place` is the token it has come to, `before` where it began."""
 
-    source: Source
-    tokens: list[Token]
+    source: LatexSource
+    tokens: list[LatexToken]
     before: int
     place: int = 0
 
     @property
-    def next(self) -> Token:
+    def next(self) -> LatexToken:
         return self.tokens[self.place] if self.place < len(self.tokens) else END
 
-    def inner(self, tokens: list[Token], at: int) -> Tree:
+    def inner(self, tokens: list[LatexToken], at: int) -> Tree:
         """The expression of some of the tokens, as one that stands in brackets that begin at `at`."""
         return Parser(self.source, tokens, at).whole()
 
-    def take(self) -> Token:
+    def take(self) -> LatexToken:
         token = self.next
         self.place += 1
         return token
 
-    def wrong(self, token: Token, message: str) -> Exception:
+    def wrong(self, token: LatexToken, message: str) -> Exception:
         at = token.at if token.kind != "end" else self.tokens[-1].at if self.tokens else self.before
         return self.source.wrong(at, message)
 
-    def expect(self, text: str, why: str) -> Token:
+    def expect(self, text: str, why: str) -> LatexToken:
         if self.next.text != text:
             raise self.wrong(self.next, why)
         return self.take()
@@ -138,7 +138,7 @@ class Parser:
             left = Tree("add" if sign.text == "+" else "sub", (left, self.term(sign)), at=left.at)
         return left
 
-    def term(self, after: Token | None = None) -> Tree:
+    def term(self, after: LatexToken | None = None) -> Tree:
         """Factors and the signs between them; "" where two stand side by side."""
         if self.next.text in ("-", "+") and after is None:
             sign = self.take()
@@ -174,7 +174,7 @@ class Parser:
             and token.text[1:] in (*GREEK, *FUNCTIONS, "ell")
         )
 
-    def factor(self, after: Token | None) -> Tree:
+    def factor(self, after: LatexToken | None) -> Tree:
         if self.next.text == "-" and after is not None and after.text not in ("+", "-"):
             sign = self.take()
             return Tree("neg", (self.factor(sign),), at=sign.at)
@@ -194,7 +194,7 @@ class Parser:
                 base = self.power(base, inside, sign)
         return base
 
-    def power(self, base: Tree, inside: list[Token], sign: Token) -> Tree:
+    def power(self, base: Tree, inside: list[LatexToken], sign: LatexToken) -> Tree:
         text = "".join(t.text for t in inside)
         digits = text.removeprefix("-")
         if not re.fullmatch(r"\d{1,9}|\d{0,9}\.\d{1,9}", digits) or not 0 < float(digits) <= 64:
@@ -218,7 +218,7 @@ class Parser:
             made if text == digits else Tree("div", (Tree("number", value=1.0, at=base.at), made), at=base.at)
         )
 
-    def group(self) -> list[Token]:
+    def group(self) -> list[LatexToken]:
         """The tokens of {...}, or the one token that stands without braces."""
         token = self.take()
         if token.kind == "end":
@@ -227,7 +227,7 @@ class Parser:
             return [token] + (self.group() if token.text in ACCENTS else [])
         return self.until("}")
 
-    def until(self, close: str) -> list[Token]:
+    def until(self, close: str) -> list[LatexToken]:
         """The tokens up to the bracket that closes; brackets match, `lines` has seen to it."""
         inside, depth = [], 0
         while not (depth == 0 and self.next.text == close):
@@ -240,7 +240,7 @@ class Parser:
         self.take()
         return inside
 
-    def atom(self, after: Token | None = None) -> Tree:
+    def atom(self, after: LatexToken | None = None) -> Tree:
         token = self.take()
         if token.kind == "number":
             if float(token.text) == float("inf"):
@@ -278,7 +278,7 @@ class Parser:
             token, f"a value is expected {said}, not {token.text}. Put one before it, or take it out."
         )
 
-    def word(self, token: Token) -> Name:
+    def word(self, token: LatexToken) -> Name:
         if " " in token.text:
             raise self.wrong(
                 token, f"the words {token.text!r} stand in the middle of an equation. Put \\quad before them."
@@ -288,7 +288,7 @@ class Parser:
             raise self.wrong(token, f"{token.text!r} cannot be a name. Letters and digits can.")
         return Name(said)
 
-    def accented(self, token: Token) -> Tree:
+    def accented(self, token: LatexToken) -> Tree:
         inside = self.inner(self.group(), token.at)
         if inside.op != "name":
             raise self.wrong(token, f"{token.text} stands over a name only, e.g. {token.text}{{h}}_t.")
@@ -296,7 +296,7 @@ class Parser:
         tree = self.named(replace(name, marks=(*name.marks, ACCENTS[token.text])), token)
         return replace(tree, moment=tree.moment or inside.moment)
 
-    def bracket(self, token: Token) -> Tree:
+    def bracket(self, token: LatexToken) -> Tree:
         """(...) groups; [a, b] and [a; b] are one vector behind the other; {h}_t is a name in braces."""
         inside = self.until(BRACKETS[token.text])
         if not inside:
@@ -310,7 +310,7 @@ class Parser:
             return replace(again, moment=again.moment or tree.moment) if again.op == "name" else again
         return tree
 
-    def named(self, name: Name, token: Token) -> Tree:
+    def named(self, name: Name, token: LatexToken) -> Tree:
         """A name with what is below and above it; a call where a function's brackets follow."""
         moment = None
         while self.next.text in ("_", "^", "'"):
@@ -345,7 +345,7 @@ class Parser:
         tree = Tree("name", (), name, token.at, moment)
         return self.called(tree, token) if moment is None else tree
 
-    def called(self, tree: Tree, token: Token) -> Tree:
+    def called(self, tree: Tree, token: LatexToken) -> Tree:
         name = tree.value
         known = FUNCTIONS.get(name.base)
         opens = self.next.text in ("(", "[", "\\{", "{")
@@ -376,7 +376,7 @@ class Parser:
             )
         return Tree("call", args, said, tree.at)
 
-    def check_word(self, tree: Tree, token: Token) -> None:
+    def check_word(self, tree: Tree, token: LatexToken) -> None:
         r"""\mathrm{diag}(R) is meant as a function; \mathrm{dt} \, (...) as a product."""
         if token.kind != "word" or self.next.text != "(" or "\\," in self.source.text[token.at : self.next.at]:
             return

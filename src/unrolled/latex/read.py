@@ -15,7 +15,7 @@ from .indices import without_indices
 from .lines import lines_of
 from .parser import equations_of
 from .roles import roles_of
-from .tokens import Source, tokens_of
+from .tokens import LatexSource, tokens_of
 from .write import TAKEN, source_of
 
 LONGEST = 100_000  # letters
@@ -44,7 +44,7 @@ def python_from_latex(text: str, name: str = "pasted") -> str:
             f"the text has {len(text):,} letters, and equations of one step have at most {LONGEST:,}. Paste the "
             "equations alone."
         )
-    source = Source(text, "LaTeX")
+    source = LatexSource(text, "LaTeX")
     try:
         lines = lines_of(source, tokens_of(source))
         declared = [d for line in lines if line.equals.text == "\\in" for d in declared_of(source, line)]

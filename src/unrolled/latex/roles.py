@@ -11,7 +11,7 @@ from .declared import Declared
 from .functions import split_functions
 from .indices import Indexed
 from .scripts import LAYER_BELOW
-from .tokens import FUNCTIONS, Source
+from .tokens import FUNCTIONS, LatexSource
 from .tree import BEFORE, NOW, Equation, Name, Tree, changed, parts
 
 LAYER = (LAYER_BELOW, "l", "L")
@@ -22,7 +22,7 @@ CALLABLE = {*FUNCTIONS.values(), "sqrt", "absolute", "floor", "step", "total"}
 class Roles:
     """The equations in the order in which they can be worked out, and the role of each name."""
 
-    source: Source
+    source: LatexSource
     equations: list[Equation]
     functions: dict[str, str] = field(default_factory=dict)
     inputs: list[Name] = field(default_factory=list)
@@ -38,7 +38,7 @@ class Roles:
     notes: list[str] = field(default_factory=list)
 
 
-def roles_of(source: Source, indexed: Indexed, declared: Sequence[Declared] = ()) -> Roles:
+def roles_of(source: LatexSource, indexed: Indexed, declared: Sequence[Declared] = ()) -> Roles:
     """Every name's role. Raises CellError for what no equation gives, what two give, and a circle."""
     equations, functions = split_functions(source, indexed.equations)
     roles = Roles(source, equations, functions, notes=_unbraced(source))
@@ -59,7 +59,7 @@ def roles_of(source: Source, indexed: Indexed, declared: Sequence[Declared] = ()
     return roles
 
 
-def _unbraced(source: Source) -> list[str]:
+def _unbraced(source: LatexSource) -> list[str]:
     said = list(dict.fromkeys(source.unbraced))
     if not said:
         return []
@@ -331,7 +331,7 @@ def _called(roles: Roles) -> None:
     roles.equations = [replace(e, right=changed(e.right, known)) for e in roles.equations]
 
 
-def _unknown(source: Source, at: int, said: str, meant: str) -> CellError:
+def _unknown(source: LatexSource, at: int, said: str, meant: str) -> CellError:
     return source.wrong(
         at,
         f"{said} is said to be {meant}, which is not a known function. "

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .tokens import Source, Token
+from .tokens import LatexSource, LatexToken
 from .tree import BEFORE, NOW
 
 ACCENTS = {
@@ -30,7 +30,7 @@ class Script:
     moment: str | None
 
 
-def script_of(source: Source, tokens: list[Token]) -> Script:
+def script_of(source: LatexSource, tokens: list[LatexToken]) -> Script:
     r"""What {xh}, {t-1}, {i,t}, (t), <t-1>, {\mathrm{slow},t} say.
 
     Raises CellError for other moments and other signs.
@@ -64,8 +64,8 @@ def script_of(source: Source, tokens: list[Token]) -> Script:
     return Script(tuple(parts), moment)
 
 
-def _split(tokens: list[Token]) -> list[list[Token]]:
-    pieces: list[list[Token]] = [[]]
+def _split(tokens: list[LatexToken]) -> list[list[LatexToken]]:
+    pieces: list[list[LatexToken]] = [[]]
     for token in tokens:
         if token.text in (",", ";"):
             pieces.append([])
@@ -74,14 +74,14 @@ def _split(tokens: list[Token]) -> list[list[Token]]:
     return [piece for piece in pieces if piece]
 
 
-def _unwrapped(tokens: list[Token]) -> list[Token]:
+def _unwrapped(tokens: list[LatexToken]) -> list[LatexToken]:
     pairs = {("(", ")"), ("<", ">"), ("\\langle", "\\rangle"), ("{", "}"), ("[", "]")}
     while len(tokens) > 2 and (tokens[0].text, tokens[-1].text) in pairs:
         tokens = tokens[1:-1]
     return tokens
 
 
-def _said(source: Source, tokens: list[Token]) -> str:
+def _said(source: LatexSource, tokens: list[LatexToken]) -> str:
     said = ""
     for token in tokens:
         if token.kind in ("letter", "number"):

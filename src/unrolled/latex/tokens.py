@@ -79,7 +79,7 @@ UNICODE = {pair[0]: pair[1:] for pair in LETTERS.split()}
 
 
 @dataclass(frozen=True)
-class Token:
+class LatexToken:
     """One piece. kind: command, letter, number, word (several letters), sign, line (a line's end); of \\begin and
     \\end, what is begun."""
 
@@ -89,7 +89,7 @@ class Token:
 
 
 @dataclass(frozen=True)
-class Source:
+class LatexSource:
     """The text as it was pasted and what it is called, to quote from."""
 
     text: str
@@ -118,7 +118,7 @@ class Source:
         return CellError(quote(self.name, self.text.count("\n", 0, at) + 1, line.rstrip(), at - start, message))
 
 
-def tokens_of(source: Source) -> list[Token]:
+def tokens_of(source: LatexSource) -> list[LatexToken]:
     """The tokens of all mathematics in the text. Raises CellError at a letter that has no meaning here."""
     text, found, at = _mathematics(source), [], 0
     while at < len(text):
@@ -136,7 +136,7 @@ def tokens_of(source: Source) -> list[Token]:
     return found
 
 
-def _script(text: str, at: int) -> list[Token]:
+def _script(text: str, at: int) -> list[LatexToken]:
     """Unicode's own small letters: hₜ₋₁ is h_{t-1}, x² is x^{2}."""
     for sign, letters in (("^", RAISED), ("_", LOWERED)):
         end = at
@@ -144,15 +144,20 @@ def _script(text: str, at: int) -> list[Token]:
             end += 1
         if end > at:
             inside = [
-                Token("number" if letters[text[k]].isdigit() else "letter" if letters[text[k]].isalpha() else "sign",
+                LatexToken("number" if letters[text[k]].isdigit() else "letter" if letters[text[k]].isalpha() else "sign",
                       letters[text[k]], k)
                 for k in range(at, end)
             ]  # fmt: skip
-            return [Token("sign", sign, at), Token("sign", "{", at), *inside, Token("sign", "}", at)]
+            return [
+                LatexToken("sign", sign, at),
+                LatexToken("sign", "{", at),
+                *inside,
+                LatexToken("sign", "}", at),
+            ]
     return []
 
 
-def _decimal(source: Source, text: str, at: int) -> tuple[Token, int] | None:
+def _decimal(source: LatexSource, text: str, at: int) -> tuple[LatexToken, int] | None:
     """0,5 and 0{,}5 where a comma cannot stand between two values."""
     typeset = re.compile(r"(\d+)\{,\}(\d+)").match(text, at)
     found = typeset or DECIMAL.match(text, at)
@@ -171,7 +176,7 @@ def _decimal(source: Source, text: str, at: int) -> tuple[Token, int] | None:
                 f"{found[0]} may be one number or two values. Write {found[1]}.{found[2]}, or {found[1]}, {found[2]} "
                 "with a space.",
             )
-    return Token("number", f"{found[1]}.{found[2]}", at), found.end()
+    return LatexToken("number", f"{found[1]}.{found[2]}", at), found.end()
 
 
 def _opened(text: str) -> list[str]:
@@ -185,26 +190,26 @@ def _opened(text: str) -> list[str]:
     return found
 
 
-def _token(source: Source, text: str, at: int) -> tuple[Token, int]:
+def _token(source: LatexSource, text: str, at: int) -> tuple[LatexToken, int]:
     environment = ENVIRONMENT.match(text, at)
     if environment:
-        return Token(environment[2], environment[1], at), environment.end()
+        return LatexToken(environment[2], environment[1], at), environment.end()
     for kind, pattern in (("word", WORD), ("word", PLAIN), ("number", NUMBER), ("command", COMMAND)):
         match = pattern.match(text, at)
         if match:
             said = match[1] if pattern is WORD else match[0]
-            return Token(kind, said.strip(), at), match.end()
+            return LatexToken(kind, said.strip(), at), match.end()
     sign = text[at]
     if sign in UNICODE:
         known = UNICODE[sign]
-        return Token("command" if known[0] == "\\" else "sign", known, at), at + 1
+        return LatexToken("command" if known[0] == "\\" else "sign", known, at), at + 1
     if sign == "\n":
-        return Token("line", sign, at), at + 1
+        return LatexToken("line", sign, at), at + 1
     if sign.isascii() and sign.isalpha():
         _one_letter_each(source, text, at)
-        return Token("letter", sign, at), at + 1
+        return LatexToken("letter", sign, at), at + 1
     if sign in "+-*/=()[]{}_^,;.'&|<>:":
-        return Token("sign", sign, at), at + 1
+        return LatexToken("sign", sign, at), at + 1
     called = f"U+{ord(sign):04X}" if not sign.isascii() else repr(sign)
     raise source.wrong(
         at,
@@ -217,7 +222,7 @@ def _token(source: Source, text: str, at: int) -> tuple[Token, int]:
     )
 
 
-def _one_letter_each(source: Source, text: str, at: int) -> None:
+def _one_letter_each(source: LatexSource, text: str, at: int) -> None:
     """Ux_t is U times x_t; a run such as `slow` can only be meant as one name."""
     run = re.compile(r"[a-zA-Z]+").match(text, at)[0]
     if (
@@ -233,7 +238,7 @@ def _one_letter_each(source: Source, text: str, at: int) -> None:
         )
 
 
-def _mathematics(source: Source) -> str:
+def _mathematics(source: LatexSource) -> str:
     """The text with everything outside of $...$ and environments blanked, letter for letter; all of it without any."""
     text = re.sub(r"(?<!\\)%[^\n]*", lambda m: " " * len(m[0]), source.text)
     zones = list(ZONE.finditer(text))

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ..graph.node import Dim, Graph
 from ..kernels import StepRows, run
-from .lengths import Rows
+from .lengths import PackedRows
 from .resets import seen_backwards
 from .weights import Named
 
@@ -21,7 +21,7 @@ def run_direction(
     x: Sequence[Tensor],
     state: Sequence[Tensor],
     weights: Named,
-    rows: Rows,
+    rows: PackedRows,
     reverse: bool,
     *,
     backend: str,

@@ -17,7 +17,7 @@ from ..kernels import StepRows
 
 
 @dataclass(frozen=True)
-class Rows:
+class PackedRows:
     """Which rows run at which step of one call, and how to go between padded and packed.
 
     step_rows  for the kernel, forward in time
@@ -67,15 +67,17 @@ class Rows:
         return state if self.restore is None else state.index_select(0, self.restore)
 
 
-def all_rows(steps: int, batch: int) -> Rows:
+def all_rows(steps: int, batch: int) -> PackedRows:
     """All rows have all steps."""
-    return Rows(StepRows(steps, batch), steps)
+    return PackedRows(StepRows(steps, batch), steps)
 
 
-def rows_of(lengths: Tensor | Sequence[int], steps: int, batch: int, device: torch.device, who: str) -> Rows:
+def rows_of(
+    lengths: Tensor | Sequence[int], steps: int, batch: int, device: torch.device, who: str
+) -> PackedRows:
     """Rows of the given lengths, (B,) whole numbers from 0 to T.
 
-    Raises ShapeError where there is not one for each row or one is out of range, UsageError where they are no whole
+    Raises ShapeError where there is not one for each row or one is out of range, UsageError where they are not whole
     numbers; `who` begins the message.
     """
     given = _whole_numbers(lengths, who)
@@ -89,7 +91,7 @@ def rows_of(lengths: Tensor | Sequence[int], steps: int, batch: int, device: tor
             raise NotYet(
                 f"{who} got lengths, and torch.onnx.export cannot follow them. Export without lengths."
             )
-        return Rows(StepRows(steps, batch), steps, lengths=given)
+        return PackedRows(StepRows(steps, batch), steps, lengths=given)
     row = next((k for k, n in enumerate(given.tolist()) if not 0 <= n <= steps), None)
     if row is not None:
         raise ShapeError(
@@ -105,7 +107,7 @@ def rows_of(lengths: Tensor | Sequence[int], steps: int, batch: int, device: tor
     step_rows = StepRows(int(sorted_lengths[0]), batch, tuple(sizes[: int(sorted_lengths[0])].tolist()))
     is_sorted = torch.equal(order, torch.arange(batch, device="cpu"))
     take, backward = time * batch + order[row], _reversed(sizes, time, row, sorted_lengths, device)
-    return Rows(
+    return PackedRows(
         step_rows,
         steps,
         take.to(device),
@@ -115,7 +117,7 @@ def rows_of(lengths: Tensor | Sequence[int], steps: int, batch: int, device: tor
     )
 
 
-def packed_rows(batch_sizes: Tensor, order: Tensor | None, restore: Tensor | None, data: Tensor) -> Rows:
+def packed_rows(batch_sizes: Tensor, order: Tensor | None, restore: Tensor | None, data: Tensor) -> PackedRows:
     """Rows of a torch PackedSequence, whose data are packed already.
 
     Raises RuntimeError, as torch.nn does, where its parts contradict each other: anybody may put one together.
@@ -126,12 +128,12 @@ def packed_rows(batch_sizes: Tensor, order: Tensor | None, restore: Tensor | Non
         if given is not None and given.shape != (batch,):
             raise RuntimeError(f"the PackedSequence has {name} of shape {tuple(given.shape)} for {batch} rows.")
     if sizes[-1] == batch:
-        return Rows(StepRows(steps, batch), steps, order=order, restore=restore)
+        return PackedRows(StepRows(steps, batch), steps, order=order, restore=restore)
     batch_sizes = batch_sizes[:steps]
     runs = torch.arange(batch, device="cpu") < batch_sizes[:, None]  # (T, B)
     time, row = runs.nonzero(as_tuple=True)
     backward = _reversed(batch_sizes, time, row, runs.sum(0), device)
-    return Rows(StepRows(steps, batch, tuple(sizes)), steps, None, backward, order, restore)
+    return PackedRows(StepRows(steps, batch, tuple(sizes)), steps, None, backward, order, restore)
 
 
 def _sizes_of(batch_sizes: Tensor, total: int) -> list[int]:

@@ -11,13 +11,15 @@ from torch import Tensor
 from ..cell import Cell
 from ..graph.node import Dim, size
 from ..noise import Noise
-from .lengths import Rows
+from .lengths import PackedRows
 from .weights import Named
 
 LEVELS = 1 << 16  # two bytes an element: a rate is rounded to a 65536th
 
 
-def drawn(cell: Cell, sizes: Mapping[Dim, int], rows: Rows, like: Tensor) -> tuple[tuple[Tensor, ...], Named]:
+def drawn(
+    cell: Cell, sizes: Mapping[Dim, int], rows: PackedRows, like: Tensor
+) -> tuple[tuple[Tensor, ...], Named]:
     """The masks of one layer in one direction for one call.
 
     sizes   what each width letter stands for

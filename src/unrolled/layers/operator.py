@@ -12,7 +12,7 @@ import json
 from collections.abc import Mapping, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
-from typing import NamedTuple
+from typing import NamedTuple, get_type_hints
 from weakref import WeakValueDictionary
 
 import torch
@@ -23,7 +23,7 @@ from ..graph.json import graph_from_json, graph_to_json
 from ..graph.node import Dim, Graph, size
 from .check import check_indices
 from .direction import run_direction
-from .lengths import Rows, all_rows, packed_rows, rows_of
+from .lengths import PackedRows, all_rows, packed_rows, rows_of
 from .weights import Named
 
 GRAPHS: WeakValueDictionary[str, Graph] = WeakValueDictionary()  # those of this process's layers, by their text
@@ -51,7 +51,7 @@ def _read(text: str) -> Graph:
 
 
 class Given(NamedTuple):
-    """What the operator takes; the order is that of `SCHEMA`.
+    """What the operator takes, in this order; `SCHEMA` says so in torch's words.
 
     inputs    (T * B, width) each, or int64 (T * B,); packed where there are `rows`
     lengths   (B,) of each row, in the caller's order; None where all rows have all steps or the data is packed
@@ -90,10 +90,15 @@ class Given(NamedTuple):
         return sum(self.rows) if self.rows[0] else self.steps * self.batch
 
 
-SCHEMA = (
-    "Tensor[] inputs, Tensor[] state, Tensor[] parameters, Tensor? lengths, str cell, str dims, SymInt[] widths, "
-    "str names, SymInt steps, SymInt batch, SymInt[] rows, bool reverse, str backend, bool recompute, bool mixed"
-)
+TYPES = {
+    list[Tensor]: "Tensor[]",
+    Tensor | None: "Tensor?",
+    list[int]: "SymInt[]",
+    int: "SymInt",
+    str: "str",
+    bool: "bool",
+}
+SCHEMA = ", ".join(f"{TYPES[kind]} {name}" for name, kind in get_type_hints(Given).items())
 
 
 def run_traced(
@@ -102,14 +107,14 @@ def run_traced(
     inputs: Sequence[Tensor],
     state: Sequence[Tensor],
     parameters: Named,
-    rows: Rows,
+    rows: PackedRows,
     reverse: bool,
     backend: str,
     recompute: bool,
     mixed: bool,
 ) -> tuple[Tensor, tuple[Tensor, ...]]:
     """The same results as `run_direction`, as one operator of a traced graph."""
-    results = torch.ops.unrolled.run(
+    given = Given(
         list(inputs),
         list(state),
         list(parameters.values()),
@@ -126,6 +131,7 @@ def run_traced(
         recompute,
         mixed,
     )
+    results = torch.ops.unrolled.run(*given)
     return results[0], tuple(results[1:])
 
 
@@ -165,7 +171,7 @@ def _eager(given: Given) -> tuple[Tensor, Sequence[Tensor]]:
     return (y.clone() if any(y is v for v in given.inputs) else y), final
 
 
-def _laid_out(given: Given) -> Rows:
+def _laid_out(given: Given) -> PackedRows:
     if not given.rows[0]:
         return all_rows(given.steps, given.batch)
     return packed_rows(torch.tensor(given.rows, device="cpu"), None, None, given.inputs[0])

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from ..errors import NotYet, UsageError
 from ..graph.node import size
 from ..transform.probes import with_probes
-from .lengths import Rows
+from .lengths import PackedRows
 
 if TYPE_CHECKING:  # stack.py asks for the probes that are held, so it cannot be loaded first
     from .stack import LayerStack, State
@@ -78,7 +78,7 @@ def probing(module: nn.Module) -> Iterator[Probes]:
 
 
 def with_held(
-    stack: LayerStack, masks: Sequence[Sequence[Tensor]] | None, rows: Rows, state: Sequence[State]
+    stack: LayerStack, masks: Sequence[Sequence[Tensor]] | None, rows: PackedRows, state: Sequence[State]
 ) -> tuple[LayerStack, Sequence[Sequence[Tensor]] | None]:
     """The stack and what stands behind its inputs, as they are, or with the probes that are held.
 

@@ -29,7 +29,7 @@ from .check import (
 )
 from .dropout import dropped
 from .initial import check_initial
-from .lengths import Rows, all_rows, rows_of
+from .lengths import PackedRows, all_rows, rows_of
 from .masks import drawn
 from .output import OutputLayer
 from .stack import LayerStack, State, mixes, run_stack, stack_of
@@ -279,7 +279,7 @@ class Recurrent(nn.Module):
         y = _padded(y, rows, alone, batch_first)
         return y.to(torch.bfloat16) if mixes(like) else y, self._final(last, rows, alone)
 
-    def _with_noise(self, weights: list[Named], rows: Rows, like: Tensor):
+    def _with_noise(self, weights: list[Named], rows: PackedRows, like: Tensor):
         """What runs, masks behind the inputs, and the weights with theirs: drawn while training, else without any."""
         if not self.training:
             return self._evaluated, None, weights
@@ -327,7 +327,7 @@ class Recurrent(nn.Module):
         )
         return self._cut([first] * (self.num_layers * self._directions))
 
-    def _given(self, state, batch: int, like: Tensor, alone: bool, rows: Rows) -> list[State]:
+    def _given(self, state, batch: int, like: Tensor, alone: bool, rows: PackedRows) -> list[State]:
         """A state as it was given, per layer and direction, in the kernel's order of rows."""
         count = self.num_layers * self._directions
         shapes = [(count, width) if alone else (count, batch, width) for width in self._state_widths]
@@ -345,7 +345,7 @@ class Recurrent(nn.Module):
             for k, one in enumerate(state)
         ]
 
-    def _final(self, last: list[State], rows: Rows, alone: bool) -> State:
+    def _final(self, last: list[State], rows: PackedRows, alone: bool) -> State:
         """Tensors of their own, whoever holds the parts; zero beyond a layer's width."""
         if self._unlike:
             last = [
@@ -382,7 +382,7 @@ def _width(shape: Sequence[str], sizes) -> int:
     return size(shape[0], sizes) if shape else 1
 
 
-def _padded(packed: Tensor, rows: Rows, alone: bool, batch_first: bool) -> Tensor:
+def _padded(packed: Tensor, rows: PackedRows, alone: bool, batch_first: bool) -> Tensor:
     """(N, width) as the caller's sequences are laid out, in memory of its own."""
     y = rows.unpack(packed)
     if alone:

@@ -9,10 +9,10 @@ from torch import Tensor
 
 from ..graph.node import Graph
 from ..transform.resets import RESETS
-from .lengths import Rows
+from .lengths import PackedRows
 
 
-def seen_backwards(graph: Graph, x: Sequence[Tensor], rows: Rows) -> Sequence[Tensor]:
+def seen_backwards(graph: Graph, x: Sequence[Tensor], rows: PackedRows) -> Sequence[Tensor]:
     """The inputs, packed, as a reversed direction takes them, still in forward order.
 
     resets[t] lies between the steps t - 1 and t, so that going back it is step t - 1 that begins again: each row's
@@ -24,7 +24,7 @@ def seen_backwards(graph: Graph, x: Sequence[Tensor], rows: Rows) -> Sequence[Te
     return [*x[:at], _one_step_sooner(x[at], rows), *x[at + 1 :]]
 
 
-def _one_step_sooner(packed: Tensor, rows: Rows) -> Tensor:
+def _one_step_sooner(packed: Tensor, rows: PackedRows) -> Tensor:
     """(N, 1) packed to (N, 1): every row's values one step sooner, 0 at its last step."""
     step_rows = rows.step_rows
     if step_rows.sizes is None:

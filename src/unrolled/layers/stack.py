@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ..graph.node import Dim, Graph
 from .direction import autocasts, run_direction
-from .lengths import Rows
+from .lengths import PackedRows
 from .operator import run_traced, text_of
 from .probe import with_held
 from .tracers import exports_onnx
@@ -64,7 +64,7 @@ def run_stack(
     x: Sequence[Tensor],
     state: Sequence[State],
     weights: Sequence[Named],
-    rows: Rows,
+    rows: PackedRows,
     *,
     between: Callable[[Tensor], Tensor] | None = None,
     watch: Watch | None = None,
@@ -105,7 +105,7 @@ def _run_one(
     x: Sequence[Tensor],
     state: State,
     weights: Named,
-    rows: Rows,
+    rows: PackedRows,
     reverse: bool,
     seen,
 ) -> tuple[Tensor, State]:

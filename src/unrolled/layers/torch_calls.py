@@ -14,7 +14,7 @@ from ..cell import Cell
 from ..errors import ShapeError
 from ..kernels.gate import PLAIN
 from .check import DEEPEST
-from .lengths import Rows, all_rows, packed_rows
+from .lengths import PackedRows, all_rows, packed_rows
 from .stack import LayerStack, State, run_stack, stack_of
 from .tracers import as_node, exports_onnx, is_proxy
 from .watch import watcher_of
@@ -195,17 +195,19 @@ def run_as_torch(layer: nn.RNNBase, current: list[Tensor], x, hx: Sequence[Tenso
     return (PackedSequence(y, x.batch_sizes, x.sorted_indices, x.unsorted_indices) if packed else y), final
 
 
-def _as_given(layer: nn.RNNBase, y: Tensor, rows: Rows, alone: bool) -> Tensor:
+def _as_given(layer: nn.RNNBase, y: Tensor, rows: PackedRows, alone: bool) -> Tensor:
     y = rows.unpack(y)
     return y.squeeze(1) if alone else y.transpose(0, 1) if layer.batch_first else y
 
 
-def _start(layer: nn.RNNBase, states: int, rows: Rows, kind: torch.dtype) -> list[State]:
+def _start(layer: nn.RNNBase, states: int, rows: PackedRows, kind: torch.dtype) -> list[State]:
     zeros = torch.zeros(rows.step_rows.batch, layer.hidden_size, dtype=kind, device="cpu")
     return [(zeros,) * states] * (layer.num_layers * (2 if layer.bidirectional else 1))
 
 
-def _given(layer: nn.RNNBase, hx: Sequence[Tensor], rows: Rows, kind: torch.dtype, alone: bool) -> list[State]:
+def _given(
+    layer: nn.RNNBase, hx: Sequence[Tensor], rows: PackedRows, kind: torch.dtype, alone: bool
+) -> list[State]:
     parts = [(s.unsqueeze(1) if alone else s).to(kind).unbind(0) for s in hx]
     return [tuple(rows.sort(s) for s in one) for one in zip(*parts)]
 

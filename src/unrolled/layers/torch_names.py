@@ -53,19 +53,8 @@ class LSTM(nn.RNNBase):
         dtype: torch.dtype | None = None,
     ):
         check_depth(num_layers)
-        super().__init__(
-            "LSTM",
-            input_size,
-            hidden_size,
-            num_layers,
-            bias,
-            batch_first,
-            dropout,
-            bidirectional,
-            proj_size,
-            device,
-            dtype,
-        )
+        layers = (input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional)
+        super().__init__("LSTM", *layers, proj_size, device, dtype)
         self._stack = stack_like(self, find("lstm"))
 
     # What torch.nn.LSTM adds to its base, for the calls that go to torch.
@@ -113,19 +102,8 @@ class GRU(nn.RNNBase):
     ):
         refuse_projection(proj_size)
         check_depth(num_layers)
-        super().__init__(
-            "GRU",
-            input_size,
-            hidden_size,
-            num_layers,
-            bias,
-            batch_first,
-            dropout,
-            bidirectional,
-            0,
-            device,
-            dtype,
-        )
+        layers = (input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional)
+        super().__init__("GRU", *layers, 0, device, dtype)
         self._stack = stack_like(self, find("gru"))
 
     torch_forward = nn.GRU.forward
@@ -176,19 +154,8 @@ class RNN(nn.RNNBase):
             )
         self.nonlinearity = nonlinearity
         check_depth(num_layers)
-        super().__init__(
-            f"RNN_{nonlinearity.upper()}",
-            input_size,
-            hidden_size,
-            num_layers,
-            bias,
-            batch_first,
-            dropout,
-            bidirectional,
-            0,
-            device,
-            dtype,
-        )
+        layers = (input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional)
+        super().__init__(f"RNN_{nonlinearity.upper()}", *layers, 0, device, dtype)
         self._stack = stack_like(self, find("elman").using(nonlinearity=nonlinearity))
 
     torch_forward = nn.RNN.forward

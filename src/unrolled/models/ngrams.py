@@ -1,48 +1,35 @@
-"""n-gram models of strings: what a network is compared with."""
+"""What counting reaches on strings: an n-gram model, to compare a network with."""
 
 from __future__ import annotations
 
-import math
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
-Indices = Sequence[int]
+import torch
+from torch import Tensor
+
+from .kneser_ney import KneserNey
+from .strings import Indices
 
 
-def ngram_nats(training: Iterable[Indices], held_out: Iterable[Indices], order: int, symbols: int) -> float:
-    """Mean -log p of each symbol of the strings held out, the mark at their ends too, in nats.
+def ngram_nats(training: Iterable[Indices], held_out: Iterable[Indices], order: int, characters: int) -> float:
+    """Mean -log p of each character of the strings held out and of the mark at their ends, in nats.
 
-    order    how many symbols, the predicted one included, are looked at: 1 looks at none before it
-    symbols  V, how many there are, with the mark, which is the last
+    order       how many characters, the predicted one included, are looked at; none before a string's beginning
+    characters  V, how many there are, with the mark, which is the last
 
-    Interpolated by Witten and Bell, The zero-frequency problem (1991), method C: after a history that was followed N times by T
-    different symbols, a share T / (N + T) is left to the shorter history, and at the end to all symbols alike.
-
-    >>> round(ngram_nats([(0, 1), (0, 1)], [(0, 1)], 2, 3), 4)
-    0.2837
+    >>> round(ngram_nats([(0, 1), (0, 1)], [(0, 1)], 2, 3), 2)
+    0.41
     """
-    counts: list[dict[tuple, Counter]] = [defaultdict(Counter) for _ in range(order)]
-    for history, symbol in _places(training, order, symbols - 1):
-        for length in range(order):
-            counts[length][history[order - 1 - length :]][symbol] += 1
-    totals = [{history: sum(found.values()) for history, found in table.items()} for table in counts]
-    lost = number = 0
-    for history, symbol in _places(held_out, order, symbols - 1):
-        chance = 1.0 / symbols
-        for length in range(order):
-            seen = history[order - 1 - length :]
-            if (total := totals[length].get(seen)) is None:
-                break
-            found = counts[length][seen]
-            chance = (found[symbol] + len(found) * chance) / (total + len(found))
-        lost, number = lost - math.log(chance), number + 1
-    return lost / number if number else math.nan
+    text, _ = _joined(training, order, characters - 1)
+    asked, scored = _joined(held_out, order, characters - 1)
+    return KneserNey.of(text, characters, order).nats(asked)[scored[1:]].mean().item()
 
 
-def _places(strings: Iterable[Indices], order: int, mark: int):
-    """Each symbol, and the order - 1 symbols before it."""
+def _joined(strings: Iterable[Indices], order: int, mark: int) -> tuple[Tensor, Tensor]:
+    """Strings one after the other, with so many marks between that none sees another, and what of it is theirs."""
+    between = max(1, order - 1)
+    parts, scored = [torch.full((between,), mark)], [torch.zeros(between, dtype=torch.bool)]
     for string in strings:
-        padded = (*[mark] * max(1, order - 1), *string, mark)
-        first = max(1, order - 1)
-        for k in range(first, len(padded)):
-            yield padded[k - order + 1 : k], padded[k]
+        parts.append(torch.tensor((*string, *[mark] * between)))
+        scored.append(torch.arange(len(parts[-1])) <= len(string))
+    return torch.cat(parts), torch.cat(scored)

@@ -1,4 +1,4 @@
-"""Strings to order, as they are asked for: drawn, and left out where they are no new ones."""
+"""Strings to order, as they are asked for: drawn, and left out where they are not new."""
 
 from __future__ import annotations
 

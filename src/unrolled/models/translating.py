@@ -174,12 +174,12 @@ class Likelihood:
 
 
 def likelihoods(model: Translator, sides: Any, pairs: Iterable[str]) -> Iterator[Likelihood]:
-    """Of pairs, each with a tab between source and target. Raises UsageError for what is no pair."""
+    """Of pairs, each with a tab between source and target. Raises UsageError for what is not a pair."""
     for pair in pairs:
         source, tab, target = pair.partition("\t")
         read, written = sides.source.encode(source), [START, *sides.target.encode(target.strip()), END]
         if not tab or not read:
-            raise UsageError(f"--score {pair!r} is no pair: give a source, a tab and a target.")
+            raise UsageError(f"--score {pair!r} is not a pair: give a source, a tab and a target.")
         yield Likelihood(
             source.strip(),
             target.strip(),

@@ -107,9 +107,9 @@ def block_of(batch: int, way: Way) -> int:
 AHEAD = 64  # rows, unless a timing says otherwise (kernels/c/call/ways.py)
 
 
-def large(total: int, columns: int, depth: int) -> bool:
-    """Whether a product over all rows is worth handing to torch's BLAS."""
-    return 2 * total * columns * depth > LARGE
-
-
 LARGE = 1_000_000_000  # floating-point operations: 256 units wide at 32 rows and 100 steps
+
+
+def large(total: int, columns: int, depth: int, least: float = LARGE) -> bool:
+    """Whether a product over all rows is worth handing to torch's BLAS, which takes what is larger than `least`."""
+    return 2 * total * columns * depth > least

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from ..graph.node import Dim
 from .body import Body
-from .program import Group, Place, Program, Run
+from .program import Group, Place, ProductRun, Program
 
 
 @dataclass
@@ -28,7 +28,7 @@ class PlanDraft:
     # gradients
     gradient: tuple[Dim, ...] = ()
     where: dict[tuple[int, Dim], Place] = field(default_factory=dict)  # (gradient's node, width) -> its column
-    hoisted_runs: tuple[tuple[Run, ...], ...] = ()
+    hoisted_runs: tuple[tuple[ProductRun, ...], ...] = ()
     # backward
     backward: Program | None = None
     # sharing

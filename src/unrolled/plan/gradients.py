@@ -7,7 +7,7 @@ from dataclasses import replace
 from ..graph.node import Dim
 from .body import Body, gradient_of
 from .draft import PlanDraft
-from .program import Columns, Place, Run
+from .program import Columns, Place, ProductRun
 
 
 def place_gradients(draft: PlanDraft) -> None:
@@ -54,12 +54,12 @@ def _columns(body: Body, groups) -> tuple[Columns, dict[tuple[int, Dim], Place]]
     return columns, where
 
 
-def _runs(places: list[Place], widths: tuple[Dim, ...]) -> tuple[Run, ...]:
+def _runs(places: list[Place], widths: tuple[Dim, ...]) -> tuple[ProductRun, ...]:
     """Places that stand side by side, joined."""
-    runs: list[Run] = []
+    runs: list[ProductRun] = []
     for k, (place, width) in enumerate(zip(places, widths)):
         if runs and place.start == (*runs[-1].start, *runs[-1].widths):
-            runs[-1] = Run(runs[-1].start, (*runs[-1].widths, width), runs[-1].first)
+            runs[-1] = ProductRun(runs[-1].start, (*runs[-1].widths, width), runs[-1].first)
         else:
-            runs.append(Run(place.start, (width,), k))
+            runs.append(ProductRun(place.start, (width,), k))
     return tuple(runs)

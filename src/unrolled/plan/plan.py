@@ -21,7 +21,7 @@ from .forward import kept_are_apart, schedule_forward
 from .gradients import gradients_are_placed, place_gradients
 from .leaves import leaves_are_placed, place_leaves
 from .products import group_products, products_are_grouped
-from .program import Group, Program, Run
+from .program import Group, ProductRun, Program
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,7 +40,7 @@ class Plan:
     kept: tuple[int, ...]
     kept_widths: tuple[Dim, ...]  # columns of the extra buffer of kept values
     gradient: tuple[Dim, ...]
-    hoisted_runs: tuple[tuple[Run, ...], ...]
+    hoisted_runs: tuple[tuple[ProductRun, ...], ...]
     forward: Program
     backward: Program
     splits_units: bool  # whether cores may share a row: no sums over units

@@ -28,7 +28,7 @@ class Place:
 
 
 @dataclass(frozen=True)
-class Run:
+class ProductRun:
     """Matrices of a product whose operands (backward) stand side by side, starting at a column of "gradient"."""
 
     start: tuple[Dim, ...]
@@ -45,7 +45,7 @@ class Group:
     outputs: tuple[int, ...]  # product nodes
     widths: tuple[Dim, ...]
     depth: Dim
-    runs: tuple[Run, ...] = ()  # the gradients of the outputs, as columns of "gradient"
+    runs: tuple[ProductRun, ...] = ()  # the gradients of the outputs, as columns of "gradient"
 
 
 @dataclass(frozen=True)

@@ -36,7 +36,7 @@ class Checkpoint:
 
 
 def header_end(content: bytes) -> int:
-    """How many bytes stand before the tensors, from the first eight. Raises ValueError for what is no such file."""
+    """How many bytes stand before the tensors, from the first eight. Raises ValueError for what is not such a file."""
     length = int.from_bytes(content[:8], "little")
     if len(content) < 8 or not 0 < length <= HEADER:
         raise ValueError("its header does not fit into it")

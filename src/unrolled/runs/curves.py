@@ -103,7 +103,7 @@ def _fill(drawn: Any, ink: dict[str, str], measured: dict[str, Lines], names: Se
 
 
 def _points(lines: Lines, name: str, over: str) -> tuple[list[float], list[float | None]]:
-    """Where, and how much; what is no number leaves a gap."""
+    """Where, and how much; what is not a number leaves a gap."""
     found = [
         (line["step"] if over == "steps" else line["seconds"] / 60, value)
         for line in lines

@@ -6,7 +6,7 @@
     metrics.jsonl        one line of figures a report
     samples.txt          what the model made as it learned
     start.safetensors    the weights that the first step had, of a run that goes on from another one's
-    standard-input       its data, where these were no file
+    standard-input       its data, where these were not a file
     profile.json         where the steps' time went, of a run with --profile
     checkpoints/         the last two complete states of training
     tensorboard/         the figures as TensorBoard reads them, of a run with --tensorboard
@@ -146,14 +146,16 @@ class RunFolder:
         except (OSError, ValueError) as error:
             raise self.damaged("weights.safetensors", error) from None
 
-    def save_start(self, tensors: dict[str, torch.Tensor]) -> None:
-        """Keep the weights that the run begins with, where they are another run's."""
-        self._replace("start.safetensors", Checkpoint(tensors, {}).to_bytes())
+    def save_start(self, tensors: dict[str, torch.Tensor], figures: dict[str, float]) -> None:
+        """Keep the weights that the run begins with, where they are another run's, and what they reach on its held-out part."""
+        self._replace("start.safetensors", Checkpoint(tensors, {"step": 0, "figures": figures}).to_bytes())
 
-    def start(self) -> dict[str, torch.Tensor]:
+    def start(self) -> Checkpoint:
         """The weights that the run began with."""
         try:
-            return Checkpoint.of_bytes(files.read(self.path, "start.safetensors", WEIGHTS_MOST)).tensors
+            found = Checkpoint.of_bytes(files.read(self.path, "start.safetensors", WEIGHTS_MOST))
+            read_record(found.state, Best)
+            return found
         except (OSError, ValueError) as error:
             raise self.damaged("start.safetensors", error) from None
 
@@ -164,7 +166,7 @@ class RunFolder:
                 self._append(STANDARD_INPUT_FILE, block)
 
     def standard_input(self) -> Path:
-        """The file of what was read from standard input; raises UsageError where it is none of this run's."""
+        """The file of what was read from standard input; raises UsageError where it is not this run's."""
         try:
             if not files.size(self.path, STANDARD_INPUT_FILE):
                 raise ValueError("it is not there")

@@ -37,7 +37,7 @@ class Half(NamedTuple):
     texts: tuple[str, ...]
 
 
-class Example(NamedTuple):
+class TranslatedExample(NamedTuple):
     """A pair in symbols; the target's with start and end."""
 
     source: list[int]
@@ -154,7 +154,7 @@ class Translate:
             option=option,
         )
 
-    def _fits(self, example: Example) -> bool:
+    def _fits(self, example: TranslatedExample) -> bool:
         return 0 < len(example.source) <= self.longest and 2 < len(example.target) <= self.longest + 2
 
     def encoding(self, stored: dict) -> Sides:
@@ -247,18 +247,20 @@ def _leak(training: Sequence[Pair], other: Sequence[Pair], name: str) -> str:
     return f"of {len(other):,} pairs {name} {known:,} have a source that is learned from, {said:,} a target that is"
 
 
-def _examples(sides: Sides, pairs: Sequence[Pair]) -> list[Example]:
+def _examples(sides: Sides, pairs: Sequence[Pair]) -> list[TranslatedExample]:
     return [
-        Example(sides.source.encode(pair.source), [START, *sides.target.encode(pair.target), END], pair)
+        TranslatedExample(
+            sides.source.encode(pair.source), [START, *sides.target.encode(pair.target), END], pair
+        )
         for pair in pairs
     ]
 
 
-def _length(example: Example) -> tuple[int, int]:
+def _length(example: TranslatedExample) -> tuple[int, int]:
     return len(example.target), len(example.source)
 
 
-def gathered(examples: list[Example]) -> Batch:
+def gathered(examples: list[TranslatedExample]) -> Batch:
     """Pairs side by side."""
     sources, targets = padded([each.source for each in examples]), padded([each.target for each in examples])
     texts = zip(*(each.pair for each in examples))

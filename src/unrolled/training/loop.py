@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from ..task import Loss
+from .average import follow
 from .profile import BESIDE
 from .report import evaluate, finish, line, report_due, say_schedule, say_stopped, write_report
 from .schedule import Schedule, epoch_factor, first_factor, steps_in
@@ -57,6 +58,8 @@ def take_step(training: Training) -> None:
         diverged(training, f"the loss is {mean:g} and its gradient's norm {norm:g}")
     training.done("bookkeeping")
     training.optimiser.step()
+    if training.averages is not None:
+        follow(training.averages, training.model, training.task.recipe.average, training.step)
     training.done("optimiser")
     _count(training, mean, units, time.perf_counter() - began)
     training.done("bookkeeping")

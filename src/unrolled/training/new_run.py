@@ -13,7 +13,6 @@ import torch
 
 from ..errors import UsageError
 from ..options import check_options, completed, with_absolute_paths, with_file
-from ..runs.checkpoint import check_tensors
 from ..runs.folder import RunFolder
 from ..runs.run import Run
 from ..runs.settings import EVALUATIONS, FORMAT, MOST_EVALUATIONS, Settings, Times, options_of
@@ -40,7 +39,7 @@ class Work(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Plan:
+class RunPlan:
     """How long a run goes on, from which random numbers, and how often it looks at its held-out part."""
 
     minutes: float | None = None
@@ -94,7 +93,7 @@ def new_run(
     asked: Task,
     reading: Task,
     piped: Path | None,
-    plan: Plan,
+    plan: RunPlan,
     run: Run | None,
     out: str | Path | None,
     team: Team,
@@ -116,7 +115,8 @@ def new_run(
     compared = _finite(reading.baseline(data))
     if run is not None:
         carry(model, run)
-        compared |= _before(reading, model, data)
+        before = dict(scored(reading, model, data.encoding, data.held_out()).figures)
+        compared |= _finite({"the weights it begins with": next(iter(before.values()))})
     reading, precision = team.told(with_precision(reading, data) if team.leads else (reading, ""))
     task = replace(asked, recipe=reading.recipe)
     settings = Settings(
@@ -137,7 +137,8 @@ def new_run(
         origin=None if run is None else origin_of(run),
         tensorboard=plan.tensorboard,
     )
-    new = _New(settings, data.encoding.to_json(), None if run is None else model.state_dict(), piped)
+    start = None if run is None else (model.state_dict(), before)
+    new = _New(settings, data.encoding.to_json(), start, piped)
     folder = team.told(_folder(out, new) if team.leads else None)
     return Work(with_file(task, folder.standard_input()) if piped else task, data, folder, settings, team)
 
@@ -147,7 +148,9 @@ class _New(NamedTuple):
 
     settings: Settings
     encoding: dict
-    start: dict[str, torch.Tensor] | None  # the weights of the first step, where they are another run's
+    start: (
+        tuple[dict[str, torch.Tensor], dict[str, float]] | None
+    )  # the first weights and their figures, of another run
     piped: Path | None  # what was read from standard input
 
 
@@ -157,16 +160,10 @@ def _folder(out: str | Path | None, new: _New) -> RunFolder:
     if new.piped is not None:
         folder.keep_standard_input(new.piped)
     if new.start is not None:
-        folder.save_start(new.start)
+        folder.save_start(*new.start)
     folder.write_json("encoding.json", new.encoding)
     folder.write_settings(new.settings)
     return folder
-
-
-def _before(task: Task, model: torch.nn.Module, data: Data) -> dict[str, float]:
-    """The figure that decides, of the weights that a run begins with."""
-    figures = scored(task, model, data.encoding, data.held_out()).figures
-    return _finite({"the weights it begins with": next(iter(figures.values()))})
 
 
 def _finite(figures: Mapping[str, float]) -> dict[str, float]:
@@ -185,13 +182,3 @@ def model_of(task: Task, data: Data) -> torch.nn.Module:
             f"a model of --hidden {net.hidden} and --layers {net.layers} does not fit into memory: "
             "give smaller ones."
         ) from None
-
-
-def load_start(model: torch.nn.Module, folder: RunFolder) -> None:
-    """Put in the weights that a run began with, each checked against the model's."""
-    tensors = folder.start()
-    try:
-        check_tensors(tensors, model.state_dict(), "the model")
-    except ValueError as error:
-        raise folder.damaged("start.safetensors", error) from None
-    model.load_state_dict(tensors)

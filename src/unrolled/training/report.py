@@ -9,9 +9,10 @@ from collections.abc import Mapping
 import torch
 
 from ..runs.checkpoint import check_tensors
-from ..scoring import evaluating, finite, scored
+from ..scoring import evaluating, finite, scored, settle
 from ..task import Figures, test_part
 from ..terminal import printable
+from .average import averaged
 from .progress import duration
 from .state import Training, diverged
 
@@ -82,7 +83,7 @@ def report_due(training: Training, evaluated: bool) -> bool:
 
 
 def write_report(training: Training, figures: Figures | None) -> None:
-    """A line of metrics.jsonl; what is no number is null there."""
+    """A line of metrics.jsonl; what is not a number is null there."""
     said = {
         "step": training.step,
         f"{training.task.unit.name}s": training.units,
@@ -98,8 +99,15 @@ def write_report(training: Training, figures: Figures | None) -> None:
 
 def evaluate(training: Training) -> Figures:
     """The figures of the held-out part; the weights are kept where they are the best so far; an example is shown."""
+    with averaged(training.averages, training.model):
+        return _evaluated(training)
+
+
+def _evaluated(training: Training) -> Figures:
     task, folder, step = training.task, training.folder, training.step
-    _, figures, loss = scored(task, training.model, training.data.encoding, training.data.held_out())
+    batches = list(training.data.held_out())
+    settle(task, training.model, training.data.encoding, batches)
+    _, figures, loss = scored(task, training.model, training.data.encoding, batches)
     name, first = next(iter(figures.items()))
     for what, value in (("loss", loss), (name.replace("_", " "), first)):
         if not math.isfinite(value):

@@ -23,7 +23,7 @@ def spooled(suffix: str = "") -> Iterator[Path]:
         file = Path(folder) / f"standard-input{suffix}"
         source = getattr(sys.stdin, "buffer", None)
         if source is None:
-            raise UsageError("standard input is no stream of bytes here: give a file in place of -.")
+            raise UsageError("standard input is not a stream of bytes here: give a file in place of -.")
         try:
             with file.open("wb") as kept:
                 while block := source.read(BLOCK):

@@ -17,9 +17,10 @@ from ..errors import UsageError
 from ..runs.folder import RunFolder
 from ..runs.run import Run, open_run, read_parts
 from ..task import Task
+from .average import begun
 from .fine_tune import data_for
 from .loop import run_steps
-from .new_run import Plan, Work, load_start, model_of, new_run, prepared
+from .new_run import RunPlan, Work, model_of, new_run, prepared
 from .optimiser import optimiser_of
 from .parallel import check_rows, joined
 from .profile import Profile, table
@@ -28,7 +29,7 @@ from .report import say_begin
 from .schedule import Schedule
 from .signals import Interruption
 from .standard_input import readable
-from .state import Training, begin_random, check_weights, restore
+from .state import Training, begin_from_another, begin_random, check_weights, restore
 from .tensorboard import MISSING, Board, check_installed, installed
 
 
@@ -69,7 +70,7 @@ def train(
         run = unrolled.train(CharLM(text="shakespeare.txt"), minutes=5)
         print(*run.predict("ROMEO:"))
     """
-    plan = Plan(minutes, epochs, seed, patience, evaluations, tensorboard)
+    plan = RunPlan(minutes, epochs, seed, patience, evaluations, tensorboard)
     plan.check(save_every)
     run = start if start is None or isinstance(start, Run) else open_run(start)
     asked = prepared(task)
@@ -169,10 +170,9 @@ def _begin(work: Work, progress: Progress) -> Training:
     if found is not None:
         check_weights(folder, found[0], task, data.encoding)
     model = model_of(task, data).train()
-    if found is None and settings.origin is not None:
-        load_start(model, folder)
     optimiser = optimiser_of(task.recipe, model)
     training = Training(task, data, model, optimiser, folder, settings, progress, team=team)
+    training.averages = begun(model) if task.recipe.average else None
     if settings.epochs is not None:
         training.schedule = Schedule(max(1, round(settings.epochs * data.steps_per_epoch)))
     if settings.schedule is not None:
@@ -182,6 +182,9 @@ def _begin(work: Work, progress: Progress) -> Training:
         progress.say(f"going on at step {training.step:,} of {training.schedule.steps:,}")
     else:
         begin_random(training)
+        if settings.origin is not None:
+            begin_from_another(training)
+            training.averages = begun(model) if task.recipe.average else None
         if team.leads:
             folder.cut({})
     team.told(None)  # nobody writes before all have read

@@ -16,6 +16,7 @@ from ..runs.run import blank
 from ..runs.settings import Progressed, Settings
 from ..scoring import evaluating
 from ..task import Data, Encoding, State, Task
+from .average import Averages
 from .optimiser import KEPT
 from .parallel import Team
 from .profile import Profile, nothing
@@ -44,6 +45,7 @@ class Training:
     schedule: Schedule | None = None
     step: int = 0
     state: State | None = None
+    averages: Averages | None = None  # of the weights, where these are evaluated
     best: float | None = None  # of the first figure on the held-out part
     last: float | None = None
     worse: int = 0  # evaluations since the best one
@@ -90,12 +92,13 @@ def save(training: Training) -> None:
         for place, entry in training.optimiser.state_dict()["state"].items()
         for key, tensor in entry.items()
     }
+    averages = {f"average.{name}": tensor for name, tensor in (training.averages or {}).items()}
     whole = training.team.whole_state(training.state)
     state = {f"state.{place}": tensor for place, tensor in enumerate(whole or ())}
     random = {_random(rank): drawn for rank, drawn in enumerate(training.team.gathered(torch.get_rng_state()))}
     if not training.team.leads:
         return
-    tensors = model | moments | state | random
+    tensors = model | averages | moments | state | random
     values = {
         "step": training.step,
         "best": training.best,
@@ -119,12 +122,31 @@ def check_weights(folder: RunFolder, checkpoint: Checkpoint, task: Task, encodin
         raise folder.damaged("the last checkpoint", error) from None
 
 
+def begin_from_another(training: Training) -> None:
+    """Put in the weights of another run that this one begins with, each checked against the model's. They are its best ones
+    until an evaluation finds better ones."""
+    folder = training.folder
+    start = folder.start()
+    try:
+        check_tensors(start.tensors, training.model.state_dict(), "the model")
+        first = next(iter(start.state["figures"].values()))
+    except (ValueError, StopIteration) as error:
+        raise folder.damaged("start.safetensors", error) from None
+    training.model.load_state_dict(start.tensors)
+    if math.isfinite(first):
+        training.best = training.last = first
+        if training.team.leads:
+            folder.save_weights(start.tensors, start.state)
+
+
 def restore(training: Training, checkpoint: Checkpoint, said: Progressed) -> None:
     """The inverse of `save`. Every tensor must be one that this training would have written."""
     tensors = checkpoint.tensors
     try:
         weights = _part(tensors, "model.")
         moments = _moments(training, _part(tensors, "optimiser."))
+        averages = _part(tensors, "average.")
+        check_tensors(averages, training.averages or {}, "the average")
         state = _state(training, _part(tensors, "state."))
         if "random" not in tensors:
             raise ValueError("it lacks 'random'")
@@ -135,6 +157,7 @@ def restore(training: Training, checkpoint: Checkpoint, said: Progressed) -> Non
         reason = str(error).splitlines()[-1].strip() if str(error) else type(error).__name__
         raise training.folder.damaged("the last checkpoint", reason) from None
     training.model.load_state_dict(weights)
+    training.averages = averages or None
     described = training.optimiser.state_dict()
     described["state"] = moments
     training.optimiser.load_state_dict(described)

@@ -13,7 +13,7 @@ from importlib.util import find_spec
 from ..errors import UsageError
 from .ink import INK
 from .runs import SMALL, places
-from .scene import Dot, Outline, Path, Piece, Point, Scene, TextLine, corners, shortened, softened
+from .scene import Dot, Outline, Piece, Point, Polyline, Scene, TextLine, corners, shortened, softened
 from .svg import HIGHER, LOWER, PAD
 
 SECONDS = 120
@@ -74,7 +74,7 @@ def xdot(scene: Scene, dark: bool, dpi: int) -> str:
 def _instructions(piece: Piece, at, dark: bool) -> list[str]:
     if isinstance(piece, TextLine):
         return _letters(piece, at, dark)
-    if isinstance(piece, Path):
+    if isinstance(piece, Polyline):
         points, tip = shortened(piece.points) if piece.arrow else (piece.points, [])
         points = softened(points, piece.radius)
         said = [_pen(piece.colour, dark), _style("dashed" if piece.dashed else "solid", piece.weight)]

@@ -1,7 +1,8 @@
 """A gated cell as Olah draws it (Understanding LSTM Networks, 2015): one state on a belt above, gates below it.
 
 The belt is a state that reaches its new value through products and sums alone. What is made of it afterwards, such as
-h = o * tanh(c), hangs at its end.
+h = o * tanh(c), hangs at its end. A gate that sees the new state, as an output gate's peephole does (Gers and Schmidhuber
+2000), is entered by a line from the belt's end, which goes down and comes in from below.
 """
 
 from __future__ import annotations
@@ -16,13 +17,14 @@ from .legend import legend
 from .placed import placed
 from .rows import Sketch
 from .runs import lines_of
-from .scene import Outline, Path, Piece, Scene, TextLine
+from .scene import Outline, Piece, Polyline, Scene, TextLine
 from .shapes import Shape, shape_of
 from .symbols import markup_name
 from .wired import Wired, wired
 
 CARRIES = ("mul", "add", "number")
 SQUASHES = ("sigmoid", "tanh", "function", "over")
+SEEN = "< belt"  # the new state where gates read it
 ROOM, OUT = 38.0, 14.0  # from the end of the rows to what hangs there; from the frame to a state
 
 
@@ -30,6 +32,7 @@ def conveyor_scene(graph: Graph) -> Scene:
     """One step with its belt. Raises UsageError where no state has one, or where too much hangs at its end."""
     made = _contracted(graph)
     name, belt = _belt(graph, made)
+    _peepholes(made, name, belt[-1])
     tail = _tail(graph, made, name, belt)
     return _Drawn(graph, made, name, belt, tail).scene()
 
@@ -69,6 +72,16 @@ def _belt(graph: Graph, made: Wired) -> tuple[str, list[str]]:
         f"view='conveyor': no state of {graph.name} is carried on by products and sums alone, so there is no belt. "
         "Use view='graph'."
     )
+
+
+def _peepholes(made: Wired, name: str, end: str) -> None:
+    """What is squashed after it has read the belt's end is part of a gate: it reads the new state from below."""
+    users = made.after(end)
+    gates = [u for u in users if any(made.parts[key].kind in SQUASHES for key in made.reached(u))]
+    if 0 < len(gates) < len(users):
+        made.parts[SEEN] = DiagramPart(SEEN, "input", markup_name(f"{name}[t]"))
+        for key in gates:
+            made.sources[key] = [(SEEN if s == end else s, note) for s, note in made.sources[key]]
 
 
 def _tail(graph: Graph, made: Wired, name: str, belt: list[str]) -> list[str]:
@@ -142,6 +155,8 @@ class _Drawn:
         scene, (left, top, right, bottom) = Scene(), self.places.frame
         self.height = self.places.at[self.belt[0]][1]
         self.hang = right + ROOM
+        if SEEN in self.made.parts:  # its line goes down before what hangs there
+            self.hang += max(self.shapes[key].width for key in self._hanging()[0] or self.tail) / 2
         across = sum(self.shapes[key].width + 16 for key in self._hanging()[1])
         self.left, self.edge = left, self.hang + ROOM + across if self.tail else right
         self.low = self.height + 62.0 * max(len(self.tail), 1)
@@ -152,6 +167,7 @@ class _Drawn:
             Outline("rounded", middle, high, self.edge - left, bottom - top, "panel", "frame", 1.0),
             *self._lines(),
             *self._tail_pieces(),
+            *self._seen_pieces(right + OUT),
             *self._states(),
         )
         for key, (x, y) in self.places.at.items():
@@ -176,14 +192,14 @@ class _Drawn:
                 points = (*points, (self.hang - self.shapes[self._last_gated()].width / 2, points[-1][1]))
             else:
                 points = (*points, (self.edge + OUT, points[-1][1]))
-            found.append(Path(points, arrow=True, net=source))
+            found.append(Polyline(points, arrow=True, net=source))
         out = self._wide(self.name) / 2
         ends = [self.left - OUT - out, *(self.places.at[key][0] for key in self.belt), self.edge + OUT + out]
         halves = [out, *(self.shapes[key].width / 2 for key in self.belt), out]
         for k in range(len(ends) - 1):
             begun, end = ends[k] + halves[k], ends[k + 1] - halves[k + 1]
             found.append(
-                Path(((begun, self.height), (end, self.height)), weight=2.4, arrow=True, net=self.name)
+                Polyline(((begun, self.height), (end, self.height)), weight=2.4, arrow=True, net=self.name)
             )
         return found
 
@@ -198,7 +214,7 @@ class _Drawn:
         for k, key in enumerate(down):
             y = self.height + (self.low - self.height) * (k + 1) / len(down)
             shape = self.shapes[key]
-            found.append(Path(((self.hang, at), (self.hang, y - shape.height / 2)), arrow=True, net="tail"))
+            found.append(Polyline(((self.hang, at), (self.hang, y - shape.height / 2)), arrow=True, net="tail"))
             found += shape.pieces(self.hang, y)
             at = y + shape.height / 2
         if not down:
@@ -207,11 +223,24 @@ class _Drawn:
         for key in across:
             shape = self.shapes[key]
             middle = begun + 16 + shape.width / 2
-            found.append(Path(((begun, self.low), (begun + 16, self.low)), arrow=True, net="tail"))
+            found.append(Polyline(((begun, self.low), (begun + 16, self.low)), arrow=True, net="tail"))
             found += shape.pieces(middle, self.low)
             begun = middle + shape.width / 2
-        found.append(Path(((begun, self.low), (self.edge + OUT, self.low)), arrow=True, net="tail"))
+        found.append(Polyline(((begun, self.low), (self.edge + OUT, self.low)), arrow=True, net="tail"))
         return found
+
+    def _seen_pieces(self, beside: float) -> list[Piece]:
+        """The line from the belt's end to the gates that read the new state: down, and in from below."""
+        if SEEN not in self.made.parts:
+            return []
+        x, y = self.places.at[SEEN]
+        shape, others = self.shapes[SEEN], [k for k in self.made.inputs() if k != SEEN]
+        if all(self.places.at[k][0] < x for k in others):
+            way = ((beside, y), (x + shape.width / 2, y))
+        else:
+            under = OUT + max(self.places.at[k][1] + self.shapes[k].height / 2 for k in (SEEN, *others))
+            way = ((beside, under), (x, under), (x, y + shape.height / 2))
+        return [Polyline(((beside, self.height), *way), arrow=True, net=SEEN)]
 
     def _hanging(self) -> tuple[list[str], list[str]]:
         """What hangs down, and what follows to the right of where a gate meets it."""
@@ -233,13 +262,13 @@ class _Drawn:
             if old is not None and state in self.shapes:
                 found += self.shapes[state].pieces(self.left - out, old)
                 if state != self.name:
-                    found.append(Path(((self.left - OUT, old), (self.left, old)), net=state))
+                    found.append(Polyline(((self.left - OUT, old), (self.left, old)), net=state))
             new = self.height if state == self.name else self.low
             if f"> {state}" in self.places.at:
                 new = self.places.at[f"> {state}"][1]
             elif key == self.belt[-1] and state != self.name:
                 found.append(
-                    Path(
+                    Polyline(
                         ((self.edge - 10, self.height), (self.edge - 10, new), (self.edge + OUT, new)),
                         arrow=True,
                     )

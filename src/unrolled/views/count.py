@@ -16,7 +16,7 @@ PRODUCTS = ("product", "product_t", "bilinear")
 
 
 @dataclass(frozen=True)
-class Count:
+class CellCount:
     """Numbers for one layer at given widths.
 
     parameters   trained or not, one copy of each
@@ -33,7 +33,7 @@ class Count:
     state_bytes: int
 
 
-def count(graph: Graph, sizes: Mapping[Dim, int]) -> Count:
+def count(graph: Graph, sizes: Mapping[Dim, int]) -> CellCount:
     """The numbers of a cell with widths `sizes`, which names every letter of `graph.dims`.
 
     What is made of parameters alone is worked out once per call, not per step, and is not in `flops`.
@@ -45,7 +45,7 @@ def count(graph: Graph, sizes: Mapping[Dim, int]) -> Count:
     each = [nodes[i] for i in _each_step(nodes, [moved[i] for i in (graph.output, *graph.new_states)])]
     products = sum(_flops(nodes, node, widths) for node in each if node.op in PRODUCTS)
     rest = sum(_flops(nodes, node, widths) for node in each if node.op not in PRODUCTS)
-    return Count(parameters, products + rest, products, 4 * parameters, 4 * states)
+    return CellCount(parameters, products + rest, products, 4 * parameters, 4 * states)
 
 
 def widths_at(graph: Graph, given: Mapping[Dim, int], usual: int) -> dict[Dim, int]:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 
 from .runs import TextRun, lines_of
-from .scene import Path, Piece, Scene, TextLine
+from .scene import Piece, Polyline, Scene, TextLine
 
 WIDE, TALL, SIZE = 380.0, 150.0, 13.0
 MOST = 200  # points of a line; more are not seen
@@ -24,7 +24,7 @@ def curve_scene(training: Points, held_out: Points) -> Scene:
     high = max((value for _, value in every), default=1.0)
     span = (high - low) or 1.0
     scene = Scene()
-    scene.add(Path(((0, TALL), (WIDE, TALL)), "frame", 0.8), Path(((0, 0), (WIDE, 0)), "frame", 0.8))
+    scene.add(Polyline(((0, TALL), (WIDE, TALL)), "frame", 0.8), Polyline(((0, 0), (WIDE, 0)), "frame", 0.8))
     for value, y in ((high, 0.0), (low, TALL)) if every else ():
         scene.add(TextLine(-26, y + 4, (TextRun(f"{value:.3f}", colour="soft"),), SIZE))
     scene.add(TextLine(0, TALL + 18, (TextRun("0", colour="soft"),), SIZE))
@@ -33,7 +33,7 @@ def curve_scene(training: Points, held_out: Points) -> Scene:
     for n, ((name, colour, width), points) in enumerate(zip(CURVES, drawn)):
         if points:
             placed = tuple((WIDE * step / last, TALL * (high - value) / span) for step, value in points)
-            scene.add(Path(placed if len(placed) > 1 else placed * 2, colour, width, radius=0))
+            scene.add(Polyline(placed if len(placed) > 1 else placed * 2, colour, width, radius=0))
             scene.add(*_legend(name, colour, n))
     return scene
 
@@ -41,7 +41,7 @@ def curve_scene(training: Points, held_out: Points) -> Scene:
 def _legend(name: str, colour: str, n: int) -> tuple[Piece, ...]:
     at = 22.0 * n
     return (
-        Path(((WIDE + 14, at + 6), (WIDE + 32, at + 6)), colour, 1.8),
+        Polyline(((WIDE + 14, at + 6), (WIDE + 32, at + 6)), colour, 1.8),
         TextLine(WIDE + 38, at + 10, lines_of(name)[0], SIZE, "start"),
     )
 

@@ -16,7 +16,7 @@ from .expression import constant
 from .idioms import idiom
 from .names import OUTPUT, results_of
 from .printer import NOTHING_TO
-from .reading import Reading
+from .reading import GraphReading
 
 GLYPHS = {
     "add": "+",
@@ -126,7 +126,7 @@ class _DrawnStep:
 
     def __init__(self, graph: Graph, made: Diagram, step: str, carried: dict[str, str], parts: bool):
         self.read, self.nodes, self.made, self.parts, self.carried = (
-            Reading(graph, step),
+            GraphReading(graph, step),
             graph.nodes,
             made,
             parts,

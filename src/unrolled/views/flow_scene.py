@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 
 from .runs import Line, TextRun, lines_of
-from .scene import Outline, Path, Piece, Scene, TextLine
+from .scene import Outline, Piece, Polyline, Scene, TextLine
 from .symbols import markup_name
 
 LINES = ("blue_line", "red_line", "teal_line", "yellow_line", "violet_line", "green_line", "grey_line")
@@ -42,7 +42,7 @@ def _curves(by_lag: Mapping[str, Sequence[float]]) -> list[Piece]:
     every = math.ceil((high - low) / 6)
     for power in range(low, high + 1, every):
         y = place(0, 10.0**power)[1]
-        found.append(Path(((0, y), (WIDE, y)), "frame", 0.8))
+        found.append(Polyline(((0, y), (WIDE, y)), "frame", 0.8))
         found.append(
             TextLine(-24, y + 4, lines_of(f"10<SUP>{str(power).replace('-', '−')}</SUP>", "soft")[0], SIZE)
         )
@@ -56,10 +56,10 @@ def _curves(by_lag: Mapping[str, Sequence[float]]) -> list[Piece]:
         points = [place(k, v) for k, v in enumerate(curve) if LOWEST < v < math.inf]
         if points:
             found.append(
-                Path(tuple(points) if len(points) > 1 else (points[0], points[0]), colour, 1.8, radius=0)
+                Polyline(tuple(points) if len(points) > 1 else (points[0], points[0]), colour, 1.8, radius=0)
             )
         at = n * 22.0
-        found.append(Path(((WIDE + 12, at + 6), (WIDE + 30, at + 6)), colour, 1.8))
+        found.append(Polyline(((WIDE + 12, at + 6), (WIDE + 30, at + 6)), colour, 1.8))
         found.append(TextLine(WIDE + 36, at + 10, lines_of(markup_name(name))[0], SIZE, "start"))
     return found
 

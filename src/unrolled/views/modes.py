@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from ..errors import UsageError
 from .letters import width
 from .runs import TextRun
-from .scene import Outline, Path, Piece, Scene, TextLine, moved
+from .scene import Outline, Piece, Polyline, Scene, TextLine, moved
 
 WIDE, TALL, PACE, LIFT = 22.0, 34.0, 42.0, 62.0
 SIZE, BETWEEN, ACROSS, DOWN = 13.0, 44.0, 3, 236.0
@@ -82,18 +82,18 @@ def _columns(reads: Sequence[str | None], says: Sequence[str | None], fed_back: 
     for k, (read, said) in enumerate(zip(reads, says)):
         x = pace * k
         if k:
-            found.append(Path(((x - pace + wide / 2, 0), (x - wide / 2, 0)), arrow=True))
+            found.append(Polyline(((x - pace + wide / 2, 0), (x - wide / 2, 0)), arrow=True))
         found += _box(x, 0, wide, "blue")
         if read is not None:
-            found.append(Path(((x, LIFT - TALL / 2), (x, TALL / 2)), arrow=True))
+            found.append(Polyline(((x, LIFT - TALL / 2), (x, TALL / 2)), arrow=True))
             found += _box(x, LIFT, wide, "grey", read)
         if said is not None:
-            found.append(Path(((x, -TALL / 2), (x, -LIFT + TALL / 2)), arrow=True))
+            found.append(Polyline(((x, -TALL / 2), (x, -LIFT + TALL / 2)), arrow=True))
             found += _box(x, -LIFT, wide, "green", said)
         if fed_back and k + 1 < len(reads):
             between, low = x + pace / 2, LIFT
             ways = ((x + wide / 2, -LIFT), (between, -LIFT), (between, low), (x + pace - wide / 2, low))
-            found.append(Path(ways, "red_line", dashed=True, arrow=True))
+            found.append(Polyline(ways, "red_line", dashed=True, arrow=True))
     return found
 
 
@@ -120,6 +120,6 @@ def _words(x: float, y: float) -> list[Piece]:
         found.append(Outline("rounded", at + 7, y, 14, 14, colour, f"{colour}_line", 1.0, 3.0))
         found.append(TextLine(at + 20, y + 0.33 * SIZE, (TextRun(words),), SIZE, "start"))
         at += 70.0
-    found.append(Path(((at, y), (at + 22, y)), "red_line", dashed=True, arrow=True))
+    found.append(Polyline(((at, y), (at + 22, y)), "red_line", dashed=True, arrow=True))
     found.append(TextLine(at + 28, y + 0.33 * SIZE, (TextRun("fed back"),), SIZE, "start"))
     return found

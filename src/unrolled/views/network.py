@@ -9,7 +9,7 @@ from ..graph.node import Graph
 from .facts import facts_of
 from .names import timeless
 from .runs import TextRun, line_width, lines_of
-from .scene import Outline, Path, Piece, Scene, TextLine
+from .scene import Outline, Piece, Polyline, Scene, TextLine
 from .symbols import markup_name
 
 SIZE, SMALLER = 15.0, 12.0
@@ -66,7 +66,7 @@ class _Net:
         for layer in range(1, self.layers + 1):
             y = -self.lift * (layer - 1)
             below = RISE - 6 if layer == 1 else RISE
-            found.append(Path(((x, y + self.tall / 2 + below), (x, y + self.tall / 2)), arrow=True))
+            found.append(Polyline(((x, y + self.tall / 2 + below), (x, y + self.tall / 2)), arrow=True))
             found += self._loops(x, y, layer) if loop else self._states(x, y, step, layer, first)
             found.append(
                 Outline("rounded", x, y, self.box, self.tall, "blue", "blue_line", title=self.graph.name)
@@ -80,7 +80,7 @@ class _Net:
         """Inputs below, the output above."""
         low = self.tall / 2 + RISE - 6 + ROUND / 2
         high = -self.lift * (self.layers - 1) - self.tall / 2
-        found: list[Piece] = [Path(((x, high), (x, high - RISE + 12)), arrow=True)]
+        found: list[Piece] = [Polyline(((x, high), (x, high - RISE + 12)), arrow=True)]
         inputs = [self.line(name, step, 0) for name in self.facts.inputs]
         joined = inputs[0] + tuple(r for line in inputs[1:] for r in (TextRun(", "), *line))
         for y, line, weight in (
@@ -101,7 +101,7 @@ class _Net:
             starts = [(right, step)] + [(right - self.pace, "0")] * first
             for left, when in starts:
                 begun = left if when != "0" else left + 12
-                found.append(Path(((begun, height), (left + self.gap, height)), arrow=True))
+                found.append(Polyline(((begun, height), (left + self.gap, height)), arrow=True))
                 middle = (begun + left + self.gap - 6) / 2
                 found.append(TextLine(middle, height - 6, self.line(name, when, layer), SMALLER))
                 found += self._recurrent(middle, height + 14)
@@ -119,7 +119,9 @@ class _Net:
             out = y - 7 - (self.tall / 2 - 11) * (count - n) / count if count > 1 else y - 11
             back = 2 * y - out
             reach = right + 18 + sum(wide[n:]) + 14 * (count - n)
-            found.append(Path(((right, out), (reach, out), (reach, back), (right, back)), arrow=True, radius=9))
+            found.append(
+                Polyline(((right, out), (reach, out), (reach, back), (right, back)), arrow=True, radius=9)
+            )
             label = self.line(name.replace("[t]", "[t-1]"), None, layer)
             found.append(TextLine(reach - wide[n] / 2 - 6, y + 0.33 * SMALLER, label, SMALLER))
             found += self._recurrent(reach + 10, y + 0.33 * SMALLER)

@@ -13,7 +13,7 @@ from ..errors import UsageError
 from ..graph.node import Graph, needed, size
 from .names import OUTPUT, names_of, results_of, timeless, varies
 from .runs import Line, TextRun, line_width, lines_of
-from .scene import Outline, Path, Piece, Point, Scene, TextLine
+from .scene import Outline, Piece, Point, Polyline, Scene, TextLine
 from .symbols import markup_name
 
 RADIUS, PACE, APART = 17.0, 48.0, 128.0  # of a circle; from unit to unit; from layer to layer
@@ -171,13 +171,13 @@ def _line(begun: Point, end: Point, value: float | None, place: float, net: str)
     ux, uy = (right - x) / long, (high - y) / long
     first, last = (x + ux * RADIUS, y + uy * RADIUS), (right - ux * RADIUS, high - uy * RADIUS)
     if value is None:
-        return [Path((first, last), weight=0.9, net=net)]
+        return [Polyline((first, last), weight=0.9, net=net)]
     middle = (x + place * (right - x), y + place * (high - y))
     label = TextLine(middle[0], middle[1] + 4, (TextRun(f"{value:g}", colour="weight"),), SMALLER)
     half = min((label.width / 2 + 2) / max(abs(ux), 1e-9), 8.0 / max(abs(uy), 1e-9))
     before = (middle[0] - ux * half, middle[1] - uy * half)
     after = (middle[0] + ux * half, middle[1] + uy * half)
-    return [Path((first, before), weight=0.9, net=net), label, Path((after, last), weight=0.9, net=net)]
+    return [Polyline((first, before), weight=0.9, net=net), label, Polyline((after, last), weight=0.9, net=net)]
 
 
 def _units(graph: Graph, layer: NeuronLayer, at: Mapping, low: float, first: Mapping[str, int]) -> list[Piece]:
@@ -195,7 +195,7 @@ def _units(graph: Graph, layer: NeuronLayer, at: Mapping, low: float, first: Map
     if layer.loops:
         y = top - RADIUS
         ways = ((x + 10, y + 3), (x + 10, y - 20), (x - 10, y - 20), (x - 10, y + 3))
-        found += [Path(ways, arrow=True, radius=9), TextLine(x, y - 26, _names(layer.loops), SMALLER)]
+        found += [Polyline(ways, arrow=True, radius=9), TextLine(x, y - 26, _names(layer.loops), SMALLER)]
     for name, enters in layer.enters.items():
         found.append(TextLine((x + at[name][0][0]) / 2, low + RADIUS + 24, _names(enters.matrices), SMALLER))
     if layer.biases:

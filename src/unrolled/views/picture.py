@@ -14,7 +14,7 @@ from .legend import legend
 from .modes import modes_scene
 from .network import rolled_scene, unrolled_scene
 from .neurons import Known, neurons_scene
-from .scene import Outline, Path, Piece, Scene, moved
+from .scene import Outline, Piece, Polyline, Scene, moved
 from .step import PlacedStep, step_of
 
 MOST_STEPS = 64
@@ -48,7 +48,7 @@ def _inside(step: PlacedStep, number: int) -> list[Piece]:
             points = (*points[:-1], (x, y))
         weight = source in step.shapes and step.shapes[source].part.kind == "parameter"
         found.append(
-            Path(points, "weight" if weight else "line", arrow=target[0] != ">", dashed=weight, net=source)
+            Polyline(points, "weight" if weight else "line", arrow=target[0] != ">", dashed=weight, net=source)
         )
     for key, x, y in inner:
         found += step.shape(key, number).pieces(x, y)
@@ -66,12 +66,12 @@ def _between(scene: Scene, step: PlacedStep, steps: int, pace: float) -> None:
             middle = left - step.gap / 2 + pace * number
             if number:
                 end = (right + pace * (number - 1), y)
-                scene.add(Path((end, (middle - half, y)), arrow=True, net=name))
+                scene.add(Polyline((end, (middle - half, y)), arrow=True, net=name))
                 scene.add(*step.shape(f"> {name}", number - 1).pieces(middle, y))
             elif name in read:
                 scene.add(*step.shapes[name].pieces(middle, y))
             if number < steps and name in read:
-                scene.add(Path(((middle + half, y), (left + pace * number, y)), net=name))
+                scene.add(Polyline(((middle + half, y), (left + pace * number, y)), net=name))
 
 
 def _legend(scene: Scene, step: PlacedStep, steps: int) -> None:

@@ -23,7 +23,7 @@ SPELLED = (
 LONG = 4  # nodes, beyond which a value inside a box's formula is shown as (…)
 
 
-class Reading:
+class GraphReading:
     """One step, read: `step` is its number in print, "" for t."""
 
     def __init__(self, graph: Graph, step: str):

@@ -39,7 +39,7 @@ class Outline:
 
 
 @dataclass(frozen=True)
-class Path:
+class Polyline:
     """A line through points with rounded corners; with `arrow` a head at its end. `net` says whose line it is."""
 
     points: tuple[Point, ...]
@@ -82,7 +82,7 @@ class TextLine:
         return left, self.y - ASCENT * self.size, left + self.width, self.y + low * self.size
 
 
-Piece = Outline | Path | Dot | TextLine
+Piece = Outline | Polyline | Dot | TextLine
 
 
 @dataclass
@@ -104,7 +104,7 @@ class Scene:
 
 def extent(piece: Piece) -> tuple[float, float, float, float]:
     """Left, top, right, bottom of a piece, its pen's width included."""
-    if isinstance(piece, Path):
+    if isinstance(piece, Polyline):
         pen = max(piece.weight, 8.0 if piece.arrow else 0.0) / 2
         xs, ys = zip(*piece.points)
         return min(xs) - pen, min(ys) - pen, max(xs) + pen, max(ys) + pen
@@ -119,7 +119,7 @@ def moved(pieces: Iterable[Piece], right: float, down: float) -> list[Piece]:
     """The same pieces elsewhere."""
     return [
         replace(piece, points=tuple((x + right, y + down) for x, y in piece.points))
-        if isinstance(piece, Path)
+        if isinstance(piece, Polyline)
         else replace(piece, x=piece.x + right, y=piece.y + down)
         for piece in pieces
     ]

@@ -8,7 +8,7 @@ from itertools import groupby
 
 from .ink import INK, following
 from .runs import SMALL, TextRun, places
-from .scene import Dot, Outline, Path, Piece, Point, Scene, TextLine, corners, shortened, turns
+from .scene import Dot, Outline, Piece, Point, Polyline, Scene, TextLine, corners, shortened, turns
 
 LOWER, HIGHER = 0.22, 0.38  # how far below and above the line small letters stand, in the line's size
 FONT = "'STIX Two Text', 'Times New Roman', Times, 'Liberation Serif', serif"
@@ -36,7 +36,8 @@ def _together(pieces: list[Piece]) -> Iterator[list[Piece]]:
     return (
         list(group)
         for _, group in groupby(
-            pieces, lambda p: (p.net, p.colour, p.weight, p.dashed) if isinstance(p, Path) and p.net else id(p)
+            pieces,
+            lambda p: (p.net, p.colour, p.weight, p.dashed) if isinstance(p, Polyline) and p.net else id(p),
         )
     )
 
@@ -45,7 +46,7 @@ def _piece(pieces: list[Piece], dark: bool) -> str:
     piece = pieces[0]
     if isinstance(piece, TextLine):
         return _text(piece, dark)
-    if isinstance(piece, Path):
+    if isinstance(piece, Polyline):
         return _paths(pieces, dark)
     if isinstance(piece, Dot):
         return (
@@ -77,7 +78,7 @@ def _outline(shape: Outline, dark: bool) -> str:
     return f'<polygon points="{_places(corners(shape))}" {look}/>'
 
 
-def _paths(paths: list[Path], dark: bool) -> str:
+def _paths(paths: list[Polyline], dark: bool) -> str:
     first, said, heads = paths[0], "", ""
     colour = _ink(first.colour, dark)
     for path in paths:

@@ -32,6 +32,16 @@ class Wired:
         """What a part enters."""
         return [target for target, found in self.sources.items() if any(s == key for s, _ in found)]
 
+    def reached(self, key: str) -> set[str]:
+        """Everything that rests on a part."""
+        found: set[str] = set()
+        todo = [key]
+        while todo:
+            fresh = [target for target in self.after(todo.pop()) if target not in found]
+            found.update(fresh)
+            todo += fresh
+        return found
+
     def notes(self, key: str) -> list[str]:
         """What each of a part's sources is to it."""
         return [note for _, note in self.sources.get(key, ())]

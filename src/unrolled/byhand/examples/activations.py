@@ -5,9 +5,9 @@ from __future__ import annotations
 from ...graph.builder import Builder
 from ...graph.gradient import differentiate
 from ...ops import ACTIVATIONS, apply_op, on_numbers
-from ..document import Grid, Piece, Said, Words
+from ..document import Grid, Paragraph, Piece, Said
 from ..formula import result
-from .example import Example, Shown
+from .example import Shown, WorkedExample
 
 POINTS = (-4.0, -2.0, -1.0, -0.5, 0.0, 0.5, 1.0, 2.0, 4.0)
 SHOWN = ("sigmoid", "tanh", "relu", "softplus")
@@ -39,7 +39,7 @@ def _make(rows: tuple[int, ...] | None, every: bool) -> Shown:
     names = ACTIVATIONS if every else SHOWN
     columns = [Said(name, rf"\mathrm{{{name}}}") for name in names]
     pieces: list[Piece] = [
-        Words(
+        Paragraph(
             "Activation functions, and how steep they are. The gradient of what lies below is multiplied with the "
             "slope: a sigmoid's is never more than 1/4, tanh's never more than 1, so that it fades."
         )
@@ -59,7 +59,7 @@ def _make(rows: tuple[int, ...] | None, every: bool) -> Shown:
     return Shown(None, tuple(pieces))
 
 
-ACTIVATIONS_EXAMPLE = Example(
+ACTIVATIONS_EXAMPLE = WorkedExample(
     "activations",
     "sigmoid, tanh, relu, softplus and their slopes (--picture plots)",
     "decks 003, 004",

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from ...cell import cell
 from ...ops import concat, sigmoid, total
-from ..document import Words
+from ..document import Paragraph
 from ..page import page
 from ..slides import Slide, against_slides, number_slide
 from ..worked import Worked, worked
-from .example import Example, Shown
+from .example import Shown, WorkedExample
 
 DECK = "deck 003"
 # x[0] = 1 meets the bias, row 0 of the weights. The slides' gradient tables sum the first four rows.
@@ -175,7 +175,7 @@ def _make(rows: tuple[int, ...] | None, every: bool) -> Shown:
     slides = (*_printed(made), *NOTATION)
     if rows and max(rows) > 4:
         made = deck003(len(ROWS))
-        words = Words(
+        words = Paragraph(
             "With all six rows of the table. The slides' gradients and new weights are the sums of rows 1 to 4."
         )
         return Shown(
@@ -220,9 +220,9 @@ def _make_graph(rows: tuple[int, ...] | None, every: bool) -> Shown:
     )
 
 
-DECK003 = Example(
+DECK003 = WorkedExample(
     "deck003", "the perceptron 3-2-2: forward, backward, c1, c2, w1*, w2* (rows 1-4)", DECK, _make
 )
-DECK003_GRAPH = Example(
+DECK003_GRAPH = WorkedExample(
     "deck003-graph", "its central figure: one neuron in single numbers (--picture)", DECK, _make_graph
 )

@@ -27,7 +27,7 @@ class Shown:
 
 
 @dataclass(frozen=True)
-class Example:
+class WorkedExample:
     """`make(rows, every)` works it out; the arguments are those of `Worked.text`."""
 
     name: str

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from ...cell import cell
 from ...ops import softmax, tanh
-from ..document import Heading, Piece, Said, Words
+from ..document import Heading, Paragraph, Piece, Said
 from ..page import grids, page
 from ..slides import Slide, against_slides
 from ..worked import Worked, worked
-from .example import Example, Shown
+from .example import Shown, WorkedExample
 
 LETTERS = "helo"
 WEIGHTS = {
@@ -103,7 +103,7 @@ def _make(rows: tuple[int, ...] | None, every: bool) -> Shown:
 
 def _make_bptt(rows: tuple[int, ...] | None, every: bool) -> Shown:
     made = hello_worked("  l ")
-    words = Words(
+    words = Paragraph(
         'The loss of step 3 alone, as in dE3/dW = sum over k of dE3/dy3 dy3/ds3 ds3/dsk dsk/dW, on deck 003\'s "hello".'
         " The norm says how much a step can still change the loss: it falls with every step between."
     )
@@ -118,10 +118,12 @@ def _make_bptt(rows: tuple[int, ...] | None, every: bool) -> Shown:
     )
 
 
-HELLO = Example(
+HELLO = WorkedExample(
     "hello",
     'the recurrent net 4-3-4 on "hell" -> "ello", through time, one step',
     "deck 003",
     _make,
 )
-BPTT = Example("bptt", "the gradient of the third loss, a sum over the steps before", "deck 000", _make_bptt)
+BPTT = WorkedExample(
+    "bptt", "the gradient of the third loss, a sum over the steps before", "deck 000", _make_bptt
+)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from ...cell import cell
 from ...ops import softmax, tanh
-from ..document import Heading, Lines, Piece, Said, Words, WorkedLine
+from ..document import Heading, Lines, Paragraph, Piece, Said, WorkedLine
 from ..numbers import Array, shown
 from ..page import grids, page
 from ..slides import Slide, against_slides
 from ..worked import Worked, worked
-from .example import Example, Shown
+from .example import Shown, WorkedExample
 from .hello import WEIGHTS, hello_worked, one_hot
 
 SHAPES = {"W_hy": ("O", "H"), "h_0": ("H",), "x_1": ("I",), "x_2": ("I",), "x_3": ("I",), "x_4": ("I",)}
@@ -59,7 +59,7 @@ def _make(rows: tuple[int, ...] | None, every: bool) -> Shown:
         abs(a - b) for n in WEIGHTS for a, b in zip(recurrent.gradients[n].cells, shared.gradients[n].cells)
     )
     pieces: list[Piece] = [
-        Words(
+        Paragraph(
             'A recurrent net that reads "hell" and should say "o", and the same as a feed-forward net of four layers:'
             " first the layers."
         ),
@@ -74,9 +74,9 @@ def _make(rows: tuple[int, ...] | None, every: bool) -> Shown:
                 WorkedLine(Said("p of the layers", r"p \text{ of the layers}"), (_vector(shared.values("p")),)),
             )
         ),
-        Words(f"Their gradients are the same too; the largest difference is {shown(apart)}."),
+        Paragraph(f"Their gradients are the same too; the largest difference is {shown(apart)}."),
         Heading(2, "Sharing is summing"),
-        Words(
+        Paragraph(
             "With a copy of W_hh in each layer, every copy has a gradient of its own. Their sum is the recurrent net's:"
             " what is summed over the steps of backpropagation through time are the layers' gradients."
         ),
@@ -105,7 +105,7 @@ def _vector(values) -> Said:
     return Said(text, text)
 
 
-LAYERS = Example(
+LAYERS = WorkedExample(
     "layers",
     "four steps of a recurrent net are four layers with shared weights",
     "deck 001",

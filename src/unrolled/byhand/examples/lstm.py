@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from ...cell import find
-from ..document import Words
+from ..document import Paragraph
 from ..page import page
 from ..slides import Slide, against_slides
 from ..worked import Worked, worked
-from .example import Example, Shown
+from .example import Shown, WorkedExample
 
 WEIGHTS = {
     "W_i": ((0.5, -0.5),),
@@ -42,7 +42,7 @@ def lstm_worked() -> Worked:
 
 def _make(rows: tuple[int, ...] | None, every: bool) -> Shown:
     made = lstm_worked()
-    words = Words(
+    words = Paragraph(
         "One unit reads (1, 0.5) and then nothing; only the state of step 3 is asked for. What step 1 still does to it"
         " comes along c, where each step multiplies with the forget gate, about 0.7, and not with a weight and a slope."
     )
@@ -51,7 +51,7 @@ def _make(rows: tuple[int, ...] | None, every: bool) -> Shown:
     )
 
 
-LSTM = Example(
+LSTM = WorkedExample(
     "lstm",
     "an LSTM of one unit over three steps, every gate with its gradient",
     "decks 001, 004",

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from ...cell import Cell, cell
 from ...ops import sigmoid, softmax, tanh
 from ..descent import Descent, descend
-from ..document import Grid, Heading, Piece, Said, Words
+from ..document import Grid, Heading, Paragraph, Piece, Said
 from ..numbers import shown
 from ..page import page
 from ..worked import Worked, worked
-from .example import Example, Shown
+from .example import Shown, WorkedExample
 from .hello import one_hot
 
 LETTERS = "helop"
@@ -73,7 +73,7 @@ def _make(rows: tuple[int, ...] | None, every: bool) -> Shown:
     before = net(next_letter, {"W": W, "b": B, "V": V, "c": C})
     (perceptron, first), (recurrent, second) = trained()
     pieces: list[Piece] = [
-        Words(
+        Paragraph(
             'The letters read and what should come next: "h" -> "e", "he" -> "l", "hel" -> "p", "hell" -> "o". A'
             " perceptron sees the last letter only. First the perceptron before training, on the first letter."
         ),
@@ -84,7 +84,7 @@ def _make(rows: tuple[int, ...] | None, every: bool) -> Shown:
             (Said("perceptron", r"\text{perceptron}"), Said("with a state", r"\text{with a state}")),
             tuple((Said(str(k), str(k)), (shown(first.losses[k]), shown(second.losses[k]))) for k in LOOKED_AT),
         ),
-        Words(
+        Paragraph(
             "The loss, summed over the four letters. The perceptron cannot come below 2 log 2 = 1.386294: after an l it"
             " must answer p and o alike, each with probability 1/2. The state has seen what came before the l, and the"
             " loss goes to 0. A perceptron that sees four letters at once could tell them apart too, and no fifth: its"
@@ -110,7 +110,7 @@ def _answers(made: Worked, read: Sequence[str]) -> Grid:
     )
 
 
-NEXT_CHARACTER = Example(
+NEXT_CHARACTER = WorkedExample(
     "next-character",
     'the next letter: "hel" -> "p", "hell" -> "o" need a state',
     "deck 003",

@@ -28,7 +28,7 @@ def run_and_watch(call: Call, watch: tuple[int, ...]) -> tuple[Tensor, tuple[Ten
     if linear is not None:
         return _all_steps(call, linear, watch)
     loop = _Loop(call)
-    state = call.state
+    state = call.operands.state
     outputs: list[Tensor] = []
     seen: dict[int, list[Tensor]] = {w: [] for w in watch}
     order = range(step_rows.steps - 1, -1, -1) if step_rows.reverse else range(step_rows.steps)
@@ -45,7 +45,7 @@ def run_and_watch(call: Call, watch: tuple[int, ...]) -> tuple[Tensor, tuple[Ten
         for kept in seen.values():
             kept.reverse()
     width = call.width(_dim(body, body.output))
-    empty = call.vectors.new_empty(0, width)
+    empty = call.operands.vectors.new_empty(0, width)
     return (torch.cat(outputs) if outputs else empty), state, {w: torch.cat(v) for w, v in seen.items() if v}
 
 
@@ -60,14 +60,16 @@ def _all_steps(call: Call, linear: Linear, watch: tuple[int, ...]):
     def wide(value: Tensor, index: int) -> Tensor:
         return _rows(value, step_rows.total, call.width(_dim(body, index)))
 
-    still = loop.all_steps([torch.zeros_like(s) for s in call.state])  # what a step adds to a state of zero
+    still = loop.all_steps(
+        [torch.zeros_like(s) for s in call.operands.state]
+    )  # what a step adds to a state of zero
     offsets = [in_time(wide(still[i], i).view(*lead, -1)) for i in body.new_states]
     wanted = [f for row in linear.factors for f in row if f is not None]
     for index in needed(linear.nodes, wanted):
         if index not in still:
             node = linear.nodes[index]
             still[index] = (
-                call.vectors.new_tensor(node.value)
+                call.operands.vectors.new_tensor(node.value)
                 if node.op == "constant"
                 else evaluate(node, [still[a] for a in node.args], loop.sizes)
             )
@@ -77,9 +79,10 @@ def _all_steps(call: Call, linear: Linear, watch: tuple[int, ...]):
         for f in row
         if f is not None
     }
-    after = scan(factors_of(linear, by_time, [b.shape for b in offsets]), offsets, call.state)
+    after = scan(factors_of(linear, by_time, [b.shape for b in offsets]), offsets, call.operands.state)
     before = [
-        in_time(torch.cat([first.unsqueeze(0), s[:-1]])).flatten(0, 1) for first, s in zip(call.state, after)
+        in_time(torch.cat([first.unsqueeze(0), s[:-1]])).flatten(0, 1)
+        for first, s in zip(call.operands.state, after)
     ]
     values = loop.all_steps(before)
     new = [wide(values[i], i).view(*lead, -1) for i in body.new_states]
@@ -107,7 +110,9 @@ class _Loop:
         self.fixed: dict[int, object] = {}
         self.packed: dict[int, Tensor] = {}
         self._parameters()
-        for group, weights, operand in zip(call.plan.body.hoisted, call.hoisted, call.operands):
+        for group, weights, operand in zip(
+            call.plan.body.hoisted, call.operands.hoisted, call.operands.factors
+        ):
             product = (
                 self._rounded(operand, weights)
                 if operand.is_floating_point()
@@ -115,7 +120,9 @@ class _Loop:
             )
             for leaf, part in zip(group.streams, product.split([call.width(w) for w in group.widths], -1)):
                 self.packed[leaf] = part
-        self.packed.update((leaf, tensor) for (_, leaf), tensor in zip(call.plan.body.streams, call.inputs))
+        self.packed.update(
+            (leaf, tensor) for (_, leaf), tensor in zip(call.plan.body.streams, call.operands.inputs)
+        )
         self.todo = [n for n in self.nodes[: call.plan.body.forward_count] if n.args]
 
     @cached_property
@@ -133,18 +140,18 @@ class _Loop:
         names = [name for name, _ in plan.graph.hyper]
         for node in self.nodes:
             if node.op == "constant":
-                self.fixed[node.index] = call.vectors.new_tensor(node.value)
+                self.fixed[node.index] = call.operands.vectors.new_tensor(node.value)
             elif node.op == "width":
-                self.fixed[node.index] = call.vectors.new_tensor(float(width(node.value)))
+                self.fixed[node.index] = call.operands.vectors.new_tensor(float(width(node.value)))
             elif node.op == "hyper":
-                self.fixed[node.index] = call.vectors.new_tensor(call.hyper[names.index(node.value)])
-        for group, weights in zip(plan.groups, call.weights):
+                self.fixed[node.index] = call.operands.vectors.new_tensor(call.hyper[names.index(node.value)])
+        for group, weights in zip(plan.groups, call.operands.weights):
             weights = weights.to(torch.bfloat16) if call.mixed else weights
             for k, part in zip(group.matrices, weights.split([width(w) for w in group.widths])):
                 self.fixed[(k, group.operand)] = part
         widths = [width(self.nodes[v].shape[0]) for v in plan.vectors]
-        self.fixed.update(zip(plan.vectors, call.vectors.split(widths) if widths else ()))
-        self.fixed.update(zip(plan.numbers, call.numbers.unbind(0)))
+        self.fixed.update(zip(plan.vectors, call.operands.vectors.split(widths) if widths else ()))
+        self.fixed.update(zip(plan.numbers, call.operands.numbers.unbind(0)))
 
     def step(self, t: int, state: tuple[Tensor, ...]) -> dict:
         """The values of every node at one step."""

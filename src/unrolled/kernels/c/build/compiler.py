@@ -49,7 +49,7 @@ def time_limit(default: float = 60.0) -> float:
     except ValueError:
         seconds = 0.0
     if not 0 < seconds < 1e6:
-        raise UsageError(f"UNROLLED_CC_TIMEOUT is {text!r}, which is no number of seconds above 0; try 60.")
+        raise UsageError(f"UNROLLED_CC_TIMEOUT is {text!r}, which is not a number of seconds above 0; try 60.")
     return seconds
 
 

@@ -128,7 +128,7 @@ def _candidates(reasons: list[str]) -> Iterator[tuple[tuple[str, ...], float]]:
         program = shutil.which(words[0])
         if program is None:
             reasons.append(
-                f"{text!r} is no program that can be run" + (" (UNROLLED_CC names it)" if chosen else "")
+                f"{text!r} is not a program that can be run" + (" (UNROLLED_CC names it)" if chosen else "")
             )
         elif bad := [word for word in words if word in FORBIDDEN]:
             reasons.append(f"{text!r} asks for {bad[0]}, which kernels must not be built with; leave it out")

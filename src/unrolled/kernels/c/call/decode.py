@@ -107,7 +107,7 @@ class Decoder:
         self._library = _library(kinds, like.dtype == torch.float64)
         self._steps = [Step(kinds[min(n, 1)], call, rows) for n, call in enumerate(calls)]
         self._states = [
-            [step.alive[f"state{k}"] for k in range(len(call.state) - 1)]
+            [step.alive[f"state{k}"] for k in range(len(call.operands.state) - 1)]
             for step, call in zip(self._steps, calls)
         ]
         self._beam, self._rows, self._network = beam, rows, network
@@ -146,7 +146,7 @@ class Decoder:
     def find(
         self, sentences: Sequence[tuple[Tensor, Tensor, int]], states: Sequence[Sequence[Tensor]]
     ) -> list[list[Found]] | None:
-        """The sequences of each sentence, in the order in which they ended; None where logits were no numbers.
+        """The sequences of each sentence, in the order in which they ended; None where logits were not numbers.
 
         sentences  what was read of each: values (S, M), keys (S, A), and how many symbols may be written
         states     per layer a tuple, (sentences, width) each

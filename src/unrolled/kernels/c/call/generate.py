@@ -13,18 +13,19 @@ import torch
 from torch import Tensor
 
 from ....graph.node import Dim, size
-from ....plan.cost import sharing_of_steps
+from ....plan.cost import shares_units, sharing_of_steps
 from ...call import Call
 from ...gate import dense, why_closed
 from ..build.build import build
 from ..emit.emit import LOOPS, VERSION
 from ..emit.segment import safe
-from ..emit.slots import dims, letters
-from ..emit.step import WORKER, Layer, step_slots, step_text
+from ..emit.step import WORKER, Layer, step_fields, step_text
+from ..emit.struct import dims, letters
 from .library import OPTIMISE
 from .run import obstacle
 from .scratch import pages
 from .threads import runtime, threads
+from .ways import FIXED
 
 SLOTS = (
     "steps",
@@ -102,9 +103,9 @@ def emit_steps(layers: tuple[Layer, ...], double: bool, half: bool, slots: tuple
     last = len(layers) - 1
     lines += [
         "#define step_layer(n, w, a, below, at) "
-        + (f"((n) ? step_{last}(w, a, below, at) : step_0(w, a, below, at))"),
+        + (f"((n) ? step_{last}(w, (void *)(a), below, at) : step_0(w, (void *)(a), below, at))"),
         "#define pack_layer(n, a, to, slice, slices) "
-        + (f"((n) ? pack_{last}(a, to, slice, slices) : pack_0(a, to, slice, slices))"),
+        + (f"((n) ? pack_{last}((void *)(a), to, slice, slices) : pack_0((void *)(a), to, slice, slices))"),
         f"enum {{ {', '.join(f'slot_{name}' for name in slots)} }};",
         _header(loop),
     ]
@@ -180,11 +181,14 @@ class Generator:
 
 
 def layer_of(call: Call, above: bool) -> Layer:
-    return Layer(call.plan, len(call.state) - 1 if above and not call.plan.graph.inputs else None)
+    return Layer(call.plan, len(call.operands.state) - 1 if above and not call.plan.graph.inputs else None)
 
 
 def _sharing(model: Model, batch: int) -> tuple[int, bool]:
     """As `sharing` in plan/cost.py, over all layers."""
+    fixed = FIXED.get()
+    if fixed is not None:
+        return fixed.way.team, fixed.way.units and all(shares_units(call.plan) for call in model.calls)
     item = 2 if model.half else model.head.element_size()
     return sharing_of_steps(
         [(call.plan, call.width) for call in model.calls], model.head.numel(), batch, item, threads()
@@ -195,7 +199,7 @@ class Step:
     """The arguments of one layer's step, and the buffers that they point to."""
 
     def __init__(self, layer: Layer, call: Call, batch: int):
-        plan, body, like = call.plan, call.plan.body, call.vectors
+        plan, body, like = call.plan, call.plan.body, call.operands.vectors
 
         def rows(dims_: Sequence[Dim], count: int = batch) -> Tensor:
             return like.new_empty(count, sum(call.width(d) for d in dims_))
@@ -206,22 +210,22 @@ class Step:
         table = {**{letter: size(d, dict(call.sizes)) for letter, d in zip(letters(plan), dims(plan))}}
         self.hyper = array("d", call.hyper)
         made = {
-            "vectors": call.vectors,
-            "numbers": call.numbers,
+            "vectors": call.operands.vectors,
+            "numbers": call.operands.numbers,
             "kept": rows(plan.kept_widths),
             "output": rows(wide(body.output)),
         }
-        made |= {f"weights{g}": w for g, w in enumerate(call.weights)} | {
-            f"input{k}": x for k, x in enumerate(call.inputs)
+        made |= {f"weights{g}": w for g, w in enumerate(call.operands.weights)} | {
+            f"input{k}": x for k, x in enumerate(call.operands.inputs)
         }
-        for k, (state, node) in enumerate(zip(call.state, body.states)):
+        for k, (state, node) in enumerate(zip(call.operands.state, body.states)):
             made |= {f"state{k}": state.clone(), f"new{k}": rows(wide(node))}
-        for g, (weights, operand) in enumerate(zip(call.hoisted, call.operands)):
+        for g, (weights, operand) in enumerate(zip(call.operands.hoisted, call.operands.factors)):
             x = operand @ weights.t() if operand.is_floating_point() else weights.t()[operand]
             made |= {f"x{g}": x, f"k{g}": rows(body.hoisted[g].widths)}
         self.alive = {name: dense(tensor) for name, tensor in made.items()}
         table |= {name: tensor.data_ptr() for name, tensor in self.alive.items()} | {
             "hyper": self.hyper.buffer_info()[0]
         }
-        self.values = array("q", [table[slot] for slot in step_slots(layer)])
+        self.values = step_fields(layer, 0).filled(table)
         self.work = sum(call.width(d) for d in (*plan.forward.z, *plan.forward.scratch))

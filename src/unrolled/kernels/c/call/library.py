@@ -9,12 +9,12 @@ from functools import lru_cache
 from ....plan.plan import Plan
 from ..build.build import build
 from ..emit.emit import emit
-from ..emit.slots import FIXED, backward_slots, forward_slots
+from ..emit.struct import COMMON, backward_struct, forward_struct
 from .scratch import arena
 
 OPTIMISE = "-O3"
-MEMORY, ROOM = FIXED.index("memory"), FIXED.index("room")
-CAUGHT = tuple(FIXED.index(f"python_{part}") for part in ("type", "value", "trace"))
+MEMORY, ROOM = COMMON.at["memory"], COMMON.at["room"]
+CAUGHT = tuple(COMMON.at[f"python_{part}"] for part in ("type", "value", "trace"))
 
 
 def load(plan: Plan, precision: str) -> tuple:
@@ -31,7 +31,7 @@ class Functions:
         self.forward, self.backward = load(plan, precision)
         for function in (self.forward, self.backward):
             function.argtypes, function.restype = [ctypes.c_void_p], ctypes.c_int
-        self.forward_slots, self.backward_slots = forward_slots(plan), backward_slots(plan)
+        self.forward_struct, self.backward_struct = forward_struct(plan), backward_struct(plan)
 
 
 @lru_cache(maxsize=512)

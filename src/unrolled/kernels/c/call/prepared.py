@@ -7,17 +7,18 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import accumulate
+from math import inf
 
 from ....graph.node import Dim, size
-from ....plan.cost import AHEAD, Way, block_of, large, sharing, step_flops, ways_to_share
+from ....plan.cost import AHEAD, LARGE, Way, block_of, large, shares_units, sharing, step_flops, ways_to_share
 from ....plan.plan import Plan
 from ...call import Call, StepRows
 from ..build.toolchain import toolchain
-from ..emit.slots import Slots, dims, letters
+from ..emit.struct import dims, letters
 from .library import Functions, functions
 from .shapes import Shapes, refuse, shapes_of
 from .threads import python_addresses, runtime, threads
-from .ways import LONG, time_blas, uses_blas, way_of
+from .ways import FIXED, LONG, time_blas, uses_blas, way_of
 
 BYTES = {"float32": 4, "float64": 8, "mixed": 2}  # of a packed weight
 Sizes = tuple[tuple[Dim, int], ...]
@@ -25,23 +26,21 @@ Sizes = tuple[tuple[Dim, int], ...]
 
 @dataclass(frozen=True, eq=False)
 class Prepared:
-    """Argument lists with sizes filled in, and the widths of the buffers to allocate.
+    """Arguments with sizes filled in, and the widths of the buffers to allocate.
 
-    forward, backward        argument lists; copy them and put addresses where `forward_slots`, `backward_slots` say
+    forward, backward        values of the fields of `code`'s structs; copy them and put addresses in
     output, states, kept     widths
     gradient                 width of the buffer of gradients
     ahead                    rows of the buffers of input products when nothing is kept
     blas, loop_blas          which products over all steps go to BLAS
     model                    how threads share the steps, by the cost model
     long                     whether forward passes are so long that other ways are timed (ways.py)
-    alive                    what the argument lists point to
+    alive                    what the arguments point to
     """
 
     code: Functions
     forward: array
     backward: array
-    forward_slots: Slots
-    backward_slots: Slots
     output: int
     states: tuple[int, ...]
     kept: int
@@ -64,9 +63,13 @@ def multiplies_pairs() -> bool:
 def prepared_of(call: Call, way: Way | None = None, blas: bool | None = None) -> Prepared:
     """What is prepared for a call, by the cost model unless a way is given. Raises CompilerError where its kernel cannot be
     built, ShapeError where a tensor is not as large as the kernel will take it to be."""
-    precision, most = precision_of(call), threads()
-    blas = uses_blas(precision, most) if blas is None else blas
-    prepared = _prepared(call.plan, call.sizes, call.step_rows, precision, most, way, blas)
+    precision, most, fixed = precision_of(call), threads(), FIXED.get()
+    if fixed is None:
+        least = LARGE if (uses_blas(precision, most) if blas is None else blas) else inf
+    else:
+        way, least = fixed
+        way = way._replace(units=way.units and shares_units(call.plan))
+    prepared = _prepared(call.plan, call.sizes, call.step_rows, precision, most, way, least)
     shapes = [t.shape for t in call.tensors]
     if shapes not in prepared.shapes:
         refuse(call, shapes)
@@ -76,6 +79,8 @@ def prepared_of(call: Call, way: Way | None = None, blas: bool | None = None) ->
 def prepared_to_run(call: Call, keep: bool, run: Callable[[Prepared], object]) -> Prepared:
     """What is prepared for one more forward pass, in the fastest way that is known. `run` makes a pass with it."""
     prepared = prepared_of(call)
+    if FIXED.get() is not None:
+        return prepared
     if keep and any(prepared.blas):
         time_blas(precision_of(call), threads(), lambda blas: run(prepared_of(call, blas=blas)))
         prepared = prepared_of(call)
@@ -87,7 +92,7 @@ def prepared_to_run(call: Call, keep: bool, run: Callable[[Prepared], object]) -
 
 def precision_of(call: Call) -> str:
     """Which of a plan's kernels runs a call."""
-    if call.vectors.element_size() == 8:
+    if call.operands.vectors.element_size() == 8:
         return "float64"
     return "mixed" if call.mixed and multiplies_pairs() else "float32"
 
@@ -115,9 +120,9 @@ class PreparedCache:
         precision: str,
         most: int,
         way: Way | None = None,
-        blas: bool = True,
+        least: float = LARGE,
     ) -> Prepared:
-        key = (plan, sizes, step_rows, precision, most, way, blas)
+        key = (plan, sizes, step_rows, precision, most, way, least)
         if step_rows.steps <= SHORT:
             return self.short(*key)
         self.long[key] = found = self.long.pop(key, None) or self.make(*key)  # the latest one last
@@ -147,7 +152,7 @@ def _prepared(
     precision: str,
     most: int,
     way: Way | None,
-    blas: bool,
+    least: float,
 ) -> Prepared:
     body, table = plan.body, dict(sizes)
 
@@ -161,7 +166,7 @@ def _prepared(
     def to_blas(group) -> bool:
         """In bfloat16 our own products are the faster ones."""
         columns = sum(width(w) for w in group.widths)
-        return blas and precision != "mixed" and large(step_rows.total, columns, width(group.depth))
+        return precision != "mixed" and large(step_rows.total, columns, width(group.depth), least)
 
     model = Way(*sharing(plan, width, step_rows.batch, BYTES[precision], most), AHEAD)
     code, work, tables = functions(plan, precision), step_flops(plan, width), row_tables(step_rows)
@@ -169,10 +174,8 @@ def _prepared(
     values |= _values(step_rows, tables, way or model, work)
     return Prepared(
         code,
-        array("q", [values.get(name, 0) for name in code.forward_slots]),
-        array("q", [values.get(name, 0) for name in code.backward_slots]),
-        Slots.of(code.forward_slots),
-        Slots.of(code.backward_slots),
+        code.forward_struct.filled(values),
+        code.backward_struct.filled(values),
         wide(body.output),
         tuple(wide(s) for s in body.states),
         sum(width(w) for w in plan.kept_widths),

@@ -6,23 +6,23 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ....plan.program import Run
+from ....plan.program import ProductRun
 from ...call import Call
 from .scratch import buffer
 
 
 def input_products(call: Call, g: int) -> Tensor:
     """Hoisted group g for all steps: (N, sum of widths)."""
-    operand, weights = call.operands[g], call.hoisted[g]
+    operand, weights = call.operands.factors[g], call.operands.hoisted[g]
     return torch.mm(operand, weights.t(), out=buffer(operand, len(operand), len(weights)))
 
 
-def columns_of(call: Call, gradient: Tensor, run: Run) -> Tensor:
+def columns_of(call: Call, gradient: Tensor, run: ProductRun) -> Tensor:
     start = sum(call.width(w) for w in run.start)
     return gradient[:, start : start + sum(call.width(w) for w in run.widths)]
 
 
-def summed(call: Call, gradient: Tensor, runs: tuple[Run, ...], operand: Tensor) -> Tensor:
+def summed(call: Call, gradient: Tensor, runs: tuple[ProductRun, ...], operand: Tensor) -> Tensor:
     """Weights' gradient: the sum over all rows of gradient times operand, one product for each run of columns."""
     parts = [
         torch.mm(columns.t(), operand, out=buffer(operand, columns.shape[1], operand.shape[1]))
@@ -31,7 +31,7 @@ def summed(call: Call, gradient: Tensor, runs: tuple[Run, ...], operand: Tensor)
     return parts[0] if len(parts) == 1 else torch.cat(parts)
 
 
-def operand_gradient(call: Call, gradient: Tensor, runs: tuple[Run, ...], weights: Tensor) -> Tensor:
+def operand_gradient(call: Call, gradient: Tensor, runs: tuple[ProductRun, ...], weights: Tensor) -> Tensor:
     """The gradient of a hoisted operand: products of the runs with their rows of the weights, added up."""
     result, start = None, 0
     for run in runs:
@@ -53,7 +53,8 @@ def loop_weights(
     if group.operand in body.states:
         k = body.states.index(group.operand)
         parts = [
-            _earlier(call, columns_of(call, gradient, run), sequences[k], call.state[k]) for run in group.runs
+            _earlier(call, columns_of(call, gradient, run), sequences[k], call.operands.state[k])
+            for run in group.runs
         ]
         return parts[0] if len(parts) == 1 else torch.cat(parts)
     if group.operand in body.new_states:

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ....plan.plan import Plan
 from ...call import Call
-from ...call_spec import CallSpec, differentiable
+from ...differentiable import differentiable, is_followed
 from ...gate import why_closed
 from ..build.compiler import CompilerError
 from ..build.toolchain import SlowBackendWarning, toolchain, warn_no_compiler, why_unusable
@@ -83,14 +83,14 @@ class Loop(torch.autograd.Function):
         result = forward(call, keep=True)
         ctx.set_materialize_grads(False)
         ctx.save_for_backward(*tensors, result.y, *result.buffers)
-        ctx.spec = CallSpec.of(call)
+        ctx.spec = call.spec
         return (result.y, *result.final)
 
     @staticmethod
     def backward(ctx, above, *carries):
         saved = ctx.saved_tensors
-        call, count = ctx.spec.filled(saved), ctx.spec.total
-        given = [g for g in (above, *carries) if g is not None]
-        if torch.is_grad_enabled() or why_closed([*given, *saved]):  # create_graph=True, a batch of gradients
+        count = ctx.spec.total
+        call = ctx.spec.filled(saved[:count])
+        if is_followed((above, *carries), saved):
             return None, *differentiable(call, (above, *carries), ctx.needs_input_grad[1:])
         return None, *backward(call, saved[count], saved[count + 1 :], above, carries, ctx.needs_input_grad[1:])

@@ -174,5 +174,5 @@ def buffer(like: Tensor, rows: int, width: int) -> Tensor:
     """(rows, width) of `like`'s type on the CPU, holding anything. A tensor of its own; only its memory has a past."""
     size = rows * width * like.element_size()
     if not LEAST <= size <= HELD or _users is None:
-        return like.new_empty((rows, width))
+        return like.new_empty(rows, width)
     return like.new_empty(0).set_(pool.take(size), 0, (rows, width))

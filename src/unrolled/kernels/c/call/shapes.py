@@ -15,7 +15,7 @@ Shapes = list[tuple[int, ...]]
 def shapes_of(
     plan: Plan, sizes: Sequence[tuple[Dim, int]], step_rows: StepRows, indexed: bool = False
 ) -> Shapes:
-    """The shapes of `Call.tensors`, in their order; `indexed`: where the cell's first input is given as indices."""
+    """The shapes of `Operands.flat`, in their order; `indexed`: where the cell's first input is given as indices."""
     body, table, total = plan.body, dict(sizes), step_rows.total
 
     def width(dim: Dim) -> int:
@@ -42,13 +42,11 @@ def shapes_of(
 
 def refuse(call: Call, given: Shapes) -> None:
     """ShapeError for the first tensor that a kernel would misread."""
-    indexed = any(not operand.is_floating_point() for operand in call.operands)
+    indexed = any(not operand.is_floating_point() for operand in call.operands.factors)
     due = shapes_of(call.plan, call.sizes, call.step_rows, indexed)
-    kinds = ("hoisted", "operands", "weights", "vectors", "numbers", "inputs", "state")
-    groups = [getattr(call, kind) for kind in kinds]
     names = [
         f"{kind}[{k}]" if isinstance(group, tuple) else kind
-        for kind, group in zip(kinds, groups)
+        for kind, group in call.operands._asdict().items()
         for k in range(len(group) if isinstance(group, tuple) else 1)
     ]
     for name, shape, wanted in zip(names, given, due):

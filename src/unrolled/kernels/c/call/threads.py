@@ -41,7 +41,7 @@ def runtime() -> tuple[int, int, int]:
 
 @lru_cache(maxsize=1)
 def python_addresses() -> dict[str, int]:
-    """What a kernel calls to have Python run the handlers of signals that have come, by slot."""
+    """What a kernel calls to have Python run the handlers of signals that have come, by field."""
     names = {
         "python": "PyGILState_Ensure",
         "python_check": "PyErr_CheckSignals",
@@ -49,8 +49,8 @@ def python_addresses() -> dict[str, int]:
         "python_release": "PyGILState_Release",
     }
     return {
-        slot: ctypes.cast(getattr(ctypes.pythonapi, name), ctypes.c_void_p).value
-        for slot, name in names.items()
+        field: ctypes.cast(getattr(ctypes.pythonapi, name), ctypes.c_void_p).value
+        for field, name in names.items()
     }
 
 

@@ -8,13 +8,16 @@ their own parts of a bias's gradient, and so round it otherwise than those that 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import lru_cache, partial
+from typing import NamedTuple
 
 import torch
 
-from ....plan.cost import Way, ways_to_share
+from ....plan.cost import LARGE, Way, ways_to_share
 from ....plan.plan import Plan
 from ..build import timed
 from ..build.toolchain import toolchain
@@ -24,6 +27,27 @@ CALLS = 40  # of calls that are alike: then they are timed, as often as that at 
 BY_FAR = 0.8  # of the time that BLAS takes
 CLEARLY = 0.9  # of the time that the model's way takes: what is not so much faster is chance
 AHEADS = (32, 64, 256)  # rows whose input products are made together, for each thread
+
+
+class Fixed(NamedTuple):
+    """What is fixed instead of chosen: a way, and the arithmetic of products outside the loop above which BLAS has them."""
+
+    way: Way
+    least: float
+
+
+FIXED: ContextVar[Fixed | None] = ContextVar("fixed", default=None)
+
+
+@contextmanager
+def fixed(way: Way, least: float = LARGE) -> Iterator[None]:
+    """Calls inside go this way, whatever the cost model and the timings say: for tests and benchmarks. Units are shared out
+    where a cell lets them be."""
+    before = FIXED.set(Fixed(way, least))
+    try:
+        yield
+    finally:
+        FIXED.reset(before)
 
 
 @dataclass(eq=False)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ....plan.plan import Plan
-from ....plan.program import Group, Run
+from ....plan.program import Group, ProductRun
 from .segment import extent
 
 
@@ -29,17 +29,21 @@ def after(plan: Plan) -> list[str]:
     """Lines that every thread runs once the loop is done."""
     lines = [
         "barrier_wait(&q->barrier, me, team);",
-        "if (q->look.stopped) { give(&q->memory, memory); return; }",
+        "if (q->look.stopped) { give(&q->memory, own.memory); return; }",
     ]
     row = extent(plan.gradient)
     for g, (hoisted, runs) in enumerate(zip(plan.body.hoisted, plan.hoisted_runs)):
         lines += _hoisted(g, hoisted, runs, row)
     for g, group in enumerate(plan.groups):
         lines += _loop_weights(plan, g, group, row)
-    return lines + _sums(plan)
+    return [
+        *lines,
+        "add_up(dvectors, q->vector_sums, vector_count, me, team);",
+        "add_up(dnumbers, q->number_sums, number_count, me, team);",
+    ]
 
 
-def _hoisted(g: int, hoisted, runs: tuple[Run, ...], row: str) -> list[str]:
+def _hoisted(g: int, hoisted, runs: tuple[ProductRun, ...], row: str) -> list[str]:
     """Gradients of the weights that multiply the input, and of the input."""
     depth, whole = extent(hoisted.depth), extent(hoisted.widths)
     lines = [f"if (dw{g} && !index{g}) {{", f"    const rows_of b = {{operand{g}, {depth}, {depth}, 0}};"]
@@ -91,20 +95,3 @@ def _operand(plan: Plan, group: Group) -> str:
     place = dict(plan.backward.places)[group.operand]
     row = extent(plan.kept_widths) if place.buffer == "kept" else extent(body.hoisted[place.number].widths)
     return f"{{{place.buffer} + {extent(place.start)}, {depth}, {row}, 0}}"
-
-
-def _sums(plan: Plan) -> list[str]:
-    """Parameter vectors' gradients: every thread's sums, added up."""
-    lines = []
-    for name, source, size in (
-        ("dvectors", "q->vector_sums", "vector_count"),
-        ("dnumbers", "q->number_sums", "number_count"),
-    ):
-        lines += [
-            f"for (long j = {size} * me / team; j < {size} * (me + 1) / team; j++) {{",
-            "    real sum = 0;",
-            f"    for (int t = 0; t < team; t++) sum += {source}[t * {size} + j];",
-            f"    {name}[j] = sum;",
-            "}",
-        ]
-    return lines

@@ -11,18 +11,8 @@ from itertools import takewhile
 from ....graph.node import Dim
 from ....plan.plan import Plan
 from ....plan.program import Group, Place, Product, Program, Segment
-from .segment import Rows, SegmentText, extent, extent_local, low, share
-from .slots import letters
-
-NUMBERS = (
-    "steps",
-    "batch",
-    "keep",
-    "block",
-    "total",
-    "above_stride",
-    "every",
-)  # slots that are sizes, beside the widths
+from .segment import RowPointers, SegmentText, extent, extent_local, low, share
+from .struct import Fields, letters
 
 
 def shares(plan: Plan, split: str, me: str, team: str) -> list[str]:
@@ -37,32 +27,26 @@ def shares(plan: Plan, split: str, me: str, team: str) -> list[str]:
 class Direction:
     """Writes the pieces of one direction's function, as lists of lines."""
 
-    def __init__(self, plan: Plan, program: Program, forward: bool, slots: tuple[str, ...]):
-        self.plan, self.body, self.program, self.forward, self.slots = plan, plan.body, program, forward, slots
+    def __init__(self, plan: Plan, program: Program, forward: bool, struct: Fields):
+        self.plan, self.body, self.program, self.forward, self.struct = (
+            plan,
+            plan.body,
+            program,
+            forward,
+            struct,
+        )
         self.used_groups = list(dict.fromkeys(p.group for p in program.products))
 
     def arguments(self) -> list[str]:
-        """Every slot under its name."""
-        lines = ["job *q = argument;", "const int64_t *a = q->a;"]
-        sizes = (*letters(self.plan), *NUMBERS)
-        for k, slot in enumerate(self.slots):
-            if slot in sizes:
-                lines.append(f"const long {slot} = a[{k}];")
-            elif slot in ("split", "uniform"):
-                lines.append(f"const int {slot} = (int)a[{k}];")
-            elif slot in ("offset", "rows") or slot.startswith("index"):
-                lines.append(f"const int64_t *{slot} = (const int64_t *)a[{k}];")
-            elif slot == "hyper":
-                lines.append(f"const double *hyper = (const double *)a[{k}];")
-            elif slot not in ("wanted", "memory", "room") and not slot.startswith(("gomp", "python")):
-                lines.append(f"real *{slot} = (real *)a[{k}];")
-        return lines
+        """Every field under its name."""
+        name = self.struct.name
+        return ["job *q = argument;", f"const {name} *a = (const {name} *)q->all;", *self.struct.unpacked()]
 
     def share(self) -> list[str]:
         """Which rows and which units are this thread's."""
         lines = [
             "const long first = split ? 0 : me, stride = split ? 1 : team;",
-            "const walk way = walk_of(steps, batch, first, stride, block, offset, rows, (int)keep, uniform);",
+            "const walk way = walk_of(steps, batch, first, stride, block, offset, rows, (int)keep, (int)uniform);",
         ]
         return lines + shares(self.plan, "split", "me", "team")
 
@@ -105,13 +89,9 @@ class Direction:
         local = " + ".join(part for _, part in self.parts()) or "0"
         return [
             f"const long z_width = {z}, scratch_width = {scratch}, most = (batch - first + stride - 1) / stride;",
-            f"const long packed_here = split ? {local} : 0, work = most * (z_width + scratch_width), room_size = {room};",
-            "char *memory = take(&q->memory, (packed_here + (work > room_size ? work : room_size)) * (int64_t)sizeof(real));",
-            "if (!memory) __atomic_store_n(&q->failed, 1, __ATOMIC_RELAXED);",
-            "barrier_wait(&q->barrier, me, team);",
-            "if (__atomic_load_n(&q->failed, __ATOMIC_RELAXED)) { give(&q->memory, memory); return; }",
-            "real *here = (real *)(((uintptr_t)memory + 127) & ~(uintptr_t)127), *z = here + packed_here;",
-            "real *scratch = z + most * z_width, *packed = split ? here : q->packed;",
+            f"const workplace own = workplace_of(q, me, team, {local}, most * z_width, most * scratch_width, {room});",
+            "if (!own.packed) return;",
+            "real *z = own.z, *scratch = own.scratch, *packed = own.packed;",
         ]
 
     def packing(self) -> list[str]:
@@ -248,7 +228,7 @@ class Direction:
             )
         return lines
 
-    def row_pointers(self) -> Rows:
+    def row_pointers(self) -> RowPointers:
         """Pointer expressions of row r (of the batch) or off + r (of packed sequences) in each buffer."""
         body, plan = self.body, self.plan
         low = " - low" if self.forward else ""
@@ -279,7 +259,7 @@ class Direction:
             name = body.graph.name_of(index)
             if name:
                 names.setdefault(made, name)
-        return Rows(at, names)
+        return RowPointers(at, names)
 
     def _product(self, product: Product) -> list[str]:
         group, g = self.plan.groups[product.group], product.group
@@ -321,9 +301,10 @@ class Direction:
 
     def _copies(self, end: str, start: str, source: str) -> list[str]:
         """Rows that run no further leave their states."""
-        lines = [f"for (long r = first; r < {end}; r += stride) if (r >= {start}) {{"]
+        lines = []
         for k in range(len(self.body.states)):
             w = self.state_width(k)
-            at, count = (f"r * {extent(w)} + {low(w)}", share(w)) if w != "1" else ("r", "1")
-            lines.append(f"    memcpy(final{k} + {at}, {source}{k} + {at}, {count} * sizeof(real));")
-        return [*lines, "}"] if len(lines) > 1 else []
+            lines.append(
+                f"leave(final{k}, {source}{k}, {extent(w)}, {low(w)}, {share(w)}, first, stride, {start}, {end});"
+            )
+        return lines

@@ -1,7 +1,7 @@
 """A plan becomes C: one file with a forward and a backward function, readable, the same bytes in every process.
 
-Identifiers come from node numbers; authors' names only appear in comments. Both functions take one array of 64-bit
-integers (slots.py).
+Identifiers come from node numbers; authors' names only appear in comments. Each function takes a struct of its own
+(struct.py), and calls frame.h for what is the same in all.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from ....plan.plan import Plan
 from .after import after, room, wide
 from .direction import Direction
 from .segment import extent, safe
-from .slots import backward_slots, forward_slots, letters
+from .struct import COMMON, backward_struct, forward_struct, letters
 
-VERSION = 6  # of the calling convention; part of the source, hence of the cache's key
+VERSION = 7  # of the calling convention; part of the source, hence of the cache's key
 
 HEADERS = (
     "unrolled.h",
@@ -39,21 +39,13 @@ LOOPS = """#define PRAGMA(text) _Pragma(#text)
 #define UNITS PRAGMA(GCC ivdep)
 #endif"""
 
-JOB = """typedef struct {
-    const int64_t *a;                                    /* the arguments */
-    real *packed, *wide, *vector_sums, *number_sums;     /* memory that the threads share */
-    barrier_t barrier;
-    int failed;
-    arena memory;
-    interruption look;
-} job;"""
-
 
 @lru_cache(maxsize=1)
 def header() -> str:
     """The text of the headers, which every emitted file begins with."""
     folder = files(f"{__package__.rpartition('.')[0]}.headers")
-    return "\n".join(folder.joinpath(name).read_text(encoding="utf-8") for name in HEADERS)
+    texts = [folder.joinpath(name).read_text(encoding="utf-8") for name in (*HEADERS, "frame.h")]
+    return "\n".join([*texts[:-1], *COMMON.text(), "", texts[-1]])
 
 
 @lru_cache(maxsize=512)
@@ -66,7 +58,7 @@ def emit(plan: Plan, precision: str, with_header: bool = True) -> str:
     ]
     if with_header:
         lines += [header()]
-    lines += [LOOPS, JOB, "", *_forward(plan), *_backward(plan)]
+    lines += [LOOPS, "", *_forward(plan), *_backward(plan)]
     return "\n".join(lines) + "\n"
 
 
@@ -81,20 +73,13 @@ def kind_of(precision: str) -> list[str]:
 
 
 def _forward(plan: Plan) -> list[str]:
-    write = Direction(plan, plan.forward, True, forward_slots(plan))
-    inside = [
-        *write.arguments(),
-        *write.share(),
-        *write.memory(),
-        *write.packing(),
-        *write.steps(),
-        "give(&q->memory, memory);",
-    ]
-    return _function("forward", inside, write, ())
+    write = Direction(plan, plan.forward, True, forward_struct(plan))
+    inside = [*write.arguments(), *write.share(), *write.memory(), *write.packing(), *write.steps()]
+    return _function("forward", write, [*inside, "give(&q->memory, own.memory);"], [], ("0", "0", "0"))
 
 
 def _backward(plan: Plan) -> list[str]:
-    write = Direction(plan, plan.backward, False, backward_slots(plan))
+    write = Direction(plan, plan.backward, False, backward_struct(plan))
     sums = [
         *_counts(plan),
         "real *vector_sums = q->vector_sums + me * vector_count;",
@@ -108,14 +93,10 @@ def _backward(plan: Plan) -> list[str]:
         *write.packing(),
         *write.steps(),
         *after(plan),
-        "give(&q->memory, memory);",
+        "give(&q->memory, own.memory);",
     ]
-    return _function(
-        "backward",
-        inside,
-        write,
-        [("wide", wide(plan)), ("vector_sums", "a[4] * vector_count"), ("number_sums", "a[4] * number_count")],
-    )
+    shared = (wide(plan), "a->all.wanted * vector_count", "a->all.wanted * number_count")
+    return _function("backward", write, inside, _counts(plan), shared)
 
 
 def _counts(plan: Plan) -> list[str]:
@@ -123,43 +104,25 @@ def _counts(plan: Plan) -> list[str]:
     return [f"const long vector_count = {widths}, number_count = {len(plan.numbers)};"]
 
 
-def _function(name: str, inside: list[str], write: Direction, memory) -> list[str]:
-    """The part that each thread runs, and the entry that starts the team."""
+def _function(
+    name: str, write: Direction, inside: list[str], counts: list[str], shared: tuple[str, ...]
+) -> list[str]:
+    """The struct, the part that each thread runs, and the entry that starts the team with so much `shared` memory."""
     packed = " + ".join(whole for whole, _ in write.parts()) or "0"
-    pieces = [("packed", f"(a[2] ? 0 : {packed})"), *memory]
-    sizes = [
-        f"const long {slot} = a[{k}];" for k, slot in enumerate(write.slots) if slot in letters(write.plan)
-    ]
-    lines = [*sizes, *(_counts(write.plan) if memory else ())]
-    lines += [f"const long {piece}_length = ({size} + 31) / 32 * 32;" for piece, size in pieces]
-    total = " + ".join(f"{piece}_length" for piece, _ in pieces)
-    lines += [
-        f"job q = {{a, 0, 0, 0, 0, {{0}}, 0, {{(char *)a[{write.slots.index('memory')}], a[{write.slots.index('room')}], 0}}, "
-        f"{{a + {write.slots.index('python')}, a[{write.slots.index('every')}], 0, 0}}}};",
-        f"char *memory = take(&q.memory, ({total}) * (int64_t)sizeof(real));",
-        "if (!memory) return 1;",
-        "real *next = (real *)(((uintptr_t)memory + 127) & ~(uintptr_t)127);",
-    ]
-    for piece, _ in pieces:
-        lines.append(f"q.{piece} = next, next += {piece}_length;")
-    if memory:
-        lines += [
-            "memset(q.vector_sums, 0, vector_sums_length * sizeof(real));",
-            "memset(q.number_sums, 0, number_sums_length * sizeof(real));",
-        ]
-    lines += [
-        f"run_team(a + 8, {name}_part, &q, (int)a[4]);",
-        "give(&q.memory, memory);",
-        f"a[{write.slots.index('room')}] = q.memory.used;",
-        "return q.failed ? 1 : q.look.stopped ? 2 : 0;",
+    lines = [
+        *(f"const long {letter} = a->{letter};" for letter in letters(write.plan)),
+        *counts,
+        f"return run_job(&a->all, {name}_part, {packed}, {', '.join(shared)});",
     ]
     return [
+        *write.struct.text(),
+        "",
         f"static void {name}_part(void *argument, int me, int team)",
         "{",
         *_indent(inside),
         "}",
         "",
-        f"int {name}(int64_t *a)",
+        f"int {name}({name}_arguments *a)",
         "{",
         *_indent(lines),
         "}",

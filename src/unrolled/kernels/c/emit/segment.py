@@ -63,7 +63,7 @@ ALLOWED = frozenset(string.ascii_letters + string.digits + " _.,:=+-()[]")
 
 
 @dataclass(frozen=True)
-class Rows:
+class RowPointers:
     """How one direction spells the address of a row in each buffer: pointer expressions without the column."""
 
     pointers: dict[str, str]  # buffer name with number -> C expression of the row's start
@@ -73,7 +73,7 @@ class Rows:
 class SegmentText:
     """Writes one segment. Values of vectors are made inside the loop over units, numbers once per row before it."""
 
-    def __init__(self, plan: Plan, program: Program, segment: Segment, rows: Rows):
+    def __init__(self, plan: Plan, program: Program, segment: Segment, rows: RowPointers):
         self.nodes, self.segment, self.rows = plan.body.nodes, segment, rows
         self.places, self.inside = dict(program.places), set(segment.nodes)
         self.output_is_state = plan.body.output_is_state

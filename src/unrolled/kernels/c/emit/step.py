@@ -1,18 +1,19 @@
 """One step of a cell in C, for the loop that generates text: as the forward function's step, with thin products.
 
 Weights are packed beforehand, states change places from step to step instead of being copied, and what a step needs
-besides stands in one array of 64-bit integers, by name.
+besides stands in a struct.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from ....plan.plan import Plan
 from ....plan.program import Product, Segment
 from .direction import Direction, shares
-from .segment import Rows, SegmentText, extent, extent_local, low, share
-from .slots import letters
+from .segment import RowPointers, SegmentText, extent, extent_local, low, share
+from .struct import Fields, letters, longs, reals
 
 WORKER = """/* A thread's part in a step. `odd`: which of each state's two buffers is the old one. */
 typedef struct {
@@ -34,32 +35,24 @@ class Layer:
     below: int | None = None
 
 
-def step_slots(layer: Layer) -> tuple[str, ...]:
-    """Names of a step's arguments, in order. state, new: a state's two buffers; x: tables of products with the input,
-    k: values kept in their place."""
+@lru_cache(maxsize=64)
+def step_fields(layer: Layer, number: int) -> Fields:
+    """What a step is given. state, new: a state's two buffers; x: tables of products with the input, k: values kept in their
+    place."""
     plan, body = layer.plan, layer.plan.body
-    names = [*letters(plan), "hyper", "vectors", "numbers", "kept", "output"]
+    names = ["vectors", "numbers", "kept", "output"]
     names += [f"weights{g}" for g in range(len(plan.groups))]
     names += [f"input{k}" for k in range(len(body.streams))]
     names += [f"{kind}{k}" for k in range(len(body.states)) for kind in ("state", "new")]
-    return tuple(names + [f"{kind}{g}" for g in range(len(body.hoisted)) for kind in "xk"])
+    names += [f"{kind}{g}" for g in range(len(body.hoisted)) for kind in "xk"]
+    return Fields(f"step_{number}_arguments", [*longs(*letters(plan)), ("double", "hyper"), *reals(*names)])
 
 
 def step_text(layer: Layer, number: int) -> list[str]:
     """The functions `step_NUMBER` and `pack_NUMBER`."""
-    write = Direction(layer.plan, layer.plan.forward, True, step_slots(layer))
-    return [*_pack(layer, write, number), "", *_step(layer, write, number), ""]
-
-
-def _arguments(layer: Layer) -> list[str]:
-    sizes, lines = letters(layer.plan), []
-    for k, slot in enumerate(step_slots(layer)):
-        if slot in sizes:
-            lines.append(f"const long {slot} = a[{k}];")
-        else:
-            kind = "const double" if slot == "hyper" else "real"
-            lines.append(f"{kind} *{slot} = ({kind} *)a[{k}];")
-    return lines
+    struct = step_fields(layer, number)
+    write = Direction(layer.plan, layer.plan.forward, True, struct)
+    return [*struct.text(), "", *_pack(layer, write, number), "", *_step(layer, write, number), ""]
 
 
 def _pack(layer: Layer, write: Direction, number: int) -> list[str]:
@@ -75,14 +68,14 @@ def _pack(layer: Layer, write: Direction, number: int) -> list[str]:
         )
         lines += [f"if (slices > 1) {mine}", f"else {whole}"] if len(set(group.widths)) == 1 else [whole]
     inside = [
-        *_arguments(layer),
+        *write.struct.unpacked(),
         *shares(plan, "1", "slice", "slices"),
         "long size = 0;",
         *lines,
         "return size;",
     ]
     return [
-        f"static long pack_{number}(const int64_t *a, weight *to, int slice, int slices)",
+        f"static long pack_{number}(const {write.struct.name} *a, weight *to, int slice, int slices)",
         "{",
         *_indent(inside),
         "}",
@@ -92,7 +85,7 @@ def _pack(layer: Layer, write: Direction, number: int) -> list[str]:
 def _step(layer: Layer, write: Direction, number: int) -> list[str]:
     plan, program = layer.plan, layer.plan.forward
     lines = [
-        *_arguments(layer),
+        *write.struct.unpacked(),
         "const int split = w->split;",
         "const long batch = w->batch, first = w->first, stride = w->stride, count = w->count, off = 0, base = 0, low = 0;",
         *shares(plan, "split", "w->me", "w->team"),
@@ -110,7 +103,7 @@ def _step(layer: Layer, write: Direction, number: int) -> list[str]:
         f"return {'now0' if body.output_is_state else 'output'};",
     ]
     return [
-        f"static const real *step_{number}(const worker *w, const int64_t *a, const real *below, const weight **packed)",
+        f"static const real *step_{number}(const worker *w, const {write.struct.name} *a, const real *below, const weight **packed)",
         "{",
         *_indent(lines),
         "}",
@@ -168,14 +161,14 @@ def _states(layer: Layer) -> list[str]:
     return lines
 
 
-def _rows(write: Direction) -> Rows:
+def _rows(write: Direction) -> RowPointers:
     """As in the forward function, but an input used as it is stands in a table, too."""
     rows = write.row_pointers()
     at = dict(rows.pointers)
     for k, (_, leaf) in enumerate(write.body.streams):
         shape = write.body.nodes[leaf].shape
         at[f"input{k}"] = f"input{k} + w->token[r] * ({extent(shape) if shape else '1'})"
-    return Rows(at, rows.names)
+    return RowPointers(at, rows.names)
 
 
 def _product(write: Direction, product: Product) -> list[str]:

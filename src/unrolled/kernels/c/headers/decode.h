@@ -162,7 +162,7 @@ HELPER long put(candidate *best, long count, long most, candidate c)
     return count < most ? count + 1 : most;
 }
 
-/* Adds what a row could go on with. Returns how many there are now; -1 where its logits are no numbers. */
+/* Adds what a row could go on with. Returns how many there are now; -1 where its logits are not numbers. */
 HELPER long bet(const int64_t *a, long step, long row, candidate *best, long count, long most)
 {
     const long V = a[slot_symbols], block = 8 * LANES;
@@ -218,7 +218,7 @@ HELPER void inherit(int64_t *a, long rows, const int64_t *parents)
     memcpy(AT(double, totals), AT(double, next_totals), (size_t)rows * sizeof(double));
 }
 
-/* Returns 1 where logits were no numbers. */
+/* Returns 1 where logits were not numbers. */
 int decode(int64_t *a)
 {
     const long R = a[slot_rows], G = a[slot_sentences], A = a[slot_query], M = a[slot_value];

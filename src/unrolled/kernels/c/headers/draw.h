@@ -59,7 +59,7 @@ HELPER void restrict_to_likeliest(const double *l, double *w, long V, const draw
     for (long i = 0; !kept && i < left; i++) w[heap[i]] = 0;
 }
 
-/* The index drawn from V logits; -1 where they are no numbers. `room`: 2 V doubles, then 2 V integers. */
+/* The index drawn from V logits; -1 where they are not numbers. `room`: 2 V doubles, then 2 V integers. */
 HELPER long draw(const real *logits, const real *bias, long V, const draw_rule *rule, uint64_t *random, double *room)
 {
     double *l = room, *w = room + V, total = 0, sum = 0;

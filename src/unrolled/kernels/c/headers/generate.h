@@ -77,7 +77,7 @@ static void generate_part(void *argument, int me, int team)
     if (me == 0) g->a[slot_packed_for] = slices, g->a[slot_odd] = w.odd;
 }
 
-/* Returns 1 where logits were no numbers. */
+/* Returns 1 where logits were not numbers. */
 int generate(int64_t *a)
 {
     generation g = {a, {0}, 0};

@@ -72,7 +72,7 @@ HELPER void flat_tiles(const strip *s, const real *A, const real *B, real *C, lo
 }
 
 /* One panel times up to 96 rows of A, of which the block has whole tiles (what stands behind the last row multiplies into
- * rows that nobody keeps). What is no whole tile of C is summed aside. */
+ * rows that nobody keeps). What is not a whole tile of C is summed aside. */
 HELPER void tiles_block(long height, long columns, const strip *s)
 {
     real aside[32 * PANEL] __attribute__((aligned(64)));
