@@ -904,6 +904,7 @@ MUTANTS = (
         'averages = {f"average.{name}": tensor for name, tensor in (training.averages or {}).items()}',
         'averages = {f"average.{name}": tensor for name, tensor in training.model.named_parameters()}',
         "test_tag.py::test_a_run_that_was_stopped_ends_as_one_that_was_not",
+    ),
     # Translation: what padding is, what a beam may go on with, what is held out.
     Mutant(
         "models/attention.py",
