@@ -953,4 +953,53 @@ MUTANTS = (
         "- recipe.steady_epochs)",
         "test_word_lm.py::test_the_rate_falls_by_epochs_where_that_is_asked_for",
     ),
+    # Translation: what padding is, what a beam may go on with, what is held out.
+    Mutant(
+        "models/attention.py",
+        "scores.masked_fill(memory.absent[:, None], -math.inf)",
+        "scores",
+        "test_translation.py::test_padding_gets_no_weight_and_no_gradient[luong]",
+    ),
+    Mutant(
+        "models/search.py",
+        "open_[sentence] -= 1",
+        "pass",
+        "test_translation.py::test_what_has_ended_is_never_gone_on_with[Beam(width=4, penalty=1.0, distinct=0)]",
+    ),
+    Mutant(
+        "models/search.py",
+        "total / ((5 + length) / 6) ** self.penalty",
+        "total / length**self.penalty",
+        "test_translation.py::test_a_hypothesis_is_worth_what_its_symbols_are",
+    ),
+    Mutant(
+        "models/translation.py",
+        "context, upper = context.transpose(0, 1), ()",
+        "context, upper = context.transpose(0, 1).roll(1, 0), ()",
+        "test_translation.py::test_all_steps_at_once_are_the_steps_one_by_one[lstm-luong]",
+    ),
+    Mutant(
+        "kernels/c/headers/decode.h",
+        "s->open--;",
+        ";",
+        "test_translation.py::test_c_finds_what_torch_finds[lstm-luong]",
+    ),
+    Mutant(
+        "kernels/c/headers/decode.h",
+        "(const real *)state[1] + parents[r] * wide",
+        "(const real *)state[1] + r * wide",
+        "test_translation.py::test_c_finds_what_torch_finds[gru-all]",
+    ),
+    Mutant(
+        "tasks/translate.py",
+        "grouped([pair.source for pair in read.pairs], self.held_out)",
+        "grouped([str(place) for place in range(len(read.pairs))], self.held_out)",
+        "test_translate.py::test_no_source_stands_on_both_sides",
+    ),
+    Mutant(
+        "tasks/translate.py",
+        "smoothing = self.smoothing if model.training else 0.0",
+        "smoothing = self.smoothing",
+        "test_translate.py::test_the_loss_is_torchs_with_smoothing_while_training_only",
+    ),
 )

@@ -25,7 +25,7 @@ from ..models.translation import Translator
 from ..options import Count, Share
 from ..task import Batch, Figures, Loss, Recipe, State, Unit
 
-DROPOUT = 0.3
+DROPOUT_FIRST, DROPOUT_EPOCH, DROPOUT = 0.1, 0.02, 0.3  # at first, for each time through the pairs, and at most
 RARE = 20_000  # pairs from which on a word that stands there once is unknown, so that the model learns what to do with such
 
 
@@ -175,7 +175,10 @@ class Translate:
         )
 
     def dropout(self, weights: int, data: Examples, epochs: float | None) -> float:
-        return DROPOUT if self.net.dropout is None else self.net.dropout
+        """The more often pairs are read again, the more; what is best was not measured."""
+        if self.net.dropout is not None:
+            return self.net.dropout
+        return DROPOUT_FIRST if epochs is None else round(min(DROPOUT, DROPOUT_FIRST + DROPOUT_EPOCH * epochs), 3)
 
     def loss(self, model: Translator, batch: Batch, state: State | None) -> Loss:
         """Nats of each unit of the target and of its end; smoothed while training (Szegedy et al. 2016)."""
