@@ -610,3 +610,10 @@ def test_the_model_in_onnxruntime_makes_the_same_strings(run, tmp_path, weights)
             break
         text.append(character)
     assert run.encoding.decode(text) == made.strings[0].text
+
+
+def test_dropout_rises_with_how_often_the_rows_are_read():
+    task = Generate()
+    found = [task.dropout(1, None, epochs) for epochs in (None, 0.5, 8, 20, 1000)]
+    assert found == [0.2, 0.11, 0.26, 0.5, 0.6]
+    assert Generate(net=Net(dropout=0.0)).dropout(1, None, 20) == 0.0

@@ -75,6 +75,7 @@ if TYPE_CHECKING:
     from .runs.run import open_run as open_run
     from .task import Recipe as Recipe
     from .tasks.char_lm import CharLM as CharLM
+    from .tasks.generate import Generate as Generate
     from .training.start import resume as resume
     from .training.start import train as train
     from .transform import activations as activations
@@ -102,6 +103,7 @@ _LATER = {
     "worked": ".byhand.worked",
     "export": ".exports.write",
     "CharLM": ".tasks.char_lm",
+    "Generate": ".tasks.generate",
     "Net": ".models.net",
     "Recipe": ".task",
     "list_runs": ".runs.listing",
@@ -156,6 +158,7 @@ __all__ = [
     "from_torchrecurrent",
     "gelu",
     "gradient_flow",
+    "Generate",
     "GRU",
     "held",
     "initialised",
