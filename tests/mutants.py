@@ -27,6 +27,8 @@ WHOLES = "test_wholes.py::test_a_function_of_a_vector_is_torchs"
 STORED = "test_stored.py::test_what_no_author_can_have_written_is_refused_at_once"
 PLAIN = "test_wholes.py::test_cells_of_these_functions_are_the_plain_function"
 
+GENERATE = "test_generate.py::"
+ENDINGS = f"{GENERATE}test_strings_with_an_end_are_those_of_the_model_that_end_so"
 MUTANTS = (
     # Gradients of primitives, and the sweep that joins them.
     Mutant("ops/table.py", "(g * (1 - y * y),)", "(g * (1 - y),)", f"{GRADIENT}[tanh-float64]", quick=True),
@@ -406,6 +408,41 @@ MUTANTS = (
         "enough, reached, kept = p, 0.0, set()",
         "test_sample.py::test_draws_have_the_nucleus_probabilities",
         quick=True,
+    ),
+    # Strings to order: their end, the overlap with their beginning, what is learned of padding, and what is no new string.
+    Mutant(
+        "models/ending.py", "for character in (*end, model.characters - 1):", "for character in end:", ENDINGS
+    ),
+    Mutant("models/ending.py", "several = 1 if greedy else PATHS", "several = 1", ENDINGS),
+    Mutant(
+        "models/strings.py",
+        "padding_value=UNSCORED",
+        "padding_value=mark",
+        f"{GENERATE}test_neither_batches_nor_their_order_nor_padding_change_the_loss",
+    ),
+    Mutant(
+        "models/ordered.py",
+        "new = not known and text not in self.texts",
+        "new = text not in self.texts",
+        f"{GENERATE}test_no_string_is_one_that_was_learned_from_unless_repeats_may_come",
+    ),
+    Mutant(
+        "models/sample.py",
+        "each = model.read(beside(torch.arange(model.characters, device=head.weight.device), given))",
+        "each = torch.arange(model.characters)",
+        f"{GENERATE}test_c_draws_under_conditions_what_torch_draws",
+    ),
+    Mutant(
+        "data/string_parts.py",
+        "return unknown or not characters.issuperset(rows.texts[place])",
+        "return unknown",
+        f"{GENERATE}test_a_string_is_on_one_side_and_what_nothing_else_has_is_learned_from",
+    ),
+    Mutant(
+        "models/ngrams.py",
+        "between = max(1, order - 1)",
+        "between = 1",
+        f"{GENERATE}test_an_n_gram_model_reads_each_string_by_itself",
     ),
     Mutant(
         "kernels/c/headers/generate.h",
@@ -904,6 +941,7 @@ MUTANTS = (
         "training.averages = averages or None",
         "averages = averages or None",
         "test_tag.py::test_a_run_that_was_stopped_ends_as_one_that_was_not",
+    ),
     # Models of words: what is counted, scored, grouped and stepped.
     Mutant(
         "models/kneser_ney.py",
