@@ -214,6 +214,7 @@ def test_the_command_line_says_the_same(run, text, tmp_path, capsys):
     assert main(["evaluate", str(run.folder), "--data", str(text)]) == 0
     assert "perplexity 1." in capsys.readouterr().out
     assert main(["export", str(run.folder), "--out", str(tmp_path / "m.onnx")]) == 0
+    pytest.importorskip("tokenizers")
     out = str(tmp_path / "again")
     options = [
         "--valid",
@@ -298,6 +299,22 @@ def test_the_rate_falls_by_epochs_where_that_is_asked_for(text, tmp_path, monkey
     run = train(word_lm(text, recipe=recipe), epochs=4, out=tmp_path / "run", quiet=True)
     steps = run.task.data().steps_per_epoch
     assert rates == [2.0] * (2 * steps) + [0.5] * steps + [0.125] * steps
+
+
+def test_a_run_goes_on_from_anothers_weights_with_its_words(run, tmp_path):
+    other = tmp_path / "other.txt"
+    other.write_text("I grew up in Japan. I speak fluent Japanese.\n" * 60)
+    task = word_lm(other, hidden=48, dropout=0.0, span=24, recipe={"batch": 4})
+    new = train(task, start=run, epochs=0.5, out=tmp_path / "new", quiet=True)
+    assert new.encoding == run.encoding and "Japan" not in new.encoding
+
+
+def test_dropout_follows_from_how_often_the_text_is_read_unless_it_is_given(text):
+    task, few = word_lm(text, dropout=None), word_lm(text, dropout=0.2)
+    data = task.data()
+    shares = [task.dropout(10**6, data, epochs) for epochs in (None, 0.5, 1, 3, 6, 50)]
+    assert shares == [0.3, 0.0, 0.0, 0.2, 0.5, 0.5]
+    assert task.dropout(data.training_size // 10, data, 6) == 0.05 and few.dropout(10**6, data, 50) == 0.2
 
 
 def test_what_comes_with_python_is_english_and_the_same_each_time():
