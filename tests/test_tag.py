@@ -233,6 +233,19 @@ def test_evaluation_visits_every_sentence_once_whatever_the_batch(folder):
     assert len(found) == 2
 
 
+def test_words_that_were_read_before_are_read_again_once_a_weight_has_changed(folder):
+    _, data, model = untrained(folder)
+    model.eval()
+    reading = data.encoding.gather(data.validation).inputs
+    with torch.no_grad():
+        first, again = model(reading), model(reading)
+        assert torch.equal(first, again) and len(model.memo) == len(reading.texts)
+        model.reader.words.weight.add_(0.1)
+        changed = model(reading)
+    assert not torch.allclose(changed, first, atol=1e-3)
+    assert torch.allclose(changed, model(reading), atol=1e-6)  # with gradients nothing is kept
+
+
 @pytest.mark.parametrize("chain", ["yes", "no"])
 def test_layers_that_go_forward_read_a_long_document_in_pieces_as_whole(folder, monkeypatch, chain):
     task, data, model = untrained(folder, direction="forward", chain=chain)

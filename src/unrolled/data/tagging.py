@@ -33,6 +33,7 @@ class Reading(NamedTuple):
     words           (N, 4) int64: the word, its vector, its shape, its outline
     letters         (L, N) int64, and how many each word has, (N,)
     columns         (F, T, B) int64: further columns
+    texts           the distinct words themselves
     """
 
     places: Tensor
@@ -41,6 +42,7 @@ class Reading(NamedTuple):
     letters: Tensor
     letter_counts: Tensor
     columns: Tensor
+    texts: list[str]
 
 
 class Gold(NamedTuple):
@@ -207,6 +209,7 @@ class Tagging:
             letters,
             letter_counts,
             torch.stack(columns) if columns else padded_places.new_zeros(0, *padded_places.shape),
+            list(distinct),
         )
         return Batch(reading, self._gold(sentences, lengths), len(sentences))
 

@@ -114,16 +114,45 @@ class _LogPartition(torch.autograd.Function):
     def forward(ctx, scores, steps, first, last, lengths):
         found = sums(scores.detach(), Chain(steps, first, last), lengths, any(ctx.needs_input_grad))
         if found.chances is not None:
-            ctx.save_for_backward(scores, steps, lengths, found.chances, found.pairs)
+            ctx.save_for_backward(lengths, found.chances, found.pairs)
+            ctx.types = scores.dtype, steps.dtype
         return found.total
 
     @staticmethod
     @once_differentiable
     def backward(ctx, slope):
-        scores, steps, lengths, chances, pairs = ctx.saved_tensors
-        ends = chances[lengths - 1, torch.arange(len(slope), device=slope.device)]
-        of_chain = (torch.einsum("b,bij->ij", slope, pairs), slope @ chances[0], slope @ ends)
-        return (chances * slope[:, None]).to(scores.dtype), *(part.to(steps.dtype) for part in of_chain), None
+        return *_slopes(*ctx.saved_tensors, slope, *ctx.types), None
+
+
+class _Nats(torch.autograd.Function):
+    """log of the partition less the score of true tags. Its gradient: how often each is expected, less how often it is there."""
+
+    @staticmethod
+    def forward(ctx, scores, steps, first, last, tags, lengths):
+        chain = Chain(steps, first, last)
+        found = sums(scores.detach(), chain, lengths, any(ctx.needs_input_grad))
+        if found.chances is not None:
+            there = torch.arange(len(scores), device=scores.device)[:, None] < lengths
+            seen = torch.zeros_like(found.chances).scatter_(2, tags.where(there, 0)[:, :, None], 1.0)
+            seen *= there[:, :, None]
+            pairs = torch.einsum("tbi,tbj->bij", seen[:-1], seen[1:])
+            ctx.save_for_backward(lengths, found.chances - seen, found.pairs - pairs)
+            ctx.types = scores.dtype, steps.dtype
+        return found.total - score(scores, tags, chain, lengths)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, slope):
+        return *_slopes(*ctx.saved_tensors, slope, *ctx.types), None, None
+
+
+def _slopes(
+    lengths: Tensor, words: Tensor, pairs: Tensor, slope: Tensor, of_scores, of_chain
+) -> tuple[Tensor, ...]:
+    """Of scores, and of the chain's three parts, from what each tag of each word (T, B, K) and each pair (B, K, K) counts."""
+    ends = words[lengths - 1, torch.arange(len(slope), device=slope.device)]
+    chain = (torch.einsum("b,bij->ij", slope, pairs), slope @ words[0], slope @ ends)
+    return (words * slope[:, None]).to(of_scores), *(part.to(of_chain) for part in chain)
 
 
 class CRF(nn.Module):
@@ -162,8 +191,7 @@ class CRF(nn.Module):
 
     def nats(self, scores: Tensor, tags: Tensor, lengths: Tensor) -> Tensor:
         """-log of the probability of the true tags of each row, (B,)."""
-        chain = self.chain()
-        return log_partition(scores, chain, lengths) - score(scores, tags, chain, lengths)
+        return _Nats.apply(scores, *self.chain(), tags, lengths)
 
 
 def free(tags: int) -> Chain:

@@ -6,10 +6,11 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy
+from torch.nn.functional import cross_entropy, embedding
 
 from ..layers.dropout import Dropout
 from . import crf
+from .memo import Memo
 from .net import Net
 from .word_reader import Letters, Sizes, WordReader
 
@@ -56,6 +57,7 @@ class Tagger(nn.Module):
         self.rnn = net.layer(self.reader.width + COLUMN * len(self.columns), bidirectional=not forward_only)
         self.head = nn.Linear(self.rnn.output_size * (1 if forward_only else 2), tags)
         self.chain = crf.CRF(tags, allowed) if chain else None
+        self.memo = Memo()
         self.register_buffer("bias", torch.zeros(tags))  # for decoding: chosen on the held-out part
 
     def undecayed(self) -> list[nn.Parameter]:
@@ -69,11 +71,22 @@ class Tagger(nn.Module):
 
     def forward(self, reading: Any) -> Tensor:
         """Scores of each tag of each word: (T, B, K)."""
-        distinct = self.reader(reading.words, reading.letters, reading.letter_counts)
+        distinct = self._distinct(reading)
         steps = len(reading.places)
         if steps <= SPAN:
             return self._scores(distinct, reading, 0, steps, None)[0]
         return torch.cat(list(self._in_pieces(distinct, reading)))
+
+    def _distinct(self, reading: Any) -> Tensor:
+        """The batch's distinct words as vectors; in evaluation each is read once, in whatever batch it comes."""
+        if self.training or torch.is_grad_enabled():
+            return self.reader(reading.words, reading.letters, reading.letter_counts)
+
+        def read(places: list[int]) -> Tensor:
+            counts = reading.letter_counts[places]
+            return self.reader(reading.words[places], reading.letters[: int(counts.max()), places], counts)
+
+        return self.memo.rows(self.reader, reading.texts, read)
 
     def _in_pieces(self, distinct: Tensor, reading: Any):
         state, steps = None, len(reading.places)
@@ -88,7 +101,9 @@ class Tagger(nn.Module):
                 yield scores[start - first : end - first]
 
     def _scores(self, distinct: Tensor, reading: Any, start: int, end: int, state) -> tuple[Tensor, Any]:
-        parts = [distinct[reading.places[start:end]]]
+        parts = [
+            embedding(reading.places[start:end], distinct)
+        ]  # whose gradient is added up faster than an index's
         parts += [table(column[start:end]) for table, column in zip(self.columns, reading.columns)]
         x = self.dropout(torch.cat(parts, -1) if len(parts) > 1 else parts[0])
         y, state = self.rnn(x, state, lengths=(reading.lengths - start).clamp(0, end - start))

@@ -27,7 +27,7 @@ from ..options import Count
 from ..scoring import evaluating
 from ..task import Batch, Figures, Loss, Recipe, Unit
 
-TOGETHER = 64  # sentences that are tagged side by side
+TOGETHER = 128  # sentences that are tagged side by side
 DROPOUT = 0.5
 
 
