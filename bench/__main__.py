@@ -15,6 +15,7 @@ from unrolled.plan.plan import plan_of
 from . import (
     build,
     char_lm,
+    classify,
     few,
     generate,
     layers,
@@ -106,6 +107,8 @@ def parser() -> argparse.ArgumentParser:
         commands.add_parser("quality", help="time to quality: one training, one line of bench/quality.md")
     )
     add_generate(commands.add_parser("generate", help="whether names made to order are told apart as such"))
+    sets = commands.add_parser("classify", help="the task classify on public data: lines of bench/classify.md")
+    sets.add_argument("sets", nargs="*", metavar="SET", help=f"some of {', '.join(classify.SETS)}; all without")
     shown = commands.add_parser("eager", help="print the eager peer of a cell")
     shown.add_argument("cell")
     shown.add_argument("--hidden", type=int, default=128)
@@ -163,6 +166,9 @@ def main() -> int:
             )
         elif options.command == "generate":
             console.print(f"written: {generate.keep(generate.asked(options))}")
+        elif options.command == "classify":
+            for name in classify.check(options.sets):
+                console.print(f"written: {classify.keep([classify.run(name)])}")
         elif options.command == "quality":
             refuse_if_busy(options.anyway)
             console.print(f"written: {quality.keep(quality.asked(options))}")

@@ -187,10 +187,10 @@ def test_sides_that_differ_are_not_timed():
 def test_pair_takes_the_peer_at_its_better_thread_count(monkeypatch):
     monkeypatch.setattr(measure, "SAMPLE", 0.0)
     threads = torch.get_num_threads()
-    slow_with_two = lambda: time.sleep(0.002 if torch.get_num_threads() > 1 else 0.0015)  # noqa: E731
-    timing = measure.pair(lambda: time.sleep(0.0001), slow_with_two, seconds=0.02, threads=2)
+    slow_with_two = lambda: time.sleep(0.03 if torch.get_num_threads() > 1 else 0.02)  # noqa: E731
+    timing = measure.pair(lambda: time.sleep(0.001), slow_with_two, seconds=0.3, threads=2)
     torch.set_num_threads(threads)
-    assert timing.peer_threads == 1 and timing.ours < timing.peer < 0.002 and timing.samples >= measure.ROUNDS
+    assert timing.peer_threads == 1 and timing.ours < timing.peer < 0.03 and timing.samples >= measure.ROUNDS
 
 
 def test_pair_is_measured_again_while_the_peak_has_moved(monkeypatch):

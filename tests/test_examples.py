@@ -6,7 +6,6 @@ import pytest
 import torch
 
 from unrolled.data.examples import Examples, each_once, padded
-from unrolled.errors import UsageError
 from unrolled.task import Batch, Part
 
 
@@ -56,9 +55,9 @@ def test_processes_share_the_rows_of_a_batch(size):
         assert [row for k in range(len(whole)) for row in parts[k % size][k // size : k // size + 1]] == whole
 
 
-def test_more_processes_than_rows_are_an_error():
-    with pytest.raises(UsageError, match="8 processes share a batch of 5 examples: start fewer"):
-        data(5, 8).batch(0, Part(6, 8))
+def test_a_process_may_get_no_row():
+    batches = [data(5, 8).batch(0, Part(rank, 8)) for rank in range(8)]
+    assert [batch.count for batch in batches] == [1] * 5 + [0] * 3
 
 
 def test_batches_are_of_like_lengths():
@@ -75,6 +74,9 @@ def test_batches_are_of_like_lengths():
 def test_held_out_examples_once_whatever_the_batch():
     examples = data()
     assert sorted(row for batch in examples.held_out() for row in batch.inputs) == sorted(examples.validation)
+    assert list(examples.test()) == []
+    tested = data(testing=examples.validation)
+    assert sorted(row for batch in tested.test() for row in batch.inputs) == sorted(examples.validation)
     for rows in (1, 2, 5, 100):
         seen = [
             row for batch in each_once(["ccc", "a", "bb", "a"], gathered, rows=rows) for row in batch.inputs

@@ -109,7 +109,7 @@ class Slow(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx, above):
-        time.sleep(0.02)
+        time.sleep(0.05)
         return above
 
 
@@ -129,7 +129,7 @@ def test_a_slow_backward_pass_is_its_modules():
         profile.done(profile.last_back())
     unwatch()
     found = {part["part"]: part["milliseconds"] for part in profile.to_json()["parts"]}
-    assert found.pop("second, backward") > 20 and max(found.values()) < 15
+    assert found.pop("second, backward") > 50 and max(found.values()) < 40
     assert {"first, backward", "third, backward", "loss, backward"} < set(found)
     assert not any(module._forward_hooks or module._forward_pre_hooks for module in model)
 

@@ -20,6 +20,7 @@ from unrolled.errors import UsageError
 from unrolled.models import tagger
 from unrolled.models.bias import chosen
 from unrolled.models.marking import Marking
+from unrolled.runs.folder import RunFolder
 from unrolled.runs.run import open_run
 from unrolled.scoring import evaluating, mean_loss
 from unrolled.tasks.tag import Tag
@@ -155,6 +156,10 @@ def test_a_run_that_was_stopped_ends_as_one_that_was_not(run, folder, monkeypatc
     resumed = resume(folder / "stopped", quiet=True)
     for name, tensor in run.model.state_dict().items():
         assert torch.equal(tensor, resumed.model.state_dict()[name]), name
+    ends = [RunFolder(one.folder).last_checkpoint()[0].tensors for one in (run, resumed)]
+    assert ends[0].keys() == ends[1].keys() and any(name.startswith("average.") for name in ends[0])
+    for name, tensor in ends[0].items():
+        assert torch.equal(tensor, ends[1][name]), name
 
 
 @pytest.mark.parametrize("learned", ["same", "bioes"])
@@ -336,8 +341,6 @@ def test_what_is_wrong_with_tags_is_said(tmp_path, text, options, said):
 
 def test_a_test_part_is_looked_at_once_at_the_end(folder):
     run = train(task_of(folder, test=folder / "valid.conll"), epochs=0.2, out=folder / "tested", quiet=True)
-    from unrolled.runs.folder import RunFolder
-
     tested = RunFolder(run.folder).settings().test
     assert tested["f1"] == run.evaluate(folder / "valid.conll").figures["f1"]
 
@@ -408,7 +411,7 @@ def test_further_columns_are_read(tmp_path):
 # --- pretrained vectors --------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("header", ["", "3 2\n"])
+@pytest.mark.parametrize("header", ["", "3 2\n"], ids=["none", "header"])
 def test_vectors_are_read_and_a_header_is_none(tmp_path, header):
     (tmp_path / "v.txt").write_text(header + "anna 1 0\nbonn 0 1\nNew York 1 1\n")
     found = read_vectors(tmp_path / "v.txt")

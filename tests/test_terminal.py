@@ -144,7 +144,13 @@ def stopped_by_ctrl_c(run: Path, after: float | None) -> str:
 
 @pytest.mark.parametrize("after", [0.2, 0.7, None])
 def test_ctrl_c_ends_the_command_with_one_sentence(run, after):
-    assert ends_well(stopped_by_ctrl_c(run, after))
+    said = stopped_by_ctrl_c(run, after)
+    while (
+        "<frozen runpy>" in said and "cli.py" not in said
+    ):  # a busy machine: Python had not come to our code yet
+        after *= 2
+        said = stopped_by_ctrl_c(run, after)
+    assert ends_well(said)
 
 
 def ends_well(said: str) -> bool:

@@ -190,12 +190,12 @@ def test_chances_of_a_text_are_those_of_its_words_one_by_one():
 
 
 def test_bigrams_by_hand():
-    """a b a c a b: after a stand b twice and c once; b and c stand after one word each, a after two."""
-    counted = KneserNey.of(torch.tensor([0, 1, 0, 2, 0, 1]), 3, order=2)
-    first = [(2 - 1.0) / 4, (1 - 0.5) / 4, (1 - 0.5) / 4]  # less the usual discounts, for so short a text
-    first = [chance + (1.0 + 0.5 + 0.5) / 4 / 3 for chance in first]
-    after_a = [0, (2 - 1.0) / 3, (1 - 0.5) / 3]
-    after_a = [chance + (1.0 + 0.5) / 3 * lower for chance, lower in zip(after_a, first)]
-    for word, due in enumerate(after_a):
-        assert math.exp(-counted.nats(torch.tensor([0, word]))[-1]) == pytest.approx(due)
-    assert sum(first) == pytest.approx(1) and sum(after_a) == pytest.approx(1)
+    """a b c b: b stands after two words, c after one, and a at the start, after one that nobody knows."""
+    counted = KneserNey.of(torch.tensor([0, 1, 2, 1]), 3, order=2)
+    first = [(1 - 0.5) / 4, (2 - 1.0) / 4, (1 - 0.5) / 4]  # less the usual discounts, for so short a text
+    first = [chance + (0.5 + 1.0 + 0.5) / 4 / 3 for chance in first]
+    after_b = [0.5 * lower for lower in first]
+    after_b[2] += (1 - 0.5) / 1
+    for word, due in enumerate(after_b):
+        assert math.exp(-counted.nats(torch.tensor([1, word]))[-1]) == pytest.approx(due)
+    assert sum(first) == pytest.approx(1) and sum(after_b) == pytest.approx(1)

@@ -75,6 +75,11 @@ if TYPE_CHECKING:
     from .runs.run import open_run as open_run
     from .task import Recipe as Recipe
     from .tasks.char_lm import CharLM as CharLM
+    from .tasks.classify import Classify as Classify
+    from .tasks.generate import Generate as Generate
+    from .tasks.tag import Tag as Tag
+    from .tasks.translate import Translate as Translate
+    from .tasks.word_lm import WordLM as WordLM
     from .training.start import resume as resume
     from .training.start import train as train
     from .transform import activations as activations
@@ -102,6 +107,11 @@ _LATER = {
     "worked": ".byhand.worked",
     "export": ".exports.write",
     "CharLM": ".tasks.char_lm",
+    "Classify": ".tasks.classify",
+    "Generate": ".tasks.generate",
+    "Tag": ".tasks.tag",
+    "Translate": ".tasks.translate",
+    "WordLM": ".tasks.word_lm",
     "Net": ".models.net",
     "Recipe": ".task",
     "list_runs": ".runs.listing",
@@ -142,6 +152,7 @@ __all__ = [
     "cell_from_latex",
     "cells",
     "CharLM",
+    "Classify",
     "clip",
     "concat",
     "cos",
@@ -155,6 +166,7 @@ __all__ = [
     "floor",
     "from_torchrecurrent",
     "gelu",
+    "Generate",
     "gradient_flow",
     "GRU",
     "held",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, ClassVar, Literal, NamedTuple, Protocol
 
 from torch import Tensor, nn
@@ -128,6 +129,16 @@ class Prediction(Protocol):
     def to_json(self) -> dict: ...
 
 
+class Details(Protocol):
+    """What is to be said of an evaluation beyond its figures: text, a JSON object, and a picture."""
+
+    def text(self) -> str: ...
+    def to_json(self) -> dict: ...
+    def draw(self, file: Path) -> None:
+        """As .svg, .png or .pdf; raises UsageError where there is nothing to draw."""
+        ...
+
+
 class Task(Protocol):
     """A frozen dataclass; its fields are the options of `unrolled train NAME`.
 
@@ -143,6 +154,11 @@ class Task(Protocol):
 
     `settle(self, model, encoding, batches) -> None`, where there is one, chooses on the held-out part what is chosen there besides
     weights, such as thresholds, and keeps it in the model's buffers; it is called before each evaluation.
+
+    A task may have `choices(data) -> Mapping[str, tuple]`: fields that the data settle (one value each), and fields of which the
+    held-out part is to choose a value (the usual one first); a short training is made with each (training/choose.py).
+
+    A task may have `details(model, encoding, batches) -> Details`, which `unrolled evaluate` shows.
 
     `unprompted: ClassVar[bool] = True` says that its models make something of no input, as a text from nothing; of other tasks
     `unrolled predict RUN` reads standard input where no input is given.

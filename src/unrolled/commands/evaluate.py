@@ -8,6 +8,7 @@ from typing import Annotated
 
 import tyro
 
+from ..errors import UsageError
 from ..options import STANDARD_INPUT
 from ..runs.run import open_run
 from ..scoring import finite
@@ -23,6 +24,7 @@ def command(name: str, arguments: list[str]) -> None:
 def evaluate(
     run: Positional[Path],
     data: Annotated[Path, tyro.conf.arg(aliases=["--text"])],
+    picture: Path | None = None,
     as_json: Json = False,
 ) -> None:
     """How good a model is on other data.
@@ -30,16 +32,26 @@ def evaluate(
     Args:
         run: the run's folder
         data: a file of the kind that the run was trained on; - for standard input
+        picture: draw what is beyond the figures, such as a confusion of classes, as .svg, .png or .pdf
         as_json: print one JSON object
     """
     trained = open_run(run)
     if str(data) == STANDARD_INPUT:
         with spooled() as file:
-            scored = trained.evaluate(file)
+            scored, details = trained.examine(file)
     else:
-        scored = trained.evaluate(data)
+        scored, details = trained.examine(data)
+    if picture is not None:
+        if details is None:
+            raise UsageError(
+                f"--picture {picture}: the task {trained.task.name} has none to draw. Leave it out."
+            )
+        details.draw(picture)
     unit = f"{trained.task.unit.name}s"
     if as_json:
-        say(json.dumps({unit: scored.count} | finite(scored.figures)))
+        more = {} if details is None else details.to_json()
+        say(json.dumps({unit: scored.count} | finite(scored.figures) | more))
     else:
         say(f"{scored.count:,} {unit}: {trained.task.sentence(scored.figures)}")
+        if details is not None:
+            say(f"\n{details.text()}")

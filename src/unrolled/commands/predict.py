@@ -44,7 +44,8 @@ def predict(
     run = open_run(folder)
     inputs, files = tuple(inputs), tuple(files)
     if not inputs and not files:
-        inputs = () if getattr(run.task, "unprompted", False) else (STANDARD_INPUT,)
+        answers_nothing = getattr(run.task, "unprompted", False) or getattr(ask, "data", None) is not None
+        inputs = () if answers_nothing else (STANDARD_INPUT,)
     if STANDARD_INPUT in inputs and sys.stdin.isatty():
         say("one input a line; Ctrl-D ends", sys.stderr)
     there = groups(inputs, files) if inputs or files else iter(((),))

@@ -41,6 +41,39 @@ def grouped(
     >>> split
     Split(training=[0, 2, 4], held_out=[1, 3, 5], duplicates=1)
     """
+    strata = _strata(keys, seed, labels)
+    held_out = _held_out(strata, share)
+    if not held_out:
+        held_out = min(max(strata, key=len), key=len)
+    apart = set(held_out)
+    training = [place for place in range(len(keys)) if place not in apart]
+    return Split(training, sorted(held_out), len(keys) - sum(map(len, strata)))
+
+
+def folded(
+    keys: Sequence[str | bytes], folds: int, seed: int = 0, labels: Sequence[Hashable] | None = None
+) -> list[int]:
+    """The fold of each row, 0 to folds - 1: as many rows in each as can be, those of one key in one, each label spread over all.
+
+    Raises UsageError where there are fewer than two distinct keys.
+
+    >>> folded(["anna", "bert", "anna", "carl", "dora", "emil"], 3)
+    [2, 1, 2, 0, 1, 0]
+    """
+    sizes, found = [0] * folds, [0] * len(keys)
+    for groups in _strata(keys, seed, labels):
+        taken = [0] * folds  # of this label
+        for group in groups:
+            fold = min(range(folds), key=lambda each: (taken[each], sizes[each]))
+            taken[fold] += len(group)
+            sizes[fold] += len(group)
+            for place in group:
+                found[place] = fold
+    return found
+
+
+def _strata(keys: Sequence[str | bytes], seed: int, labels: Sequence[Hashable] | None) -> list[list[list[int]]]:
+    """Of each label, the most frequent first, its groups of rows in the order of a hash of their keys."""
     groups: dict[str | bytes, list[int]] = {}
     for place, key in enumerate(keys):
         groups.setdefault(key, []).append(place)
@@ -52,12 +85,7 @@ def grouped(
     strata: dict[Hashable, list[list[int]]] = {}
     for key in sorted(groups, key=lambda key: (_hash(key, seed), groups[key])):
         strata.setdefault(None if labels is None else labels[groups[key][0]], []).append(groups[key])
-    held_out = _held_out(sorted(strata.values(), key=_size, reverse=True), share)
-    if not held_out:
-        held_out = min(max(strata.values(), key=len), key=len)
-    apart = set(held_out)
-    training = [place for place in range(len(keys)) if place not in apart]
-    return Split(training, sorted(held_out), len(keys) - len(groups))
+    return sorted(strata.values(), key=_size, reverse=True)
 
 
 def _held_out(strata: list[list[list[int]]], share: float) -> list[int]:

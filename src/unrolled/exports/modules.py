@@ -11,11 +11,13 @@ from ..errors import NotYet, UsageError
 from ..layers.dropout import Dropout
 from ..layers.recurrent import Recurrent
 from ..layers.stacked import Stacked
+from ..models.classifier import Classifier, Embedded
 from ..models.conditions import Conditions
 from ..models.language import LanguageModel
 from ..models.tagger import Tagger
 from ..models.word_heads import Tied
 from ..models.words import WordModel
+from .classifier import write_classifier
 from .equations import one_hot
 from .recurrent import layers_of, write_layers
 from .writing import ModuleWriting, Wire
@@ -28,6 +30,7 @@ class ModuleChain:
     """A model: what it reads, the modules that this goes through one after the other, and what it calls the result.
 
     indices  whether it reads int64 (T, B), which stand for one-hot rows or for rows of an embedding
+    steps    whether the result has steps, (T, B, width), or is one for all of them, (B, width)
     reads    the input's name
     """
 
@@ -35,6 +38,7 @@ class ModuleChain:
     gives: str
     indices: bool
     reads: str = "x"
+    steps: bool = True
 
 
 CHAINS: dict[type, Callable[[nn.Module], ModuleChain]] = {
@@ -46,6 +50,9 @@ CHAINS: dict[type, Callable[[nn.Module], ModuleChain]] = {
     ),
     # What reads words, and the chain of tags, stay with the caller.
     Tagger: lambda model: ModuleChain((model.rnn, model.head), "scores", indices=False, reads="vectors"),
+    Classifier: lambda model: ModuleChain(
+        (model,), "probabilities", indices=isinstance(model.members[0].reader, Embedded), steps=False
+    ),
 }
 
 
@@ -122,6 +129,12 @@ def _nothing(writing: ModuleWriting, module, given: Sequence[Wire], path: str, p
     return given[0]
 
 
+def _classifier(
+    writing: ModuleWriting, module: Classifier, given: Sequence[Wire], path: str, prefix: str
+) -> Wire:
+    return write_classifier(writing, module, given, path, write)
+
+
 def _sequential(writing: ModuleWriting, module, given: Sequence[Wire], path: str, prefix: str) -> Wire:
     for name, part in module.named_children():
         given = [write(writing, part, given, f"{path}{name}.", prefix)]
@@ -151,6 +164,7 @@ WRITERS: dict[type, Writer] = {
     nn.Dropout: _nothing,
     Dropout: _nothing,
     nn.Sequential: _sequential,
+    Classifier: _classifier,
 }
 
 
@@ -171,6 +185,9 @@ def reads(module: nn.Module) -> list[tuple[str, int]]:
         return [("x", module.characters), ("given", module.conditions)]
     if isinstance(module, nn.Sequential):
         return reads(module[0])
+    if isinstance(module, Classifier):
+        reader = module.members[0].reader
+        return reads(reader.table) if isinstance(reader, Embedded) else [("x", len(reader.mean))]
     width = getattr(module, "num_embeddings", None) or getattr(module, "in_features", None)
     if width is None:
         raise UsageError(

@@ -94,7 +94,7 @@ def write_layers(writing: ModuleWriting, layers: Layers, given: Sequence[Wire], 
         for name, value in zip(cell.states, new):
             last[name].append(value)
         given = [Wire(y, layers.output(layer) * layers.directions), *given[1:]]
-    for name, values in last.items():
+    for name, values in last.items() if writing.keeps else ():
         shape = (len(layers.weights), "batch", layers.width("state", name))
         net.output(f"{prefix}{name}_out", net.joined(values, 0), net.dtype, shape)
     return _time_first(writing, given[0], layers.batch_first)
@@ -123,10 +123,20 @@ def _state_inputs(writing: ModuleWriting, layers: Layers, prefix: str) -> list[s
     """(layers x directions, B, width) each."""
     made = []
     for name in layers.cell.states:
-        shape = (len(layers.weights), "batch", layers.width("state", name))
-        made.append(writing.net.input(f"{prefix}{name}_in", writing.net.dtype, shape))
+        rows, width = len(layers.weights), layers.width("state", name)
+        if not writing.keeps:
+            made.append(_first(writing, rows, width, layers.cell.start.get(name, 0.0)))
+            continue
+        made.append(writing.net.input(f"{prefix}{name}_in", writing.net.dtype, (rows, "batch", width)))
         writing.starts[made[-1]] = layers.cell.start.get(name, 0.0)
     return made
+
+
+def _first(writing: ModuleWriting, rows: int, width: int, value: float) -> str:
+    """A state's first values (rows, B, width)."""
+    net = writing.net
+    shape = net.joined([net.whole(rows), writing.steps.batch, net.whole(width)], 0)
+    return net.op("Expand", net.number(value), shape)
 
 
 def _rows(net, state: str, at: slice, count: int) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from ..errors import UsageError
+from ..errors import NotYet, UsageError
 from ..layers.recurrent import Recurrent
 from ..layers.stacked import Stacked
 from .cost import difference, random_inputs, with_rounded
@@ -110,6 +110,10 @@ def export(
         raise UsageError(
             'export: weights="int8" stand for float32, and the model is float64. Give model.float().'
         )
+    if weights and not chain_of(model, indices).steps:
+        raise NotYet(
+            f'export: weights="int8" of a {type(model).__name__} are not written yet. Leave weights out.'
+        )
     net, writing = _written(model, generic, lengths, indices, int8=False)
     cost, whole = None, net.bytes
     if weights:
@@ -147,7 +151,7 @@ def _written(
         path = names[id(module)]
         given = [write(writing, module, given, path, path if len(recurrent) > 1 else "")]
     axes = ("batch", "time") if batch_first else ("time", "batch")
-    net.output(chain.gives, given[0].name, net.dtype, (*axes, given[0].width))
+    net.output(chain.gives, given[0].name, net.dtype, (*(axes if chain.steps else ["batch"]), given[0].width))
     net.outputs.insert(0, net.outputs.pop())
     return net, writing
 

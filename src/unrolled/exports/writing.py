@@ -72,6 +72,7 @@ class ModuleWriting:
     """A module on its way into a net.
 
     generic  every cell as a loop over its equations, the standard ones too
+    keeps    states are inputs and outputs of the file, so that a sequence may come in chunks; otherwise each call begins afresh
     made     which operator each layer became, by its path
     cells    of every recurrent module, the lowest first
     starts   each state's first value, by the input's name
@@ -81,6 +82,7 @@ class ModuleWriting:
     steps: Steps
     matrices: Matrices
     generic: bool
+    keeps: bool = True
     made: dict[str, str] = field(default_factory=dict)
     cells: list[Cell] = field(default_factory=list)
     starts: dict[str, float] = field(default_factory=dict)

@@ -17,7 +17,7 @@ LIKELIEST = 4
 WIDEST = 24  # letters of a column
 
 
-class Token(NamedTuple):
+class TokenChance(NamedTuple):
     """A character or a word of a text: what it had been given, and the likeliest in its place, likeliest first.
 
     text         "" behind the text's end
@@ -44,12 +44,12 @@ class Probabilities:
     unit: str = "character"
     begin: int | None = None
 
-    def tokens(self) -> Iterator[Token]:
+    def tokens(self) -> Iterator[TokenChance]:
         """Each token of the text; a last one says what would follow."""
         indices: torch.Tensor = self.encoding.encode(self.text)
         after = [*self.encoding.tokens(self.text), ""]
         if self.begin is None:
-            yield Token(after.pop(0), None, ())
+            yield TokenChance(after.pop(0), None, ())
         else:
             indices = torch.cat([indices.new_tensor([self.begin]), indices])
         state = None
@@ -62,7 +62,7 @@ class Probabilities:
             for k, (values, places) in enumerate(zip(best.values.tolist(), best.indices.tolist())):
                 given = chances[k, following[k]].item() if k < len(following) else None
                 likeliest = tuple((self.encoding.shown(place), value) for place, value in zip(places, values))
-                yield Token(after[begin + k], given, likeliest)
+                yield TokenChance(after[begin + k], given, likeliest)
 
     def pieces(self) -> Iterator[str]:
         """A line a token, and the mean of their -log p at the end."""

@@ -13,7 +13,7 @@ from torch import nn
 from ..errors import UnrolledError, UsageError
 from ..options import standard_input_options, with_file
 from ..scoring import Scored, scored
-from ..task import Encoding, Prediction, Task
+from ..task import Details, Encoding, Prediction, Task
 from .checkpoint import check_tensors
 from .display import html
 from .folder import RunFolder
@@ -55,6 +55,14 @@ class Run:
     def evaluate(self, source: str | Path) -> Scored:
         """How good the model is on other data, read from a file. Raises UsageError for data that it cannot read."""
         return scored(self.task, self.model, self.encoding, self.task.read(self.encoding, source))
+
+    def examine(self, source: str | Path) -> tuple[Scored, Details | None]:
+        """The same, and what the task says beyond its figures: of classes, say, which one was taken for which."""
+        batches = list(self.task.read(self.encoding, source))
+        found = scored(self.task, self.model, self.encoding, batches)
+        if not hasattr(self.task, "details"):
+            return found, None
+        return found, self.task.details(self.model, self.encoding, batches)
 
     def metrics(self) -> list[dict[str, Any]]:
         """The figures reported in training, one dictionary a report."""

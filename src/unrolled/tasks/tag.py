@@ -44,7 +44,7 @@ class Tag:
     better: ClassVar[Literal["lower", "higher"]] = "higher"
     unit: ClassVar[Unit] = Unit("sentence", "sentence")
     next: ClassVar[tuple[str, ...]] = (
-        'unrolled predict {run} "the clouds that the wind moved BE in the sky"',
+        'unrolled predict {run} "the clouds that near the wind BE in the sky"',
         "unrolled evaluate {run} --data FILE",
     )
 

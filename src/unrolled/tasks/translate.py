@@ -178,7 +178,9 @@ class Translate:
         """The more often pairs are read again, the more; what is best was not measured."""
         if self.net.dropout is not None:
             return self.net.dropout
-        return DROPOUT_FIRST if epochs is None else round(min(DROPOUT, DROPOUT_FIRST + DROPOUT_EPOCH * epochs), 3)
+        return (
+            DROPOUT_FIRST if epochs is None else round(min(DROPOUT, DROPOUT_FIRST + DROPOUT_EPOCH * epochs), 3)
+        )
 
     def loss(self, model: Translator, batch: Batch, state: State | None) -> Loss:
         """Nats of each unit of the target and of its end; smoothed while training (Szegedy et al. 2016)."""

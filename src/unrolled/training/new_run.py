@@ -18,6 +18,7 @@ from ..runs.run import Run
 from ..runs.settings import EVALUATIONS, FORMAT, MOST_EVALUATIONS, Settings, Times, options_of
 from ..scoring import scored
 from ..task import Data, Task
+from .choose import Chosen, with_choices
 from .fine_tune import carry, check_sizes, data_for, origin_of
 from .parallel import Team, check_rows
 from .precision import with_precision
@@ -36,6 +37,7 @@ class Work(NamedTuple):
     folder: RunFolder
     settings: Settings
     team: Team
+    spent: float = 0.0  # seconds of the run's minutes that its choices took
 
 
 @dataclass(frozen=True)
@@ -112,6 +114,13 @@ def new_run(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(plan.seed)
         model = model_of(reading, data)
+    minutes = (MINUTES if plan.minutes is None else plan.minutes) if plan.epochs is None else None
+    chosen = team.told(
+        with_choices(reading, data, minutes, plan.epochs, plan.seed)
+        if team.leads and run is None
+        else Chosen({}, {})
+    )
+    asked, reading = (replace(each, **chosen.values) for each in (asked, reading))
     compared = _finite(reading.baseline(data))
     if run is not None:
         carry(model, run)
@@ -127,10 +136,10 @@ def new_run(
         seed=plan.seed,
         threads=torch.get_num_threads(),
         digest=data.digest,
-        minutes=(MINUTES if plan.minutes is None else plan.minutes) if plan.epochs is None else None,
+        minutes=minutes,
         epochs=plan.epochs,
         baseline=compared,
-        chosen={"precision": precision},
+        chosen={**chosen.said, "precision": precision},
         versions={"torch": str(torch.__version__), "python": platform.python_version()},
         evaluations=plan.times(),
         patience=plan.patience,
@@ -140,7 +149,8 @@ def new_run(
     start = None if run is None else (model.state_dict(), before)
     new = _New(settings, data.encoding.to_json(), start, piped)
     folder = team.told(_folder(out, new) if team.leads else None)
-    return Work(with_file(task, folder.standard_input()) if piped else task, data, folder, settings, team)
+    task = with_file(task, folder.standard_input()) if piped else task
+    return Work(task, data, folder, settings, team, chosen.seconds)
 
 
 class _New(NamedTuple):

@@ -163,7 +163,7 @@ def _on_a_board(training: Training):
 
 def _begin(work: Work, progress: Progress) -> Training:
     """The training as its last checkpoint left it, or as it starts."""
-    task, data, folder, settings, team = work
+    task, data, folder, settings, team, spent = work
     torch.manual_seed(settings.seed)
     progress.now(f"building the kernel of {task.net.cell.name} ...")
     found = folder.last_checkpoint()
@@ -171,7 +171,7 @@ def _begin(work: Work, progress: Progress) -> Training:
         check_weights(folder, found[0], task, data.encoding)
     model = model_of(task, data).train()
     optimiser = optimiser_of(task.recipe, model)
-    training = Training(task, data, model, optimiser, folder, settings, progress, team=team)
+    training = Training(task, data, model, optimiser, folder, settings, progress, seconds=spent, team=team)
     training.averages = begun(model) if task.recipe.average else None
     if settings.epochs is not None:
         training.schedule = Schedule(max(1, round(settings.epochs * data.steps_per_epoch)))
