@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 import random
 from dataclasses import replace
 from pathlib import Path
@@ -18,6 +19,7 @@ from unrolled.data.bleu import overlap, signature
 from unrolled.data.dictionary import Dictionary
 from unrolled.data.pairs import made_pairs, read_pairs
 from unrolled.data.sides import Side, Sides
+from unrolled.data.split import grouped
 from unrolled.errors import UsageError
 from unrolled.models.net import Net
 from unrolled.models.search import Hypothesis
@@ -347,7 +349,35 @@ def test_a_run_goes_on_from_another_ones_weights_with_its_symbols(run, tmp_path)
 
 
 @pytest.mark.slow
-def test_half_a_minute_teaches_dates(tmp_path):
-    run = unrolled.train(Translate(), minutes=0.5, out=tmp_path / "run", quiet=True)
+def test_four_epochs_teach_dates(tmp_path):
+    """Half a minute on a core of its own."""
+    run = unrolled.train(Translate(), epochs=4, out=tmp_path / "run", quiet=True)
     texts = [each.text for each in run.predict(["the 3rd of march 1984", "sunday, 14 may 1916"])]
     assert texts == ["1984-03-03", "1916-05-14"]
+
+
+# ---- public pairs
+
+
+def folder(name: str) -> Path:
+    found = Path(os.environ.get("UNROLLED_DATA", Path(__file__).parents[2] / "shared" / "data")) / name
+    if not found.is_dir():
+        pytest.skip(f"{name} is not there: set UNROLLED_DATA to the folder of data that has it")
+    return found
+
+
+def test_a_fifth_of_tatoebas_sources_would_leak_through_a_random_split():
+    pairs = read_pairs(folder("tatoeba_eng_spa") / "spa.txt").pairs
+    sources = [pair.source for pair in pairs]
+    assert len(pairs) == 118_964 and len(set(sources)) == 102_904
+    order = random.Random(0).sample(sources, len(sources))
+    learned, tested = set(order[11_896:]), set(order[:11_896])
+    assert 0.21 < len(learned & tested) / len(tested) < 0.23
+    split = grouped(sources, 0.05)
+    learned = {sources[k] for k in split.training}
+    assert not learned & {sources[k] for k in split.held_out} and len(split.held_out) == 5_948
+
+
+def test_multi30ks_parallel_files():
+    read = read_pairs(folder("multi30k_task1_raw") / "train", ("de", "en"), lowercase=True)
+    assert len(read.pairs) == 29_000 and read.pairs[0].source.startswith("zwei junge weiße männer")
