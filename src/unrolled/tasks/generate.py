@@ -24,6 +24,7 @@ from ..models.ordered import Ordered, Ordering, Tally, drawn, ordered
 from ..models.strings import UNSCORED, marked, total_nats
 from ..task import Batch, Figures, Loss, Recipe, Unit
 
+MANY = 40  # weights for each string
 DROPOUT, DROPOUT_MORE, DROPOUT_LIMIT = (
     0.1,
     0.02,
@@ -93,12 +94,14 @@ class Generate:
         )
 
     def dropout(self, weights: int, data: Examples, epochs: float | None) -> float:
-        """The more often the rows are read, the more would be learned by heart. Measured, nats: 18,000 names, 8 times through
-        them, 128 wide, dropout 0.1 / 0.3: 1.821 / 1.841; 4,600 identifiers, 20 times, 256 wide, 0.3 / 0.5: 1.746 / 1.687.
+        """The more often the rows are read, and the fewer they are beside the weights, the more would be learned by heart.
+        Measured, nats: 18,000 names, 8 times through them, 128 wide, dropout 0.1 / 0.3: 1.821 / 1.841; 4,600 identifiers, 20
+        times, 256 wide, 0.3 / 0.5: 1.746 / 1.687.
         """
         if self.net.dropout is not None:
             return self.net.dropout
-        return round(min(DROPOUT_LIMIT, DROPOUT + DROPOUT_MORE * (epochs or 5.0)), 3)
+        many = min(1.0, weights / (MANY * data.training_size))
+        return round(min(DROPOUT_LIMIT, DROPOUT + DROPOUT_MORE * (epochs or 5.0) * many), 3)
 
     def loss(self, model: LanguageModel, batch: Batch, state: State | None) -> Loss:
         logits, _ = model(batch.inputs)
