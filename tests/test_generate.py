@@ -548,10 +548,13 @@ def test_held_out_rows_of_ones_own(words, tmp_path):
     assert data.held_out_size == 3 and data.training_size == 234
     assert data.notes == ("1 of the 3 strings of --valid are learned from as well",)
     assert data.digest != Generate(train=words, **SMALL).data().digest
+    tested = Generate(train=words, valid=tmp_path / "valid.csv", test=tmp_path / "valid.csv", **SMALL).data()
+    assert sum(batch.count for batch in tested.test()) == 3 and tested.digest != data.digest
+    assert tested.notes[1] == "1 of the 3 strings of --test are learned from as well"
     (tmp_path / "valid.csv").write_text("kind,text\nmiddle,ab\n")
     with pytest.raises(UsageError, match="'middle' is not a kind that the model has learned"):
         Generate(train=words, valid=tmp_path / "valid.csv").data()
-    with pytest.raises(UsageError, match="--valid .* goes with --train"):
+    with pytest.raises(UsageError, match="--valid and --test go with --train"):
         Generate(valid=tmp_path / "valid.csv").data()
 
 

@@ -58,6 +58,8 @@ class Generate:
     in Python's standard library by their kind"""
     valid: Path | None = None
     """held-out rows of your own, instead of a part of --train"""
+    test: Path | None = None
+    """rows for the report, on which nothing is chosen"""
     strings: str | None = None
     """the strings' column; text without"""
     by: str | None = None
@@ -69,12 +71,13 @@ class Generate:
 
     def data(self) -> Examples:
         """Read and split the rows; raises UsageError with what is wrong with them."""
-        if self.train is None and self.valid is not None:
-            raise UsageError(f"--valid {self.valid} goes with --train: give a file to learn from.")
+        if self.train is None and (self.valid or self.test):
+            raise UsageError("--valid and --test go with --train: give a file to learn from.")
         by = self.by and self.by.split(",")
         rows = identifiers() if self.train is None else self._rows(self.train, by, "--train")
-        valid = None if self.valid is None else self._rows(self.valid, rows.names, "--valid")
-        return string_data(rows, valid, self.recipe.batch, gathered)
+        others = {"--valid": self.valid, "--test": self.test}
+        valid, test = (file and self._rows(file, rows.names, option) for option, file in others.items())
+        return string_data(rows, valid, test, self.recipe.batch, gathered)
 
     def _rows(self, source: str | Path, by: Sequence[str] | None, option: str) -> Rows:
         return read_rows(source, self.strings, by, self.skip_bad, option)
