@@ -7,6 +7,7 @@ import math
 from collections import Counter
 from itertools import islice, product
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -547,10 +548,13 @@ def test_held_out_rows_of_ones_own(words, tmp_path):
     assert data.held_out_size == 3 and data.training_size == 234
     assert data.notes == ("1 of the 3 strings of --valid are learned from as well",)
     assert data.digest != Generate(train=words, **SMALL).data().digest
+    tested = Generate(train=words, valid=tmp_path / "valid.csv", test=tmp_path / "valid.csv", **SMALL).data()
+    assert sum(batch.count for batch in tested.test()) == 3 and tested.digest != data.digest
+    assert tested.notes[1] == "1 of the 3 strings of --test are learned from as well"
     (tmp_path / "valid.csv").write_text("kind,text\nmiddle,ab\n")
     with pytest.raises(UsageError, match="'middle' is not a kind that the model has learned"):
         Generate(train=words, valid=tmp_path / "valid.csv").data()
-    with pytest.raises(UsageError, match="--valid .* goes with --train"):
+    with pytest.raises(UsageError, match="--valid and --test go with --train"):
         Generate(valid=tmp_path / "valid.csv").data()
 
 
@@ -613,7 +617,10 @@ def test_the_model_in_onnxruntime_makes_the_same_strings(run, tmp_path, weights)
 
 
 def test_dropout_rises_with_how_often_the_rows_are_read():
-    task = Generate()
-    found = [task.dropout(1, None, epochs) for epochs in (None, 0.5, 8, 20, 1000)]
+    task, rows = Generate(), SimpleNamespace(training_size=1000)
+    found = [task.dropout(50_000, rows, epochs) for epochs in (None, 0.5, 8, 20, 1000)]
     assert found == [0.2, 0.11, 0.26, 0.5, 0.6]
-    assert Generate(net=Net(dropout=0.0)).dropout(1, None, 20) == 0.0
+    assert (
+        task.dropout(20_000, rows, 20) == 0.3 and task.dropout(0, rows, 20) == 0.1
+    )  # few weights learn little by heart
+    assert Generate(net=Net(dropout=0.0)).dropout(50_000, rows, 20) == 0.0

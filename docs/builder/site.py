@@ -30,6 +30,7 @@ PROJECT = {
     "CHANGELOG.md": "changelog.md",
     "bench/RESULTS.md": "results.md",
     "bench/quality.md": "quality.md",
+    "bench/generate.md": "names-to-order.md",
 }
 LINK = re.compile(r"(\]\()([^)#:\s]+)((?:#[^)\s]*)?\))")
 NAMED = re.compile(r"^(\| |- )`(\w+)`(?= \||:)", re.M)

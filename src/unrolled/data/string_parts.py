@@ -13,7 +13,7 @@ from .string_rows import Rows
 from .strings import Strings, Values
 
 HELD_OUT = 0.1  # of the rows
-SHARED = "{shared:,} of the {held_out:,} strings of --valid are learned from as well"
+SHARED = "{shared:,} of the {held_out:,} strings of {option} are learned from as well"
 
 
 class Example(NamedTuple):
@@ -24,29 +24,36 @@ class Example(NamedTuple):
 
 
 def string_data(
-    rows: Rows, valid: Rows | None, batch: int, gather: Callable[[Strings, Sequence[Example]], Any]
+    rows: Rows,
+    valid: Rows | None,
+    test: Rows | None,
+    batch: int,
+    gather: Callable[[Strings, Sequence[Example]], Any],
 ) -> Examples:
-    """Rows to learn from and rows held out, `valid` or else a tenth of those given, as data of a task.
+    """Rows to learn from, rows held out, `valid` or else a tenth of those given, and rows for the report, as data of a task.
 
     gather  makes a batch of examples
 
-    Raises UsageError where nothing can be held out, and for characters and values that stand in `valid` alone.
+    Raises UsageError where nothing can be held out, and for characters and values that no row to learn from has.
     """
     training, held_out = split(rows, HELD_OUT) if valid is None else (rows, valid)
     encoding = Strings.of(training.texts, training.conditions, training.names)
-    notes = [*rows.notes, *(valid.notes if valid else ())]
-    if shared := sum(map(encoding.is_known, held_out.texts)):
-        notes.append(SHARED.format(shared=shared, held_out=len(held_out.texts)))
-    digests = [each.digest for each in (rows, valid) if each is not None]
+    given = {option: each for option, each in (("", rows), ("--valid", valid), ("--test", test)) if each}
+    notes = [note for each in given.values() for note in each.notes]
+    for option, each in given.items():
+        if option and (shared := sum(map(encoding.is_known, each.texts))):
+            notes.append(SHARED.format(shared=shared, option=option, held_out=len(each.texts)))
+    digests = "".join(f"{option} {each.digest} " for option, each in given.items())
     return Examples(
         encoding,
         examples(encoding, training),
         examples(encoding, held_out),
         batch,
         lambda rows: gather(encoding, rows),
-        hashlib.sha256("".join(digests).encode()).hexdigest(),
-        ", ".join(each.source for each in (rows, valid) if each is not None),
+        hashlib.sha256(digests.encode()).hexdigest(),
+        ", ".join(each.source for each in given.values()),
         length=length,
+        testing=None if test is None else examples(encoding, test),
         notes=tuple(notes),
     )
 

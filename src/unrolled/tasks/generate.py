@@ -24,6 +24,7 @@ from ..models.ordered import Ordered, Ordering, Tally, drawn, ordered
 from ..models.strings import UNSCORED, marked, total_nats
 from ..task import Batch, Figures, Loss, Recipe, Unit
 
+MANY = 40  # weights for each string
 DROPOUT, DROPOUT_MORE, DROPOUT_LIMIT = (
     0.1,
     0.02,
@@ -57,6 +58,8 @@ class Generate:
     in Python's standard library by their kind"""
     valid: Path | None = None
     """held-out rows of your own, instead of a part of --train"""
+    test: Path | None = None
+    """rows for the report, on which nothing is chosen"""
     strings: str | None = None
     """the strings' column; text without"""
     by: str | None = None
@@ -68,12 +71,13 @@ class Generate:
 
     def data(self) -> Examples:
         """Read and split the rows; raises UsageError with what is wrong with them."""
-        if self.train is None and self.valid is not None:
-            raise UsageError(f"--valid {self.valid} goes with --train: give a file to learn from.")
+        if self.train is None and (self.valid or self.test):
+            raise UsageError("--valid and --test go with --train: give a file to learn from.")
         by = self.by and self.by.split(",")
         rows = identifiers() if self.train is None else self._rows(self.train, by, "--train")
-        valid = None if self.valid is None else self._rows(self.valid, rows.names, "--valid")
-        return string_data(rows, valid, self.recipe.batch, gathered)
+        others = {"--valid": self.valid, "--test": self.test}
+        valid, test = (file and self._rows(file, rows.names, option) for option, file in others.items())
+        return string_data(rows, valid, test, self.recipe.batch, gathered)
 
     def _rows(self, source: str | Path, by: Sequence[str] | None, option: str) -> Rows:
         return read_rows(source, self.strings, by, self.skip_bad, option)
@@ -93,12 +97,14 @@ class Generate:
         )
 
     def dropout(self, weights: int, data: Examples, epochs: float | None) -> float:
-        """The more often the rows are read, the more would be learned by heart. Measured, nats: 18,000 names, 8 times through
-        them, 128 wide, dropout 0.1 / 0.3: 1.821 / 1.841; 4,600 identifiers, 20 times, 256 wide, 0.3 / 0.5: 1.746 / 1.687.
+        """The more often the rows are read, and the fewer they are beside the weights, the more would be learned by heart.
+        Measured, nats: 18,000 names, 8 times through them, 128 wide, dropout 0.1 / 0.3: 1.821 / 1.841; 4,600 identifiers, 20
+        times, 256 wide, 0.3 / 0.5: 1.746 / 1.687.
         """
         if self.net.dropout is not None:
             return self.net.dropout
-        return round(min(DROPOUT_LIMIT, DROPOUT + DROPOUT_MORE * (epochs or 5.0)), 3)
+        many = min(1.0, weights / (MANY * data.training_size))
+        return round(min(DROPOUT_LIMIT, DROPOUT + DROPOUT_MORE * (epochs or 5.0) * many), 3)
 
     def loss(self, model: LanguageModel, batch: Batch, state: State | None) -> Loss:
         logits, _ = model(batch.inputs)
