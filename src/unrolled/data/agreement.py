@@ -40,7 +40,7 @@ def sentences(count: int, seed: int = 0, distances: Sequence[int] = ()) -> list[
 
     >>> (one,) = sentences(1, seed=1, distances=[5])
     >>> " ".join(one.words), one.tags[decided(one)]
-    ('I grew up in France beside the cloud really often LANGUAGE well', 'French')
+    ('I grew up in France with the tree slowly really LANGUAGE well', 'French')
     """
     draw = random.Random(seed)
     return [
