@@ -222,6 +222,7 @@ def test_the_command_line_says_the_same(run, text, tmp_path, capsys):
     assert [each["word"] for each in found["candidates"]][0] == "French" and found["text"] == GAP
     assert main(["evaluate", str(run.folder), "--data", str(text)]) == 0
     assert "perplexity 1." in capsys.readouterr().out
+    pytest.importorskip("onnx")
     assert main(["export", str(run.folder), "--out", str(tmp_path / "m.onnx")]) == 0
     pytest.importorskip("tokenizers")
     out = str(tmp_path / "again")
