@@ -6,6 +6,7 @@ import json
 import math
 import random
 import shutil
+from pathlib import Path
 
 import pytest
 import torch
@@ -19,6 +20,7 @@ from unrolled.data.texts import cut, texts_of
 from unrolled.data.words import Words
 from unrolled.errors import UsageError
 from unrolled.models.saying import Saying
+from unrolled.options import check_options, with_absolute_paths
 from unrolled.runs.checkpoint import Checkpoint
 from unrolled.runs.folder import RunFolder
 from unrolled.scoring import scored
@@ -207,12 +209,20 @@ def test_probabilities_along_a_text_are_those_it_is_scored_with(run, tmp_path):
     assert "nats per token, of 11" in "".join(found.pieces())
 
 
+def test_the_text_is_found_from_any_folder_and_is_a_path(text, tmp_path, monkeypatch):
+    monkeypatch.chdir(text.parent)
+    assert with_absolute_paths(WordLM(text=Path(text.name))).text == text
+    with pytest.raises(UsageError, match="--text 3 is a int: give a path"):
+        check_options(WordLM(text=3))
+
+
 def test_the_command_line_says_the_same(run, text, tmp_path, capsys):
     assert main(["predict", str(run.folder), GAP, "--among", "French,Spanish,Dutch", "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert [each["word"] for each in found["candidates"]][0] == "French" and found["text"] == GAP
     assert main(["evaluate", str(run.folder), "--data", str(text)]) == 0
     assert "perplexity 1." in capsys.readouterr().out
+    pytest.importorskip("onnx")
     assert main(["export", str(run.folder), "--out", str(tmp_path / "m.onnx")]) == 0
     pytest.importorskip("tokenizers")
     out = str(tmp_path / "again")

@@ -1,4 +1,4 @@
-"""Models of words: the fused cross-entropy, softmaxes, n-grams that add up to one, and the model in onnxruntime."""
+"""Models of words: the fused cross-entropy, softmaxes, and n-grams that add up to one."""
 
 from __future__ import annotations
 
@@ -8,12 +8,10 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from onnx_cases import compare, ran, session
 from torch.nn import functional
 
 from unrolled import cell_from_latex, find
-from unrolled.errors import NotYet, UsageError
-from unrolled.exports.write import export
+from unrolled.errors import UsageError
 from unrolled.models import softmax
 from unrolled.models.kneser_ney import KneserNey
 from unrolled.models.softmax import cross_entropy
@@ -147,25 +145,6 @@ def test_cells_that_a_word_model_cannot_take_are_refused_and_an_output_layer_is_
         20,
     )
     assert WordModel(20, find("lstm"), 6).note is None
-
-
-@pytest.mark.parametrize(("kind", "width"), [("tied", None), ("tied", 5), ("full", 12)])
-def test_a_word_model_in_onnxruntime(kind, width, tmp_path):
-    torch.manual_seed(5)
-    indices = torch.randint(40, (5, 2))
-    model = WordModel(40, "lstm", 16, 2, width=width, softmax=kind, dropout=0.5, weight_drop=0.3)
-    written = export(model, tmp_path / "m.onnx")
-    assert list(written.layers.values()) == ["LSTM", "LSTM"] and written.outputs[0] == "logits"
-    with torch.no_grad():
-        state = model.eval()(indices)[1]
-        compare(ran(session(written.path), indices, state), model(indices, state), "model")
-    small = export(model, tmp_path / "small.onnx", weights="int8")
-    assert small.size < 0.7 * written.size and small.difference[0] < 0.01
-
-
-def test_an_adaptive_softmax_is_not_written_yet(tmp_path):
-    with pytest.raises(NotYet, match="Adaptive"):
-        export(WordModel(40, "lstm", 4, softmax="adaptive"), tmp_path / "m.onnx")
 
 
 @given(

@@ -150,12 +150,15 @@ def _hints(kind: type) -> dict[str, Any]:
 def _plain(kind: Any) -> tuple[Any, bool, list[Any]]:
     """A field's type itself, whether None is allowed too, and the bounds."""
     optional, bounds = False, []
-    if get_origin(kind) in (types.UnionType, Union):
-        optional = type(None) in get_args(kind)
-        kind = next(one for one in get_args(kind) if one is not type(None))
-    if get_origin(kind) is Annotated:
-        kind, *bounds = get_args(kind)
-    return kind, optional, bounds
+    while True:
+        if get_origin(kind) in (types.UnionType, Union):
+            optional = type(None) in get_args(kind)
+            kind = next(one for one in get_args(kind) if one is not type(None))
+        elif get_origin(kind) is Annotated:  # inside of the choice, or around it
+            kind, *said = get_args(kind)
+            bounds += [each for each in said if isinstance(each, Meta)]
+        else:
+            return kind, optional, bounds
 
 
 def _check(option: str, kind: Any, value: Any) -> None:

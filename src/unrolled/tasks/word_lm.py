@@ -71,7 +71,7 @@ class WordLM:
     """share of the entries of recurrent matrices that are dropped while training"""
     span: Count = 35
     """tokens per step of truncated backpropagation through time"""
-    net: Net = Net(hidden=400, layers=2)
+    net: Net = Net(hidden=400, layers=1)
     recipe: Recipe = Recipe(rate=3e-3, batch=20, clip=0.5, decay=0.1)
 
     def data(self, known: Words | Subwords | None = None) -> Streams:
