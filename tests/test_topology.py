@@ -92,6 +92,7 @@ def test_the_commands_run_in_half_a_minute_and_print_what_the_page_shows(monkeyp
     made = builder.executed(text, PAGE.name).written
     if GOLDEN:
         PAGE.write_text(made, encoding="utf-8", newline="\n")
+    print(took)
     assert max(took.values()) < SECONDS, took
     assert shape(made) == shape(PAGE.read_text(encoding="utf-8"))
 
