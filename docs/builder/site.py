@@ -51,8 +51,8 @@ def build(out: Path, work: Path, cells: tuple[str, ...]) -> int:
     for name, text in pages(work / "kept", cells):
         (sources / name).parent.mkdir(parents=True, exist_ok=True)
         (sources / name).write_text(text, encoding="utf-8", newline="\n")
-    for picture in DOCS.glob("*.svg"):
-        shutil.copy(picture, sources)
+    for picture in (*DOCS.glob("*.svg"), *(DOCS / TASKS).glob("*.svg")):
+        shutil.copy(picture, sources / picture.parent.relative_to(DOCS))
     (sources / "_made").mkdir()
     (sources / "_made" / "pictures.css").write_text(picture_rules(), encoding="utf-8", newline="\n")
     run_sphinx(sources, out, work / "doctrees")
