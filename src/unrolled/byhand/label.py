@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
+from ..views.names import NOW, Called
 from ..views.symbols import latex_name, markup_name
 
 First = Mapping[str, int | tuple[int, ...]]
@@ -28,20 +29,20 @@ class Label:
 
     @property
     def latex(self) -> str:
-        return (
-            latex_name(self.name) if self.step is None else latex_name(f"{self.name}[t]", str(self.step))
-        ) + self._units()
+        return latex_name(self._called(), str(self.step)) + self._units()
 
     @property
     def markup(self) -> str:
         """For Graphviz."""
-        name = markup_name(self.name) if self.step is None else markup_name(f"{self.name}[t]", str(self.step))
-        return name + self._units()
+        return markup_name(self._called(), str(self.step)) + self._units()
 
     @property
     def whole(self) -> Label:
         """The vector or matrix that this number stands in."""
         return replace(self, units=())
+
+    def _called(self) -> Called:
+        return Called.read(self.name)._replace(time=None if self.step is None else NOW)
 
     def _units(self) -> str:
         return f"[{','.join(map(str, self.units))}]" if self.units else ""

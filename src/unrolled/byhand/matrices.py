@@ -31,11 +31,11 @@ def in_brackets(worked: Worked, row: int) -> Iterable[Brackets]:
         if node.index in names and function:
             continue  # the sum has a line of its own
         terms = _terms(worked, node, row)
-        printed = names.get(statement.index, "").removesuffix("[t]")
-        result = _named(worked, printed, row)
+        name = names[statement.index].name
+        result = _named(worked, name, row)
         if terms is None or result is None or not any(len(term) > 1 for term in terms):
             continue
-        pieces: list = [said(Label(printed, row if worked.recurrent else None)), Said("=", "=")]
+        pieces: list = [said(Label(name, row if worked.recurrent else None)), Said("=", "=")]
         if function:
             pieces.append(Said(f"{function}(", rf"\mathrm{{{function}}}\Bigl("))
         made = set()
@@ -85,8 +85,8 @@ def _array(worked: Worked, node: Node, row: int) -> Array | None:
         return worked.given.inputs[str(node.value)][row - 1]
     if node.op == "state":
         return _named(worked, str(node.value), row - 1)
-    printed = names_of(graph).get(node.index)
-    return _named(worked, printed.removesuffix("[t]"), row) if printed else None
+    called = names_of(graph).get(node.index)
+    return _named(worked, called.name, row) if called else None
 
 
 def _named(worked: Worked, name: str, row: int) -> Array | None:

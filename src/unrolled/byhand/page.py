@@ -55,15 +55,14 @@ def _head(worked: Worked) -> Iterable[Piece]:
 
 def _equations(graph: Graph) -> list[str]:
     """The author's lines, softmax and the like by their names."""
-    names = names_of(graph)
+    names = {i: str(timeless(c, graph)) for i, c in names_of(graph).items()}
     forms = idioms(graph.nodes, names)
     lines = [f"{names[s.index]} = {right_side(graph.nodes, s.index, names, forms)}" for s in graph.statements]
-    lines += [
-        f"{name} = {names.get(i) or right_side(graph.nodes, i, names, forms)}"
-        for name, i in results_of(graph)
-        if names.get(i) != name and (i not in names or name.removesuffix("[t]") in graph.states)
+    return lines + [
+        f"{timeless(called, graph)} = {names.get(i) or right_side(graph.nodes, i, names, forms)}"
+        for called, i in results_of(graph)
+        if names.get(i) != str(called) and (i not in names or called.name in graph.states)
     ]
-    return [timeless(line, graph) for line in lines]
 
 
 def _given(worked: Worked) -> Iterable[Piece]:

@@ -11,7 +11,7 @@ from ..graph.builder import Builder
 from ..graph.node import Graph, Node, needed
 from ..ops import ALONG_UNITS, OVER_UNITS, Symbol
 from ..views.idioms import idiom
-from ..views.names import names_of, results_of, varies
+from ..views.names import NOW, Called, names_of, results_of, varies
 from .given import GivenNumbers, leaf_values
 from .label import First, Label, units
 from .numbers import Array
@@ -101,16 +101,16 @@ class _Unrolling:
                 " hand. Give fewer steps, or smaller vectors."
             )
         self._softmaxes(made)
-        for printed, index in self.results:
-            name = printed.removesuffix("[t]")
+        for called, index in self.results:
+            name = called.name
             made_here = (
                 self._label(name, made[index], row, 0 if not self.moving[index] else row, "value")
-                if self.names.get(index) != printed and (name in self.graph.states or index not in self.names)
+                if self.names.get(index) != called and (name in self.graph.states or index not in self.names)
                 else made[index]
             )
             if name in self.graph.states:
                 self.state[name] = made_here
-            if printed == self.results[0][0]:
+            if called == self.results[0][0]:
                 self.program.outputs[row] = made_here.of(lambda s: s.index)
         self._note_states(row)
 
@@ -129,10 +129,10 @@ class _Unrolling:
         return Array(shape, tuple(self.leaves[node.op, name, 0 if node.op == "parameter" else row]))
 
     def _named(self, index: int, found: Array, row: int) -> Array:
-        printed = self.names.get(index)
-        if printed is None:
+        called = self.names.get(index)
+        if called is None:
             return found
-        return self._label(printed.removesuffix("[t]"), found, row, row if self.moving[index] else 0, "value")
+        return self._label(called.name, found, row, row if self.moving[index] else 0, "value")
 
     def _label(self, name: str, found: Array, step: int, row: int, kind: str) -> Array:
         """The numbers with names of their own; one that has a name already gets a twin."""
@@ -195,11 +195,11 @@ def _followed(graph: Graph) -> list[int]:
     return sorted(found)
 
 
-def _with_more_names(graph: Graph, wanted: Sequence[int], moving: Sequence[bool]) -> dict[int, str]:
+def _with_more_names(graph: Graph, wanted: Sequence[int], moving: Sequence[bool]) -> dict[int, Called]:
     """The author's names, and v1, v2, ... for vectors without one that are read as a whole: a line of their own keeps
     those that read them short."""
     names = names_of(graph)
-    taken = {name.partition("[")[0] for name in names.values()}
+    taken = {called.name for called in names.values()}
     read = [graph.nodes[i] for i in wanted]
     whole = {a for n in read if n.op in ("product", *OVER_UNITS, *ALONG_UNITS) for a in n.args[-1:]}
     forms = [form for i in wanted if (form := idiom(graph.nodes, i)) and form[0] in FORMS]
@@ -207,7 +207,7 @@ def _with_more_names(graph: Graph, wanted: Sequence[int], moving: Sequence[bool]
     fresh = (f"v{k}" for k in count(1) if f"v{k}" not in taken)
     for index in whole:
         if index not in names and not graph.nodes[index].is_leaf and moving[index]:
-            names[index] = f"{next(fresh)}[t]"
+            names[index] = Called(next(fresh), time=NOW)
     return names
 
 

@@ -13,7 +13,7 @@ from ..graph.node import Graph, Node
 from ..graph.replay import Draft
 from ..ops import Symbol
 from ..views.expression import expression
-from ..views.names import BEFORE, NOW, names_of
+from ..views.names import BEFORE, names_of
 from .derived import derived
 
 LAST = "_last"
@@ -243,7 +243,7 @@ def _text(graph: Graph, name: str, value: New) -> str:
     lines = [s for s in graph.statements if s.name == name]
     if not callable(value) or len(lines) != 1:
         return _shown(value)
-    names = {k: n.replace(BEFORE, LAST).removesuffix(NOW) for k, n in names_of(graph).items()}
+    names = {k: c.name + (LAST if c.time == BEFORE else "") for k, c in names_of(graph).items()}
     text = expression(graph.nodes, lines[0].index, names)
     return text if len(text) <= SHORT else HIDDEN
 

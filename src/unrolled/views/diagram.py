@@ -14,7 +14,7 @@ from ..graph.node import Graph, Node
 from ..ops import OPS
 from .expression import constant
 from .idioms import idiom
-from .names import OUTPUT, results_of
+from .names import OUTPUT, Called, results_of
 from .printer import NOTHING_TO
 from .reading import GraphReading
 
@@ -150,7 +150,7 @@ class _DrawnStep:
 
     # --- nodes
 
-    def result(self, name: str, index: int) -> str:
+    def result(self, name: Called, index: int) -> str:
         """The node of a value that leaves the step."""
         key = f"s{self.read.step}result{results_of(self.read.graph).index((name, index))}"
         source = self.draw(index, plain=True)

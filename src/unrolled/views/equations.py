@@ -28,20 +28,20 @@ def equations(graph: Graph) -> list[str]:
 
     i[t] = sigmoid(W_i @ x[t] + U_i @ h[t-1] + b_i)      # input gate
     """
-    names = names_of(graph)
+    names = {i: str(timeless(c, graph)) for i, c in names_of(graph).items()}
     forms = idioms(graph.nodes, names)
     used = frozenset(needed(graph.nodes, [graph.output, *graph.new_states]))
     rows = [_row(graph, s, names, forms) for s in graph.statements if s.index in used]
-    for name, index in results_of(graph):
-        said = names.get(index)
-        if said is None or (said != name and name != OUTPUT):
+    for called, index in results_of(graph):
+        said, name = names.get(index), str(timeless(called, graph))
+        if said is None or (said != name and called != OUTPUT):
             rows.append(
                 [
                     f"{name} = {said or right_side(graph.nodes, index, names, forms)}",
-                    "# output" if name == OUTPUT else "# new state",
+                    "# output" if called == OUTPUT else "# new state",
                 ]
             )
-    return [printable(timeless(line, graph)) for line in columns(rows, gap="      ")]
+    return [printable(line) for line in columns(rows, gap="      ")]
 
 
 def _row(graph: Graph, statement: Statement, names: Mapping[int, str], forms: Mapping[int, str]) -> list[str]:

@@ -5,20 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..graph.node import Graph, needed
-from .names import OUTPUT, names_of, results_of, varies
+from .names import NOW, OUTPUT, Called, names_of, results_of, varies
 
 
 @dataclass(frozen=True)
 class Facts:
-    """Printed names: x[t], h[t], y[t].
+    """What goes in and out, x[t], h[t], y[t], and which weights do it.
 
     output     the output; one of the new states, or a value of its own
     into       names of the matrices that stand before an input, and before a state, in the author's order
     """
 
-    inputs: tuple[str, ...]
-    states: tuple[str, ...]
-    output: str
+    inputs: tuple[Called, ...]
+    states: tuple[Called, ...]
+    output: Called
     own_output: bool
     from_input: tuple[str, ...]
     from_state: tuple[str, ...]
@@ -29,8 +29,8 @@ def facts_of(graph: Graph) -> Facts:
     first, index = results_of(graph)[0]
     output = names_of(graph).get(index, first) if first == OUTPUT else first
     return Facts(
-        tuple(f"{name}[t]" for name in graph.inputs),
-        tuple(f"{name}[t]" for name in graph.states),
+        tuple(Called(name, time=NOW) for name in graph.inputs),
+        tuple(Called(name, time=NOW) for name in graph.states),
         output,
         first == OUTPUT,
         _before(graph, "input"),

@@ -8,7 +8,7 @@ from functools import partial
 from ..graph.node import Graph, Shape, needed
 from .latex_expression import latex_expression
 from .latex_lines import CONTINUED, latex_broken, latex_width
-from .names import NOW, OUTPUT, names_of, results_of, timeless
+from .names import NOW, OUTPUT, TIMES, Called, names_of, results_of, timeless
 from .shapes_said import unsaid_shapes
 from .symbols import latex_name, latex_text
 
@@ -39,7 +39,7 @@ def latex(
     return f"\\begin{{{kind}}}\n" + " \\\\\n".join(lines) + f"\n\\end{{{kind}}}"
 
 
-def _rows(graph: Graph, called: Callable[[str], str]) -> list[tuple[str, str, str | None]]:
+def _rows(graph: Graph, called: Callable[[Called], str]) -> list[tuple[str, str, str | None]]:
     """(name, what it is, comment) of every equation; the output in a row of its own where a reader of the equations would
     take another value for it."""
     names = {index: called(timeless(said, graph)) for index, said in names_of(graph).items()}
@@ -50,7 +50,7 @@ def _rows(graph: Graph, called: Callable[[str], str]) -> list[tuple[str, str, st
         if s.index in used
     ]
     results = results_of(graph)
-    states = [called(f"{name}{NOW}") for name in graph.states]
+    states = [called(Called(name, time=NOW)) for name in graph.states]
     for said, index in results:
         name = called(timeless(said, graph))
         if index not in names or (names[index] != name and said != OUTPUT):
@@ -58,7 +58,7 @@ def _rows(graph: Graph, called: Callable[[str], str]) -> list[tuple[str, str, st
     said, index = results[0]
     wanted = names.get(index) if said == OUTPUT else called(said)
     if wanted is not None and wanted != _taken_for_output(
-        rows, states, [called(f"{letter}{NOW}") for letter in "hy"]
+        rows, states, [called(Called(letter, time=NOW)) for letter in "hy"]
     ):
         rows.append((called(timeless(OUTPUT, graph)), wanted, None))
     return rows
@@ -75,12 +75,11 @@ def _taken_for_output(
     return [*last[-1:], *plain[:1], *free[-1:]][-1] if free or last else ""
 
 
-def _shapes(graph: Graph, called: Callable[[str], str]) -> list[tuple[str, str]]:
+def _shapes(graph: Graph, called: Callable[[Called], str]) -> list[tuple[str, str]]:
     """Rows that say shapes, several names of one shape together."""
-    moments = {"input": NOW, "state": NOW}
     together: dict[str, list[list[str]]] = {}
     for (kind, said), shape in unsaid_shapes(graph).items():
-        name = called(timeless(f"{said}{moments.get(kind, '')}", graph))
+        name = called(timeless(Called(said, time=NOW if kind in TIMES else None), graph))
         rows = together.setdefault(latex_shape(shape), [[]])
         if rows[-1] and latex_width(", ".join([*rows[-1], name])) > WIDE // 2:
             rows.append([])

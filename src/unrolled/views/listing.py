@@ -17,11 +17,14 @@ def listing(graph: Graph) -> str:
        0  input        (I,)    x[t]
        5  product  2 0  (H,)
     """
-    names, comments = names_of(graph), {s.index: s.comment for s in graph.statements if s.comment}
+    names, comments = (
+        {i: str(c) for i, c in names_of(graph).items()},
+        {s.index: s.comment for s in graph.statements if s.comment},
+    )
     results: dict[int, list[str]] = {}
     for name, index in results_of(graph):
-        if names.get(index) != name:
-            results.setdefault(index, []).append(name)
+        if names.get(index) != str(name):
+            results.setdefault(index, []).append(str(name))
     rows = [HEAD, *(_row(node, names, comments, results) for node in graph.nodes)]
     return "\n".join(printable(line) for line in columns(rows, right=(0,)))
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from ..graph.node import Graph
 from .facts import facts_of
-from .names import timeless
+from .names import BEFORE, Called, timeless
 from .runs import TextRun, line_width, lines_of
 from .scene import Outline, Piece, Polyline, Scene, TextLine
 from .symbols import markup_name
@@ -52,12 +52,11 @@ class _Net:
         self.gap = max(self.widest + 22, 46.0) if self.facts.states else 30.0
         self.pace, self.lift = self.box + self.gap, self.tall + RISE
 
-    def line(self, printed: str, step: str | None, layer: int = 1):
-        """A printed name at a step; of several layers the layer's number stands above."""
-        name = timeless(printed, self.graph)
-        if self.layers > 1 and layer and "[" in name:
-            base, _, time = name.partition("[")
-            name = f"{base}({layer})[{time}"
+    def line(self, called: Called, step: str | None, layer: int = 1):
+        """A name at a step; of several layers the layer's number stands above."""
+        name = timeless(called, self.graph)
+        if self.layers > 1 and layer and name.time:
+            name = name._replace(number=layer)
         return lines_of(markup_name(name, step))[0]
 
     def column(self, x: float, step: str | None, *, first: bool, loop: bool = False) -> list[Piece]:
@@ -111,18 +110,15 @@ class _Net:
         """Out to the right and back in: what is h[t] now is h[t-1] in the next step."""
         found: list[Piece] = []
         count, right = len(self.facts.states), x + self.box / 2
-        wide = [
-            line_width(self.line(name.replace("[t]", "[t-1]"), None, layer), SMALLER)
-            for name in self.facts.states
-        ]
-        for n, name in enumerate(self.facts.states):
+        labels = [self.line(name._replace(time=BEFORE), None, layer) for name in self.facts.states]
+        wide = [line_width(label, SMALLER) for label in labels]
+        for n, label in enumerate(labels):
             out = y - 7 - (self.tall / 2 - 11) * (count - n) / count if count > 1 else y - 11
             back = 2 * y - out
             reach = right + 18 + sum(wide[n:]) + 14 * (count - n)
             found.append(
                 Polyline(((right, out), (reach, out), (reach, back), (right, back)), arrow=True, radius=9)
             )
-            label = self.line(name.replace("[t]", "[t-1]"), None, layer)
             found.append(TextLine(reach - wide[n] / 2 - 6, y + 0.33 * SMALLER, label, SMALLER))
             found += self._recurrent(reach + 10, y + 0.33 * SMALLER)
         return found

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from ..errors import UsageError
 from ..graph.node import Graph, needed, size
-from .names import OUTPUT, names_of, results_of, timeless, varies
+from .names import OUTPUT, Called, leaf_name, names_of, results_of, timeless, varies
 from .runs import Line, TextRun, line_width, lines_of
 from .scene import Outline, Piece, Point, Polyline, Scene, TextLine
 from .symbols import markup_name
@@ -39,11 +39,11 @@ class Enters:
 
 @dataclass
 class NeuronLayer:
-    """A vector: its printed name, its units, and by which matrices it is made of which vectors."""
+    """A vector: its name, its units, and by which matrices it is made of which vectors."""
 
-    name: str
+    name: Called
     units: int
-    enters: dict[str, Enters] = field(default_factory=dict)  # by the name of the vector
+    enters: dict[Called, Enters] = field(default_factory=dict)  # by the name of the vector
     biases: list[str] = field(default_factory=list)
     loops: list[str] = field(default_factory=list)
 
@@ -92,9 +92,9 @@ def layers_of(graph: Graph, widths: Mapping[str, int]) -> list[NeuronLayer]:
     read = {n.args[1] for n in reads}
     called = {}
     for index in sorted(read | set(results.values())):
-        name = new.get(index, names.get(index, ""))
+        name = new.get(index, names.get(index))
         called[index] = names.get(index, name) if name == OUTPUT else name
-    made: dict[str, NeuronLayer] = {}
+    made: dict[Called, NeuronLayer] = {}
     for node in graph.nodes:
         if node.op == "input" and node.index in read:
             made[names[node.index]] = NeuronLayer(names[node.index], _width(node.shape, widths))
@@ -119,7 +119,7 @@ def layers_of(graph: Graph, widths: Mapping[str, int]) -> list[NeuronLayer]:
 
 
 def _enters(
-    graph: Graph, layer: NeuronLayer, product, called: Mapping[int, str], widths: Mapping[str, int]
+    graph: Graph, layer: NeuronLayer, product, called: Mapping[int, Called | None], widths: Mapping[str, int]
 ) -> None:
     left = graph.nodes[product.args[0]]
     inner = [graph.nodes[i] for i in needed(graph.nodes, [left.index])]
@@ -128,7 +128,7 @@ def _enters(
     if source.op == "state":
         layer.loops += matrices
         return
-    name = called.get(source.index) or f"{source.value}[t]"
+    name = called.get(source.index) or leaf_name(source)
     turned = {("parameter",): False, ("parameter", "transpose"): True}.get(tuple(node.op for node in inner))
     if name in layer.enters:
         layer.enters[name] = Enters([*layer.enters[name].matrices, *matrices], layer.enters[name].reached)
@@ -146,7 +146,7 @@ def _shown(units: int) -> list[int]:
 
 
 def _lines(
-    layer: NeuronLayer, at: Mapping[str, list[tuple[float, float]]], numbers: Mapping[str, Sequence]
+    layer: NeuronLayer, at: Mapping[Called, list[tuple[float, float]]], numbers: Mapping[str, Sequence]
 ) -> list[Piece]:
     """A line from every unit to every unit that a matrix reaches; a bias unit, the first, is reached by none."""
     found: list[Piece] = []
@@ -184,7 +184,7 @@ def _units(graph: Graph, layer: NeuronLayer, at: Mapping, low: float, first: Map
     """Circles with their names; above them the loop, below them the matrices."""
     colour = "blue" if layer.enters else "grey"
     places, found = at[layer.name], []
-    begun = first.get(layer.name.partition("[")[0], 1)
+    begun = first.get(layer.name.name, 1)
     for unit, (x, y) in zip(_shown(layer.units), places):
         if unit:
             found.append(Outline("ellipse", x, y, 2 * RADIUS, 2 * RADIUS, colour, f"{colour}_line"))
@@ -205,11 +205,10 @@ def _units(graph: Graph, layer: NeuronLayer, at: Mapping, low: float, first: Map
     return found
 
 
-def _unit(graph: Graph, name: str, unit: str | int) -> Line:
+def _unit(graph: Graph, name: Called, unit: str | int) -> Line:
     if not unit:
         return (TextRun("⋮"),)
-    base, bracket, time = timeless(name, graph).partition("[")
-    return lines_of(markup_name(f"{base}_{unit}{bracket}{time}"))[0]
+    return lines_of(markup_name(timeless(name, graph)._replace(base=f"{name.base}_{unit}")))[0]
 
 
 def _names(names: list[str]) -> Line:

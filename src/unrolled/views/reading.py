@@ -7,7 +7,7 @@ from html import escape
 
 from ..graph.node import Graph, needed
 from .expression import expression
-from .names import names_of, results_of, timeless, varies
+from .names import Called, names_of, results_of, timeless, varies
 from .symbols import markup_name
 
 SMALL = "<SUP>{}</SUP>"
@@ -35,9 +35,9 @@ class GraphReading:
             for a in set(graph.nodes[index].args):
                 self.uses[a] = self.uses.get(a, 0) + 1
 
-    def markup(self, printed: str) -> str:
-        """A printed name with this step's number for t."""
-        return markup_name(timeless(printed, self.graph), self.step or None)
+    def markup(self, called: Called) -> str:
+        """A name with this step's number for t."""
+        return markup_name(timeless(called, self.graph), self.step or None)
 
     def formula(self, index: int) -> str:
         """Markup of how a node is made, weights in their colour."""

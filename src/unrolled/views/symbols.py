@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from html import escape
 
+from .names import NOW, Called
+
 GREEK = dict(
     zip(
         "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi pi rho sigma tau upsilon phi chi psi omega "
@@ -17,7 +19,6 @@ GREEK = dict(
 )
 ACCENTS = {"tilde": "\u0303", "hat": "\u0302", "bar": "\u0304", "dot": "\u0307"}
 VECTORS = frozenset("xhyzscoafgu")  # letters that stand for vectors; two of them below a matrix are not a word
-PRINTED = re.compile(r"(\w+?)(?:\((\d+)\))?(?:\[(t(?:-1)?)\])?")
 TEXT = {
     "\\": r"\textbackslash{}",
     "^": r"\textasciicircum{}",
@@ -28,34 +29,31 @@ TEXT = {
 
 @dataclass(frozen=True)
 class NameParts:
-    """One name in its parts. W_f is ("W", ("f",)); s(2)[t] has number 2 and time "t"."""
+    """One name in its parts. W_f is ("W", ("f",))."""
 
     base: str
     below: tuple[str, ...] = ()
     accents: tuple[str, ...] = ()
-    number: str | None = None
-    time: str | None = None
 
 
-def parts_of(printed: str) -> NameParts:
-    """The parts of a name as `views.names` prints it.
+def parts_of(name: str) -> NameParts:
+    """The parts of the base of a name.
 
-    >>> parts_of("h_slow[t-1]")
-    Name(base='h', below=('slow',), accents=(), number=None, time='t-1')
+    >>> parts_of("h_slow")
+    NameParts(base='h', below=('slow',), accents=())
     """
-    found = PRINTED.fullmatch(printed)
-    if not found:
-        return NameParts(printed)
-    base, *rest = [part for part in found[1].split("_") if part] or [found[1]]
+    if not re.fullmatch(r"\w+", name):
+        return NameParts(name)
+    base, *rest = [part for part in name.split("_") if part] or [name]
     numbered = re.fullmatch(r"([^\W\d]+)(\d+)", base)
     if numbered:
         base, rest = numbered[1], [numbered[2], *rest]
     marks = tuple(p for p in rest if p in ACCENTS or p == "prime")
-    return NameParts(base, tuple(p for p in rest if p not in marks), marks, found[2], found[3])
+    return NameParts(base, tuple(p for p in rest if p not in marks), marks)
 
 
-def latex_name(printed: str, step: str | None = None, symbols: Mapping[str, str] | None = None) -> str:
-    """LaTeX of a printed name. `step` stands for t: "3" makes h[t] h_3 and h[t-1] h_2. Of `symbols`, such as
+def latex_name(called: Called | str, step: str | None = None, symbols: Mapping[str, str] | None = None) -> str:
+    """LaTeX of a name, which may be printed already. `step` stands for t: "3" makes h[t] h_3 and h[t-1] h_2. Of `symbols`, such as
     {"W_h": "W^h"}, is taken which parts of a name stand above.
 
     >>> latex_name("W_f"), latex_name("h_slow[t-1]"), latex_name("C_tilde[t]"), latex_name("s(2)[t]")
@@ -63,41 +61,42 @@ def latex_name(printed: str, step: str | None = None, symbols: Mapping[str, str]
     >>> latex_name("W_h", symbols={"W_h": "W^h"})
     'W^{h}'
     """
-    name = parts_of(printed)
+    called = Called.read(called) if isinstance(called, str) else called
+    name = parts_of(called.base)
     text = _latex_word(name.base, first=True)
     for mark in name.accents:
         text = text if mark == "prime" else rf"\{mark}{{{text}}}"
     text += "'" * name.accents.count("prime")
-    if name.number:
-        text = f"{{{text}}}^{{({name.number})}}" if "'" in text else f"{text}^{{({name.number})}}"
-    above = _above(printed, name, symbols or {})
+    if called.number is not None:
+        text = f"{{{text}}}^{{({called.number})}}" if "'" in text else f"{text}^{{({called.number})}}"
+    above = _above((symbols or {}).get(called.base, ""), name.below)
     if above:
         text = (
             f"{{{text}}}" if "'" in text or "^" in text else text
         ) + f"^{{{','.join(map(_latex_word, above))}}}"
-    below = [*(_latex_word(word) for word in name.below if word not in above), *_moment(name, step)]
+    below = [*(_latex_word(word) for word in name.below if word not in above), *_moment(called, step)]
     return text + (f"_{{{','.join(below)}}}" if below else "")
 
 
-def _above(printed: str, name: NameParts, symbols: Mapping[str, str]) -> tuple[str, ...]:
+def _above(symbol: str, below: tuple[str, ...]) -> tuple[str, ...]:
     """The parts of a name that its symbol lifts: h of W_h in "W^h"."""
-    said = symbols.get(re.split(r"[(\[]", printed)[0], "")
-    return tuple(part for part in re.findall(r"\^(\w+)", said.replace("_", " ")) if part in name.below)
+    return tuple(part for part in re.findall(r"\^(\w+)", symbol.replace("_", " ")) if part in below)
 
 
 @lru_cache(4096)
-def markup_name(printed: str, step: str | None = None) -> str:
+def markup_name(called: Called | str, step: str | None = None) -> str:
     """The same in the markup of a picture's labels, see `views.runs`.
 
     >>> markup_name("b")
     '<I>b</I>'
     """
-    name = parts_of(printed)
+    called = Called.read(called) if isinstance(called, str) else called
+    name = parts_of(called.base)
     accents = "".join(ACCENTS.get(mark, "′") for mark in name.accents)
     text = _markup_word(name.base, accents, first=True)
-    if name.number:
-        text += f"<SUP>({name.number})</SUP>"
-    below = [*(_markup_word(word) for word in name.below), *(_markup_time(m) for m in _moment(name, step))]
+    if called.number is not None:
+        text += f"<SUP>({called.number})</SUP>"
+    below = [*(_markup_word(word) for word in name.below), *(_markup_time(m) for m in _moment(called, step))]
     if below:
         text += "<SUB>" + ",".join(below) + "</SUB>"
     return text
@@ -112,12 +111,10 @@ def latex_text(text: str) -> str:
     return r"\text{" + "".join(TEXT.get(c, c if c.isprintable() else "?") for c in text) + "}"
 
 
-def _moment(name: NameParts, step: str | None) -> list[str]:
-    if name.time is None:
-        return []
-    if step is None:
-        return [name.time]
-    return [step if name.time == "t" else str(int(step) - 1)]
+def _moment(called: Called, step: str | None) -> list[str]:
+    if called.time is None or step is None:
+        return [called.time] if called.time else []
+    return [step if called.time == NOW else str(int(step) - 1)]
 
 
 def _latex_word(word: str, first: bool = False) -> str:

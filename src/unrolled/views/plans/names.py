@@ -15,7 +15,7 @@ from ...ops import OPS
 from ...plan.body import Body
 from ...plan.keep import kept_values
 from ..expression import expression, precedence_of
-from ..names import BEFORE, NOW, names_of, results_of
+from ..names import Called, leaf_name, names_of, results_of
 from ..printer import ATOM
 
 Names = dict[int, str]
@@ -33,10 +33,7 @@ def bracketed(text: str) -> str:
 
 def outer_text(body: Body, index: int) -> str:
     """A node of the graph before the cut: W_i, W_i @ x[t], U_h[0]."""
-    suffix = {"input": NOW, "state": BEFORE}
-    leaves = {
-        n.index: f"{n.value}{suffix.get(n.op, '')}" for n in body.outer if n.is_leaf and n.op != "constant"
-    }
+    leaves = {n.index: str(leaf_name(n)) for n in body.outer if n.is_leaf and n.op != "constant"}
     return expression(body.outer, index, leaves) if index not in leaves else leaves[index]
 
 
@@ -49,11 +46,11 @@ def forward_names(body: Body) -> Names:
     said = names_of(body.graph)
     for index, made in body.made:
         if index in said:
-            names.setdefault(made, said[index])
+            names.setdefault(made, str(said[index]))
     for (name, _), made in zip(
         results_of(body.graph)[-len(body.states) :], body.new_states if body.states else ()
     ):
-        names.setdefault(made, name)
+        names.setdefault(made, str(name))
     return names
 
 
@@ -64,12 +61,12 @@ def all_names(body: Body) -> Names:
         names[index] = _new_name(names)
     totals = _totals(body)
     for name, carry, new in zip(body.graph.states, body.carries, body.new_states):
-        names[carry] = f"d{name}{NOW}" if totals.get(new, carry) == carry else f"d{name}_later{NOW}"
+        names[carry] = f"d{name}[t]" if totals.get(new, carry) == carry else f"d{name}_later[t]"
     if body.above is not None:
         names[body.above] = f"d{results_of(body.graph)[0][0]}"
     for name, new, carry in zip(body.graph.states, body.new_states, body.carries):
         if totals.get(new, carry) != carry:
-            names.setdefault(totals[new], f"d{name}{NOW}")
+            names.setdefault(totals[new], f"d{name}[t]")
     _name_deltas(body, names)
     _name_shared(body, names, totals)
     return names
@@ -113,8 +110,8 @@ def _name_deltas(body: Body, names: Names) -> None:
             continue
         line = owner[value]
         taken[line] = taken.get(line, 0) + 1
-        stem, moment = (line[: -len(NOW)], NOW) if line.endswith(NOW) else (line, "")
-        names[gradient] = f"delta_{stem}{chr(39) * (taken[line] - 1)}{moment}"
+        called = Called.read(line)
+        names[gradient] = f"delta_{called.name}{chr(39) * (taken[line] - 1)}{'[t]' if called.time else ''}"
 
 
 def _owners(body: Body, names: Names) -> Names:
@@ -147,9 +144,9 @@ def _name_shared(body: Body, names: Names, totals: dict[int, int]) -> None:
 def _new_name(names: Names) -> str:
     """The first of v1[t], v2[t], ... that means nothing yet."""
     taken, k = set(names.values()), 1
-    while f"v{k}{NOW}" in taken:
+    while f"v{k}[t]" in taken:
         k += 1
-    return f"v{k}{NOW}"
+    return f"v{k}[t]"
 
 
 __all__ = ["all_names", "bracketed", "forward_names", "gradient_of", "outer_text", "unnamed_kept"]
