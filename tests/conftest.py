@@ -63,3 +63,18 @@ def one_thread():
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="session")
+def tiny_run(tmp_path_factory):
+    """From a kind of tiny.TINY to a run of it with a step to go on with, and what it is put to; each trained once."""
+    import tiny
+
+    made = {}
+
+    def one(kind: str):
+        if kind not in made:
+            made[kind] = tiny.stopped(kind, tmp_path_factory.mktemp("tiny"))
+        return made[kind]
+
+    return one

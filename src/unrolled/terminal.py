@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import math
 import os
 import re
 import shutil
@@ -10,7 +12,7 @@ import sys
 import threading
 import unicodedata
 from contextlib import suppress
-from typing import TextIO
+from typing import Any, TextIO
 
 from .errors import UnrolledError
 
@@ -46,6 +48,23 @@ def say(text: str, to: TextIO | None = None, colours: bool = False, end: str = "
     clean = "".join(part if k % 2 else printable(part) for k, part in enumerate(parts))
     stream = sys.stdout if to is None else to
     print(writable(clean, stream), file=stream, end=end, flush=True)
+
+
+def say_json(value: Any) -> None:
+    """Prints a value as one line of JSON; a number that JSON has not, as of damaged weights, is null.
+
+    >>> say_json({"nats": math.nan, "characters": 3})
+    {"nats": null, "characters": 3}
+    """
+    say(json.dumps(_finite(value), default=str))
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _finite(each) for name, each in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(each) for each in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def writable(text: str, stream: TextIO) -> str:

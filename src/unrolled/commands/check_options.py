@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..terminal import say
+from ..terminal import say, say_json
 from .options import Json, Positional, parse
 
 
@@ -35,7 +34,7 @@ def command(name: str, arguments: list[str]) -> int:
     else:
         checked = check_cell(find_cell(options.what))
     if options.as_json:
-        say(json.dumps(checked.to_json()))
+        say_json(checked.to_json())
         return 0 if checked.passed else 1
     for name, error in checked.gradients.items():
         say(

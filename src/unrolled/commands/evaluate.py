@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated
 
@@ -11,8 +10,7 @@ import tyro
 from ..errors import UsageError
 from ..options import STANDARD_INPUT
 from ..runs.run import open_run
-from ..scoring import finite
-from ..terminal import say
+from ..terminal import say, say_json
 from ..training.standard_input import spooled
 from .options import Json, Positional, parse
 
@@ -50,7 +48,7 @@ def evaluate(
     unit = f"{trained.task.unit.name}s"
     if as_json:
         more = {} if details is None else details.to_json()
-        say(json.dumps({unit: scored.count} | finite(scored.figures) | more))
+        say_json({unit: scored.count} | dict(scored.figures) | more)
     else:
         say(f"{scored.count:,} {unit}: {trained.task.sentence(scored.figures)}")
         if details is not None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Iterable, Iterator
 from itertools import chain
@@ -12,7 +11,7 @@ from typing import Any
 from .. import tasks
 from ..runs.folder import RunFolder
 from ..runs.run import open_run
-from ..terminal import printable, say
+from ..terminal import printable, say, say_json
 from .lines import STANDARD_INPUT, groups
 from .options import Json, Positional, about, parse
 
@@ -54,7 +53,7 @@ def predict(
     for group in there:
         for prediction in run.predict(group, ask):
             if as_json:
-                say(json.dumps(prediction.to_json()))
+                say_json(prediction.to_json())
             else:
                 _show(prediction.pieces())
     remark = run.task.remark(run.model, ask)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from dataclasses import asdict
 from pathlib import Path
 
-from ..terminal import printable, say
+from ..terminal import printable, say, say_json
 from .options import Json, Positional, parse
 
 
@@ -25,15 +24,10 @@ def runs(folder: Positional[Path] = Path("runs"), sort: str | None = None, as_js
         as_json: print a JSON list
     """
     from ..runs.listing import read_runs
-    from ..scoring import finite
 
     found, damaged = read_runs(folder, sort)
     if as_json:
-        say(
-            json.dumps(
-                [asdict(run) | {"finished": run.finished, "figures": finite(run.figures)} for run in found]
-            )
-        )
+        say_json([asdict(run) | {"finished": run.finished} for run in found])
         if damaged:
             say("\n".join(damaged), sys.stderr)
         return 0

@@ -175,7 +175,7 @@ def _folder(path: Path, columns: LabelColumns, option: str) -> Labelled:
     if folders:
         for folder in folders:
             bad.append(BadRows(folder, columns.skip_bad))
-            texts = _texts(folder, bad[-1])
+            texts = _texts(folder, bad[-1], option)
             examples += [LabelledExample(text, (folder.name,)) for text in texts]
     else:
         for file in found:
@@ -184,13 +184,13 @@ def _folder(path: Path, columns: LabelColumns, option: str) -> Labelled:
     return _made(path, "text", examples, *bad)
 
 
-def _texts(folder: Path, bad: BadRows) -> Iterator[str]:
+def _texts(folder: Path, bad: BadRows, option: str) -> Iterator[str]:
     """The texts of a label's files; of one that cannot be read the file's number stands for the line."""
     for number, file in enumerate(sorted(folder.iterdir()), 1):
         if file.name.startswith("."):
             continue
         try:
-            text = str(read_text(file, ""))
+            text = str(read_text(file, option))
         except UsageError as error:
             if not bad.skip:
                 raise

@@ -15,7 +15,7 @@ from ..errors import UsageError
 from .bad_rows import BadRows
 
 MADE = 6000  # dates that are made where no file is given
-MOST_LINE = 20_000  # characters of a side
+MOST_LINE = 4000  # characters of a side
 
 
 class Pair(NamedTuple):

@@ -17,6 +17,9 @@ from .words import LONGEST, checked_marks, encoded, parts
 
 MOST = 500_000  # parts of a vocabulary
 BYTES = 256
+# The letters that GPT-2's way to write has for bytes: themselves, where they are seen on a page, and the next ones from 256 on.
+SEEN = (*range(33, 127), *range(161, 173), *range(174, 256))
+LETTERS = frozenset(map(chr, (*SEEN, *range(BYTES, 2 * BYTES - len(SEEN)))))
 
 
 @dataclass(frozen=True)
@@ -127,16 +130,15 @@ class Subwords:
         pieces, merges = stored["pieces"], stored["merges"]
         if not isinstance(pieces, list) or not BYTES <= len(pieces) <= MOST:
             raise ValueError("not a list of pieces")
-        letters = {piece for piece in pieces if isinstance(piece, str) and len(piece) == 1}
-        if len(letters) != BYTES or not all(_is_piece(piece, letters) for piece in pieces):
+        if not all(map(_is_piece, pieces)) or not LETTERS <= set(pieces):
             raise ValueError("a piece is not made of bytes")
         if len(set(pieces)) != len(pieces):
             raise ValueError("a piece is there twice")
         return cls(tuple(pieces), _checked_merges(merges, pieces), checked_marks(stored["marks"]))
 
 
-def _is_piece(piece: object, letters: set[str]) -> bool:
-    return isinstance(piece, str) and 0 < len(piece) <= LONGEST and set(piece) <= letters
+def _is_piece(piece: object) -> bool:
+    return isinstance(piece, str) and 0 < len(piece) <= LONGEST and set(piece) <= LETTERS
 
 
 def is_subwords(stored: dict) -> bool:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
+from ..errors import UsageError
 from ..kernels import decoder
 from ..kernels.call import Call
 from ..layers.stepping import fed_calls
@@ -19,6 +20,10 @@ from .translation import Translator
 
 TOGETHER = 32  # sentences a call of the C decoder, at most
 ROOM = 2**22  # numbers of attention that such a call may keep
+LARGEST = (
+    2**28
+)  # of those of one sentence, a gigabyte; a longer one is decoded step by step, which keeps only what is looked at
+MOST_UNITS = 4000  # of a sentence
 
 Finder = Callable[[Sequence[Sequence[int]]], list[list[Hypothesis]]]
 
@@ -28,7 +33,7 @@ def finder(model: Translator, beam: Beam = Beam()) -> Finder:
     """What finds the sequences of any number of sentences, each a list of symbols: `beam.width` of each, best first.
 
     For weights that stay as they are: make another one when they have changed. Raises NoNumbers, when it is called, for a model
-    whose logits are none.
+    whose logits are none, and UsageError for a sentence of more than 4,000 symbols.
 
     >>> find = finder(Translator(20, 30, "gru", hidden=8, embedding=6), Beam(2))
     >>> [len(found) for found in find([[4, 5, 6], [7]])]
@@ -39,6 +44,7 @@ def finder(model: Translator, beam: Beam = Beam()) -> Finder:
     def find(sentences: Sequence[Sequence[int]]) -> list[list[Hypothesis]]:
         if not sentences:
             return []
+        check_length(max(map(len, sentences)))
         was_training = model.training
         model.eval()
         try:
@@ -49,6 +55,14 @@ def finder(model: Translator, beam: Beam = Beam()) -> Finder:
             model.train(was_training)
 
     return find
+
+
+def check_length(units: int) -> None:
+    """Raises UsageError for a sentence that would ask for more memory and time than anybody expects."""
+    if units > MOST_UNITS:
+        raise UsageError(
+            f"a sentence has {units:,} units, and at most {MOST_UNITS:,} are read at once: give it in parts, a sentence each."
+        )
 
 
 class _Spare:
@@ -106,10 +120,16 @@ def _in_c(
 ) -> list[list[Hypothesis]]:
     """Groups of sentences one after the other, or on as many threads as torch has: a call of C lets others run."""
     threads = torch.get_num_threads()
-    work = [_given(model, group) for group in _groups(sentences, beam, threads)]
+    work = [
+        (group, _given(model, group) if _room(group, beam) <= LARGEST else None)
+        for group in _groups(sentences, beam, threads)
+    ]
 
     @torch.no_grad()
-    def decoded(given: tuple[list, list[list[Tensor]]]) -> list[list[Hypothesis]]:
+    def decoded(one: tuple[list[Sequence[int]], tuple | None]) -> list[list[Hypothesis]]:
+        group, given = one
+        if given is None:
+            return search(model, *_padded(model, group), beam)
         with spare.taken() as decoder:
             ended = decoder.find(*given)
         if ended is None:
@@ -135,14 +155,19 @@ def _given(model: Translator, group: Sequence[Sequence[int]]) -> tuple[list, lis
 def _groups(sentences: Sequence[Sequence[int]], beam: Beam, threads: int) -> Iterator[list[Sequence[int]]]:
     """Sentences that are decoded together: as many as there is room for, and a group at least for each thread."""
     group: list[Sequence[int]] = []
-    most, together = 0, min(TOGETHER, -(-len(sentences) // threads))
+    together = min(TOGETHER, -(-len(sentences) // threads))
     for each in sentences:
-        size = max(most, len(each), 1)
-        if group and (len(group) == together or TOGETHER * beam.width * size * longest(size) > ROOM):
+        if group and (len(group) == together or _room([*group, each], beam) > ROOM):
             yield group
-            group, size = [], max(len(each), 1)
-        group, most = [*group, each], size
+            group = []
+        group = [*group, each]
     yield group
+
+
+def _room(group: Sequence[Sequence[int]], beam: Beam) -> int:
+    """Numbers of attention that the C decoder keeps of sentences side by side."""
+    size = max(1, *map(len, group))
+    return TOGETHER * beam.width * size * longest(size)
 
 
 def _by_layer(model: Translator, state: Sequence[Tensor]) -> list[list[Tensor]]:

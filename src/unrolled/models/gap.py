@@ -76,6 +76,11 @@ def ranked(
         shares = _nats(model, encoding, [before + word + after for word in known], begin).neg().softmax(0)
         found = _sorted(known, shares) + [Candidate(word, None) for word in words if word not in known]
         return Ranked(text, len(known), tuple(found[:best]))
+    if not encoding.alone:
+        raise UsageError(
+            f"{text!r} has a gap, and none of the model's parts of words is a word: name some with --among, "
+            "or train with a larger --vocabulary."
+        )
     words, logs = _following(model, encoding, before, begin)
     compared = words
     if after.strip():

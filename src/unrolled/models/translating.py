@@ -13,7 +13,7 @@ import torch
 from ..errors import UsageError
 from ..options import Count, Nonnegative, check_options
 from ..views.attention import attention_svg
-from .decoding import TOGETHER, finder
+from .decoding import TOGETHER, check_length, finder
 from .search import END, START, Beam, Hypothesis
 from .translation import Translator
 
@@ -180,6 +180,7 @@ def likelihoods(model: Translator, sides: Any, pairs: Iterable[str]) -> Iterator
         read, written = sides.source.encode(source), [START, *sides.target.encode(target.strip()), END]
         if not tab or not read:
             raise UsageError(f"--score {pair!r} is not a pair: give a source, a tab and a target.")
+        check_length(max(len(read), len(written)))
         yield Likelihood(
             source.strip(),
             target.strip(),

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from ..errors import UsageError
 from ..terminal import printable
-from ..views.figure import figure
+from ..views.figure import figure, literal
 from .folder import RunFolder
 
 Lines = list[dict[str, Any]]
@@ -113,5 +113,4 @@ def _points(lines: Lines, name: str, over: str) -> tuple[list[float], list[float
 
 
 def _literal(name: str) -> str:
-    """A name as it stands: matplotlib would read what is between dollars as mathematics."""
-    return name.replace("_", " ").replace("$", r"\$")
+    return literal(name.replace("_", " "))

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from ..errors import UnrolledError, UsageError
-from ..options import standard_input_options, with_file
+from ..options import check_options, standard_input_options, with_file
 from ..scoring import Scored, scored
 from ..task import Details, Encoding, Prediction, Task
 from .checkpoint import check_tensors
@@ -48,6 +48,7 @@ class Run:
         Raises UsageError for inputs that the model cannot read, and for options out of range.
         """
         ask = self.task.Ask() if ask is None else ask
+        check_options(ask)
         return self.task.predict(
             self.model, self.encoding, [inputs] if isinstance(inputs, str) else inputs, ask
         )

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import torch
+from msgspec import Meta
 from torch import Tensor
 from torch.nn import functional
 
@@ -36,6 +37,10 @@ WIDTH = {"characters": 64, "words": 100}  # of embeddings
 DROPOUT = {"characters": 0.5, "words": 0.5, "series": 0.3, "numbers": 0.2}
 UNKNOWN = 0.1  # of symbols, while training
 MEMBERS = 3
+Members = Annotated[int, Meta(ge=1, le=100)]
+SUREST = (
+    -100.0
+)  # log of the least probability, so that one answer that is wrong and sure does not make a mean infinite
 AT_ONCE = 128  # inputs that are labelled together
 
 
@@ -91,7 +96,7 @@ class Classify:
     """what is left of all steps; without it, what the held-out part prefers"""
     augment: Literal["warp", "noise", "none"] | None = None
     """changes to series while training; without it, what the held-out part prefers"""
-    members: Count | None = None
+    members: Members | None = None
     """models whose probabilities are averaged"""
     net: Net = Net("gru")
     recipe: Recipe = Recipe(rate=4e-3, batch=64, clip=1.0, decay=0.01, precision="float32")
@@ -244,7 +249,8 @@ def _surprise(logs: Tensor, targets: Tensor) -> Tensor:
     """-log of the probability that was given to what is right; of many labels the mean of theirs."""
     if targets.dim() == 1:
         return functional.nll_loss(logs, targets, reduction="none")
-    return functional.binary_cross_entropy(logs.exp().clamp(0, 1), targets, reduction="none").mean(1)
+    chances = logs.exp().clamp(0, 1)
+    return -torch.where(targets > 0, chances, 1 - chances).log().clamp_min(SUREST).mean(1)
 
 
 def _answers(model: Classifier, batches: Iterable[Batch]) -> tuple[Tensor, Tensor]:

@@ -18,6 +18,7 @@ from ..data.span_scores import ByType, counted
 from ..data.tagged import Given, Learned, Source, parts
 from ..data.tagging import Tagging
 from ..data.vectors import read_vectors
+from ..errors import UsageError
 from ..models import bias
 from ..models.marking import Marked, Marking, marked
 from ..models.net import Net
@@ -120,7 +121,10 @@ class Tag:
         )
 
     def encoding(self, stored: dict) -> Tagging:
-        return Tagging.of_json(stored)
+        found, wanted = Tagging.of_json(stored), len(self.source.layout.features)
+        if len(found.columns) != wanted:
+            raise ValueError(f"it has {len(found.columns)} further columns, and --columns names {wanted}")
+        return found
 
     def model(self, encoding: Tagging) -> Tagger:
         sizes = Sizes(
@@ -218,6 +222,11 @@ class Tag:
     ) -> Iterator[Marked]:
         """Each sentence with its tags."""
         if ask.form == "lines":
+            if self.columns:
+                raise UsageError(
+                    f"the model reads --columns {self.columns} beside each word, and lines of words have none: "
+                    "give words with these columns, and --form columns, conllu or jsonl."
+                )
             sentences = of_lines(inputs)
         else:
             layout = replace(self.source.layout, tagged=False)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
+from ..terminal import printable
 from .ink import INK, following
 
 CELL, LETTER, SIZE = 22.0, 7.2, 12.0  # side of a cell, width of a letter, height of letters
@@ -22,6 +23,7 @@ def attention_svg(
     >>> attention_svg(["a", "b"], ["c"], [[0.25, 0.75]]).count("<rect")
     2
     """
+    title = printable(title)
     left = 14 + LETTER * max(map(len, written), default=0)
     top = 14 + LETTER * 0.8 * max(map(len, read), default=0)
     width, height = left + CELL * len(read) + top, top + CELL * len(written) + 6
@@ -50,11 +52,11 @@ def attention_svg(
 
 
 def _letters(text: str, x: float, y: float, more: str) -> str:
-    return f'<text x="{x:g}" y="{y:g}" fill="{INK["text"][0]}"{more}>{escape(text)}</text>'
+    return f'<text x="{x:g}" y="{y:g}" fill="{INK["text"][0]}"{more}>{escape(printable(text))}</text>'
 
 
 def _cell(x: float, y: float, weight: float, said: str) -> str:
     return (
         f'<rect x="{x:g}" y="{y:g}" width="{CELL:g}" height="{CELL:g}" fill="{INK["blue_line"][0]}" '
-        f'fill-opacity="{weight:.3f}" stroke="{INK["frame"][0]}"><title>{escape(said)}</title></rect>'
+        f'fill-opacity="{weight:.3f}" stroke="{INK["frame"][0]}"><title>{escape(printable(said))}</title></rect>'
     )

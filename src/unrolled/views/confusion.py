@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from .figure import figure
+from ..errors import UsageError
+from .figure import figure, literal
 
 MOST = 30  # classes that a table of text has room for; of more the most frequent confusions are listed
 LONGEST = 12  # letters of a label above a column
 LISTED = 10
+MOST_DRAWN = 200
 
 
 def class_table(rows: Sequence[tuple[str, float, float, float, int]]) -> str:
@@ -67,8 +69,15 @@ def confusion_figure(
 
     file  .svg, .png or .pdf
 
-    Raises UsageError for another suffix or theme, a folder that does not exist, and where matplotlib is not installed.
+    Raises UsageError for another suffix or theme, a folder that does not exist, more than 200 labels, and where matplotlib is not
+    installed.
     """
+    if len(labels) > MOST_DRAWN:
+        raise UsageError(
+            f"--picture {file}: {len(labels):,} classes are too many for a picture, {MOST_DRAWN} are the most: leave it out; the "
+            "text lists the most frequent confusions."
+        )
+    labels = [literal(_short(label)) for label in labels]
     side = max(3.0, 0.38 * len(labels) + 1.6)
     shares = [[count / max(1, sum(counts)) for count in counts] for counts in table]
 

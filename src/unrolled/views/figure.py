@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from ..errors import UsageError
+from ..terminal import printable
 from .drawing import format_of
 from .ink import INK, following
 
@@ -70,6 +71,15 @@ def figure(
         file.write_text(
             _following(file.read_text(encoding="utf-8"), theme, title), encoding="utf-8", newline="\n"
         )
+
+
+def literal(name: str) -> str:
+    """A name as it stands: matplotlib would read what is between dollars as mathematics.
+
+    >>> print(literal("5 $ a week"))
+    5 \\$ a week
+    """
+    return printable(name).replace("$", r"\$")
 
 
 def _following(svg: str, theme: str, title: str) -> str:
