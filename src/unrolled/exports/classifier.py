@@ -23,7 +23,6 @@ def write_classifier(
     Raises NotYet for a classifier of series, whose filters are none of the modules that are written.
     """
     net, found = writing.net, []
-    writing.keeps = False
     for number, member in enumerate(module.members):
         logits = _member(writing, member, given, f"{path}members.{number}.", write)
         kind, attributes = ("Sigmoid", {}) if module.several else ("Softmax", {"axis": -1})

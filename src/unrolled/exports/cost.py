@@ -8,8 +8,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from ..models.conditions import Conditions
 from .matrices import rounded
-from .modules import ModuleChain, per_sequence, reads
+from .modules import ModuleChain, chain_of, per_sequence, reads
 
 STEPS, ROWS = 50, 4
 
@@ -43,10 +44,20 @@ def random_inputs(chain: ModuleChain, dtype: torch.dtype) -> tuple[Tensor, ...]:
 
 
 @torch.no_grad()
-def difference(model: nn.Module, other: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[float, float]:
+def difference(
+    model: nn.Module, other: nn.Module, inputs: tuple[Tensor, ...], indices: bool
+) -> tuple[float, float]:
     """The largest difference of the two models' outputs, and the largest output of the first."""
     found = []
     for each in (copy.deepcopy(model).cpu(), other):  # the caller's own keeps its mode
-        y = each.eval()(inputs if len(inputs) > 1 else inputs[0])
-        found.append(y[0] if isinstance(y, tuple) else y)
+        found.append(_through(chain_of(each.eval(), indices), inputs))
     return (found[0] - found[1]).abs().max().item(), found[0].abs().max().item()
+
+
+def _through(chain: ModuleChain, inputs: tuple[Tensor, ...]) -> Tensor:
+    """What the modules that are written make of inputs, one after the other."""
+    for module in chain.modules:
+        apart = len(inputs) == 1 or isinstance(module, Conditions)
+        y = module(*inputs) if apart else module(inputs)
+        inputs = (y[0] if isinstance(y, tuple) else y,)
+    return inputs[0]

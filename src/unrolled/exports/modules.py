@@ -15,6 +15,7 @@ from ..models.classifier import Classifier, Embedded
 from ..models.conditions import Conditions
 from ..models.language import LanguageModel
 from ..models.tagger import Tagger
+from ..models.translation import Translator
 from ..models.word_heads import Tied
 from ..models.words import WordModel
 from .classifier import write_classifier
@@ -32,6 +33,8 @@ class ModuleChain:
     indices  whether it reads int64 (T, B), which stand for one-hot rows or for rows of an embedding
     steps    whether the result has steps, (T, B, width), or is one for all of them, (B, width)
     reads    the input's name
+    keeps    whether states are inputs and outputs of the file; otherwise each call begins afresh
+    part     of a model that is not written whole, which part this is, and what is left out
     """
 
     modules: tuple[nn.Module, ...]
@@ -39,6 +42,8 @@ class ModuleChain:
     indices: bool
     reads: str = "x"
     steps: bool = True
+    keeps: bool = True
+    part: str = ""
 
 
 CHAINS: dict[type, Callable[[nn.Module], ModuleChain]] = {
@@ -48,10 +53,27 @@ CHAINS: dict[type, Callable[[nn.Module], ModuleChain]] = {
     WordModel: lambda model: ModuleChain(
         (model.embedding, model.rnn, model.narrow, model.head), "logits", indices=True
     ),
-    # What reads words, and the chain of tags, stay with the caller.
-    Tagger: lambda model: ModuleChain((model.rnn, model.head), "scores", indices=False, reads="vectors"),
+    Tagger: lambda model: ModuleChain(
+        (model.rnn, model.head),
+        "scores",
+        indices=False,
+        reads="vectors",
+        part="the recurrent layers and the scores; what reads words, and the chain of tags, are not in the file",
+    ),
+    Translator: lambda model: ModuleChain(
+        (model.source, model.encoder),
+        "memory",
+        indices=True,
+        reads="source",
+        keeps=False,
+        part="the encoder; the attention and the decoder, which write the other sentence, are not in the file",
+    ),
     Classifier: lambda model: ModuleChain(
-        (model,), "probabilities", indices=isinstance(model.members[0].reader, Embedded), steps=False
+        (model,),
+        "probabilities",
+        indices=isinstance(model.members[0].reader, Embedded),
+        steps=False,
+        keeps=False,
     ),
 }
 

@@ -32,6 +32,7 @@ class Exported:
     saved       bytes that int8 weights save against float32
     difference  with int8 weights: the largest difference of an output from the model's on random input, and how large
                 the model's largest output is there; None otherwise
+    part        of a model that is not written whole, which part this is, and what is left out; "" otherwise
     """
 
     path: Path
@@ -41,6 +42,7 @@ class Exported:
     layers: Mapping[str, str]
     saved: int = 0
     difference: tuple[float, float] | None = None
+    part: str = ""
 
     def __str__(self) -> str:
         lines = [
@@ -49,6 +51,8 @@ class Exported:
             f"outputs  {', '.join(self.outputs)}",
             f"layers   {', '.join(f'{path} {kind}' for path, kind in self.layers.items())}",
         ]
+        if self.part:
+            lines.insert(1, f"part     {self.part}")
         if self.difference is not None:
             off, largest = self.difference
             lines.append(
@@ -119,7 +123,7 @@ def export(
     if weights:
         kept = _written(model, generic, lengths, indices, int8=True)[1].matrices.kept
         other = with_rounded(model, kept)
-        cost = difference(model, other, random_inputs(chain_of(model, indices), dtype))
+        cost = difference(model, other, random_inputs(chain_of(model, indices), dtype), indices)
         net, writing = _written(other, generic, lengths, indices, int8=True)
     told = metadata_of(writing.cells, writing.starts, metadata or {})
     data = model_of(net, type(model).__name__, told, ("unrolled", package_version()))
@@ -132,6 +136,7 @@ def export(
         writing.made,
         whole - net.bytes,
         cost,
+        chain_of(model, indices).part,
     )
 
 
@@ -143,7 +148,7 @@ def _written(
     given = _inputs(net, chain, batch_first)
     own = {id(t) for t in (*model.parameters(), *model.buffers())}
     writing = ModuleWriting(
-        net, steps_of(net, given[0].name, batch_first, lengths), Matrices(net, int8, own), generic
+        net, steps_of(net, given[0].name, batch_first, lengths), Matrices(net, int8, own), generic, chain.keeps
     )
     names = {id(module): f"{name}." if name else "" for name, module in model.named_modules()}
     recurrent = [m for m in chain.modules if isinstance(m, (Recurrent, Stacked, nn.RNNBase))]
