@@ -35,7 +35,7 @@ class OnnxGraph:
     """A graph being written, or the body of a loop inside one. Values are known by name; no name is used twice, nor in
     bodies, which read constants and values of the graph around them.
 
-    >>> net = Net(torch.float32)
+    >>> net = OnnxGraph(torch.float32)
     >>> x = net.input("x", torch.float32, ("batch", 3))
     >>> y = net.output("y", net.op("Mul", x, net.number(2.0)), torch.float32, ("batch", 3))
     >>> [operator.kind for operator in net.operators]
