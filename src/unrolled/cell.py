@@ -91,11 +91,8 @@ class Cell:
         """The cell without noise: every mask is its mean. The same cell where there is none."""
         if not self.noise:
             return self
-        draft = Draft(self.graph, copies=False)
         means = {name: noise.mean for name, noise in self.noise.items()}
-        draft.change = lambda node: (
-            draft.symbol(means[node.value]) if node.is_leaf and node.value in means else None
-        )
+        draft = Draft(self.graph, lambda _, node: means.get(node.value) if node.is_leaf else None, copies=False)
         draft.inputs = list(self.inputs)
         return self.made_of(draft.finish(self.name), noise={})
 

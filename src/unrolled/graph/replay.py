@@ -18,18 +18,17 @@ from .node import Graph, Node, Shape, Statement, needed
 from .simplify import Simplifying, folded
 from .widths import infer
 
-Change = Callable[[Node], "Symbol | None"]
+Change = Callable[["Draft", Node], "Symbol | float | None"]
 
 
 class Draft:
     """A new graph under construction from `graph`.
 
-    change  asked about every old node before it is built again: a Symbol takes its place, None leaves it as it is
+    change  asked about every old node before it is built again: a Symbol or a number takes its place, None leaves it
+            as it is
     copies  whether an equation that has become `a = b` is kept
 
-        draft = Draft(graph)
-        draft.change = lambda node: draft.symbol(1.0) if draft.graph.name_of(node.index) == "f" else None
-        new = draft.finish("without_f")
+        new = Draft(graph, lambda draft, node: 1.0 if graph.name_of(node.index) == "f" else None).finish("without_f")
     """
 
     def __init__(self, graph: Graph, change: Change | None = None, copies: bool = True):
@@ -94,7 +93,7 @@ class Draft:
                 raise CellError(f"CellError in {self.graph.name}: node {index} rests on itself")
             self.open.append(index)
             node = self.graph.nodes[index]
-            changed = self.change(node) if self.change else None
+            changed = self.change(self, node) if self.change else None
             self.made[index] = self._remembered(
                 node, self.plain(index) if changed is None else self.symbol(changed)
             )

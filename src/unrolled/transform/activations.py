@@ -41,16 +41,14 @@ def activations(cell: Cell | str | Callable, **exchanged: New) -> Cell:
                 f"{who}: {new!r} is not an activation. Give a function of the cell language, or one of "
                 f"{', '.join(ACTIVATIONS)}, identity."
             )
-    draft = Draft(cell.graph)
 
-    def change(node: Node) -> Symbol | None:
+    def change(draft: Draft, node: Node) -> Symbol | None:
         if node.op not in exchanged:
             return None
         new, value = exchanged[node.op], draft.value(node.args[0])
         return activation(new, value) if isinstance(new, str) else draft.symbol(new(value))
 
-    draft.change = change
     phrase = "with " + ", ".join(
         f"{new if isinstance(new, str) else 'another function'} for {old}" for old, new in exchanged.items()
     )
-    return derived(cell, draft.finish(who), phrase)
+    return derived(cell, Draft(cell.graph, change).finish(who), phrase)

@@ -73,9 +73,9 @@ def recurrent_dropout(cell: Cell | str | Callable, rate: Rates) -> Cell:
             "drop. zoneout works on every state."
         )
     rates = _rates("recurrent_dropout", cell, rate, states)
-    draft, masks, noise = Draft(cell.graph), {}, {}
+    masks, noise = {}, {}
 
-    def dropped(state: str, value: Symbol) -> Symbol:
+    def dropped(draft: Draft, state: str, value: Symbol) -> Symbol:
         if state not in rates:
             return value
         if state not in masks:
@@ -84,8 +84,9 @@ def recurrent_dropout(cell: Cell | str | Callable, rate: Rates) -> Cell:
             noise[name] = Noise(rates[state], "inverted dropout", "sequence")
         return draft.call(masks[state] * value, f"{state}_dropped", "as it enters matrices")
 
-    in_products(draft, dropped)
-    graph = draft.finish(f"recurrent_dropout({cell.name}, {_shown(rate)})")
+    graph = Draft(cell.graph, in_products(cell.graph, dropped)).finish(
+        f"recurrent_dropout({cell.name}, {_shown(rate)})"
+    )
     return derived(cell, graph, f"dropout of {_listed(rates)} in matrices", "recurrent_dropout", noise=noise)
 
 
@@ -113,17 +114,16 @@ def weight_drop(cell: Cell | str | Callable, rate: float, weights: str | tuple[s
             f"weight_drop({cell.name}): {cell.name} has no matrix whose operand has to do with a state. Name "
             f"some, weights={tuple(matrices[:1])!r}."
         )
-    draft, noise = Draft(cell.graph), {}
+    noise = {}
 
-    def change(node: Node) -> Symbol | None:
+    def dropped(draft: Draft, node: Node) -> Symbol | None:
         if node.op != "parameter" or node.value not in chosen:
             return None
         name = draft.free(f"dropout_{node.value}")
         noise[name] = Noise(rate, "inverted dropout", "call")
         return draft.parameter(name, node.shape) * draft.plain(node.index)
 
-    draft.change = change
-    graph = draft.finish(f"weight_drop({cell.name}, {rate:g})")
+    graph = Draft(cell.graph, dropped).finish(f"weight_drop({cell.name}, {rate:g})")
     return derived(cell, graph, f"dropped weights at rate {rate:g}", "weight_drop", noise=noise)
 
 

@@ -29,24 +29,20 @@ def layer_norm(cell: Cell | str | Callable) -> Cell:
     ('gain_W_n', 'gain_U_n')
     """
     cell = find(cell)
-    draft, moving, gains = Draft(cell.graph), depends(cell.graph, ("state", "input")), {}
+    moving, gains = depends(cell.graph, ("state", "input")), {}
 
-    def change(node: Node) -> Symbol | None:
+    def normed(draft: Draft, node: Node) -> Symbol | None:
         if node.op != "product" or not moving[node.args[1]]:
             return None
         name = _label(cell.graph, node.args[0])
         gain = draft.parameter(draft.free(f"gain_{name}"), node.shape)
-        gains[cell_name(gain)] = 1.0
+        gains[draft.builder.nodes[gain.index].value] = 1.0
         product = draft.plain(node.index)
         centred = draft.call(product - mean(product), draft.free(f"centred_{name}"))
-        normed = gain * centred / sqrt(mean(centred * centred) + EPSILON)
-        return normed if node.index in draft.names else draft.call(normed, draft.free(f"norm_{name}"))
+        scaled = gain * centred / sqrt(mean(centred * centred) + EPSILON)
+        return scaled if node.index in draft.names else draft.call(scaled, draft.free(f"norm_{name}"))
 
-    def cell_name(leaf: Symbol) -> str:
-        return draft.builder.nodes[leaf.index].value
-
-    draft.change = change
-    graph = draft.finish(f"layer_norm({cell.name})")
+    graph = Draft(cell.graph, normed).finish(f"layer_norm({cell.name})")
     if not gains:
         raise UsageError(f"layer_norm({cell.name}): {cell.name} has no product with a matrix to normalise.")
     return derived(cell, graph, "each product normalised", "layer_norm", init=gains)

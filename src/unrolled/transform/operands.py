@@ -5,20 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ..graph.node import Graph, Node
-from ..graph.replay import Draft
+from ..graph.replay import Change, Draft
 from ..ops import Symbol
 
 PRODUCTS = ("product", "bilinear")
-Substitute = Callable[[str, Symbol], Symbol]  # a state's name, and its value (at the step's beginning or later)
+Substitute = Callable[
+    [Draft, str, Symbol], Symbol
+]  # of a state's name and value (at the step's beginning or later)
 
 
-def in_products(draft: Draft, substitute: Substitute) -> None:
-    """Makes `draft` put `substitute(state, value)` in the place of states inside the operands of its matrices.
+def in_products(graph: Graph, substitute: Substitute) -> Change:
+    """The change that puts `substitute(draft, state, value)` in the place of states inside the operands of matrices.
 
     In `U @ (r * h)` that is h, and in `W_y @ z` a state z that the step has renewed already. An operand is looked
     through down to other named values (the gate r is an equation of its own) and down to other products.
     """
-    graph, moving = draft.graph, depends(draft.graph, ("state",))
+    moving = depends(graph, ("state",))
     names = {s.index: s.name for s in graph.statements}
     made: dict[int, Symbol] = {}
 
@@ -26,35 +28,33 @@ def in_products(draft: Draft, substitute: Substitute) -> None:
         name = node.value if node.op == "state" else names.get(node.index)
         return name if name in graph.states and node.shape else None
 
-    def inside(index: int, outermost: bool) -> Symbol:
+    def inside(draft: Draft, index: int, outermost: bool) -> Symbol:
         node, state = graph.nodes[index], state_of(graph.nodes[index])
         if state is not None:
             if index not in made:
-                made[index] = substitute(state, draft.value(index))
+                made[index] = substitute(draft, state, draft.value(index))
             return made[index]
         if not moving[index] or node.op in PRODUCTS or (index in names and not outermost):
             return draft.value(index)
-        return draft.again(node, [inside(a, False) for a in node.args])
+        return draft.again(node, [inside(draft, a, False) for a in node.args])
 
-    def change(node: Node) -> Symbol | None:
+    def change(draft: Draft, node: Node) -> Symbol | None:
         if node.op not in PRODUCTS:
             return None
-        return draft.again(node, [draft.value(node.args[0]), *(inside(a, True) for a in node.args[1:])])
+        return draft.again(node, [draft.value(node.args[0]), *(inside(draft, a, True) for a in node.args[1:])])
 
-    draft.change = change
+    return change
 
 
 def entering(graph: Graph) -> list[str]:
     """Names of the states that enter matrices, in their order."""
     found: set[str] = set()
-    draft = Draft(graph)
 
-    def note(state: str, value: Symbol) -> Symbol:
+    def note(draft: Draft, state: str, value: Symbol) -> Symbol:
         found.add(state)
         return value
 
-    in_products(draft, note)
-    draft.all()
+    Draft(graph, in_products(graph, note)).all()
     return [name for name in graph.states if name in found]
 
 

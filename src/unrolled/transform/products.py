@@ -28,18 +28,17 @@ def multiplicative(cell: Cell | str | Callable) -> Cell:
     states = entering(cell.graph)
     if not states:
         raise UsageError(f"multiplicative({cell.name}): no state of {cell.name} enters a matrix.")
-    draft = Draft(cell.graph)
+    free = Draft(cell.graph).free
     ending = {state: f"_{state}" if len(states) > 1 else "" for state in states}
-    names = {state: [draft.free(f"{stem}_m{ending[state]}") for stem in "WU"] for state in states}
-    called = {state: draft.free(f"m{ending[state]}") for state in states}
+    names = {state: [free(f"{stem}_m{ending[state]}") for stem in "WU"] for state in states}
+    called = {state: free(f"m{ending[state]}") for state in states}
 
-    def multiplied(state: str, value: Symbol) -> Symbol:
+    def multiplied(draft: Draft, state: str, value: Symbol) -> Symbol:
         x = draft.value(cell.graph.leaf("input", cell.inputs[0]).index)
         W, U = (draft.parameter(name) for name in names[state])
         return draft.call((W @ x) * (U @ value), called[state], "in the place of the state")
 
-    in_products(draft, multiplied)
-    graph = draft.finish(f"multiplicative({cell.name})")
+    graph = Draft(cell.graph, in_products(cell.graph, multiplied)).finish(f"multiplicative({cell.name})")
     return derived(cell, graph, f"multiplicative in {' and '.join(states)}", "multiplicative")
 
 

@@ -91,13 +91,13 @@ class _Replacing:
             self.cell, replaced(new, name=name or f"replace({self.cell.name}, {given})"), f"with {changed}"
         )
 
-    def _changed(self, node: Node) -> Symbol | None:
+    def _changed(self, draft: Draft, node: Node) -> Symbol | float | None:
         """What takes an old node's place, if its line is replaced."""
         name = self._name(node)
         if name not in self.equations:
             return None
         value = self.equations[name]
-        return self.draft.symbol(value) if not callable(value) else self._evaluated(name, value, node)
+        return value if not callable(value) else self._evaluated(name, value, node)
 
     def _name(self, node: Node) -> str | None:
         """Under which name a node may be replaced: a line's, a state's that has no line, a parameter's or an input's."""
