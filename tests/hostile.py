@@ -9,6 +9,7 @@ import random
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -59,8 +60,7 @@ def evaluated(folder, plan):
 def resumed(folder, plan):
     resume(folder, quiet=True)
 
-plan = json.loads(sys.argv[1])
-for folder in sys.argv[2:]:
+for folder, plan in json.load(sys.stdin):
     for use in (opened, asked, evaluated, resumed):
         signal.alarm(60)  # a use that takes longer ends the process, and is named by what came before it
         try:
@@ -155,38 +155,37 @@ def _spoil_tensors(file: Path, draw: random.Random) -> str:
     return f"{file.name}: {name} {how}"
 
 
-def fuzz(run: Path, room: Path, plan: Plan, count: int, seed: int, each: int = 50) -> None:
-    """`count` copies of a run's folder with one thing changed are put to use in child processes, `each` in one."""
-    draw = random.Random(seed)
+def fuzz(runs: Iterable[tuple[Path, Plan]], room: Path, count: int, seed: int) -> None:
+    """`count` copies of each run's folder with one thing changed are put to use in a child process."""
+    draw, changed = random.Random(seed), {}
     precious = room / "precious.txt"
     precious.write_text("precious")
     (room / "uses.py").write_text(USES)
-    for first in range(0, count, each):
-        changes = {}
-        for number in range(first, min(count, first + each)):
-            folder = Path(shutil.copytree(run, room / f"run-{number}"))
-            changes[str(folder)] = mutated(folder, draw)
-        _used(room, plan, changes)
-        for folder in changes:
-            shutil.rmtree(folder)
+    for run, plan in runs:
+        for _ in range(count):
+            folder = Path(shutil.copytree(run, room / f"run-{len(changed)}"))
+            changed[str(folder)] = (f"{run}, {mutated(folder, draw)}", plan)
+    _used(room, changed)
+    for folder in changed:
+        shutil.rmtree(folder)
     assert precious.read_text() == "precious"
 
 
-def _used(room: Path, plan: Plan, changes: dict[str, str]) -> None:
+def _used(room: Path, changed: dict[str, tuple[str, Plan]]) -> None:
     """Every folder is refused in one sentence, or of use; raises AssertionError with what was changed in the others."""
     done = subprocess.run(
-        [sys.executable, room / "uses.py", json.dumps(plan._asdict(), default=str), *changes],
+        [sys.executable, room / "uses.py"],
+        input=json.dumps([[folder, plan._asdict()] for folder, (_, plan) in changed.items()], default=str),
         capture_output=True,
         text=True,
-        timeout=30 + 10 * len(changes),
+        timeout=30 + 10 * len(changed),
         cwd=room,
         env=os.environ | {"OMP_NUM_THREADS": "1"},
     )
     said = [json.loads(line) for line in done.stdout.splitlines() if line[:1] in ("[", '"')]
-    faults = [f"{changes[each[0]]}: {each[1]}\n{each[2]}" for each in said if isinstance(each, list)]
+    faults = [f"{changed[each[0]][0]}: {each[1]}\n{each[2]}" for each in said if isinstance(each, list)]
     assert not faults, f"{len(faults)} faults\n" + "\n".join(faults)
-    through = [each for each in said if isinstance(each, str)]
-    after = [changes[folder] for folder in changes if folder not in through]
+    after = [change for folder, (change, _) in changed.items() if folder not in said]
     assert done.returncode == 0 and not after, (
         f"ended by {done.returncode} at: {after[:1]}\n{done.stderr[-3000:]}"
     )

@@ -1040,4 +1040,28 @@ MUTANTS = (
         "smoothing = self.smoothing",
         "test_translate.py::test_the_loss_is_torchs_with_smoothing_while_training_only",
     ),
+    Mutant(
+        "runs/run.py",
+        "check_options(ask)",
+        "ask",
+        "test_hostile_tasks.py::test_counts_below_one_are_refused[classify numbers]",
+    ),
+    Mutant(
+        "data/subwords.py",
+        "or not LETTERS <= set(pieces)",
+        "",
+        "test_hostile_tasks.py::test_the_letters_of_subwords_are_those_that_the_library_has_for_bytes",
+    ),
+    Mutant(
+        "terminal.py",
+        "None if isinstance(value, float) and not math.isfinite(value) else value",
+        "value",
+        "test_hostile_tasks.py::test_weights_that_are_no_numbers_give_json_or_a_sentence[classify characters]",
+    ),
+    Mutant(
+        "models/translating.py",
+        "check_length(max(len(read), len(written)))",
+        "pass",
+        "test_hostile_tasks.py::test_a_long_sentence_is_translated_in_little_memory_or_refused",
+    ),
 )

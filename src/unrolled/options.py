@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import sys
 import types
 from collections.abc import Callable, Iterator
 from functools import cache
@@ -19,6 +20,7 @@ from msgspec import Meta
 from .errors import UsageError
 
 Count = Annotated[int, Meta(ge=1, le=2**31)]
+Natural = Annotated[int, Meta(ge=0, le=2**31)]
 Positive = Annotated[float, Meta(gt=0)]
 Nonnegative = Annotated[float, Meta(ge=0)]
 Share = Annotated[float, Meta(ge=0, lt=1)]
@@ -172,6 +174,10 @@ def _check(option: str, kind: Any, value: Any) -> None:
         raise UsageError(f"{option} {value!r} is a {type(value).__name__}: give a whole number.")
     elif kind is float and (isinstance(value, bool) or not isinstance(value, (int, float))):
         raise UsageError(f"{option} {value!r} is a {type(value).__name__}: give a number.")
+    elif (
+        kind is float and not abs(value) <= sys.float_info.max
+    ):  # nor is what is not a number, or too large an int
+        raise UsageError(f"{option} {value} is not a finite number: give one.")
     elif kind is bool and not isinstance(value, bool):
         raise UsageError(f"{option} {value!r} is a {type(value).__name__}: give True or False.")
     elif kind is Path and not isinstance(value, (str, Path)):

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from ..options import Count, Nonnegative, check_options
+from ..options import Count, Natural, Nonnegative, check_options
 from .draw import NoNumbers
 from .translation import Translator
 
@@ -34,7 +34,7 @@ class Beam:
     """hypotheses that are kept; 1 always takes the likeliest next word"""
     penalty: Nonnegative = 1.0
     """a sum of log probabilities is divided by ((5 + length) / 6) to this power (Wu et al. 2016, equation 14): 0 prefers short ones"""
-    distinct: int = 0
+    distinct: Natural = 0
     """no sequence of so many words twice in a sentence; 0 forbids nothing"""
 
     def __post_init__(self):

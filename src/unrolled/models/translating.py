@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from ..errors import UsageError
-from ..options import Count, Nonnegative, check_options
+from ..options import Count, Natural, Nonnegative, check_options
 from ..views.attention import attention_svg
 from .decoding import TOGETHER, check_length, finder
 from .search import END, START, Beam, Hypothesis
@@ -28,7 +28,7 @@ class Translating:
     """log probabilities are divided by ((5 + length) / 6) to this power: 0 prefers short sentences"""
     best: Count = 1
     """how many translations of each input, best first; at most --beam"""
-    no_repeat: int = 0
+    no_repeat: Natural = 0
     """no sequence of so many words twice in a translation; 0 forbids nothing"""
     copy_unknown: bool = True
     """in place of an unknown word write the source's word that was looked at"""

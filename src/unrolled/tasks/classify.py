@@ -38,6 +38,7 @@ DROPOUT = {"characters": 0.5, "words": 0.5, "series": 0.3, "numbers": 0.2}
 UNKNOWN = 0.1  # of symbols, while training
 MEMBERS = 3
 Members = Annotated[int, Meta(ge=1, le=100)]
+Balance = Annotated[float, Meta(ge=0, le=1)]
 SUREST = (
     -100.0
 )  # log of the least probability, so that one answer that is wrong and sure does not make a mean infinite
@@ -88,7 +89,7 @@ class Classify:
     """any number of labels at once: separated by ; in tables, lists in JSONL"""
     skip_bad: bool = False
     """leave out rows that cannot be read, and count them"""
-    balance: float = 0.0
+    balance: Balance = 0.0
     """0: every example weighs the same; 1: every label; or between"""
     bidirectional: bool = True
     """read from both ends"""
