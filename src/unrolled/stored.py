@@ -13,6 +13,7 @@ from .noise import Noise
 
 Made, Value = TypeVar("Made"), TypeVar("Value")
 MOST_DOC = 100_000  # letters
+LARGEST = 3e38
 
 
 def stored_cell(make: Callable[..., Made], data: object) -> Made:
@@ -23,7 +24,7 @@ def stored_cell(make: Callable[..., Made], data: object) -> Made:
     if missing:
         raise UsageError(f"it has no {missing[0]}")
     graph = graph_from_json(data["graph"])
-    start = _about(data["start"], "start", graph.states, number)
+    start = _about(data["start"], "start", graph.states, _first)
     fixed = texts(data["fixed"], "fixed")
     _known("fixed", fixed, graph.parameters)
     return make(
@@ -86,6 +87,14 @@ def _known(place: str, given: Iterable[str], names: Iterable[str]) -> None:
     strange = [name for name in given if name not in names]
     if strange:
         raise UsageError(f"{place} is about {strange[0][:MOST_NAME]!r}, which the equations do not have")
+
+
+def _first(value: object, place: str) -> float:
+    """A state's first value, which float32 holds."""
+    found = number(value, place)
+    if LARGEST < abs(found) < float("inf"):
+        raise UsageError(f"{place} is {found}, and the largest number there is room for is {LARGEST}")
+    return found
 
 
 def _initial(value: object, place: str) -> float | str:

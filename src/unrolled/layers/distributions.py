@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Callable
 
@@ -56,6 +55,7 @@ DISTRIBUTIONS: dict[str, tuple[tuple[int, ...], bool, Callable[..., Fill]]] = {
     ),  # slope below 0; of a relu without
     "kaiming_normal": ((0, 1), True, _of_each_matrix(nn.init.kaiming_normal_, "a", 0.0)),
 }
+LARGEST = 1e30  # float32 ends at 3e38
 FORMS = "normal(0.1), uniform(-1, 1), truncated_normal(0.02), xavier_normal, kaiming, kaiming_normal, orthogonal(1.4)"
 
 
@@ -73,7 +73,7 @@ def distribution(text: str) -> tuple[bool, Fill] | None:
         numbers = [float(n) for n in found[2].split(",")] if found[2] else []
     except ValueError:
         return None
-    right = len(numbers) in counts and all(map(math.isfinite, numbers))
+    right = len(numbers) in counts and all(abs(n) <= LARGEST for n in numbers)
     if not right or ("normal" in found[1] and numbers and numbers[-1] < 0):
         return None
     if found[1] == "uniform" and len(numbers) == 2 and numbers[0] > numbers[1]:

@@ -94,6 +94,15 @@ def _check_named(cell: Cell, name: str, value: str) -> None:
         )
 
 
+def _fill(cell: Cell, name: str, number: float, tensor: Tensor) -> None:
+    most = torch.finfo(tensor.dtype).max
+    if math.isfinite(number) and abs(number) > most:
+        raise UsageError(
+            f"{cell.name}: init[{name!r}] is {number}, and {tensor.dtype} ends at {most:.1e}. Give a smaller number."
+        )
+    tensor.fill_(number)
+
+
 @torch.no_grad()
 def initialise(cell: Cell, hidden_size: int, values: Mapping[str, Tensor]) -> None:
     """Fills a layer's parameters in place, drawing in the order in which the cell declares them.
@@ -114,7 +123,7 @@ def initialise(cell: Cell, hidden_size: int, values: Mapping[str, Tensor]) -> No
             _by_function(cell, name, chosen, tensor)
         elif not isinstance(chosen, str):
             if chosen is not None:
-                tensor.fill_(chosen)
+                _fill(cell, name, chosen, tensor)
         elif is_chrono(chosen):
             fill_chrono(tensor, chosen, earlier)
         elif chosen in INITIAL:
