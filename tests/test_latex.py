@@ -29,7 +29,7 @@ from unrolled import (
 from unrolled.cells import REGISTRY
 from unrolled.views.latex import latex
 from unrolled.views.latex_expression import latex_number
-from unrolled.views.names import names_of
+from unrolled.views.names import Called, names_of
 from unrolled.views.symbols import latex_name, latex_text
 
 ROOT = Path(__file__).parent.parent
@@ -95,6 +95,15 @@ def test_names_of_a_numbered_step():
         "h_{2}",
         "W_{f}",
     )
+
+
+def test_a_printed_name_is_read_back_and_a_numbered_units_is_set_as_mathematics():
+    for made in REGISTRY.values():
+        for called in names_of(made.graph).values():
+            assert Called.read(str(called)) == called
+    for name, letter in (("rhn", "s"), ("recurrent_mlp", "a")):
+        picture = str(REGISTRY[name].picture(view="neurons"))
+        assert f"{letter}(1)_1" not in picture and ">(1)</tspan>" in picture
 
 
 @pytest.mark.parametrize(
