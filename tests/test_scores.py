@@ -86,3 +86,11 @@ def test_of_many_classes_the_confusions_are_listed():
     said[40] = 7
     text = Report.of(right, said, labels).text()
     assert "class 0  class 7         2\nclass 1  class 7         1" in text
+
+
+def test_fifty_thousand_classes_take_no_square_of_memory():
+    labels = [str(k) for k in range(50_000)]
+    right, said = torch.tensor([0, 1, 49_999]), torch.tensor([0, 2, 49_999])
+    report = Report.of(right, said, labels)
+    assert report.table is None and report.rows[49_999].f1 == 1.0
+    assert macro_f1(right, said, len(labels)) == 0.5

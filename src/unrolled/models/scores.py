@@ -13,6 +13,10 @@ from torch import Tensor
 from ..errors import UsageError
 from ..views.confusion import class_table, confusion_figure, confusion_text
 
+MOST_CONFUSED = (
+    1_000  # classes of which each is counted against each: the square of a stranger's labels is no small number
+)
+
 
 class ClassRow(NamedTuple):
     """One class: how many of the examples said to be of it are (precision), how many that are of it were said to be (recall),
@@ -47,8 +51,8 @@ def counts(right: Tensor, said: Tensor, classes: int) -> tuple[Tensor, Tensor, T
     """Of each class: how often it was found, how often it was said, how often it was right; each (classes,)."""
     if right.dim() == 2:
         return (right * said).sum(0), said.sum(0), right.sum(0)
-    table = confusion(right, said, classes)
-    return table.diagonal(), table.sum(0), table.sum(1)
+    found, claimed, there = (part.bincount(minlength=classes) for part in (right[right == said], said, right))
+    return found, claimed, there
 
 
 def class_rows(right: Tensor, said: Tensor, labels: Sequence[str]) -> list[ClassRow]:
@@ -98,7 +102,7 @@ class Report:
 
     labels  of the classes
     rows    one for each class
-    table   the confusion, a row for what was right; none of multi-label examples
+    table   the confusion, a row for what was right; none of multi-label examples, and none of more than 1,000 classes
     """
 
     labels: tuple[str, ...]
@@ -107,7 +111,8 @@ class Report:
 
     @classmethod
     def of(cls, right: Tensor, said: Tensor, labels: Sequence[str]) -> Report:
-        table = None if right.dim() == 2 else confusion(right, said, len(labels)).tolist()
+        drawn = right.dim() == 1 and len(labels) <= MOST_CONFUSED
+        table = confusion(right, said, len(labels)).tolist() if drawn else None
         return cls(tuple(labels), class_rows(right, said, labels), table)
 
     def text(self) -> str:
@@ -119,7 +124,10 @@ class Report:
     def draw(self, file: str | Path) -> None:
         """The confusion as .svg, .png or .pdf. Raises UsageError where there is none, and what `confusion_figure` raises."""
         if self.table is None:
-            raise UsageError("a multi-label model takes no class for another: leave --picture out.")
+            raise UsageError(
+                f"there is no table of which class was taken for which, of several labels at once or of more than "
+                f"{MOST_CONFUSED:,} classes: leave --picture out."
+            )
         confusion_figure(self.labels, self.table, file)
 
     def to_json(self) -> dict:
