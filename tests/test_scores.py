@@ -74,7 +74,7 @@ def test_report(tmp_path):
     assert "<svg" in (tmp_path / "confusion.svg").read_text()
     several = Report.of(torch.ones(2, 3), torch.ones(2, 3), ["a", "b", "c"])
     assert several.table is None and "confusion" not in several.to_json()
-    with pytest.raises(UsageError, match="a multi-label model takes no class for another"):
+    with pytest.raises(UsageError, match="there is no table of which class"):
         several.draw(tmp_path / "none.svg")
 
 
