@@ -12,6 +12,33 @@ from ..errors import UsageError
 SHOWN = 3  # of the rows that were left out
 
 
+class BadRow(UsageError):
+    """A row that cannot be read, and what can be done: while a model is trained, rows may be left out.
+
+    wrong  the file, the line, and what is wrong with it
+
+    >>> str(BadRow("a.csv, line 2: the label is empty").elsewhere())
+    'a.csv, line 2: the label is empty. Mend it, or take it out.'
+    """
+
+    def __init__(self, wrong: str, done: str = "Mend it, or leave such rows out with --skip-bad."):
+        super().__init__(f"{wrong}. {done}")
+        self.wrong = wrong
+
+    def elsewhere(self) -> BadRow:
+        """The same where a model that is trained reads: there is no --skip-bad."""
+        return BadRow(self.wrong, "Mend it, or take it out.")
+
+
+@contextmanager
+def trained_reading() -> Iterator[None]:
+    """Within it a trained model reads: a bad row's message names no option that only training has."""
+    try:
+        yield
+    except BadRow as error:
+        raise error.elsewhere() from None
+
+
 @dataclass
 class BadRows:
     """The rows of one file that cannot be read.
@@ -46,9 +73,7 @@ class BadRows:
     def add(self, line: int, wrong: str) -> None:
         """A row that cannot be read. Raises UsageError unless such rows are to be left out."""
         if not self.skip:
-            raise UsageError(
-                f"{self.file}, line {line}: {wrong}. Mend it, or leave such rows out with --skip-bad."
-            )
+            raise BadRow(f"{self.file}, line {line}: {wrong}")
         self.found.append(f"line {line}: {wrong}")
 
     def said(self) -> str:

@@ -10,10 +10,11 @@ from typing import Any
 import torch
 from torch import nn
 
+from ..data.bad_rows import trained_reading
 from ..errors import UnrolledError, UsageError
 from ..options import check_options, standard_input_options, with_file
 from ..scoring import Scored, scored
-from ..task import Details, Encoding, Prediction, Task
+from ..task import Batch, Details, Encoding, Prediction, Task
 from .checkpoint import check_tensors
 from .display import html
 from .folder import RunFolder
@@ -49,17 +50,20 @@ class Run:
         """
         ask = self.task.Ask() if ask is None else ask
         check_options(ask)
-        return self.task.predict(
-            self.model, self.encoding, [inputs] if isinstance(inputs, str) else inputs, ask
-        )
+        inputs = [inputs] if isinstance(inputs, str) else inputs
+        return _trained(self.task.predict(self.model, self.encoding, inputs, ask))
 
     def evaluate(self, source: str | Path) -> Scored:
         """How good the model is on other data, read from a file. Raises UsageError for data that it cannot read."""
-        return scored(self.task, self.model, self.encoding, self.task.read(self.encoding, source))
+        return scored(self.task, self.model, self.encoding, self._batches(source))
+
+    def _batches(self, source: str | Path) -> Iterator[Batch]:
+        with trained_reading():
+            yield from self.task.read(self.encoding, source)
 
     def examine(self, source: str | Path) -> tuple[Scored, Details | None]:
         """The same, and what the task says beyond its figures: of classes, say, which one was taken for which."""
-        batches = list(self.task.read(self.encoding, source))
+        batches = list(self._batches(source))
         found = scored(self.task, self.model, self.encoding, batches)
         if not hasattr(self.task, "details"):
             return found, None
@@ -72,6 +76,11 @@ class Run:
     def _repr_html_(self) -> str:
         """What a notebook shows: task, options, figures, the loss by step."""
         return html(RunFolder(self.folder), self.task)
+
+
+def _trained(predictions: Iterable[Prediction]) -> Iterator[Prediction]:
+    with trained_reading():
+        yield from predictions
 
 
 def open_run(path: str | Path) -> Run:
