@@ -1,4 +1,4 @@
-"""`python -m bench classify [SET ...]`: how well the task classify does on public data, with the options that it has by itself.
+"""`python -m bench classify [SET ...]`: how well the task classify does on public data, mostly with the options that it has by itself.
 
 Everything is chosen on what is learned from; the part for the report is looked at once, with the best weights. Each run is
 a line of bench/classify.md.
@@ -24,7 +24,8 @@ from .machine import BUSY, machine
 FILE = Path(__file__).parent / "classify.md"
 HEAD = """# Classification
 
-Written by `python -m bench classify`; do not edit. Figures are those of the part for the report, at which nothing was chosen.
+Written by `python -m bench classify`; do not edit. Figures are those of the part for the report, at which nothing was chosen;
+the baseline's are of the held-out part. Where a machine was busy the seconds are those of the others, too.
 
 | set | accuracy | macro-F1 | target | reached | baseline | others | seconds | machine |
 |---|---|---|---|---|---|---|---|---|

@@ -1064,4 +1064,41 @@ MUTANTS = (
         "pass",
         "test_hostile_tasks.py::test_a_long_sentence_is_translated_in_little_memory_or_refused",
     ),
+    # Classification: no leak, no padding, every example once.
+    Mutant(
+        "models/classifier.py",
+        "places = every[rows.apart != number]",
+        "places = every[rows.apart >= 0]",
+        "test_classifier.py::test_a_member_is_blind_to_its_fold",
+    ),
+    Mutant(
+        "models/classifier.py",
+        "last = y[lengths - 1, torch.arange(y.shape[1], device=y.device)]",
+        "last = y[-1]",
+        "test_classifier.py::test_a_row_alone_is_what_it_is_in_a_batch[0-last]",
+    ),
+    Mutant(
+        "models/series.py",
+        "x = torch.where(inside, x, 0.0)\n        x = torch.where(inside, x - x.sum",
+        "x = torch.where(inside, x - x.sum",
+        "test_classifier.py::test_padding_may_hold_anything",
+    ),
+    Mutant(
+        "data/classes.py",
+        "if fold != member]",
+        "if fold >= 0]",
+        "test_classify.py::test_scales_are_those_of_what_a_member_learns_from",
+    ),
+    Mutant(
+        "data/split.py",
+        "groups.setdefault(key, []).append(place)",
+        'groups.setdefault(f"{key}{place}", []).append(place)',
+        "test_split.py::test_no_key_stands_on_both_sides",
+    ),
+    Mutant(
+        "data/examples.py",
+        "ends = [count * k // batches for k in range(batches + 1)]",
+        "ends = [self.rows * k for k in range(batches + 1)]",
+        "test_examples.py::test_every_example_once_an_epoch_and_no_small_batch",
+    ),
 )

@@ -8,7 +8,8 @@ from pathlib import Path
 from ..errors import UsageError
 from .figure import figure, literal
 
-MOST = 30  # classes that a table of text has room for; of more the most frequent confusions are listed
+MOST = 30  # classes whose numbers have room in a picture
+WIDEST = 112  # columns of a table of text; of a wider one the most frequent confusions are listed
 LONGEST = 12  # letters of a label above a column
 LISTED = 10
 MOST_DRAWN = 200
@@ -30,20 +31,20 @@ def class_table(rows: Sequence[tuple[str, float, float, float, int]]) -> str:
 
 
 def confusion_text(labels: Sequence[str], table: Sequence[Sequence[int]]) -> str:
-    """The confusion as a table, a row for what was right; of many classes the most frequent confusions.
+    """The confusion as a table, a row for what was right; where it would be too wide, the most frequent confusions.
 
     >>> print(confusion_text(["cat", "dog"], [[5, 1], [0, 7]]))
     right \\ said  cat  dog
     cat             5    1
     dog             .    7
     """
-    if len(labels) > MOST:
-        return confusions_text(labels, table)
     heads = ("right \\ said", *(_short(label) for label in labels))
     rows = [
         (label, *(str(count) if count else "." for count in counts)) for label, counts in zip(labels, table)
     ]
-    return _table([heads, *rows])
+    made = _table([heads, *rows])
+    wide = max(map(len, made.splitlines())) > WIDEST
+    return confusions_text(labels, table) if wide else made
 
 
 def confusions_text(labels: Sequence[str], table: Sequence[Sequence[int]]) -> str:
