@@ -13,6 +13,7 @@ import pytest
 import torch
 from char_lm import char_lm, nats_per_character, sampled
 
+from unrolled import tasks
 from unrolled.cli import main
 from unrolled.models.sample import rounded
 from unrolled.models.writing import Writing
@@ -232,11 +233,11 @@ def test_a_cell_out_of_a_file_trains_and_its_run_is_read_without_the_file(text, 
             ["trian"],
             "UsageError: there is no command 'trian': choose one of train, predict, sample, evaluate, export, runs, plot, cells, show, byhand, check, completion.",
         ),
-        (["train", "char"], "UsageError: there is no task 'char': choose one of char-lm."),
+        (["train", "char"], f"UsageError: there is no task 'char': choose one of {', '.join(tasks.names())}."),
         (
             ["train", "--text=a"],
             "UsageError: train was given --text=a before a task: write unrolled train TASK ..., "
-            "TASK being one of char-lm.",
+            f"TASK being one of {', '.join(tasks.names())}.",
         ),
         (
             ["train", "char-lm", "--hidden=0"],
@@ -546,7 +547,8 @@ def test_runs_are_listed_with_what_differs_and_drawn(run, text, tmp_path, capsys
     (tmp_path / "third" / "settings.json").write_text("{")
     code, out, err = said(capsys, "runs", tmp_path, "--json")
     lines = json.loads(out)
-    assert (code, err) == (0, "") and [Path(line["run"]).name for line in lines] == ["first", "second"]
+    assert code == 0 and [Path(line["run"]).name for line in lines] == ["first", "second"]
+    assert "third is damaged: settings.json cannot be read" in " ".join(err.split())
     assert [line["cell"] for line in lines] == ["lstm", "gru"] and all(line["finished"] for line in lines)
     assert lines[0]["figures"].keys() == {"nats_per_character", "bits_per_character", "perplexity"}
     code, out, err = said(capsys, "runs", tmp_path, "--sort", "nats_per_character")
