@@ -1101,4 +1101,16 @@ MUTANTS = (
         "ends = [self.rows * k for k in range(batches + 1)]",
         "test_examples.py::test_every_example_once_an_epoch_and_no_small_batch",
     ),
+    Mutant(
+        "layers/reading.py",
+        "if each.names]",
+        "if not each.names]",
+        "test_reading.py::test_weights_are_put_together_once",
+    ),
+    Mutant(
+        "data/bad_rows.py",
+        "raise error.elsewhere() from None",
+        "raise",
+        "test_bad_rows.py::test_predict_of_a_bad_row",
+    ),
 )

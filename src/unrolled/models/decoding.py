@@ -13,6 +13,7 @@ from torch.nn.utils.rnn import pad_sequence
 from ..errors import UsageError
 from ..kernels import decoder
 from ..kernels.call import Call
+from ..layers.reading import reader
 from ..layers.stepping import fed_calls
 from .draw import NoNumbers
 from .search import END, Beam, Hypothesis, longest, search
@@ -46,13 +47,15 @@ def finder(model: Translator, beam: Beam = Beam()) -> Finder:
             return []
         check_length(max(map(len, sentences)))
         was_training = model.training
-        model.eval()
+        if was_training:
+            model.eval()
         try:
             if spare.first is None:
                 return search(model, *_padded(model, sentences), beam)
             return _in_c(model, spare, sentences, beam)
         finally:
-            model.train(was_training)
+            if was_training:
+                model.train()
 
     return find
 
@@ -66,11 +69,12 @@ def check_length(units: int) -> None:
 
 
 class _Spare:
-    """Decoders that nobody uses at the moment; as many are made as there are threads that want one."""
+    """What reads sentences, and decoders that nobody uses at the moment; as many are made as there are threads that want one."""
 
     def __init__(self, model: Translator, beam: Beam):
         self._model, self._beam = model, beam
         self.first = _made(model, beam)
+        self.encode = reader(model.encoder) if self.first is not None else None
         self._free = [self.first]
 
     @contextmanager
@@ -121,7 +125,7 @@ def _in_c(
     """Groups of sentences one after the other, or on as many threads as torch has: a call of C lets others run."""
     threads = torch.get_num_threads()
     work = [
-        (group, _given(model, group) if _room(group, beam) <= LARGEST else None)
+        (group, _given(model, spare, group) if _room(group, beam) <= LARGEST else None)
         for group in _groups(sentences, beam, threads)
     ]
 
@@ -144,10 +148,11 @@ def _in_c(
     return [each for group in found for each in group]
 
 
-def _given(model: Translator, group: Sequence[Sequence[int]]) -> tuple[list, list[list[Tensor]]]:
+def _given(model: Translator, spare: _Spare, group: Sequence[Sequence[int]]) -> tuple[list, list[list[Tensor]]]:
     """What a group's sentences gave when they were read: values, keys and limit of each, and the first states."""
-    memory, state = model.read(*_padded(model, group))
+    source, lengths = _padded(model, group)
     sizes = [len(each) for each in group]
+    memory, state = model.begun(spare.encode(model.source(source), sizes), lengths)
     parts = zip(memory.values, memory.keys, sizes)
     return [(v[:size], k[:size], longest(size)) for v, k, size in parts], _by_layer(model, state)
 

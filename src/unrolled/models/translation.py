@@ -104,7 +104,11 @@ class Translator(nn.Module):
     def read(self, source: Tensor, lengths: Tensor) -> tuple[Memory, State]:
         """The encoder: what is looked back at, and the state in which writing begins."""
         y, _ = self.encoder(self.dropout(self.source(source)), None, lengths)
-        y = self.dropout(y).transpose(0, 1)
+        return self.begun(self.dropout(y), lengths)
+
+    def begun(self, y: Tensor, lengths: Tensor) -> tuple[Memory, State]:
+        """The same of what the encoder's layers made, (S, B, 2 x their width)."""
+        y = y.transpose(0, 1)
         mean = in_full(y).sum(1) / lengths.clamp_min(1)[:, None]
         return self.attention.memory(y, lengths), self._first_state(mean)
 
