@@ -265,7 +265,7 @@ def test_samples_follow_the_models_probabilities():
     [
         ({"length": -1}, "--length -1 is below 0: give how many characters to write."),
         ({"temperature": -0.5}, "--temperature -0.5 is not a number from 0 up: 0.5 is tame, 1 as learned."),
-        ({"temperature": math.nan}, "--temperature nan is not a number from 0 up: 0.5 is tame, 1 as learned."),
+        ({"temperature": math.nan}, "--temperature nan is not a finite number: give one."),
         ({"top_k": 0}, "--top-k 0 leaves no character to draw: give 1 or more."),
         ({"prime": ""}, "--prime is empty: give at least one character to go on from."),
     ],
