@@ -13,7 +13,6 @@ import pytest
 import torch
 from char_lm import char_lm, nats_per_character, sampled
 
-from unrolled import tasks
 from unrolled.cli import main
 from unrolled.models.sample import rounded
 from unrolled.models.writing import Writing
@@ -233,11 +232,11 @@ def test_a_cell_out_of_a_file_trains_and_its_run_is_read_without_the_file(text, 
             ["trian"],
             "UsageError: there is no command 'trian': choose one of train, predict, sample, evaluate, export, runs, plot, cells, show, byhand, check, completion.",
         ),
-        (["train", "char"], f"UsageError: there is no task 'char': choose one of {', '.join(tasks.names())}."),
+        (["train", "char"], "UsageError: there is no task 'char': choose one of char-lm, classify, "),
         (
             ["train", "--text=a"],
             "UsageError: train was given --text=a before a task: write unrolled train TASK ..., "
-            f"TASK being one of {', '.join(tasks.names())}.",
+            "TASK being one of char-lm, classify, ",
         ),
         (
             ["train", "char-lm", "--hidden=0"],
