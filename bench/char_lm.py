@@ -15,7 +15,7 @@ from unrolled.plan.plan import plan_of
 from unrolled.tasks.char_lm import CharLM
 
 from .machine import Peak, machine
-from .measure import Work, steady_pair
+from .measure import Work, rates, steady_pair
 from .rows import Result, Row
 
 CHARACTERS, HIDDEN, TARGET = 65, 512, 2.0
@@ -68,18 +68,16 @@ def run(seconds: float, say: Callable[[Row], None]) -> Result:
         timing, around = steady_pair(stepper(ours, x, y), stepper(peer, x, y), seconds, threads, peak)
         share = flops(characters) / timing.ours / 1e9 / peak.best
         rows.append(
-            Row(
+            rates(
                 "char-lm step",
                 f"V {CHARACTERS}, T {steps}, B {batch}, H {HIDDEN}",
                 f"torch.nn Embedding {embedding}, LSTM, Linear",
                 "characters/s",
-                characters / timing.ours,
-                characters / timing.peer,
-                timing.peer / timing.ours,
+                characters,
                 target,
+                timing,
                 share=share,
                 peak=around,
-                note=f"peer at {timing.peer_threads} thread{'s' * (timing.peer_threads > 1)}",
             )
         )
         say(rows[-1])

@@ -9,7 +9,6 @@ reached: a generator that drew from the true distribution would get the same, wh
 from __future__ import annotations
 
 import csv
-import json
 import os
 import tempfile
 from collections import Counter
@@ -25,6 +24,7 @@ from unrolled.models.ordered import Ordering
 from unrolled.tasks.generate import Generate
 
 from .machine import machine
+from .rows import kept
 
 HERE = Path(__file__).parent
 NAMES = "names_by_nationality/data/names"
@@ -140,10 +140,7 @@ def written(rows: Rows, file: Path) -> Path:
 
 def keep(judged: Judged, folder: Path = HERE) -> Path:
     """Puts a run into generate.jsonl, in place of an older one of the same command, and renders generate.md."""
-    file = folder / "generate.jsonl"
-    lines = file.read_text(encoding="utf-8").splitlines() if file.exists() else []
-    rows = [row for row in map(json.loads, lines) if row["command"] != judged.command] + [asdict(judged)]
-    file.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    rows = kept(folder / "generate.jsonl", asdict(judged))
     page = folder / "generate.md"
     found = [Judged(**row | {"languages": [Language(**each) for each in row["languages"]]}) for row in rows]
     page.write_text("\n".join([*HEAD, *(line for each in found for line in markdown(each))]), encoding="utf-8")

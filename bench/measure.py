@@ -33,6 +33,11 @@ class Timing:
     peer_threads: int
     samples: int
 
+    @property
+    def note(self) -> str:
+        """How many threads the peer had."""
+        return f"peer at {self.peer_threads} thread{'s' * (self.peer_threads > 1)}"
+
 
 class Side:
     """Work at a number of threads, and how long it took."""
@@ -117,7 +122,25 @@ def paired(
     note: str = "",
 ) -> Row:
     """A row of times of ours and a peer's, in milliseconds; `note` stands behind how many threads the peer had."""
-    count = f"peer at {timing.peer_threads} thread{'s' * (timing.peer_threads > 1)}"
     ours, peer = 1e3 * timing.ours, 1e3 * timing.peer
-    note = "; ".join(filter(None, (count, note)))
+    note = "; ".join(filter(None, (timing.note, note)))
     return Row(what, sizes, against, "ms", ours, peer, peer / ours, target, share=share, peak=peak, note=note)
+
+
+def rates(
+    what: str,
+    sizes: str,
+    against: str,
+    unit: str,
+    count: int,
+    target: float | None,
+    timing: Timing,
+    *,
+    peak: float,
+    share: float | None = None,
+) -> Row:
+    """A row of how many of something both sides do in a second, `count` of them in the work that was timed."""
+    ours, peer = count / timing.ours, count / timing.peer
+    return Row(
+        what, sizes, against, unit, ours, peer, ours / peer, target, share=share, peak=peak, note=timing.note
+    )

@@ -8,7 +8,6 @@ Held-out figures are those after the last step, on every side.
 
 from __future__ import annotations
 
-import json
 import os
 import tempfile
 from dataclasses import asdict, dataclass
@@ -26,6 +25,7 @@ from unrolled.training.start import prepared
 
 from .machine import BUSY, machine
 from .plain import CONTEXT, GPT_BATCH, gpt_nats, train_gpt, train_lstm
+from .rows import kept
 
 HERE = Path(__file__).parent
 OPTIONS = {
@@ -155,10 +155,7 @@ def nats_per_character(model: torch.nn.Module, text: torch.Tensor) -> float:
 
 def keep(learned: Learned, folder: Path = HERE) -> Path:
     """Adds a run to quality.jsonl, instead of an older one of the same command, and renders quality.md."""
-    file = folder / "quality.jsonl"
-    lines = file.read_text(encoding="utf-8").splitlines() if file.exists() else []
-    rows = [row for row in map(json.loads, lines) if row["command"] != learned.command] + [asdict(learned)]
-    file.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    rows = kept(folder / "quality.jsonl", asdict(learned))
     page = folder / "quality.md"
     page.write_text(markdown([Learned(**row) for row in rows]), encoding="utf-8")
     return page

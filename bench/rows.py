@@ -79,3 +79,11 @@ class Result:
         kept = Row.__dataclass_fields__
         rows = tuple(Row(**{k: v for k, v in row.items() if k in kept}) for row in data["rows"])
         return Result(data["command"], data["machine"], rows, tuple(data["skipped"]))
+
+
+def kept(file: Path, line: dict) -> list[dict]:
+    """Adds a run to a file of JSON lines, instead of an older one of the same command; all that the file then holds."""
+    lines = file.read_text(encoding="utf-8").splitlines() if file.exists() else []
+    rows = [row for row in map(json.loads, lines) if row["command"] != line["command"]] + [line]
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    return rows

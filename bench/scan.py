@@ -49,7 +49,7 @@ def run(seconds: float, say: Callable[[Row], None]) -> Result:
                         timing.peer / timing.ours,
                         share=share,
                         peak=around,
-                        note=f"peer at {timing.peer_threads} thread{'s' * (timing.peer_threads > 1)}",
+                        note=timing.note,
                     )
                 )
                 say(rows[-1])

@@ -27,7 +27,7 @@ from unrolled.tasks.tag import Tag
 from unrolled.training.new_run import prepared
 
 from .machine import Peak, machine
-from .measure import Work, steady_pair
+from .measure import Work, rates, steady_pair
 from .rows import Result, Row
 from .tag_peer import TorchTagger
 
@@ -115,17 +115,15 @@ def speed(seconds: float) -> list[Row]:
             timing, around = steady_pair(mine, theirs, seconds, threads, peak)
             count = sum(batch.count for batch in read)
             rows.append(
-                Row(
+                rates(
                     f"tagger, {what}",
                     f"WNUT17, B {read[0].count}, H {task.net.hidden}, letters 25, {len(data.encoding.tags)} tags",
                     against,
                     "sentences/s",
-                    count / timing.ours,
-                    count / timing.peer,
-                    timing.peer / timing.ours,
+                    count,
                     target,
+                    timing,
                     peak=around,
-                    note=f"peer at {timing.peer_threads} thread{'s' * (timing.peer_threads > 1)}",
                 )
             )
     return rows

@@ -161,7 +161,7 @@ def _row(
         ours / peers,
         target,
         peak=around,
-        note=f"peer at {timing.peer_threads} thread{'s' * (timing.peer_threads > 1)}",
+        note=timing.note,
     )
 
 

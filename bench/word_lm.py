@@ -25,7 +25,7 @@ from unrolled.runs.folder import RunFolder
 from unrolled.tasks.word_lm import WordLM
 
 from .machine import BUSY, Peak, machine
-from .measure import Work, steady_pair
+from .measure import Work, rates, steady_pair
 from .peers import mixed
 from .quality import file_of
 from .rows import Result, Row
@@ -118,17 +118,15 @@ def run(seconds: float, say: Callable[[Row], None]) -> Result:
         ]
         timing, around = steady_pair(*sides, seconds, threads, peak)
         rows.append(
-            Row(
+            rates(
                 f"word-lm step, {'bfloat16' if ours else 'float32'}",
                 f"V {WORDS:,}, T {STEPS}, B {BATCH}, 2 x {HIDDEN}",
                 f"torch.nn Embedding, LSTM, Linear, {'bfloat16' if peer else 'float32'}",
                 "words/s",
-                STEPS * BATCH / timing.ours,
-                STEPS * BATCH / timing.peer,
-                timing.peer / timing.ours,
+                STEPS * BATCH,
                 target,
+                timing,
                 peak=around,
-                note=f"peer at {timing.peer_threads} thread{'s' * (timing.peer_threads > 1)}",
             )
         )
         say(rows[-1])

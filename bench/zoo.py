@@ -71,7 +71,7 @@ def timed(name: str, hidden: int, seconds: float, threads: int, peak: Peak, roun
         timing.peer / timing.ours,
         share=share,
         peak=around,
-        note=f"peer at {timing.peer_threads} thread{'s' * (timing.peer_threads > 1)}",
+        note=timing.note,
     )
 
 
