@@ -4,7 +4,7 @@ document.addEventListener("DOMContentLoaded", () => {
   for (const place of document.querySelectorAll(".math")) {
     katex.render(place.textContent, place, { displayMode: place.tagName === "DIV", throwOnError: false, strict: "ignore", maxExpand: 100000 });
   }
-  const SCREEN = 0.54, PRINT = 0.35; // of its size, at least
+  const SCREEN = 0.5, PRINT = 0.35; // of its size, at least
   const PAGE = 180 * 96 / 25.4, PRINTED = 13.33 / 16; // a printed page's width in pixels, and its letters' size beside the screen's
   const fit = (printed) => {
     const places = [...document.querySelectorAll("div.math")];
@@ -17,6 +17,7 @@ document.addEventListener("DOMContentLoaded", () => {
     places.forEach((place, n) => { if (scales[n] < 1) place.style.fontSize = `${scales[n]}em`; });
   };
   document.fonts.ready.then(() => fit(false));
+  document.fonts.addEventListener("loadingdone", () => fit(false)); // letters that were asked for only when equations were set
   addEventListener("resize", () => fit(false));
   document.addEventListener("toggle", () => fit(false), true);
   addEventListener("beforeprint", () => fit(true));
