@@ -1,9 +1,10 @@
 """`python -m bench generate`: are names made to order those of their language? A classifier says so.
 
-Who judges must know neither the names that were made nor those that the generator learned from: a generator that copies would
-please it otherwise. The distinct names are therefore cut in two halves, each name on one side; `generate` learns from one,
-`classify` from the other. What the judge says of the first half's own names, which it has not seen either, is what can be
-reached: a generator that drew from the true distribution would get the same, whatever the judge gets wrong.
+Who judges must know neither the names that were made nor those that the generator learned from: a generator
+that copies would please it otherwise. The distinct names are therefore cut in two halves, each name on one
+side; `generate` learns from one, `classify` from the other. What the judge says of the first half's own names,
+which it has not seen either, is what can be reached: a generator that drew from the true distribution would get
+the same, whatever the judge gets wrong.
 """
 
 from __future__ import annotations
@@ -35,7 +36,8 @@ Judge = Callable[[Sequence[str]], list[str]]
 
 @dataclass(frozen=True)
 class Language:
-    """Of one language: how many names the generator learned from, and what share of names the judge takes for its own.
+    """Of one language: how many names the generator learned from, and what share of names the
+    judge takes for its own.
 
     real   of names that the generator learned from
     made   of new names that it made
@@ -150,9 +152,18 @@ def keep(judged: Judged, folder: Path = HERE) -> Path:
 HEAD = [
     "# Names to order",
     "",
-    "Written by `python -m bench generate`; do not edit. The distinct names of 18 languages are cut in halves: `generate` learns",
-    "from one, `classify` from the other, and says of which language names are that it has never seen. made: of new names, none",
-    "of which was learned from, the share that is taken for the language asked for; real: the same of the names that the",
+    (
+        "Written by `python -m bench generate`; do not edit. The distinct names of 18 languages are cut in"
+        " halves: `generate` learns"
+    ),
+    (
+        "from one, `classify` from the other, and says of which language names are that it has never seen."
+        " made: of new names, none"
+    ),
+    (
+        "of which was learned from, the share that is taken for the language asked for; real: the same of the"
+        " names that the"
+    ),
     "generator learned from, which is what can be reached.",
     "",
 ]
@@ -161,8 +172,8 @@ HEAD = [
 def markdown(judged: Judged) -> list[str]:
     """A run as a table."""
     rows = [
-        f"| {each.name} | {each.learned:,} | {each.real:.2f} | {each.made:.2f} | {each.novel:.2f} | {each.distinct:.2f} "
-        f"| {', '.join(judged.examples[each.name])} |"
+        f"| {each.name} | {each.learned:,} | {each.real:.2f} | {each.made:.2f} | {each.novel:.2f} |"
+        f" {each.distinct:.2f} | {', '.join(judged.examples[each.name])} |"
         for each in judged.languages
     ]
     means = [
@@ -174,8 +185,10 @@ def markdown(judged: Judged) -> list[str]:
     return [
         f"## `{judged.command}`",
         "",
-        f"{judged.nats:.4f} nats per held-out character. Target: {TARGET:.2f} of the names, as often as in the data; {reached}. "
-        f"{judged.machine['processor']}, {judged.machine['date']}.",
+        (
+            f"{judged.nats:.4f} nats per held-out character. Target: {TARGET:.2f} of the names, as often as in"
+            f" the data; {reached}. {judged.machine['processor']}, {judged.machine['date']}."
+        ),
         "",
         "| language | learned from | real | made | novel | distinct | for example |",
         "|---|---|---|---|---|---|---|",

@@ -43,7 +43,9 @@ def machine() -> dict:
 
 
 def only_avx2(facts: dict) -> bool:
-    """Whether kernels are built for AVX2 and nothing wider: this processor's, or what UNROLLED_MARCH holds them to."""
+    """Whether kernels are built for AVX2 and nothing wider: this processor's, or what
+    UNROLLED_MARCH holds them to.
+    """
     return "avx2" in facts["instructions"] and "avx512" not in facts["instructions"]
 
 
@@ -51,8 +53,9 @@ def refuse_if_busy(anyway: bool) -> None:
     """Raise Busy where others use more than a tenth of the cores, unless that is to be measured anyway."""
     if busy() > BUSY and not anyway:
         raise Busy(
-            f"this machine is busy: others use {busy():.0%} of its {len(_cores())} cores, and times measured beside them "
-            "prove nothing. Run this when nothing else runs, or add --anyway for figures that are marked."
+            f"this machine is busy: others use {busy():.0%} of its {len(_cores())} cores, and times measured"
+            " beside them prove nothing. Run this when nothing else runs, or add --anyway for figures that are"
+            " marked."
         )
 
 
@@ -97,7 +100,9 @@ def _processor() -> str:
 
 
 class Peak:
-    """The peak: the best of a few float32 products of 2048 x 2048 matrices by torch, on all threads, in GFLOP/s."""
+    """The peak: the best of a few float32 products of 2048 x 2048 matrices by torch, on
+    all threads, in GFLOP/s.
+    """
 
     def __init__(self, side: int = SIDE):
         self.side = side

@@ -131,15 +131,26 @@ def show(result: Result, console: Console) -> None:
 
 
 def markdown(results: Iterable[Result], before: str = "") -> str:
-    """The whole of RESULTS.md. Of what was not measured again, the table in `before` stays, with the machine it is of."""
+    """The whole of RESULTS.md. Of what was not measured again, the table in `before` stays,
+    with the machine it is of.
+    """
     sections = {part.split("\n")[0].rstrip(): part for part in before.split("\n## ")[1:]}
     sections |= {TITLES[result.command]: section(result) for result in results}
     lines = [
         "# Benchmark results",
         "",
-        "Written by `python -m bench COMMAND --write`; do not edit. Unless a table says otherwise: medians of alternating runs in",
-        "one process; float32; I = H; inputs need gradients; the peer at the better of one and all threads. Share of peak:",
-        "the products of both directions (each forward one of trained weights has two going back) in our time, over torch's",
+        (
+            "Written by `python -m bench COMMAND --write`; do not edit. Unless a table says otherwise: medians"
+            " of alternating runs in"
+        ),
+        (
+            "one process; float32; I = H; inputs need gradients; the peer at the better of one and all threads."
+            " Share of peak:"
+        ),
+        (
+            "the products of both directions (each forward one of trained weights has two going back) in our"
+            " time, over torch's"
+        ),
         "float32 product of two 2048 x 2048 matrices on all threads, measured around each row.",
         "",
     ]
@@ -155,8 +166,9 @@ def section(result: Result) -> str:
         "",
         f"{summary(result)}.",
         "",
-        f"{facts['processor']}, {facts['cores']} cores ({facts['threads']} threads); torch {facts['torch']}; "
-        f"{facts['compiler']}, kernels for {facts['instructions'] or 'no vector instructions'}; Python {facts['python']}; {facts['system']}; {facts['date']}"
+        f"{facts['processor']}, {facts['cores']} cores ({facts['threads']} threads); torch {facts['torch']};"
+        f" {facts['compiler']}, kernels for {facts['instructions'] or 'no vector instructions'}; Python"
+        f" {facts['python']}; {facts['system']}; {facts['date']}"
         + (f"; product peak {result.peak:,.0f} GFLOP/s." if result.peak else "."),
         "",
     ]

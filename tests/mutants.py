@@ -409,7 +409,8 @@ MUTANTS = (
         "test_sample.py::test_draws_have_the_nucleus_probabilities",
         quick=True,
     ),
-    # Strings to order: their end, the overlap with their beginning, what is learned of padding, and what is no new string.
+    # Strings to order: their end, the overlap with their beginning, what is learned of padding,
+    # and what is no new string.
     Mutant(
         "models/ending.py", "for character in (*end, model.characters - 1):", "for character in end:", ENDINGS
     ),
@@ -1002,7 +1003,8 @@ MUTANTS = (
         "models/search.py",
         "open_[sentence] -= 1",
         "pass",
-        "test_translation.py::test_what_has_ended_is_never_gone_on_with[Beam(width=4, penalty=1.0, distinct=0)]",
+        "test_translation.py::test_what_has_ended_is_never_gone_on_with[Beam(width=4, penalty=1.0,"
+        " distinct=0)]",
     ),
     Mutant(
         "models/search.py",

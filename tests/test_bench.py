@@ -1,4 +1,6 @@
-"""The benchmark measures what it says: its eager peer is right, its judgements follow from its figures, it renders."""
+"""The benchmark measures what it says: its eager peer is right, its judgements follow from
+its figures, it renders.
+"""
 
 from __future__ import annotations
 
@@ -131,7 +133,8 @@ def test_every_figure_asked_for_is_a_row():
 
 
 def test_flops_of_an_lstm():
-    # Four gates, for each a product with the input and one with the state, 2 H H operations; twice more going back.
+    # Four gates, for each a product with the input and one with the state, 2 H H
+    # operations; twice more going back.
     assert flops("lstm", 16, row_steps=10) == 3 * 10 * 4 * 2 * (2 * 16 * 16)
 
 
@@ -242,8 +245,8 @@ def test_report_renders_a_stored_result(tmp_path):
     text = report.write(tmp_path / "RESULTS.md", tmp_path).read_text(encoding="utf-8")
     assert "2 of 3 targets reached." in text
     assert (
-        "Abacus 3, 2 cores (2 threads); torch 2.13.0; cc 12, kernels for avx2 fma; Python 3.12.1; Linux; 2026-01-31;"
-        in text
+        "Abacus 3, 2 cores (2 threads); torch 2.13.0; cc 12, kernels for avx2 fma; Python 3.12.1; Linux;"
+        " 2026-01-31;" in text
     )
     assert "2026-01-31; product peak 350 GFLOP/s." in text
     assert (
@@ -286,7 +289,9 @@ def test_busy_machine_is_said():
 
 
 def stat(monkeypatch, *looks):
-    """What /proc/stat will say: (busy, idle, waiting for a disk) of each of two cores, and of a third that is not ours."""
+    """What /proc/stat will say: (busy, idle, waiting for a disk) of each of two cores, and of
+    a third that is not ours.
+    """
     left = iter(looks)
 
     def ticks(self, **_):
@@ -344,7 +349,8 @@ def test_a_peak_that_moves_is_said(monkeypatch, capsys):
     assert len(said) == 3 and said[2].endswith("from 100 to 60 GFLOP/s around this pair: it is marked")
 
 
-# --- time to quality -------------------------------------------------------------------------------------------
+# --- time to quality
+# -------------------------------------------------------------------------------------------
 
 
 def test_a_text_is_cut_by_position():
@@ -391,7 +397,10 @@ def test_a_tiny_run_of_each_side_becomes_a_line(model, tmp_path, monkeypatch):
     page = quality.keep(learned, tmp_path)
     assert quality.keep(learned, tmp_path) == page
     lines = [line for line in page.read_text().splitlines() if line.startswith("| 0.01")]
-    wanted = f"`python -m bench quality --model {model} --text war_and_peace --minutes 0.01 --seed 1 --hidden 8 --batch 2`"
+    wanted = (
+        f"`python -m bench quality --model {model} --text war_and_peace --minutes 0.01 --seed 1 --hidden 8"
+        " --batch 2`"
+    )
     assert len(lines) == 1 and wanted in lines[0] and f"{learned.test:.4f}" in lines[0]
 
 

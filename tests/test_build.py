@@ -16,7 +16,14 @@ import time
 from pathlib import Path
 
 import pytest
-from building import COMPILER, REAL, THRICE, TWICE, clean, entries, fake, only_entry  # noqa: F401 (two are fixtures)
+from building import (
+    COMPILER,
+    REAL,
+    THRICE,
+    TWICE,
+    entries,
+    only_entry,
+)  # noqa: F401 (two are fixtures)
 
 from unrolled.errors import UsageError
 from unrolled.kernels.c.build import build as build_module
@@ -114,9 +121,8 @@ def test_no_flag_changes_the_arithmetic_of_the_thread():
 
 
 def test_the_cached_path_is_quick():
-    source = TWICE + "".join(
-        f"/* {'x' * 90} {line} */\n" for line in range(2000)
-    )  # 200 kB, as a large cell emits
+    # 200 kB, as a large cell emits.
+    source = TWICE + "".join(f"/* {'x' * 90} {line} */\n" for line in range(2000))
     build(source, name="large")
     times = []
     for _ in range(7):
@@ -322,13 +328,13 @@ def test_a_group_of_ones_own_may_write_above(tmp_path, monkeypatch):
 
 def test_a_full_disk_gives_way_to_the_temporary_folder(fake, tmp_path):
     runs = fake(
-        f'case "$PWD" in */cache/*) echo "ld: final link failed: No space left on device"; exit 1;; esac\n{REAL}'
+        'case "$PWD" in */cache/*) echo "ld: final link failed: No space left on device"; exit 1;;'
+        f" esac\n{REAL}"
     )
     is_used_instead(tmp_path, "no space is left")
     assert entries(tmp_path / "cache") == []
-    assert len(runs()) == 5, (
-        "the full folder was tried again"
-    )  # 1 there; then the probe, --version, two kernels
+    # 1 there; then the probe, --version, two kernels.
+    assert len(runs()) == 5, "the full folder was tried again"
 
 
 def test_a_full_disk_everywhere_is_one_clear_error(fake):

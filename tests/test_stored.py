@@ -1,4 +1,6 @@
-"""A cell from somebody else's file: refused in one sentence that names the place, or what `@cell` could have made."""
+"""A cell from somebody else's file: refused in one sentence that names the place, or what
+`@cell` could have made.
+"""
 
 from __future__ import annotations
 
@@ -221,13 +223,16 @@ def test_a_cell_that_could_not_be_read_again_is_not_stored():
         cell(space["made"]).to_json()
 
 
-# --- mutations, in a child under AddressSanitizer ----------------------------------------------------------------
+# --- mutations, in a child under AddressSanitizer
+# ----------------------------------------------------------------
 
 SANITIZER = "-fsanitize=address"
 
 
 def sanitized(folder: Path) -> dict[str, str]:
-    """What the environment of a child needs for kernels built with AddressSanitizer; nothing where gcc has none."""
+    """What the environment of a child needs for kernels built with AddressSanitizer;
+    nothing where gcc has none.
+    """
     compiler = shutil.which("gcc")
     library = (
         compiler
@@ -282,9 +287,9 @@ def test_the_child_would_notice(tmp_path):
     if not sanitized(tmp_path):
         pytest.skip("gcc has no AddressSanitizer here")
     program = (
-        "import ctypes, torch\nfrom unrolled.kernels.c.build.build import build\n"
-        'made = build("void spill(double *p) { p[5] = 1; }", name="spill", optimise="-O0")\n'
-        "made.spill.argtypes = [ctypes.c_void_p]\nmade.spill(torch.zeros(4, dtype=torch.float64).data_ptr() + 64)\n"
+        'import ctypes, torch\nfrom unrolled.kernels.c.build.build import build\nmade = build("void'
+        ' spill(double *p) { p[5] = 1; }", name="spill", optimise="-O0")\nmade.spill.argtypes ='
+        " [ctypes.c_void_p]\nmade.spill(torch.zeros(4, dtype=torch.float64).data_ptr() + 64)\n"
     )
     done = child(tmp_path, "-c", program)
     assert done.returncode == 97 and "heap-buffer-overflow" in done.stderr

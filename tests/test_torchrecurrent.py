@@ -1,7 +1,8 @@
-"""`from_torchrecurrent` against the installed torchrecurrent, every row of the table: outputs, final states, gradients.
+"""`from_torchrecurrent` against the installed torchrecurrent, every row of the table: outputs,
+final states, gradients.
 
-In float64, two layers, with random biases and random states: zeros would hide half of all mistakes. Gradients with
-respect to torchrecurrent's own tensors are compared, through the translation into our parameters.
+In float64, two layers, with random biases and random states: zeros would hide half of all mistakes. Gradients
+with respect to torchrecurrent's own tensors are compared, through the translation into our parameters.
 """
 
 from __future__ import annotations
@@ -21,7 +22,8 @@ from unrolled.layers.torchrecurrent_names import ROWS
 
 peer = pytest.importorskip("torchrecurrent", reason="pip install torchrecurrent, the oracle of these tests")
 
-# Cells whose equations add the input to a state, and those with the last input as a state: widths must be equal.
+# Cells whose equations add the input to a state, and those with the last input as a
+# state: widths must be equal.
 SQUARE = {"IntersectionRNN", "TGRU", "TLSTM"}
 # torch's hardsigmoid has 1/6 rounded to float32 in its gradient, in float64 too: 5e-9 off.
 ROUNDED = {"SGU": 1e-7, "DSGU": 1e-7}
@@ -70,7 +72,9 @@ def run_theirs(module, x, state):
 
 
 def run_ours(module, name: str, x, state, backend: str = "reference", cell=None):
-    """Our layer with parameters that are functions of torchrecurrent's tensors, so that gradients reach those."""
+    """Our layer with parameters that are functions of torchrecurrent's tensors, so
+    that gradients reach those.
+    """
     rnn = from_torchrecurrent(module)
     rnn = unrolled.Recurrent(
         cell or rnn.cell, rnn.input_size, rnn.hidden_size, rnn.num_layers, backend=backend, dtype=torch.float64
@@ -235,19 +239,26 @@ def numbers(**changed):
         (
             (torch.nn.LSTM(3, 5),),
             UsageError,
-            "from_torchrecurrent: torchrecurrent has no class called 'LSTM'. "
-            "torch.nn's load as they are: unrolled.LSTM(...).load_state_dict(module.state_dict()).",
+            (
+                "from_torchrecurrent: torchrecurrent has no class called 'LSTM'. "
+                "torch.nn's load as they are: unrolled.LSTM(...).load_state_dict(module.state_dict())."
+            ),
         ),
         (
             ("MGU",),
             UsageError,
-            "from_torchrecurrent('MGU'): give either a module, or its name and its state_dict, as in "
-            'from_torchrecurrent("MGU", state_dict).',
+            (
+                "from_torchrecurrent('MGU'): give either a module, or its name and its state_dict, as in "
+                'from_torchrecurrent("MGU", state_dict).'
+            ),
         ),
         (
             ("MGU", numbers(weight_ih=(11, 3))),
             ShapeError,
-            "weight_ih of MGU has shape (11, 3). (2 x hidden size, input size) expected, for 2 gates: ('W_f', 'W_n').",
+            (
+                "weight_ih of MGU has shape (11, 3). (2 x hidden size, input size) expected, for 2 gates:"
+                " ('W_f', 'W_n')."
+            ),
         ),
         (
             ("MGU", numbers(bias_hh=(9,))),
@@ -257,20 +268,26 @@ def numbers(**changed):
         (
             ("MGU", numbers(weight_hh=(12, 6))),
             ShapeError,
-            "weight_hh of layer 0 of MGU gives U_f the shape (6, 6), and the other tensors make it (5, 5). "
-            "All tensors must be of one module.",
+            (
+                "weight_hh of layer 0 of MGU gives U_f the shape (6, 6), and the other tensors make it (5, 5). "
+                "All tensors must be of one module."
+            ),
         ),
         (
             ("MGU", numbers(bias_hh=None)),
             UsageError,
-            "layer 0 of MGU has weight_ih, weight_hh, bias_ih; weight_ih, weight_hh, bias_ih, bias_hh expected "
-            "(torchrecurrent 0.2.5). Look at bias_hh: another version, or not this class?",
+            (
+                "layer 0 of MGU has weight_ih, weight_hh, bias_ih; weight_ih, weight_hh, bias_ih, bias_hh"
+                " expected (torchrecurrent 0.2.5). Look at bias_hh: another version, or not this class?"
+            ),
         ),
         (
             ("MGU", {"lstm.weight": torch.zeros(2)}),
             UsageError,
-            "from_torchrecurrent: this is not a state_dict of MGU, its keys are lstm.weight. Keys such as cells.0.weight_ih "
-            "(of a layer) or weight_ih (of a cell) expected, from layer 0 on.",
+            (
+                "from_torchrecurrent: this is not a state_dict of MGU, its keys are lstm.weight. Keys such as"
+                " cells.0.weight_ih (of a layer) or weight_ih (of a cell) expected, from layer 0 on."
+            ),
         ),
     ],
 )

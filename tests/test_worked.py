@@ -36,7 +36,8 @@ def cells_of(nested) -> list[float]:
     return list(array(nested, "it").cells)
 
 
-# --- deck 003, row by row ----------------------------------------------------------------------------------------
+# --- deck 003, row by row
+# ----------------------------------------------------------------------------------------
 
 FORWARD = {
     1: ((4.3, 5.3), (0.986613, 0.995033), (2.086159, 1.388794), (0.889551, 0.800400), 0.593245),
@@ -189,7 +190,8 @@ def test_one_epoch_of_single_rows_is_what_stochastic_descent_does():
     assert six(cells_of(weights["w2"])) == [0.494789, 0.492713, 0.695655, 0.793838, 0.895476, 0.093576]
 
 
-# --- hello -------------------------------------------------------------------------------------------------------
+# --- hello
+# -------------------------------------------------------------------------------------------------------
 
 H = {
     1: (0.537050, 0.197375, 0.716298),
@@ -326,7 +328,8 @@ def test_the_norm_of_awkward_matrices():
     )
 
 
-# --- any cell ----------------------------------------------------------------------------------------------------
+# --- any cell
+# ----------------------------------------------------------------------------------------------------
 
 
 def by_torch(subject, given, made):
@@ -542,7 +545,8 @@ def test_steps_and_rows_without_a_target():
     assert forward.loss is None and forward["h[0][1]"].value == 0.25 and "Backward" not in forward.text()
 
 
-# --- what is printed, and the picture ----------------------------------------------------------------------------
+# --- what is printed, and the picture
+# ----------------------------------------------------------------------------
 
 
 def test_lines_are_those_of_the_slides():
@@ -655,7 +659,8 @@ def test_the_picture_is_the_same_every_time():
     assert numbers_scene(wires_of(deck003(1))) == numbers_scene(wires_of(deck003(1)))
 
 
-# --- the primitives' slopes --------------------------------------------------------------------------------------
+# --- the primitives' slopes
+# --------------------------------------------------------------------------------------
 
 
 def test_activation_functions_and_their_derivatives_are_torchs():
@@ -683,7 +688,8 @@ def test_numbers_in_print():
     assert Array((2, 2), (1, 2, 3, 4)).T.nested() == ((1, 3), (2, 4))
 
 
-# --- what is wrong -----------------------------------------------------------------------------------------------
+# --- what is wrong
+# -----------------------------------------------------------------------------------------------
 
 ELMAN = {"W": [[0.5, 0.1]], "U": [[0.2]], "b": [0.0]}
 WRONG = [
@@ -741,16 +747,17 @@ WRONG = [
         lambda: worked("elman", [1, 2], ELMAN, target=[1], loss="hinge"),
         UsageError,
         (
-            "there is no loss called 'hinge': choose one of half-squared-error, squared-error, mean-squared-error,"
-            " absolute-error, cross-entropy, binary-cross-entropy, or give a function of the output and the target."
+            "there is no loss called 'hinge': choose one of half-squared-error, squared-error,"
+            " mean-squared-error, absolute-error, cross-entropy, binary-cross-entropy, or give a function of"
+            " the output and the target."
         ),
     ),
     (
         lambda: worked("elman", [1, 2], ELMAN, target=[1], loss=lambda y, t: y - t),
         UsageError,
         (
-            "a loss takes the output and the target and returns one number: write it as total(...) or mean(...) of what"
-            " the units give."
+            "a loss takes the output and the target and returns one number: write it as total(...) or mean(...)"
+            " of what the units give."
         ),
     ),
     (
@@ -805,8 +812,8 @@ WRONG = [
         lambda: wires_of(worked("elman", [1, 2], ELMAN), opened=("relu6",)),
         UsageError,
         (
-            "opened: 'relu6' has no parts to show. Choose among sigmoid, tanh, softplus, relu, sub, div, or the name of"
-            " a number made by one of them, such as a2[1]."
+            "opened: 'relu6' has no parts to show. Choose among sigmoid, tanh, softplus, relu, sub, div, or the"
+            " name of a number made by one of them, such as a2[1]."
         ),
     ),
     (

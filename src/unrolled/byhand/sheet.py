@@ -39,10 +39,12 @@ class Sheet:
 def read_sheet(file: str | Path, cell: Cell) -> Sheet:
     """The numbers of a CSV file (commas, semicolons or tabs) for a cell's inputs, parameters and first states.
 
-    Lines of an input are its time steps, or its examples, in order; so are those of the target, where a line without
-    numbers means that there is none. Lines of a matrix are its rows. Empty lines and those with # first are skipped.
+    Lines of an input are its time steps, or its examples, in order; so are those of the target, where a
+    line without numbers means that there is none. Lines of a matrix are its rows. Empty lines and those
+    with # first are skipped.
 
-    Raises UsageError naming file, line and name where a number is missing or is not a number, or a name is unknown.
+    Raises UsageError naming file, line and name where a number is missing or is not a
+    number, or a name is unknown.
     """
     graph, made = cell.graph, Sheet()
     ranks = {
@@ -68,9 +70,8 @@ def read_sheet(file: str | Path, cell: Cell) -> Sheet:
     for name, rows in found.items():
         _put(made, name, rows, ranks, str(file), len(graph.nodes[graph.output].shape))
     most = max(map(len, made.inputs.values()), default=0)
-    made.inputs.update(
-        {n: rows[0] for n, rows in made.inputs.items() if len(rows) == 1 < most}
-    )  # one for all rows
+    # One for all rows.
+    made.inputs.update({n: rows[0] for n, rows in made.inputs.items() if len(rows) == 1 < most})
     return made
 
 
@@ -99,8 +100,8 @@ def _lines(file: Path) -> list[tuple[int, str, list[str]]]:
     try:
         if file.stat().st_size > MOST_BYTES:
             raise UsageError(
-                f"{file} has {file.stat().st_size:,} bytes: a net worked by hand has fewer numbers. Take a smaller"
-                " file."
+                f"{file} has {file.stat().st_size:,} bytes: a net worked by hand has fewer numbers. Take a"
+                " smaller file."
             )
         text = file.read_text(encoding="utf-8-sig")
     except OSError as error:
@@ -143,8 +144,8 @@ def _put(made: Sheet, name: str, rows: list[list[float]], ranks: dict, file: str
     kind, rank = ranks[name]
     if rank == 3:
         raise NotYet(
-            f"{file}: {name} is a stack of matrices, which a file of numbers cannot hold yet. Use worked(...) in"
-            " Python."
+            f"{file}: {name} is a stack of matrices, which a file of numbers cannot hold yet. Use worked(...)"
+            " in Python."
         )
     empty = next((k for k, row in enumerate(rows, 1) if not row), None)
     if empty is not None:
@@ -154,7 +155,8 @@ def _put(made: Sheet, name: str, rows: list[list[float]], ranks: dict, file: str
         made.inputs[name] = shaped
     elif rank < 2 and len(rows) > 1:
         raise UsageError(
-            f"{file}: {name} is {'a vector' if rank else 'a number'} and has {len(rows)} lines. Write it in one."
+            f"{file}: {name} is {'a vector' if rank else 'a number'} and has {len(rows)} lines. Write it in"
+            " one."
         )
     else:
         target = made.parameters if kind == "parameter" else made.state

@@ -1,4 +1,6 @@
-"""The LSTM taken apart: one vanilla LSTM and the variants of two studies, each made by exchanging its equations."""
+"""The LSTM taken apart: one vanilla LSTM and the variants of two studies, each made by
+exchanging its equations.
+"""
 
 from ..cell import cell
 from ..ops import sigmoid, tanh
@@ -69,8 +71,8 @@ lstm_minus_b = documented(
     initialised(kin.lstm, b_f=0.0),
     """LSTM whose forget gate begins without a bias of 1.
 
-The paper calls the LSTM with that bias LSTM-b, and finds that it makes up for most of what the others lack. Here `lstm`
-begins with it, and this is the cell without.""",
+The paper calls the LSTM with that bias LSTM-b, and finds that it makes up for most of what the others lack.
+Here `lstm` begins with it, and this is the cell without.""",
     name="lstm_minus_b",
     **_paper,
 )

@@ -1,4 +1,6 @@
-"""`unrolled byhand WHAT [NUMBERS.csv]`: a worked example of the decks, or a net of one's own with one's own numbers."""
+"""`unrolled byhand WHAT [NUMBERS.csv]`: a worked example of the decks, or a net of one's
+own with one's own numbers.
+"""
 
 from __future__ import annotations
 
@@ -36,7 +38,8 @@ def listed() -> str:
 def byhand(
     what: str, numbers: Path | None, options: ByhandOptions, colour: bool = False, cell: Cell | None = None
 ) -> str:
-    """The text that is printed. `what` is an example's name, a cell's, or FILE.py:FUNCTION; or `cell` is the cell.
+    """The text that is printed. `what` is an example's name, a cell's, or
+    FILE.py:FUNCTION; or `cell` is the cell.
 
     Raises UsageError for what does not exist, and whatever `worked` finds wrong with the numbers.
     """
@@ -137,8 +140,8 @@ def _own(what: str, numbers: Path | None, options: ByhandOptions, cell: Cell) ->
         sheet = read_sheet(numbers, cell)
         if not sheet.inputs:
             raise UsageError(
-                f"{numbers} has no line for the input {cell.inputs[0]}: write one for each step, {cell.inputs[0]}, 1,"
-                " 0, ..."
+                f"{numbers} has no line for the input {cell.inputs[0]}: write one for each step,"
+                f" {cell.inputs[0]}, 1, 0, ..."
             )
         made = worked(
             cell,

@@ -29,7 +29,9 @@ BAR = 16
 
 @dataclass(frozen=True)
 class NetFlow:
-    """One net and its flow on the sentence. `given` is the probability that it gives the character asked for."""
+    """One net and its flow on the sentence. `given` is the probability that it gives
+    the character asked for.
+    """
 
     name: str
     cell: str
@@ -67,12 +69,12 @@ class NetFlow:
 
 
 def nets(wanted: Sequence[str | Cell], place: PlacedSentence = DEFAULT) -> list[NetFlow]:
-    """Each cell as a character model, untrained: with its usual first values, and with recurrent matrices GAIN times as
-    large, where it has any; and each run's model as it was trained. Float64, so that small norms are norms; the same seed
-    gives the same numbers.
+    """Each cell as a character model, untrained: with its usual first values, and with recurrent matrices GAIN
+    times as large, where it has any; and each run's model as it was trained. Float64, so that small norms are
+    norms; the same seed gives the same numbers.
 
-    Raises UsageError for a cell that is not there, reads more than one input, or has no state; for a run that is not of
-    a character model, and a text with characters that it does not know.
+    Raises UsageError for a cell that is not there, reads more than one input, or has no state; for a run that
+    is not of a character model, and a text with characters that it does not know.
     """
     found = []
     for each in wanted:
@@ -106,7 +108,8 @@ def _trained(folder: str, place: PlacedSentence) -> NetFlow:
     run = open_run(folder)
     if not isinstance(run.model, LanguageModel):
         raise UsageError(
-            f"{folder} is a run of {run.task.name}, and gradient-flow reads a text: give a run of char-lm, or a cell."
+            f"{folder} is a run of {run.task.name}, and gradient-flow reads a text: give a run of char-lm, or a"
+            " cell."
         )
     read = run.encoding.encode(place.text, "--text")[:, None]
     model = copy.deepcopy(run.model).double()
@@ -132,7 +135,8 @@ def _measured(
 def report(
     wanted: Sequence[str | Cell], out: Path | None = None, theme: str = "auto", place: PlacedSentence = DEFAULT
 ) -> str:
-    """The text, and the figure where `out` says; an SVG follows the reader's light or dark setting unless `theme` says one.
+    """The text, and the figure where `out` says; an SVG follows the reader's light or dark setting
+    unless `theme` says one.
 
     >>> report(["elman"]).splitlines()[0]
     'The bird that I really really really liked w|as flying'
@@ -153,9 +157,14 @@ def report(
     low, high = (math.log10(max(v, LOWEST)) for v in (min(values, default=1.0), max(values, default=1.0)))
     head = [
         f"{place.text[: place.step + 1]}|{place.text[place.step + 1 :]}",
-        f'The loss of "{place.asked}" after "{place.before}", and how much of it reaches the state after each word.',
-        f"{_which(made)} on characters; bars are logarithmic, "
-        f"{10**low:.0e} to {10**high:.0e}, the same for all nets.",
+        (
+            f'The loss of "{place.asked}" after "{place.before}", and how much of it reaches the state after'
+            " each word."
+        ),
+        (
+            f"{_which(made)} on characters; bars are logarithmic, "
+            f"{10**low:.0e} to {10**high:.0e}, the same for all nets."
+        ),
     ]
     tail = [] if out is None else ["", f"Figure: {out}"]
     return "\n".join([*head, *(line for n in made for line in ("", *_table(n, place, low, high))), *tail])

@@ -20,7 +20,8 @@ USAGE = """usage: unrolled train TASK ...      TASK is one of: {tasks}
        unrolled train --from RUN ...
        unrolled train --resume RUN
 
-unrolled train TASK --help lists a task's options, and unrolled train --from RUN --help those that the run had."""
+unrolled train TASK --help lists a task's options, and unrolled train --from RUN --help those that the run
+had."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,9 @@ def command(_: str, arguments: list[str]) -> int:
 
 
 def _options_of(run: str, name: str | None) -> Any:
-    """The task of a run with its options, as a user would give them. Raises UsageError where it is of another task."""
+    """The task of a run with its options, as a user would give them. Raises UsageError
+    where it is of another task.
+    """
     from ..runs.folder import RunFolder
     from ..runs.run import read_parts
 

@@ -1,8 +1,9 @@
 """Sentences with a tag a word: CoNLL's columns, CoNLL-U, and JSONL.
 
-Columns: a word a line, its tag in one of the columns, an empty line (or one of blanks) between sentences; `-DOCSTART-` lines and
-comments are passed over. CoNLL-U (universaldependencies.org/format.html): ten columns with names; ranges of words, `15-16`, and
-empty nodes, `8.1`, are not words of their own. JSONL: an object a sentence, with lists.
+Columns: a word a line, its tag in one of the columns, an empty line (or one of blanks) between sentences;
+`-DOCSTART-` lines and comments are passed over. CoNLL-U (universaldependencies.org/format.html): ten
+columns with names; ranges of words, `15-16`, and empty nodes, `8.1`, are not words of their own. JSONL: an
+object a sentence, with lists.
 """
 
 from __future__ import annotations
@@ -45,8 +46,9 @@ class Sentence(NamedTuple):
 
 @dataclass(frozen=True)
 class Layout:
-    """How a file is read. Columns go by number, from 1 on or from -1 back, or by name where the file names them: CoNLL-U, a
-    `# global.columns =` line, the keys of JSONL, or a first line of names if a name is asked for.
+    """How a file is read. Columns go by number, from 1 on or from -1 back, or by name where the
+    file names them: CoNLL-U, a `# global.columns =` line, the keys of JSONL, or a first line of
+    names if a name is asked for.
 
     word, tag  "" for the usual ones: the first and the last column, FORM and UPOS, words (tokens) and tags
     features   further columns
@@ -166,7 +168,9 @@ def _blocks(lines: Iterable[str]) -> Iterator[tuple[int, list[str]]]:
 
 
 def _settled(block: Sequence[str], layout: Layout, numbered: bool, bad: BadRows) -> Settled | None:
-    """By the first line that is no comment; None where there is none. Raises UsageError for columns that are not there."""
+    """By the first line that is no comment; None where there is none. Raises UsageError for
+    columns that are not there.
+    """
     named = next((line for line in block if line.startswith(NAMED)), None)
     names = CONLLU if numbered and named is None else tuple((named or "").removeprefix(NAMED).split())
     numbered = numbered or named is not None
@@ -179,8 +183,8 @@ def _settled(block: Sequence[str], layout: Layout, numbered: bool, bad: BadRows)
     count = len(names) or len(row)
     if len(row) < 1 + layout.tagged:
         raise UsageError(
-            f"{bad.file} has {len(row)} column where {_called(separator)} separates them, {row[0][:60]!r}, and a word "
-            "and its tag are two: say with --separator what stands between them."
+            f"{bad.file} has {len(row)} column where {_called(separator)} separates them, {row[0][:60]!r}, and"
+            " a word and its tag are two: say with --separator what stands between them."
         )
     asked = [layout.word or ("FORM" if "FORM" in names else "1")]
     asked += [layout.tag or ("UPOS" if "UPOS" in names else "-1")] * layout.tagged
@@ -215,7 +219,9 @@ def _place(name: str, names: Sequence[str], count: int, bad: BadRows) -> int:
 
 
 def _row(content: str, settled: Settled, read: int, passed: dict[str, int]) -> list[str] | None:
-    """The columns of a line; None for a line that is not a word. Raises ValueError for a line that cannot be read."""
+    """The columns of a line; None for a line that is not a word. Raises ValueError for a
+    line that cannot be read.
+    """
     if content == settled.header or (settled.numbered and content.startswith("#")):
         return None
     row = _split(content, settled.separator)
@@ -223,8 +229,8 @@ def _row(content: str, settled: Settled, read: int, passed: dict[str, int]) -> l
         if content.startswith("#"):
             return None  # a comment; a word that begins so has as many columns as the others
         raise ValueError(
-            f"it has {len(row)} column{'s' * (len(row) != 1)} where {_called(settled.separator)} separates them, and "
-            f"{settled.count} {'are' if settled.count > 1 else 'is'} expected"
+            f"it has {len(row)} column{'s' * (len(row) != 1)} where {_called(settled.separator)} separates"
+            f" them, and {settled.count} {'are' if settled.count > 1 else 'is'} expected"
         )
     if row[0] == "-DOCSTART-":
         return None

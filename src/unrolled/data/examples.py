@@ -1,4 +1,6 @@
-"""Independent examples: batches of like lengths in an order that every process and every resumed run agrees on."""
+"""Independent examples: batches of like lengths in an order that every process and
+every resumed run agrees on.
+"""
 
 from __future__ import annotations
 
@@ -37,7 +39,8 @@ class Examples:
 
     Every epoch visits every example once.
 
-    >>> data = Examples(None, ["a", "bbb", "cc", "dd"], ["e"], 2, lambda rows: Batch(rows, None, len(rows)), "", "letters")
+    >>> gather = lambda rows: Batch(rows, None, len(rows))
+    >>> data = Examples(None, ["a", "bbb", "cc", "dd"], ["e"], 2, gather, "", "letters")
     >>> sorted(data.batch(0).inputs + data.batch(1).inputs), [batch.inputs for batch in data.held_out()]
     (['a', 'bbb', 'cc', 'dd'], [['e']])
     """
@@ -79,14 +82,16 @@ class Examples:
         return [self.length(example) for example in self.training]
 
     def batch(self, step: int, part: Part = Part()) -> Batch:
-        """A step's examples. The same step always gives the same batch; a process that gets none of them has a count of 0."""
+        """A step's examples. The same step always gives the same batch; a process that gets none
+        of them has a count of 0.
+        """
         epoch, place = divmod(step, self.steps_per_epoch)
         mine = self._order(epoch)[place][part.rank :: part.size]
         return self.gather([self.training[each] for each in mine]) if mine else Batch(None, None, 0)
 
     def _order(self, epoch: int) -> list[list[int]]:
-        """The batches of an epoch, as places of examples: shuffled, those that stand near each other sorted by length, cut
-        into batches, and these shuffled."""
+        """The batches of an epoch, as places of examples: shuffled, those that stand near each other sorted by
+        length, cut into batches, and these shuffled."""
         if epoch not in self._orders:
             drawn = torch.Generator().manual_seed(epoch)
             count, batches = len(self.training), self.steps_per_epoch
@@ -117,7 +122,8 @@ def each_once(
 ) -> Iterator[Batch]:
     """Every example once, in batches of like lengths.
 
-    >>> [batch.inputs for batch in each_once(["ccc", "a", "bb"], lambda rows: Batch(rows, None, len(rows)), rows=2)]
+    >>> gather = lambda rows: Batch(rows, None, len(rows))
+    >>> [batch.inputs for batch in each_once(["ccc", "a", "bb"], gather, rows=2)]
     [['a', 'bb'], ['ccc']]
     """
     ordered = sorted(examples, key=length)

@@ -1,4 +1,6 @@
-"""Pairs of texts, one to be written after the other was read: from a file with tabs, from two parallel files, or made here."""
+"""Pairs of texts, one to be written after the other was read: from a file with tabs, from two
+parallel files, or made here.
+"""
 
 from __future__ import annotations
 
@@ -43,9 +45,9 @@ def read_pairs(
 ) -> Pairs:
     """The pairs of a file, or of two parallel ones.
 
-    path       a file of which each line has a source, a tab, and a target (what stands behind another tab is passed over); or,
-               with `languages`, what the names of two files begin with whose lines belong together: train for train.de and
-               train.en. UTF-8; a name that ends in .gz is unpacked
+    path       a file of which each line has a source, a tab, and a target (what stands behind another tab is
+               passed over); or, with `languages`, what the names of two files begin with whose lines belong
+               together: train for train.de and train.en. UTF-8; a name that ends in .gz is unpacked
     languages  the ends of the two files' names, "de" and "en"
     swap       the second text is the source
     lowercase  all letters small
@@ -94,7 +96,8 @@ def _parallel(
     sources, targets = ([line for _, line in _lines(file, option)] for file in files)
     if len(sources) != len(targets):
         raise UsageError(
-            f"{files[0]} has {len(sources):,} lines and {files[1]} {len(targets):,}: line by line they must belong together."
+            f"{files[0]} has {len(sources):,} lines and {files[1]} {len(targets):,}: line by line they must"
+            " belong together."
         )
     for number, (source, target) in enumerate(zip(sources, targets), 1):
         with bad.reading(number):
@@ -108,7 +111,8 @@ def _named(path: Path, language: str, option: str) -> Path:
         if file.exists():
             return file
     raise UsageError(
-        f"{option} {path}: there is neither {path.name}.{language} nor {path.name}.{language}.gz in {path.parent}."
+        f"{option} {path}: there is neither {path.name}.{language} nor {path.name}.{language}.gz in"
+        f" {path.parent}."
     )
 
 
@@ -189,7 +193,6 @@ def _date(drawn: random.Random, day: date) -> Pair:
     return Pair(said, day.isoformat())
 
 
-MONTHS = (
-    "january february march april may june july august september october november december".split()
-)  # strftime's would be the locale's
+# strftime's would be the locale's.
+MONTHS = "january february march april may june july august september october november december".split()
 DAYS = "monday tuesday wednesday thursday friday saturday sunday".split()

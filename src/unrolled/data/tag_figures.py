@@ -15,8 +15,9 @@ Tags = Sequence[Sequence[str]]
 
 
 def figures(sentences: Sequence[Sentence], said: Tags, scheme: Scheme, ambiguous: Collection[str]) -> Figures:
-    """Of true sentences and what is said of their words: of plain tags the accuracy, and that on words that have several tags in
-    the training part; of spans F1, precision, recall, F1 by type, and the accuracy of tags beside that of tagging nothing.
+    """Of true sentences and what is said of their words: of plain tags the accuracy, and that on words that
+    have several tags in the training part; of spans F1, precision, recall, F1 by type, and the accuracy of tags
+    beside that of tagging nothing.
 
     >>> figures([Sentence(("can", "it"), ("AUX", "PRON"))], [["AUX", "AUX"]], "plain", {"can"})
     {'accuracy': 0.5, 'accuracy_of_ambiguous': 1.0}
@@ -52,8 +53,9 @@ def in_words(found: Mapping[str, float]) -> str:
         )
     types = ", ".join(f"{name[3:]} {value:.3f}" for name, value in found.items() if name.startswith("f1 "))
     return (
-        f"F1 {found['f1']:.4f} of spans, precision {found['precision']:.4f}, recall {found['recall']:.4f} ({types}); "
-        f"accuracy {found['accuracy']:.4f} of tags, where O everywhere has {found['accuracy_of_all_O']:.4f}"
+        f"F1 {found['f1']:.4f} of spans, precision {found['precision']:.4f}, recall {found['recall']:.4f}"
+        f" ({types}); accuracy {found['accuracy']:.4f} of tags, where O everywhere has"
+        f" {found['accuracy_of_all_O']:.4f}"
     )
 
 

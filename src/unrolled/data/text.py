@@ -1,4 +1,6 @@
-"""Texts: read from a file block by block, with every way it can go wrong named, or taken from the running Python itself."""
+"""Texts: read from a file block by block, with every way it can go wrong named, or taken from
+the running Python itself.
+"""
 
 from __future__ import annotations
 
@@ -98,7 +100,9 @@ KINDS = {stat.S_IFDIR: "a folder", stat.S_IFIFO: "a pipe", stat.S_IFCHR: "a devi
 
 
 def _opened(path: Path, named: str) -> BinaryIO:
-    """The file, once it is sure that it has an end: neither a pipe, which may never say a word, nor a device."""
+    """The file, once it is sure that it has an end: neither a pipe, which may never
+    say a word, nor a device.
+    """
     try:
         handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
     except FileNotFoundError:
@@ -178,8 +182,8 @@ def held_out(length: int) -> int:
 def split(length: int, batch: int, span: int) -> int:
     """Where a text of so many characters is cut: what stands before is learned from, the end is held out.
 
-    Raises UsageError where what remains is shorter than one batch, `batch` rows of `span` characters and one more to
-    predict, or where too little is held out to predict anything.
+    Raises UsageError where what remains is shorter than one batch, `batch` rows of `span` characters and one
+    more to predict, or where too little is held out to predict anything.
 
     >>> split(100, batch=2, span=4)
     90
@@ -192,9 +196,9 @@ def split(length: int, batch: int, span: int) -> int:
         least += 1
     remedy = ", or a smaller --batch or --span" if least > 20 else ""
     raise UsageError(
-        f"the text has {length:,} characters, and --batch {batch} with --span {span} takes {least:,}: one batch is {batch} x "
-        f"{span} + 1 = {need:,}, and a tenth of the text, at least 2 and at most {HELD_OUT_LIMIT:,} characters, is held out. Give a "
-        f"longer text{remedy}."
+        f"the text has {length:,} characters, and --batch {batch} with --span {span} takes {least:,}: one batch"
+        f" is {batch} x {span} + 1 = {need:,}, and a tenth of the text, at least 2 and at most"
+        f" {HELD_OUT_LIMIT:,} characters, is held out. Give a longer text{remedy}."
     )
 
 
@@ -203,8 +207,8 @@ def check_length(length: int, batch: int, span: int) -> None:
     need = batch * span + 1
     if length < need:
         raise UsageError(
-            f"the text has {length:,} characters, and one batch of --batch {batch} and --span {span} is {batch} x {span} + 1 = "
-            f"{need:,}. Give a longer text, or a smaller --batch or --span."
+            f"the text has {length:,} characters, and one batch of --batch {batch} and --span {span} is {batch}"
+            f" x {span} + 1 = {need:,}. Give a longer text, or a smaller --batch or --span."
         )
 
 

@@ -1,4 +1,6 @@
-"""Files of labelled series, .ts: the format of the UCR and UEA archives (https://www.timeseriesclassification.com)."""
+"""Files of labelled series, .ts: the format of the UCR and UEA archives
+(https://www.timeseriesclassification.com).
+"""
 
 from __future__ import annotations
 
@@ -53,12 +55,12 @@ class Header:
 
 
 def read_ts(path: str | Path, *, skip_bad: bool = False, option: str = "--data") -> tuple[list, BadRows]:
-    """The series of a .ts file: (line, series, label) each, a series being (T, channels) float32 with NaN where a value is
-    missing ("?" or "NaN"); and the rows that could not be read. Series may have unequal lengths.
+    """The series of a .ts file: (line, series, label) each, a series being (T, channels) float32 with NaN where
+    a value is missing ("?" or "NaN"); and the rows that could not be read. Series may have unequal lengths.
 
-    Raises UsageError, with file, line and what was expected, for a file without labels, for one that says of itself what is not
-    so (`@equalLength true` over unequal lengths, a label that `@classLabel` does not list), and for a series whose channels
-    have unequal lengths.
+    Raises UsageError, with file, line and what was expected, for a file without labels, for one that says of
+    itself what is not so (`@equalLength true` over unequal lengths, a label that `@classLabel` does not list),
+    and for a series whose channels have unequal lengths.
     """
     path = Path(path)
     lines = enumerate(str(read_text(path, option)).splitlines(), 1)
@@ -89,7 +91,8 @@ def series_of(text: str) -> Tensor:
     lengths = [len(values) for values in channels]
     if len(set(lengths)) > 1:
         raise ValueError(
-            f"its channels have unequal lengths, {', '.join(map(str, lengths[:8]))}: all of a series are to have one length"
+            f"its channels have unequal lengths, {', '.join(map(str, lengths[:8]))}: all of a series are to"
+            " have one length"
         )
     return torch.from_numpy(numpy.stack(channels, 1))
 
@@ -140,7 +143,8 @@ def _check_line(path: Path, line: int, name: str, values: list[str]) -> None:
     expected = HEADERS.get(name)
     if expected is None:
         raise UsageError(
-            f"{path}, line {line}: @{name} is not known: a .ts file has {', '.join('@' + known for known in HEADERS)}."
+            f"{path}, line {line}: @{name} is not known: a .ts file has"
+            f" {', '.join('@' + known for known in HEADERS)}."
         )
     good = bool(values)
     if good and expected.startswith("true"):

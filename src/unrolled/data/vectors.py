@@ -1,4 +1,6 @@
-"""Pretrained vectors of words from a text file: a word and its numbers a line, as word2vec, GloVe and fastText write them."""
+"""Pretrained vectors of words from a text file: a word and its numbers a line, as word2vec, GloVe
+and fastText write them.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,9 @@ WIDEST = 4096
 
 
 class Vectors(NamedTuple):
-    """Words, and their vectors (words, width) float32, scaled so that their numbers have a standard deviation of 1."""
+    """Words, and their vectors (words, width) float32, scaled so that their numbers have a
+    standard deviation of 1.
+    """
 
     words: tuple[str, ...]
     values: Tensor
@@ -29,7 +33,8 @@ def read_vectors(
 ) -> Vectors:
     """The vectors of a file's first words, and of those that are wanted.
 
-    path    UTF-8; a word may hold spaces. A first line of two whole numbers, how many words and how wide, is not a vector
+    path    UTF-8; a word may hold spaces. A first line of two whole numbers, how many words and
+            how wide, is not a vector
     wanted  words to keep wherever they stand in the file
 
     Raises UsageError, with file and line, for a line that has another number of numbers than the others.
@@ -51,7 +56,8 @@ def read_vectors(
         width = width or len(content.split(" ")) - 1
         if not 1 <= width <= WIDEST:
             raise UsageError(
-                f"{option} {path}, line {line}: it has {width} numbers: a word and up to {WIDEST:,} numbers are expected."
+                f"{option} {path}, line {line}: it has {width} numbers: a word and up to {WIDEST:,} numbers are"
+                " expected."
             )
         word, *values = content.rsplit(" ", width)
         if word in found or (len(found) >= kept and word not in wanted):
@@ -87,5 +93,6 @@ def _numbers(values: list[str], width: int, place: str) -> numpy.ndarray:
         return made
     except ValueError:
         raise UsageError(
-            f"{place}: {width} finite numbers are expected behind the word, as in the first line: mend it, or leave it out."
+            f"{place}: {width} finite numbers are expected behind the word, as in the first line: mend it, or"
+            " leave it out."
         ) from None

@@ -1,4 +1,6 @@
-"""A classifier in an ONNX file: its members side by side, each from what it reads to probabilities, and their mean."""
+"""A classifier in an ONNX file: its members side by side, each from what it reads to
+probabilities, and their mean.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +36,8 @@ def write_classifier(
 def _member(writing: ModuleWriting, member: Member, given: Sequence[Wire], path: str, write: Write) -> Wire:
     if member.filters is not None:
         raise NotYet(
-            "export writes classifiers of texts and of rows of numbers, and this one reads series through filters."
+            "export writes classifiers of texts and of rows of numbers, and this one reads series through"
+            " filters."
         )
     if isinstance(member.reader, Embedded):
         x = write(writing, member.reader.table, given, f"{path}reader.table.", "")

@@ -1,7 +1,7 @@
 """Random numbers that a cell draws while it is traced: they would stand in its equations as constants for good.
 
-They are noticed by the generators, whose states change: Python's, numpy's and torch's own, and those that the function
-holds.
+They are noticed by the generators, whose states change: Python's, numpy's and torch's own, and those
+that the function holds.
 """
 
 from __future__ import annotations
@@ -11,21 +11,23 @@ import sys
 from collections.abc import Callable
 
 NOISE = (
-    "Noise that a layer draws again is put into a finished cell by zoneout, recurrent_dropout and weight_drop; other random "
-    "numbers are an input, as in def noisy(x, noise, /, h, *, W)"
+    "Noise that a layer draws again is put into a finished cell by zoneout, recurrent_dropout and weight_drop;"
+    " other random numbers are an input, as in def noisy(x, noise, /, h, *, W)"
 )
 DRAWN = (
-    "it draws random numbers, and a cell is traced once, so that they would be the same at every step of every call. "
-    + NOISE
+    "it draws random numbers, and a cell is traced once, so that they would be the same at every step of every"
+    " call. " + NOISE
 )
 TENSOR = (
-    "which would be the same at every step of every call, drawn at random or not. Write a constant as a plain number, "
-    "float(t), outside of the cell. " + NOISE
+    "which would be the same at every step of every call, drawn at random or not. Write a constant as a plain"
+    " number, float(t), outside of the cell. " + NOISE
 )
 
 
 def states(function: Callable) -> tuple:
-    """The states of the generators that a function can reach; equal to those of another time if none was used."""
+    """The states of the generators that a function can reach; equal to those of
+    another time if none was used.
+    """
     found: list[object] = [random.getstate()]
     torch, numpy = sys.modules.get("torch"), sys.modules.get("numpy")
     if torch is not None:

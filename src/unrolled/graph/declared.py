@@ -1,4 +1,6 @@
-"""What an author declares beside his equations: shapes, first values, what is fixed. Names must be the cell's own."""
+"""What an author declares beside his equations: shapes, first values, what is fixed.
+Names must be the cell's own.
+"""
 
 from __future__ import annotations
 
@@ -30,8 +32,8 @@ class Signature:
 
 
 def signature_of(function: Callable, values: dict[str, object]) -> Signature:
-    """Inputs stand before `/` (else the first argument is the input), then states; keywords are parameters, and those
-    with a default hyper-parameters, overridden by `values`."""
+    """Inputs stand before `/` (else the first argument is the input), then states; keywords are parameters, and
+    those with a default hyper-parameters, overridden by `values`."""
     inputs, states, parameters, hyper, past = [], [], [], {}, None
     listed = python_signature(function).parameters.values()
     slash = any(p.kind is p.POSITIONAL_ONLY for p in listed)
@@ -61,9 +63,11 @@ def signature_of(function: Callable, values: dict[str, object]) -> Signature:
 
 
 def with_shapes(signature: Signature, declared: Declared, name: str) -> tuple[Signature, Declared]:
-    """The signature with the states behind its star, and the shapes with numbers for the settings that divide a width.
+    """The signature with the states behind its star, and the shapes with numbers for the
+    settings that divide a width.
 
-    Raises CellError for shapes of what the cell does not have, and for what is not a shape; NotYet for matrices as states.
+    Raises CellError for shapes of what the cell does not have, and for what is not a shape;
+    NotYet for matrices as states.
     """
     ours = (*signature.inputs, *signature.states, *signature.parameters, signature.past or "")
     check_names(name, "shapes", declared, [n for n in ours if n], "argument")
@@ -72,15 +76,16 @@ def with_shapes(signature: Signature, declared: Declared, name: str) -> tuple[Si
         odd = next((d for d in shape if not WIDTH.fullmatch(d)), None)
         if odd is not None:
             raise CellError(
-                f"CellError in {name}: shapes[{who!r}] has {odd!r}, which is not a width. Give letters or whole numbers "
-                f"from 1 on: {who!r}: ('H',) for a vector, () for a number"
+                f"CellError in {name}: shapes[{who!r}] has {odd!r}, which is not a width. Give letters or whole"
+                f" numbers from 1 on: {who!r}: ('H',) for a vector, () for a number"
             )
     for who in (*signature.inputs, *signature.states):
         if len(declared.get(who, ())) > 1:
             kind = "state" if who in signature.states else "input"
             raise NotYet(
-                f"CellError in {name}: the {kind} {who} is declared a matrix, {_shown(declared[who])}; matrices as {kind}s "
-                f"are not built yet. Hand its rows on as vectors, each a {kind} of its own: {who}_1, {who}_2"
+                f"CellError in {name}: the {kind} {who} is declared a matrix, {_shown(declared[who])}; matrices"
+                f" as {kind}s are not built yet. Hand its rows on as vectors, each a {kind} of its own:"
+                f" {who}_1, {who}_2"
             )
     return signature, declared
 
@@ -98,7 +103,8 @@ def check_names(cell: str, field: str, given: Iterable[str], known: Iterable[str
         near = get_close_matches(str(odd), known, 2, 0.5)
         hint = f"Did you mean {' or '.join(near)}?" if near else f"It has {', '.join(known) or 'none'}."
         raise CellError(
-            f"CellError in {cell}: {field} names {odd!r}, which is not {'an' if called[0] in 'aeiou' else 'a'} {called} of it. {hint}"
+            f"CellError in {cell}: {field} names {odd!r}, which is not {'an' if called[0] in 'aeiou' else 'a'}"
+            f" {called} of it. {hint}"
         )
 
 
@@ -108,7 +114,8 @@ def check_start(cell: str, start: Mapping[str, object], states: Iterable[str]) -
     for name, value in start.items():
         if isinstance(value, bool) or not isinstance(value, (int, float)):
             raise CellError(
-                f"CellError in {cell}: start[{name!r}] is {value!r}, and a state's first value is a number, such as 1.0"
+                f"CellError in {cell}: start[{name!r}] is {value!r}, and a state's first value is a number,"
+                " such as 1.0"
             )
 
 
@@ -130,7 +137,9 @@ def _divided(signature: Signature, declared: Declared, name: str) -> Declared:
 
 
 def _with_past(signature: Signature, declared: Declared, name: str) -> tuple[Signature, Declared]:
-    """`*past` as the states past_1, past_2, ...: their number and their shape are declared, {"past": ("5", "H")}."""
+    """`*past` as the states past_1, past_2, ...: their number and their shape are
+    declared, {"past": ("5", "H")}.
+    """
     past = signature.past
     if past is None:
         return signature, declared
@@ -141,13 +150,14 @@ def _with_past(signature: Signature, declared: Declared, name: str) -> tuple[Sig
     count, *shape = declared.get(past) or (None,)
     if count is None:
         wrong(
-            f"*{past} stands for as many states as a whole number says, and none is named. Write @cell(shapes={{{past!r}: "
-            f"('delay', 'H')}}) and delay=5 among the keywords; parameters are named one by one after a single `*`"
+            f"*{past} stands for as many states as a whole number says, and none is named. Write"
+            f" @cell(shapes={{{past!r}: ('delay', 'H')}}) and delay=5 among the keywords; parameters are named"
+            " one by one after a single `*`"
         )
     if not count.isdigit() or int(count) < 1:
         wrong(
-            f"shapes says that *{past} is {count} states. Their number is at least 1 and comes from a keyword with a whole "
-            f"number, such as delay=5: shapes={{{past!r}: ('delay', 'H')}}"
+            f"shapes says that *{past} is {count} states. Their number is at least 1 and comes from a keyword"
+            f" with a whole number, such as delay=5: shapes={{{past!r}: ('delay', 'H')}}"
         )
     names = tuple(f"{past}_{k}" for k in range(1, int(count) + 1))
     others = {name: s for name, s in declared.items() if name != past}
@@ -160,8 +170,8 @@ def _shown(shape: Shape) -> str:
 
 
 def function_of(named: Callable, cells: Container[str]) -> Callable:
-    """What can be traced. Raises UsageError for layers and other things that can be called; `cells` are names that
-    are known."""
+    """What can be traced. Raises UsageError for layers and other things that can be called; `cells` are
+    names that are known."""
     if hasattr(named, "__code__"):
         return named
     kind = type(named).__name__ if not isinstance(named, type) else named.__name__
@@ -176,7 +186,9 @@ def function_of(named: Callable, cells: Container[str]) -> Callable:
 
 
 def like_default(cell_name: str, name: str, default: object, value: object) -> object:
-    """The value, if it is of the default's kind: a whole number or a text shapes the graph, another number does not."""
+    """The value, if it is of the default's kind: a whole number or a text shapes the graph,
+    another number does not.
+    """
     accepted, called = {
         float: ((int, float), "a number"),
         int: (int, "a whole number"),

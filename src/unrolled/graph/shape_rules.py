@@ -1,7 +1,9 @@
-"""One table of shape rules: what each kind of primitive asks of its arguments' shapes, and which shape comes out.
+"""One table of shape rules: what each kind of primitive asks of its arguments' shapes,
+and which shape comes out.
 
-A row of `ops.OPS` names its rule. `result` is read twice: with letters, where shapes are known (`builder`), and with
-numbered unknown widths while they are found (`widths`). `check` is read only then, where an author can be told.
+A row of `ops.OPS` names its rule. `result` is read twice: with letters, where shapes are known
+(`builder`), and with numbered unknown widths while they are found (`widths`). `check` is read only then,
+where an author can be told.
 """
 
 from __future__ import annotations
@@ -119,7 +121,8 @@ def _bilinear(use: Use) -> None:
     stack, *vectors = use.given
     if len(stack) != 3:
         use.wrong(
-            f"bilinear takes a stack of matrices, (H, A, B), and two vectors, and {use.called(0)} is a {kind_of(stack)}"
+            f"bilinear takes a stack of matrices, (H, A, B), and two vectors, and {use.called(0)} is a"
+            f" {kind_of(stack)}"
         )
     for k, vector in enumerate(vectors, 1):
         if len(vector) != 1:
@@ -188,8 +191,8 @@ def _conditions(use: Use) -> None:
     if odd is not None:
         sign = OPS[use.node.op].text[4]
         use.wrong(
-            f"{use.called(odd)} stands beside {sign} and is not a condition. {sign} binds tighter than a comparison: "
-            f"write (a < b) {sign} (c < d)"
+            f"{use.called(odd)} stands beside {sign} and is not a condition. {sign} binds tighter than a"
+            f" comparison: write (a < b) {sign} (c < d)"
         )
 
 

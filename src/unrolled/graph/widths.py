@@ -1,7 +1,8 @@
-"""Every width follows from use: vectors added together are equally wide, a matrix is as wide as what it multiplies.
+"""Every width follows from use: vectors added together are equally wide, a matrix is as
+wide as what it multiplies.
 
-Union-find over unknown widths. A class that ends with one letter has that width; with none it is H; with two, the
-letters must be bound to the same number, and a `Clash` remembers the line that says so.
+Union-find over unknown widths. A class that ends with one letter has that width; with none it is H; with two,
+the letters must be bound to the same number, and a `Clash` remembers the line that says so.
 """
 
 from __future__ import annotations
@@ -18,7 +19,9 @@ from .shape_rules import RULES, Place, Use, called, kind_of
 
 @dataclass
 class Widths:
-    """Unknown widths are numbers, known ones letters; `up` is the union-find forest, `letters` what a class is called."""
+    """Unknown widths are numbers, known ones letters; `up` is the union-find forest,
+    `letters` what a class is called.
+    """
 
     up: list[int] = field(default_factory=list)
     letters: list[str | None] = field(default_factory=list)
@@ -133,20 +136,22 @@ def _fit_states(graph: Graph, shapes: list, widths: Widths, declared: Declared, 
                 1: f"Take that out of shapes, so that {state} is a vector, or return a number",
             }.get(len(shapes[new]), "Multiply it with a vector by @")
             message = (
-                f"the state {state} {said} a {kind_of(shapes[leaf])}, and its new value {called(graph, new)} is a "
-                f"{kind_of(shapes[new])}. {remedy}"
+                f"the state {state} {said} a {kind_of(shapes[leaf])}, and its new value {called(graph, new)} is"
+                f" a {kind_of(shapes[new])}. {remedy}"
             )
             raise CellError(quote(graph.name, *place(new), message))
     if len(shapes[graph.output]) > 1:
         message = (
-            f"the output {called(graph, graph.output)} is a {kind_of(shapes[graph.output])}, and a cell puts out a "
-            "vector. Multiply it with a vector by @"
+            f"the output {called(graph, graph.output)} is a {kind_of(shapes[graph.output])}, and a cell puts"
+            " out a vector. Multiply it with a vector by @"
         )
         raise CellError(quote(graph.name, *place(graph.output), message))
 
 
 def _known(node: Node, shape: tuple[int, ...], shapes: list, widths: Widths) -> Node:
-    """The node with its shape in letters. How many units a vector has is its width, and needs no vector any more."""
+    """The node with its shape in letters. How many units a vector has is its width, and
+    needs no vector any more.
+    """
     if node.op == "size":
         return Node(node.index, "width", (), widths.resolved(shapes[node.args[0]][0]), ())
     return replace(node, shape=tuple(widths.resolved(d) for d in shape))
@@ -192,18 +197,21 @@ def _clash(graph: Graph, nodes, found: tuple, place: Place) -> Clash:
         here, there = (right, left) if leaf is first else (left, right)
         before = next((n.index for n in graph.nodes if leaf.index in n.args), index)
         message = (
-            f"{leaf.value} is used for two widths: {{{here}}} here (with {called(graph, other)}), {{{there}}} in line "
-            f"{place(before)[0]}. Give each its own, e.g. {leaf.value}_2."
+            f"{leaf.value} is used for two widths: {{{here}}} here (with {called(graph, other)}), {{{there}}}"
+            f" in line {place(before)[0]}. Give each its own, e.g. {leaf.value}_2."
         )
     else:
         remedy = (
             "Make the two numbers the same."
             if left.isdigit() and right.isdigit()
-            else f"Choose {left} = {right}, or bring one to the other's width with a weight, W @ {_bracketed(called(graph, a))}."
+            else (
+                f"Choose {left} = {right}, or bring one to the other's width with a weight, W @"
+                f" {_bracketed(called(graph, a))}."
+            )
         )
         message = (
-            f"{called(graph, a)} is {{{left}}} wide and {called(graph, b)} {{{right}}}, and this line needs them equal. "
-            + remedy
+            f"{called(graph, a)} is {{{left}}} wide and {called(graph, b)} {{{right}}}, and this line needs"
+            " them equal. " + remedy
         )
     return Clash(left, right, index, message, line, text, column)
 

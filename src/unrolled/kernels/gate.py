@@ -1,8 +1,9 @@
-"""What a kernel may be handed: it is given addresses, and torch has many tensors that have none, or not their own.
+"""What a kernel may be handed: it is given addresses, and torch has many tensors that
+have none, or not their own.
 
-Fake tensors, wrapper subclasses, batches of a vmap, zeros without memory and what a tracer writes down all look like
-plain tensors to Python. Whatever is not surely one goes through the reference backend, whose torch operations they all
-understand.
+Fake tensors, wrapper subclasses, batches of a vmap, zeros without memory and what a tracer writes down all look
+like plain tensors to Python. Whatever is not surely one goes through the reference backend, whose torch
+operations they all understand.
 """
 
 from __future__ import annotations
@@ -18,8 +19,8 @@ PLAIN = frozenset((Tensor, nn.Parameter))  # a subclass may keep its numbers any
 
 
 def why_closed(tensors: Sequence[Tensor]) -> str | None:
-    """Why nothing but torch operations may touch these tensors; None where a kernel may read them. Lazily negated ones
-    it may read once they are `dense`."""
+    """Why nothing but torch operations may touch these tensors; None where a kernel may read them. Lazily
+    negated ones it may read once they are `dense`."""
     return why_observed(tensors) or why_unreadable(tensors)
 
 
@@ -28,7 +29,10 @@ def why_observed(tensors: Sequence[Tensor]) -> str | None:
     if torch._C._functorch.peek_interpreter_stack() is not None:
         return "torch.func transforms go through the reference backend"
     if torch._C._len_torch_dispatch_stack() and not _only_counting():
-        return "a mode that sees every operation (fake tensors, make_fx, a FLOP counter) goes through the reference backend"
+        return (
+            "a mode that sees every operation (fake tensors, make_fx, a FLOP counter) goes through the"
+            " reference backend"
+        )
     if torch._C._get_tracing_state() is not None:
         return "torch.jit.trace goes through the reference backend"
     if forward_ad._current_level >= 0 and any(forward_ad.unpack_dual(t).tangent is not None for t in tensors):

@@ -10,14 +10,17 @@ BRACKETS = {"(": ")", "[": "]"}
 
 
 def without_braces(parser, name: Name, inside: list[LatexToken]) -> list[LatexToken]:
-    """The tokens below a name. W_xz is set as W_x z, and what is meant is W_{xz}; W_hh_{t-1} is W_h times h_{t-1}."""
+    """The tokens below a name. W_xz is set as W_x z, and what is meant is W_{xz};
+    W_hh_{t-1} is W_h times h_{t-1}.
+    """
     first, run = inside[0], []
     following = parser.tokens[parser.place : parser.place + 2]
     if first.text == "t" and [t.text for t in following] == ["-", "1"] and following[1].at == first.at + 2:
         said = name.base
         raise parser.source.wrong(
             first.at,
-            f"{said}_t-1 is {said}_t minus 1. Write {said}_{{t-1}} for the step before, or {said}_t - 1 with spaces.",
+            f"{said}_t-1 is {said}_t minus 1. Write {said}_{{t-1}} for the step before, or {said}_t - 1 with"
+            " spaces.",
         )
     if first.kind != "letter" or first.text == "t":
         return inside

@@ -1,4 +1,6 @@
-r"""Sums over an index become products: y_i = f(\sum_j u_{ij} h_j + b_i) is y = f(u @ h + b), and so is y[i] = ..."""
+r"""Sums over an index become products: y_i = f(\sum_j u_{ij} h_j + b_i) is y = f(u @ h +
+b), and so is y[i] = ...
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,8 @@ class Indexed:
 def without_indices(source: LatexSource, equations: list[Equation]) -> Indexed:
     r"""Equations of single units as equations of vectors. A text without \sum_j and [k] stays as it is.
 
-    Raises CellError for a sum that is not a product of a matrix and a vector or of two vectors, and for single units.
+    Raises CellError for a sum that is not a product of a matrix and a vector or of two
+    vectors, and for single units.
     """
     found = Indexed(equations)
     bracketed = {c for e in equations for n in (e.left, *e.right.names()) for c in _in_brackets(n)}
@@ -56,8 +59,8 @@ def _one(source: LatexSource, equation: Equation, found: Indexed) -> Equation:
     if digit is not None:
         raise source.wrong(
             digit.at,
-            f"{digit.value.base}[...] with a number is a single unit, and a cell has equations of whole vectors. "
-            "Write the equation for [k].",
+            f"{digit.value.base}[...] with a number is a single unit, and a cell has equations of whole"
+            " vectors. Write the equation for [k].",
         )
 
     def change(tree: Tree) -> Tree:
@@ -117,7 +120,8 @@ def _contracted(source: LatexSource, tree: Tree, own: str, letters: set[str], fo
     else:
         raise source.wrong(
             tree.at,
-            f"a sum over {over} is read where it is a matrix times a vector, or a vector times a vector. {WRITE}",
+            f"a sum over {over} is read where it is a matrix times a vector, or a vector times a vector."
+            f" {WRITE}",
         )
     found.summed += [n.value for n in vector.names() if over in _ending(n.value, letters)]
     return made if not rest else Tree("chain", (*rest, made), ("*",) * len(rest), tree.at)

@@ -25,7 +25,8 @@ def check_plain(value: object, who: str, what: str) -> None:
         raise UsageError(f"{who} got {what} of type {type_name(value)}. Give a tensor.")
     if value.is_nested:
         raise UsageError(
-            f"{who} got {what} as a nested tensor. Give {what.split()[-1]}.to_padded_tensor(0.0), and lengths=... beside it."
+            f"{who} got {what} as a nested tensor. Give {what.split()[-1]}.to_padded_tensor(0.0), and"
+            " lengths=... beside it."
         )
     if value.layout is not torch.strided:
         raise UsageError(
@@ -46,7 +47,8 @@ def check_input(x: object, who: str, width: int, batch_first: bool) -> None:
     if not x.is_floating_point():
         if x.is_complex():
             raise UsageError(
-                f"{who} got x of type {type_name(x)}. Give real numbers, for instance torch.view_as_real(x).flatten(-2)."
+                f"{who} got x of type {type_name(x)}. Give real numbers, for instance"
+                " torch.view_as_real(x).flatten(-2)."
             )
         if x.dtype is not torch.int64:
             raise UsageError(
@@ -75,8 +77,8 @@ def check_input(x: object, who: str, width: int, batch_first: bool) -> None:
 def of_type(value: Tensor, like: Tensor, who: str, what: str) -> Tensor:
     """The value, which must have the parameters' device and, where it is floating-point, their type.
 
-    Under autocast it is brought to that type, for what comes out of the layer before may be bfloat16 then. True and
-    false become 1 and 0; indices, which only the first input may be, stay what they are.
+    Under autocast it is brought to that type, for what comes out of the layer before may be bfloat16 then. True
+    and false become 1 and 0; indices, which only the first input may be, stay what they are.
     """
     if value.device != like.device:
         raise UsageError(
@@ -97,8 +99,8 @@ def of_type(value: Tensor, like: Tensor, who: str, what: str) -> Tensor:
 
 
 def check_indices(x: Tensor, who: str, width: int) -> None:
-    """Indices are 0 .. width - 1: a kernel reads memory with them. One pass; not where nobody can look at values, for then
-    the operator checks when it runs, or the reference backend."""
+    """Indices are 0 .. width - 1: a kernel reads memory with them. One pass; not where nobody can look at
+    values, for then the operator checks when it runs, or the reference backend."""
     if torch.compiler.is_compiling() or why_closed((x,)) or not x.numel():
         return
     low, high = (int(v) for v in x.aminmax())

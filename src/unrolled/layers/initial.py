@@ -51,17 +51,14 @@ LEFT_FOR_OTHERS = ("phase", "ring")  # what later draws of the same cell depend 
 
 
 MATRICES = ("identity", "orthogonal", "xavier")  # what needs rows and columns,
-SQUARE = (
-    "reservoir",
-    "antisymmetric",
-    "rotations",
-    "cyclic",
-    "clockwork_mask",
-)  # and as many of these as of those
+# And as many of these as of those.
+SQUARE = ("reservoir", "antisymmetric", "rotations", "cyclic", "clockwork_mask")
 
 
 def check_initial(cell: Cell) -> None:
-    """UsageError where a cell's `init` names no parameter of its own, no initialisation, or one that does not fit."""
+    """UsageError where a cell's `init` names no parameter of its own, no initialisation,
+    or one that does not fit.
+    """
     for name, value in cell.init.items():
         if name not in cell.parameters:
             raise UsageError(
@@ -72,8 +69,8 @@ def check_initial(cell: Cell) -> None:
             continue
         if isinstance(value, bool) or not isinstance(value, (int, float, str)):
             raise UsageError(
-                f"{cell.name}: init[{name!r}] is {value!r}, which is neither a number, nor the name of an initialisation, "
-                "nor a function that fills a tensor."
+                f"{cell.name}: init[{name!r}] is {value!r}, which is neither a number, nor the name of an"
+                " initialisation, nor a function that fills a tensor."
             )
         if isinstance(value, str):
             _check_named(cell, name, value)
@@ -98,7 +95,8 @@ def _fill(cell: Cell, name: str, number: float, tensor: Tensor) -> None:
     most = torch.finfo(tensor.dtype).max
     if math.isfinite(number) and abs(number) > most:
         raise UsageError(
-            f"{cell.name}: init[{name!r}] is {number}, and {tensor.dtype} ends at {most:.1e}. Give a smaller number."
+            f"{cell.name}: init[{name!r}] is {number}, and {tensor.dtype} ends at {most:.1e}. Give a smaller"
+            " number."
         )
     tensor.fill_(number)
 
@@ -107,8 +105,9 @@ def _fill(cell: Cell, name: str, number: float, tensor: Tensor) -> None:
 def initialise(cell: Cell, hidden_size: int, values: Mapping[str, Tensor]) -> None:
     """Fills a layer's parameters in place, drawing in the order in which the cell declares them.
 
-    Every parameter is drawn from U(-1/sqrt(H), 1/sqrt(H)), torch.nn's choice for recurrent layers; then `cell.init`
-    has its say: a number, a name of `INITIAL`, a distribution with its numbers, or a function of the tensor.
+    Every parameter is drawn from U(-1/sqrt(H), 1/sqrt(H)), torch.nn's choice for recurrent layers;
+    then `cell.init` has its say: a number, a name of `INITIAL`, a distribution with its numbers, or
+    a function of the tensor.
     """
     if any(tensor.is_meta for tensor in values.values()):
         return  # shapes alone have no values
@@ -138,7 +137,9 @@ def initialise(cell: Cell, hidden_size: int, values: Mapping[str, Tensor]) -> No
 
 
 def _computable(tensor: Tensor) -> Tensor:
-    """The tensor, or a copy of one of half precision: eigenvalues and orthogonal matrices are made in float32."""
+    """The tensor, or a copy of one of half precision: eigenvalues and orthogonal
+    matrices are made in float32.
+    """
     return tensor if tensor.dtype in (torch.float32, torch.float64) else tensor.float()
 
 
@@ -150,8 +151,8 @@ def _by_function(cell: Cell, name: str, function: Callable, tensor: Tensor) -> N
     made = torch.as_tensor(made, dtype=tensor.dtype, device=tensor.device)
     if made.shape not in (tensor.shape, ()):
         raise UsageError(
-            f"{cell.name}: the function of init[{name!r}] returned {_said(made)} numbers, and {name} has {_said(tensor)}. "
-            "Fill the tensor that it is given, or return one of that shape."
+            f"{cell.name}: the function of init[{name!r}] returned {_said(made)} numbers, and {name} has"
+            f" {_said(tensor)}. Fill the tensor that it is given, or return one of that shape."
         )
     tensor.copy_(made)
 
@@ -159,8 +160,8 @@ def _by_function(cell: Cell, name: str, function: Callable, tensor: Tensor) -> N
 def _check_square(cell: Cell, name: str, chosen: str, tensor: Tensor) -> None:
     if chosen in SQUARE and (tensor.dim() != 2 or len(set(tensor.shape)) > 1):
         raise UsageError(
-            f"{cell.name}: init[{name!r}] is {chosen!r}, which is for square matrices, and {name} is {_said(tensor)} here. "
-            "Give it another first value."
+            f"{cell.name}: init[{name!r}] is {chosen!r}, which is for square matrices, and {name} is"
+            f" {_said(tensor)} here. Give it another first value."
         )
 
 

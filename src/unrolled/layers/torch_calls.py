@@ -1,4 +1,6 @@
-"""One call, on our kernels, of a layer that has torch.nn's parameters: what fits, and torch's input and result."""
+"""One call, on our kernels, of a layer that has torch.nn's parameters: what fits, and
+torch's input and result.
+"""
 
 from __future__ import annotations
 
@@ -49,7 +51,8 @@ def call_as_torch(layer: nn.RNNBase, x, hx, states: int):
     given = hx if hx is None or states > 1 and isinstance(hx, (tuple, list)) else (hx,)
     if hx is not None and not (len(given) == states and all(isinstance(s, Tensor) for s in given)):
         raise RuntimeError(
-            f"{layer._get_name()} got a state of {_shown(hx)}. Give {'(h, c), two tensors' if states > 1 else 'h, one tensor'}."
+            f"{layer._get_name()} got a state of {_shown(hx)}. Give"
+            f" {'(h, c), two tensors' if states > 1 else 'h, one tensor'}."
         )
     if layer.proj_size or torch.jit.is_tracing() or exports_onnx():
         return layer.torch_forward(x, hx)
@@ -67,7 +70,9 @@ def call_as_torch(layer: nn.RNNBase, x, hx, states: int):
 def fits(
     layer: nn.RNNBase, current: list[Tensor], x: object, state: Sequence[Tensor] | None, states: int
 ) -> bool:
-    """Whether the call is one that our kernels run; torch.nn answers the others, with its errors for wrong ones."""
+    """Whether the call is one that our kernels run; torch.nn answers the others, with
+    its errors for wrong ones.
+    """
     packed = isinstance(x, PackedSequence)
     data = x.data if packed else x
     weight = current[0]
@@ -104,7 +109,9 @@ def _shown(hx: object) -> str:
 
 
 def _check_shapes(layer: nn.RNNBase, current: list[Tensor]) -> None:
-    """RuntimeError where somebody put a tensor of another shape into the layer; torch.nn's LSTM would read past its end."""
+    """RuntimeError where somebody put a tensor of another shape into the layer; torch.nn's LSTM
+    would read past its end.
+    """
     due = _shapes(
         layer.mode,
         layer.input_size,
@@ -119,8 +126,8 @@ def _check_shapes(layer: nn.RNNBase, current: list[Tensor]) -> None:
     for name, tensor, shape in zip(layer._flat_weights_names, current, due):
         if tensor.shape != shape:
             raise RuntimeError(
-                f"{layer._get_name()}'s {name} has shape {tuple(tensor.shape)}, and the layer was made with {shape}. "
-                "Give one of that shape, or make a layer of other sizes."
+                f"{layer._get_name()}'s {name} has shape {tuple(tensor.shape)}, and the layer was made with"
+                f" {shape}. Give one of that shape, or make a layer of other sizes."
             )
 
 
@@ -176,9 +183,8 @@ def run_as_torch(layer: nn.RNNBase, current: list[Tensor], x, hx: Sequence[Tenso
     stack, weights = layer._stack, named_as_cells(layer, current)
     watcher = watcher_of(layer.watchers)
     note = watcher and watcher.call(stack.graph, lambda v: v if packed else _as_given(layer, v, rows, alone))
-    between = (
-        partial(dropout, p=layer.dropout) if layer.training and layer.dropout else None
-    )  # torch's own draws
+    # torch's own draws.
+    between = partial(dropout, p=layer.dropout) if layer.training and layer.dropout else None
     y, last = run_stack(
         stack, (data.to(kind) if mixed else data,), state, weights, rows, between=between, watch=note
     )
@@ -213,10 +219,11 @@ def _given(
 
 
 def named_as_cells(layer: nn.RNNBase, current: list[Tensor] | None = None) -> list[Named]:
-    """torch's stacked tensors under the cells' names, in the plan's order, so that a kernel takes them as they are.
+    """torch's stacked tensors under the cells' names, in the plan's order, so that a
+    kernel takes them as they are.
 
-    One for each layer and direction; with proj_size the projection is P, as in the cell lstm_projected. `current`: the
-    layer's tensors, where they are at hand.
+    One for each layer and direction; with proj_size the projection is P, as in the cell lstm_projected.
+    `current`: the layer's tensors, where they are at hand.
     """
     result, current = [], _current(layer) if current is None else current
     name = {"LSTM": _lstm_names, "GRU": _gru_names}.get(layer.mode, _rnn_names)
@@ -231,8 +238,9 @@ def named_as_cells(layer: nn.RNNBase, current: list[Tensor] | None = None) -> li
 
 
 def _current(layer: nn.RNNBase) -> list[Tensor]:
-    """The tensors that torch.nn would use: those under their names, if one was exchanged since the last time (by
-    functional_call, a parametrization), otherwise the list `_flat_weights`, which somebody may have assigned."""
+    """The tensors that torch.nn would use: those under their names, if one was exchanged since the
+    last time (by functional_call, a parametrization), otherwise the list `_flat_weights`, which
+    somebody may have assigned."""
     names, found = layer._flat_weights_names, layer._parameters
     whole = list(found) == names  # `getattr` on a module costs ten times as much
     named = [found[name] if whole else getattr(layer, name) for name in names]
@@ -275,10 +283,10 @@ def _mixes(kind: torch.dtype) -> bool:
 
 
 def _result_type(layer: nn.RNNBase, x: Tensor, hx: Sequence[Tensor] | None, packed: bool) -> torch.dtype:
-    """What torch.nn returns under autocast to bfloat16, measured with torch 2.13: the simple network and the padded
-    LSTM (one oneDNN operation, which takes bfloat16 inputs where the processor has instructions for them) return it; the
-    GRU and the other LSTMs mix with their state, so a float32 state (or input, where there is no state) makes them
-    float32."""
+    """What torch.nn returns under autocast to bfloat16, measured with torch 2.13: the simple network and the
+    padded LSTM (one oneDNN operation, which takes bfloat16 inputs where the processor has instructions for
+    them) return it; the GRU and the other LSTMs mix with their state, so a float32 state (or input, where there
+    is no state) makes them float32."""
     one = ONEDNN and not packed and (ONEDNN_TAKES_BFLOAT16 or x.dtype is not torch.bfloat16)
     if layer.mode.startswith("RNN") or (layer.mode == "LSTM" and one):
         return torch.bfloat16

@@ -56,14 +56,15 @@ def ranked(
 
     begin  the index that is read before the text
 
-    A candidate is as good as the whole text with it is probable: what follows the gap counts, too. Of all words, those are tried
-    with it that what stands before makes most probable. Raises UsageError where the text has no gap or more of them,
-    and where none of `among` is known.
+    A candidate is as good as the whole text with it is probable: what follows the gap counts, too. Of all
+    words, those are tried with it that what stands before makes most probable. Raises UsageError where the text
+    has no gap or more of them, and where none of `among` is known.
     """
     gaps = GAP.findall(text)
     if len(gaps) != 1:
         raise UsageError(
-            f"{text!r} has {len(gaps)} gaps, and --among ranks words for one: write ___ once, where the word is to stand."
+            f"{text!r} has {len(gaps)} gaps, and --among ranks words for one: write ___ once, where the word is"
+            " to stand."
         )
     before, after = GAP.split(text)
     if among is not None:

@@ -15,7 +15,8 @@ class Memo:
     """Rows that were made of words by a module, always the same one, until a weight of it changes.
 
     >>> memo, layer = Memo(), nn.Linear(1, 2)
-    >>> made = memo.rows(layer, ["a", "b", "a"], lambda places: layer(torch.tensor(places)[:, None].float()).detach())
+    >>> make = lambda places: layer(torch.tensor(places)[:, None].float()).detach()
+    >>> made = memo.rows(layer, ["a", "b", "a"], make)
     >>> made.shape, len(memo)
     (torch.Size([3, 2]), 2)
     """
@@ -31,7 +32,9 @@ class Memo:
         self._versions, self._places, self._table = versions, {}, None
 
     def rows(self, module: nn.Module, words: Sequence[str], make: Callable[[list[int]], Tensor]) -> Tensor:
-        """A row for each word (N, width); `make` gives those at some places of `words`, each of another word."""
+        """A row for each word (N, width); `make` gives those at some places of
+        `words`, each of another word.
+        """
         if self._watched is None:  # to go through a module takes as long as a layer
             self._watched = [*module.parameters(), *module.buffers()]
         versions = tuple((part.data_ptr(), part._version) for part in self._watched)

@@ -1,4 +1,6 @@
-"""What a cell's function is called with while it is traced: values that are not known yet, and what may be done to them."""
+"""What a cell's function is called with while it is traced: values that are not known yet, and
+what may be done to them.
+"""
 
 from __future__ import annotations
 
@@ -97,7 +99,9 @@ class Symbol:
         return apply_op("equal", self, 0)
 
     def __pow__(self, power):
-        """A product of as many factors as a small whole number says, a root, 1 / v, or the primitive of that name."""
+        """A product of as many factors as a small whole number says, a root, 1 / v, or
+        the primitive of that name.
+        """
         if isinstance(power, (int, float)) and power == 0.5:
             return apply_op("sqrt", self)
         if isinstance(power, (int, float)) and power == -1:
@@ -119,8 +123,8 @@ class Symbol:
     def __getitem__(self, key):
         if not isinstance(key, int):
             raise Never(
-                "[...] picks one layer of a stack of weights by a whole number, W[0]; a cell knows no slices and no "
-                "single units"
+                "[...] picks one layer of a stack of weights by a whole number, W[0]; a cell knows no slices"
+                " and no single units"
             )
         return self.builder.add("index", (self.index,), value=key)
 
@@ -133,20 +137,20 @@ class Symbol:
 
     def __iter__(self):
         raise Never(
-            "a value cannot be unpacked or looped over; loop over range(n) with a whole-number hyper-parameter, and sum a "
-            "value's units by total(v)"
+            "a value cannot be unpacked or looped over; loop over range(n) with a whole-number hyper-parameter,"
+            " and sum a value's units by total(v)"
         )
 
     def __float__(self):
         raise Never(
-            "a plain number is asked for, as by float() or math.tanh, and the value is not known while the cell is "
-            "traced. Use the functions of unrolled: tanh, exp, ..."
+            "a plain number is asked for, as by float() or math.tanh, and the value is not known while the cell"
+            " is traced. Use the functions of unrolled: tanh, exp, ..."
         )
 
     def __index__(self):
         raise Never(
-            "a whole number is asked for, as by range() or [...], and this value is not one. A hyper-parameter is a whole "
-            "number if its default is: depth=3, not depth=3.0"
+            "a whole number is asked for, as by range() or [...], and this value is not one. A hyper-parameter"
+            " is a whole number if its default is: depth=3, not depth=3.0"
         )
 
     __int__ = __len__ = __index__

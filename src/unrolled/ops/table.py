@@ -19,7 +19,9 @@ Gradient = Callable[..., tuple]
 
 @dataclass(frozen=True)
 class Op:
-    """One primitive. `gradient(g, y, *args)` returns the gradient of each argument (None: not differentiable)."""
+    """One primitive. `gradient(g, y, *args)` returns the gradient of each argument
+    (None: not differentiable).
+    """
 
     name: str
     arity: int
@@ -64,20 +66,27 @@ _ROWS = (
     _unary("sigmoid", lambda g, y, a: (g * (y * (1 - y)),), r"\sigma\left({0}\right)", flops=12, costly=True),
     _unary("tanh", lambda g, y, a: (g * (1 - y * y),), flops=14, costly=True),
     _unary("relu", lambda g, y, a: (where(y <= 0, 0, g),), r"\mathrm{{relu}}\left({0}\right)"),
-    _unary("elu", lambda g, y, a: (g * exp(where(a <= 0, a, 0)),), r"\mathrm{{elu}}\left({0}\right)", flops=12, costly=True),
-    _unary("silu", lambda g, y, a: (g * _silu_slope(a),), r"\mathrm{{silu}}\left({0}\right)", flops=13, costly=True),
-    _unary("gelu", lambda g, y, a: (g * _gelu_slope(a),), r"\mathrm{{gelu}}\left({0}\right)", flops=30, costly=True),
-    _unary("erf", lambda g, y, a: (g * (2 / math.sqrt(math.pi) * exp(-(a * a))),), r"\mathrm{{erf}}\left({0}\right)",
+    _unary("elu", lambda g, y, a: (g * exp(where(a <= 0, a, 0)),), r"\mathrm{{elu}}\left({0}\right)",
+           flops=12, costly=True),
+    _unary("silu", lambda g, y, a: (g * _silu_slope(a),), r"\mathrm{{silu}}\left({0}\right)",
+           flops=13, costly=True),
+    _unary("gelu", lambda g, y, a: (g * _gelu_slope(a),), r"\mathrm{{gelu}}\left({0}\right)",
+           flops=30, costly=True),
+    _unary("erf", lambda g, y, a: (g * (2 / math.sqrt(math.pi) * exp(-(a * a))),),
+           r"\mathrm{{erf}}\left({0}\right)",
            flops=25, costly=True),
     _unary("exp", lambda g, y, a: (g * y,), flops=10, costly=True),
     _unary("log", lambda g, y, a: (g / a,), flops=12, costly=True),
-    _unary("softplus", lambda g, y, a: (g * sigmoid(a),), r"\mathrm{{softplus}}\left({0}\right)", flops=20, costly=True),
+    _unary("softplus", lambda g, y, a: (g * sigmoid(a),), r"\mathrm{{softplus}}\left({0}\right)",
+           flops=20, costly=True),
     _unary("sin", lambda g, y, a: (g * cos(a),), flops=14, costly=True),
     _unary("cos", lambda g, y, a: (-(g * sin(a)),), flops=14, costly=True),
     _unary("sqrt", lambda g, y, a: (g / (2 * y),), r"\sqrt{{{0}}}", flops=4, costly=True),
     Op("abs", 1, lambda g, y, a: (g * sign(a),), "abs({0})", r"\left|{0}\right|"),
-    # v ** 3 is two products, v ** 0.5 a root: what is here has another exponent, or one that is not a plain number.
-    Op("power", 2, lambda g, y, a, p: _power_gradients(g, y, a, p), "{0}**{1}", "{0}^{{{1}}}", 5, flops=40, costly=True),
+    # v ** 3 is two products, v ** 0.5 a root: what is here has another exponent, or one
+    # that is not a plain number.
+    Op("power", 2, lambda g, y, a, p: _power_gradients(g, y, a, p), "{0}**{1}", "{0}^{{{1}}}",
+       5, flops=40, costly=True),
     Op("clip", 3, lambda g, y, v, low, high: _clip_gradients(g, v, low, high), "clip({0}, {1}, {2})",
        r"\mathrm{{clip}}\left({0}, {1}, {2}\right)", flops=2),
     _unary("sign", lambda g, y, a: (None,), r"\mathrm{{sign}}\left({0}\right)", flops=2),
@@ -105,18 +114,23 @@ _ROWS = (
        "{0} @ {1}", "{0} {1}", 3, "product", 0),
     Op("product_t", 2, lambda g, y, m, v: (apply_op("outer", v, g), apply_op("product", m, g)),
        "{0}.T @ {1}", r"{0}^\top {1}", 3, "product_t", 0),
-    # Sum of transposed products, matrix and vector in turn: what waits for one vector's gradient, as one product.
+    # Sum of transposed products, matrix and vector in turn: what waits for one vector's
+    # gradient, as one product.
     Op("products_t", -1, None, "products_t({all})", r"\textstyle\sum {all}", 9, "products_t", 0),
     Op("outer", 2, None, "outer({0}, {1})", r"{0} {1}^\top", 3, "outer"),
     Op("spread", 1, lambda g, y, a: (g,), "{0}", "{0}", 9, "spread", 0),      # a number seen as a vector
     Op("sum", 1, lambda g, y, a: (g,), "sum({0})", r"\textstyle\sum {0}", 9, "scalar"),
     # As torch's amax: equal maxima share the gradient.
-    Op("largest", 1, lambda g, y, a: (_among(g, apply_op("equal", a, y)),), "largest({0})", r"\max\left({0}\right)", 9, "scalar"),
-    Op("cumsum", 1, lambda g, y, a: (apply_op("cumsum_back", g),), "cumsum({0})", r"\mathrm{{cumsum}}\left({0}\right)", 9, "along"),
-    Op("cumsum_back", 1, lambda g, y, a: (cumsum(g),), "cumsum_back({0})",         # from the last unit to the first
+    Op("largest", 1, lambda g, y, a: (_among(g, apply_op("equal", a, y)),), "largest({0})",
+       r"\max\left({0}\right)", 9, "scalar"),
+    Op("cumsum", 1, lambda g, y, a: (apply_op("cumsum_back", g),), "cumsum({0})",
+       r"\mathrm{{cumsum}}\left({0}\right)", 9, "along"),
+    # From the last unit to the first.
+    Op("cumsum_back", 1, lambda g, y, a: (cumsum(g),), "cumsum_back({0})",
        r"\mathrm{{cumsum}}^\top\left({0}\right)", 9, "along"),
     Op("size", 1, lambda g, y, a: (None,), "size({0})", r"\dim\left({0}\right)", 9, "scalar", 0),
-    Op("concat", -1, lambda g, y, *parts: _parts(g, parts), "concat({all})", r"\left[{all}\right]", 9, "concat", 0),
+    Op("concat", -1, lambda g, y, *parts: _parts(g, parts), "concat({all})",
+       r"\left[{all}\right]", 9, "concat", 0),
     Op("part", 1, None, "{0}[{value}]", "{0}_{{[{value}]}}", 9, "part", 0),
     Op("columns", 1, None, "{0}[:, {value}]", "{0}_{{[{value}]}}", 9, "columns", 0),
     Op("transpose", 1, None, "{0}.T", r"{0}^\top", 9, "transpose", 0),
@@ -126,11 +140,14 @@ _ROWS = (
     Op("kron", 2, lambda g, y, a, b: _kron_gradients(g, a, b), "kron({0}, {1})", r"{0} \otimes {1}", 3, "kron"),
     Op("kron_left", 2, None, "kron_left({0}, {1})", r"{0} {1}", 9, "kron_left"),
     Op("kron_right", 2, None, "kron_right({0}, {1})", r"{0}^\top {1}", 9, "kron_right"),
-    Op("copy", 1, lambda g, y, a: (g,), "{0}", "{0}", 9, flops=0),                # put where it can be read as a whole
+    # Put where it can be read as a whole.
+    Op("copy", 1, lambda g, y, a: (g,), "{0}", "{0}", 9, flops=0),
     Op("flat", 1, None, "flat({0})", r"{0}", 9, "flat", 0, once=True),
     Op("matrix_exp", 1, None, "matrix_exp({0})", "e^{{{0}}}", 9, "square", 0, once=True),
-    Op("softmax_columns", 1, None, "softmax_columns({0})", r"\mathrm{{softmax}}\left({0}\right)", 9, "matrix", 0, once=True),
-    Op("block_diagonal", 1, None, "block_diagonal({0})", r"\mathrm{{diag}}\left({0}\right)", 9, "blocks", 0, once=True),
+    Op("softmax_columns", 1, None, "softmax_columns({0})",
+       r"\mathrm{{softmax}}\left({0}\right)", 9, "matrix", 0, once=True),
+    Op("block_diagonal", 1, None, "block_diagonal({0})",
+       r"\mathrm{{diag}}\left({0}\right)", 9, "blocks", 0, once=True),
 )
 # fmt: on
 
@@ -190,10 +207,5 @@ COMPARISONS = ("less", "greater", "at_most", "at_least", "equal", "unequal")
 CONDITIONS = (*COMPARISONS, "both", "either")  # 1 or 0
 OVER_UNITS = ("sum", "largest")  # one number of a whole vector: who reads it waits for all units
 ALONG_UNITS = ("cumsum", "cumsum_back")  # a vector whose units rest on those before them: the same
-OF_WHOLES = (
-    "kron",
-    "kron_left",
-    "kron_right",
-    "concat",
-    "part",
-)  # the same, and reads whole vectors where they stand
+# The same, and reads whole vectors where they stand.
+OF_WHOLES = ("kron", "kron_left", "kron_right", "concat", "part")

@@ -31,7 +31,8 @@ def class_table(rows: Sequence[tuple[str, float, float, float, int]]) -> str:
 
 
 def confusion_text(labels: Sequence[str], table: Sequence[Sequence[int]]) -> str:
-    """The confusion as a table, a row for what was right; where it would be too wide, the most frequent confusions.
+    """The confusion as a table, a row for what was right; where it would be too wide, the
+    most frequent confusions.
 
     >>> print(confusion_text(["cat", "dog"], [[5, 1], [0, 7]]))
     right \\ said  cat  dog
@@ -66,17 +67,18 @@ def confusions_text(labels: Sequence[str], table: Sequence[Sequence[int]]) -> st
 def confusion_figure(
     labels: Sequence[str], table: Sequence[Sequence[int]], file: str | Path, *, theme: str = "auto"
 ) -> None:
-    """Draws the confusion: the darker a field, the greater the share of its row; numbers where there is room for them.
+    """Draws the confusion: the darker a field, the greater the share of its row; numbers
+    where there is room for them.
 
     file  .svg, .png or .pdf
 
-    Raises UsageError for another suffix or theme, a folder that does not exist, more than 200 labels, and where matplotlib is not
-    installed.
+    Raises UsageError for another suffix or theme, a folder that does not exist, more than 200 labels, and where
+    matplotlib is not installed.
     """
     if len(labels) > MOST_DRAWN:
         raise UsageError(
-            f"--picture {file}: {len(labels):,} classes are too many for a picture, {MOST_DRAWN} are the most: leave it out; the "
-            "text lists the most frequent confusions."
+            f"--picture {file}: {len(labels):,} classes are too many for a picture, {MOST_DRAWN} are the most:"
+            " leave it out; the text lists the most frequent confusions."
         )
     labels = [literal(_short(label)) for label in labels]
     side = max(3.0, 0.38 * len(labels) + 1.6)

@@ -1,4 +1,6 @@
-"""A scene becomes a picture: SVG text, and a file where one is named. The SVG is ours; PNG and PDF need Graphviz."""
+"""A scene becomes a picture: SVG text, and a file where one is named. The SVG is ours;
+PNG and PDF need Graphviz.
+"""
 
 from __future__ import annotations
 
@@ -19,8 +21,8 @@ def draw(scene: Scene, file: str | Path | None = None, *, theme: str = "auto", t
     theme   "auto": an SVG follows the reader's light or dark setting, and is light in print; "light", "dark"
     title   what a reader who cannot see it is told
 
-    Raises UsageError for another suffix or theme, for a folder that does not exist, and for a PNG or PDF where Graphviz is
-    not installed.
+    Raises UsageError for another suffix or theme, for a folder that does not exist, and for a PNG or PDF where
+    Graphviz is not installed.
 
     >>> draw(Scene(), title="nothing")[:53]
     '<svg class="unrolled-picture" role="img" aria-label="'
@@ -48,8 +50,8 @@ def format_of(file: str | Path | None, theme: str) -> str:
         kind = path.suffix.lower().lstrip(".")
         if kind not in FORMATS:
             raise UsageError(
-                f"{path}: {f'.{kind}' if kind else 'a name without an ending'} is not a format of a picture: write "
-                f"{path.stem}.svg, {path.stem}.png or {path.stem}.pdf."
+                f"{path}: {f'.{kind}' if kind else 'a name without an ending'} is not a format of a picture:"
+                f" write {path.stem}.svg, {path.stem}.png or {path.stem}.pdf."
             )
         if not path.parent.is_dir():
             raise UsageError(f"{path}: the folder {path.parent} does not exist: make it, or write elsewhere.")

@@ -1,7 +1,8 @@
-"""One step of a cell in C, for the loop that generates text: as the forward function's step, with thin products.
+"""One step of a cell in C, for the loop that generates text: as the forward function's
+step, with thin products.
 
-Weights are packed beforehand, states change places from step to step instead of being copied, and what a step needs
-besides stands in a struct.
+Weights are packed beforehand, states change places from step to step instead of being copied, and what a step
+needs besides stands in a struct.
 """
 
 from __future__ import annotations
@@ -28,8 +29,8 @@ typedef struct {
 
 @dataclass(frozen=True)
 class Layer:
-    """The plan of a layer's step. `below`: which state is the output of the layer below; None for the first layer,
-    which looks its input up by the row's character."""
+    """The plan of a layer's step. `below`: which state is the output of the layer below; None for the first
+    layer, which looks its input up by the row's character."""
 
     plan: Plan
     below: int | None = None
@@ -37,8 +38,8 @@ class Layer:
 
 @lru_cache(maxsize=64)
 def step_fields(layer: Layer, number: int) -> Fields:
-    """What a step is given. state, new: a state's two buffers; x: tables of products with the input, k: values kept in their
-    place."""
+    """What a step is given. state, new: a state's two buffers; x: tables of products with the input, k:
+    values kept in their place."""
     plan, body = layer.plan, layer.plan.body
     names = ["vectors", "numbers", "kept", "output"]
     names += [f"weights{g}" for g in range(len(plan.groups))]
@@ -61,10 +62,13 @@ def _pack(layer: Layer, write: Direction, number: int) -> list[str]:
     for product in (step for step in _ordered(layer) if isinstance(step, Product)):
         group, g = plan.groups[product.group], product.group
         source, depth, width = f"weights{g}", extent(group.depth), group.widths[0]
-        whole = f"size += thin_pack(to ? to + size : 0, {source}, {extent(group.widths)}, {depth}, {extent(group.widths)}, 0);"
+        whole = (
+            f"size += thin_pack(to ? to + size : 0, {source}, {extent(group.widths)}, {depth},"
+            f" {extent(group.widths)}, 0);"
+        )
         mine = (
-            f"size += thin_pack(to ? to + size : 0, {source} + {low(width)} * ({depth}), {len(group.widths)} * {share(width)}, "
-            f"{depth}, {share(width)} ? {share(width)} : 1, {extent(width)});"
+            f"size += thin_pack(to ? to + size : 0, {source} + {low(width)} * ({depth}), {len(group.widths)} *"
+            f" {share(width)}, {depth}, {share(width)} ? {share(width)} : 1, {extent(width)});"
         )
         lines += [f"if (slices > 1) {mine}", f"else {whole}"] if len(set(group.widths)) == 1 else [whole]
     inside = [
@@ -87,7 +91,10 @@ def _step(layer: Layer, write: Direction, number: int) -> list[str]:
     lines = [
         *write.struct.unpacked(),
         "const int split = w->split;",
-        "const long batch = w->batch, first = w->first, stride = w->stride, count = w->count, off = 0, base = 0, low = 0;",
+        (
+            "const long batch = w->batch, first = w->first, stride = w->stride, count = w->count, off = 0, base"
+            " = 0, low = 0;"
+        ),
         *shares(plan, "split", "w->me", "w->team"),
         *_states(layer),
         *(f"const int64_t *index{g} = w->token;" for g in range(len(plan.body.hoisted))),
@@ -103,7 +110,10 @@ def _step(layer: Layer, write: Direction, number: int) -> list[str]:
         f"return {'now0' if body.output_is_state else 'output'};",
     ]
     return [
-        f"static const real *step_{number}(const worker *w, const {write.struct.name} *a, const real *below, const weight **packed)",
+        (
+            f"static const real *step_{number}(const worker *w, const {write.struct.name} *a, const real"
+            " *below, const weight **packed)"
+        ),
         "{",
         *_indent(lines),
         "}",
@@ -111,8 +121,8 @@ def _step(layer: Layer, write: Direction, number: int) -> list[str]:
 
 
 def _ordered(layer: Layer) -> list[Product | Segment]:
-    """The step's products and segments, but for keeping what came from below; of the products that come first, those of
-    the step before's states in front."""
+    """The step's products and segments, but for keeping what came from below; of the products that come first,
+    those of the step before's states in front."""
     steps = list(filter(None, (_without_below(layer, step) for step in layer.plan.forward.steps)))
     first = next((k for k, step in enumerate(steps) if not isinstance(step, Product)), len(steps))
     return sorted(steps[:first], key=lambda product: not _known(layer, product)) + steps[first:]
@@ -136,8 +146,8 @@ def _known(layer: Layer, step: Product | Segment) -> bool:
 
 
 def _work(layer: Layer, write: Direction) -> list[str]:
-    """Products and segments, with a barrier before what reads other threads' results: the characters drawn or the layer
-    below at first, then before each product."""
+    """Products and segments, with a barrier before what reads other threads' results: the characters drawn or
+    the layer below at first, then before each product."""
     lines, rows, wait, begun = [], _rows(write), True, False
     for step in _ordered(layer):
         product = isinstance(step, Product)
@@ -176,7 +186,10 @@ def _product(write: Direction, product: Product) -> list[str]:
     source, row = write.operand_rows(product.source)
     columns, depth = extent_local(group.widths), extent(group.depth)
     return [
-        f"thin_product(count, {columns}, {depth}, {source}, stride * ({row}), from, z + {extent_local(product.to.start)}, z_width);",
+        (
+            f"thin_product(count, {columns}, {depth}, {source}, stride * ({row}), from, z +"
+            f" {extent_local(product.to.start)}, z_width);"
+        ),
         f"from += thin_size({columns}, {depth});",
     ]
 
