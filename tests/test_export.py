@@ -9,7 +9,7 @@ import torch
 from generated import programs
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
-from layer_cases import CELLS, make_input, make_layer, make_state, part, plain
+from layer_cases import CELLS, cell_of, make_input, make_layer, make_state, part, plain, stacks
 from onnx_cases import compare, onnx, ran, session, tensors
 
 import unrolled
@@ -58,6 +58,12 @@ EVERY_WAY = pytest.mark.parametrize(
     ],
     ids=str,
 )
+
+AS_WIDE_AS_THE_INPUT = [
+    name
+    for name in CELLS
+    if not stacks(cell_of(name)) and cell_of(name).graph.shape("input", cell_of(name).inputs[0]) == ("I",)
+]
 
 
 def made(layer, tmp_path, **options):
@@ -119,6 +125,19 @@ def test_both_directions(name, tmp_path):
     file = made(layer, tmp_path)
     check(layer, file, 5, 3)
     check(layer, file, 7, 4, [7, 0, 3, 1])
+
+
+@pytest.mark.parametrize("input_size", [5, 11])
+@pytest.mark.parametrize("both", [False, True])
+@pytest.mark.parametrize("name", AS_WIDE_AS_THE_INPUT)
+def test_a_state_that_is_wider_in_one_layer_than_in_another(name, both, input_size, tmp_path):
+    layer = Recurrent(name, input_size, 8, num_layers=3, bidirectional=both, backend="reference")
+    assert layer._unlike
+    file = made(layer, tmp_path)
+    check(layer, file, 5, 3)
+    check(layer, file, 7, 4, [7, 0, 3, 1])
+    if not both:
+        check_chunks(layer, file)
 
 
 @pytest.mark.parametrize("name", ["elman", "lem"])

@@ -35,7 +35,13 @@ class Layers:
         return len(self.weights) // len(self.sizes)
 
     def width(self, kind: str, name: str) -> int:
-        return self._wide(self.cell.graph.shape(kind, name))
+        """Of an input; of a state in the layer where it is widest, as in the states that `Recurrent` takes and gives."""
+        shape = self.cell.graph.shape(kind, name)
+        return max(self._wide(shape, layer) for layer in range(len(self.sizes) if kind == "state" else 1))
+
+    def state(self, name: str, layer: int) -> int:
+        """How wide a state is in a layer: one as wide as the input may be wider below than above."""
+        return self._wide(self.cell.graph.shape("state", name), layer)
 
     def output(self, layer: int) -> int:
         """How wide a layer's output is, in one direction."""
@@ -146,6 +152,20 @@ def _rows(net, state: str, at: slice, count: int) -> str:
     return net.op("Slice", state, net.whole(at.start), net.whole(at.stop), net.whole(0))
 
 
+def _cut(writing: ModuleWriting, state: str, width: int, own: int) -> str:
+    """A layer's part of a state (B, width), which is wider in another layer."""
+    return state if own == width else writing.net.split(state, [own, width - own])[0]
+
+
+def _widened(writing: ModuleWriting, state: str, own: int, width: int) -> str:
+    """The state (B, own) with zeros behind it, as wide as it is in another layer."""
+    if own == width:
+        return state
+    net = writing.net
+    shape = net.joined([writing.steps.batch, net.whole(width - own)], 0)
+    return net.joined([state, net.op("Expand", net.number(0.0), shape)], -1)
+
+
 def _loops(
     writing: ModuleWriting, layers: Layers, layer: int, given, state, path: str
 ) -> tuple[str, list[str]]:
@@ -161,11 +181,15 @@ def _loops(
             layers.sizes[layer],
             layers.weights[at],
             given,
-            [net.at(s, at) for s in state],
+            [
+                _cut(writing, net.at(s, at), layers.width("state", name), layers.state(name, layer))
+                for s, name in zip(state, layers.cell.states)
+            ],
             direction == 1,
             f"{path}{'reversed' if direction else 'layers'}.{layer}.",
         )
         outputs.append(y)
-        for values, value in zip(last, new):
+        for values, value, name in zip(last, new, layers.cell.states):
+            value = _widened(writing, value, layers.state(name, layer), layers.width("state", name))
             values.append(net.op("Unsqueeze", value, net.whole(0)))
     return net.joined(outputs, -1), [net.joined(values, 0) for values in last]
