@@ -36,8 +36,8 @@ from unrolled import (
     zoneout,
 )
 from unrolled.errors import NotYet, UnrolledError, UsageError
+from unrolled.exports.chains import CHAINS, ModuleChain
 from unrolled.exports.matrices import rows_in_int8
-from unrolled.exports.modules import CHAINS, ModuleChain
 from unrolled.exports.spell import SPELL
 from unrolled.ops import OPS
 
@@ -312,6 +312,46 @@ def test_a_language_model(hidden, kind, tmp_path):
     with torch.no_grad():
         state = model(indices)[1]
         compare(ran(session(written.path), indices, state), model.eval()(indices, state), "model")
+
+
+def with_an_output_layer(activation: str):
+    def of_a_lecture(x, s, *, U, W, V, c):
+        s = tanh(U @ x + W @ s)
+        z = V @ s + c
+        o = getattr(unrolled, activation)(z) if activation else z
+        return o, s
+
+    return cell(of_a_lecture)
+
+
+@pytest.mark.parametrize("both", [False, True])
+@pytest.mark.parametrize("layers", [1, 2])
+@pytest.mark.parametrize("activation", ["softmax", "sigmoid", ""])
+def test_equations_that_end_in_an_output_layer(activation, layers, both, tmp_path):
+    """It stands once, on the uppermost layer."""
+    torch.manual_seed(0)
+    layer = Recurrent(with_an_output_layer(activation), 3, 5, layers, both, backend="reference")
+    file = made(layer, tmp_path)
+    check(layer, file, 5, 3)
+    check(layer, file, 7, 4, [7, 0, 3, 1])
+
+
+@pytest.mark.parametrize("weights", ["", "int8"])
+@pytest.mark.parametrize("layers", [1, 2])
+@pytest.mark.parametrize("activation", ["softmax", ""])
+def test_a_language_model_of_such_equations(activation, layers, weights, tmp_path):
+    torch.manual_seed(0)
+    model, indices = (
+        LanguageModel(9, with_an_output_layer(activation), 12, layers).eval(),
+        torch.randint(9, (5, 2)),
+    )
+    written = export(model, tmp_path / "m.onnx", weights=weights)
+    with torch.no_grad():
+        state = model(indices)[1]
+        found, expected = ran(session(written.path), indices, state), model(indices, state)
+    if not weights:
+        return compare(found, expected, "model")
+    assert 0 < (found[0] - expected[0]).abs().max() < 3 * written.difference[0] < 0.1
 
 
 @pytest.mark.parametrize("name, generic", [("lstm", False), ("lstm", True), ("t_gru", False), ("srnn", False)])

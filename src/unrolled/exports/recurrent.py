@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import nn
 
 from ..cell import Cell, find
 from ..graph.node import Dim, size
+from ..layers.output import OutputLayer
 from ..layers.recurrent import Recurrent
 from ..layers.torch_calls import named_as_cells
 from ..layers.weights import Named
+from .linear import write_output_layer
 from .loop import write_direction
 from .standard import standard_of, write_standard
 from .writing import ModuleWriting, Wire
@@ -23,12 +25,14 @@ class Layers:
     """A recurrent module as data: the cell that evaluation runs, and for each layer its widths.
 
     weights  for each layer and direction: layer 0, layer 0 reversed, layer 1, ...
+    heads    output layers that stand on the uppermost layer, one for each direction, where the equations end in one; by name
     """
 
     cell: Cell
     sizes: tuple[Mapping[Dim, int], ...]
     weights: tuple[Named, ...]
     batch_first: bool
+    heads: Mapping[str, OutputLayer] = field(default_factory=dict)
 
     @property
     def directions(self) -> int:
@@ -56,7 +60,9 @@ def layers_of(module: nn.Module) -> Layers:
     if isinstance(module, Recurrent):
         stack = module.evaluated
         weights = tuple(w.named() for w in module._weights())
-        return Layers(module.cell.evaluation, stack.sizes, weights, module.batch_first)
+        heads = {"head": module.head, "reversed_head": module.reversed_head}
+        heads = {name: head for name, head in heads.items() if head is not None}
+        return Layers(module.cell.evaluation, stack.sizes, weights, module.batch_first, heads)
     cell, widths = cell_of_torchs(module)
     above = (module.proj_size or module.hidden_size) * (2 if module.bidirectional else 1)
     sizes = tuple(
@@ -103,7 +109,21 @@ def write_layers(writing: ModuleWriting, layers: Layers, given: Sequence[Wire], 
     for name, values in last.items() if writing.keeps else ():
         shape = (len(layers.weights), "batch", layers.width("state", name))
         net.output(f"{prefix}{name}_out", net.joined(values, 0), net.dtype, shape)
-    return _time_first(writing, given[0], layers.batch_first)
+    return _time_first(writing, _headed(writing, layers, given[0], path), layers.batch_first)
+
+
+def _headed(writing: ModuleWriting, layers: Layers, y: Wire, path: str) -> Wire:
+    """The uppermost layer's output, or what an output layer makes of it, in each direction by its own."""
+    if not layers.heads:
+        return y
+    count = len(layers.heads)
+    parts = writing.net.split(y.name, [y.width // count] * count)
+    made = [
+        write_output_layer(writing, head, Wire(part, y.width // count), f"{path}{name}.")
+        for part, (name, head) in zip(parts, layers.heads.items())
+    ]
+    joined = writing.net.joined([each.name for each in made], -1)
+    return Wire(writing.steps.masked(joined), sum(each.width for each in made))
 
 
 def _standard(writing: ModuleWriting, cell: Cell, x: Wire, hidden: int):
