@@ -10,8 +10,9 @@ import pytest
 import torch
 
 from unrolled import Net, Recipe
+from unrolled.cli import main
 from unrolled.data.agreement import decided, sentences
-from unrolled.data.conll import Sentence
+from unrolled.data.conll import Sentence, of_lines
 from unrolled.data.tag_figures import figures
 from unrolled.data.tagged import in_pieces
 from unrolled.data.tagging import Tagging, normal, outline, shape
