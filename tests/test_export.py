@@ -463,6 +463,16 @@ def test_metadata(tmp_path):
     assert told["unrolled"] != "unknown"
 
 
+def test_half_of_a_surrogate_pair_in_metadata(tmp_path):
+    """A label of somebody's JSONL may have one."""
+    layer = Recurrent("mgu", 3, 5)
+    export(layer, tmp_path / "m.onnx", metadata={"labels": ["\ud800", "é"]})
+    told = session(tmp_path / "m.onnx").get_modelmeta().custom_metadata_map
+    assert json.loads(told["labels"]) == ["\ud800", "é"]
+    with pytest.raises(UsageError, match="half of a surrogate pair"):
+        export(layer, tmp_path / "m.onnx", metadata={"licence": "\ud800"})
+
+
 def test_the_same_model_gives_the_same_bytes(tmp_path):
     layer = make_layer("lem", dtype=torch.float32)
     files = [export(layer, tmp_path / name).path.read_bytes() for name in ("a.onnx", "b.onnx")]

@@ -20,6 +20,8 @@ def test_a_word_model_in_onnxruntime(kind, width, tmp_path):
     with torch.no_grad():
         state = model.eval()(indices)[1]
         compare(ran(session(written.path), indices, state), model(indices, state), "model")
+    once = 4 * sum(parameter.numel() for parameter in model.parameters())
+    assert once < written.size < once + 16_000  # a tied matrix stands there once
     small = export(model, tmp_path / "small.onnx", weights="int8")
     assert small.size < 0.7 * written.size and small.difference[0] < 0.01
 
