@@ -7,7 +7,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
-from ..errors import UsageError
 from ..exports import write
 from ..runs.run import open_run
 from ..terminal import say
@@ -41,12 +40,9 @@ def export(run: Positional[Path], options: Exporting, as_json: Json = False) -> 
         as_json: print one JSON object
     """
     trained = open_run(run)
-    out = options.out or run / "model.onnx"
-    if not out.parent.is_dir():
-        raise UsageError(f"--out {out}: the folder {out.parent} does not exist. Make it, or give another file.")
     exported = write.export(
         trained.model,
-        out,
+        options.out or run / "model.onnx",
         generic=options.generic,
         lengths=options.lengths,
         weights="int8" if options.weights == "int8" else "",

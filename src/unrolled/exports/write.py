@@ -224,9 +224,12 @@ def _dtype_of(model: nn.Module) -> torch.dtype:
 
 
 def _checked_path(path: Path) -> Path:
-    if path.is_dir() or not path.parent.is_dir():
-        what = "is a folder" if path.is_dir() else f"lies in {path.parent}, which is not a folder"
-        raise UsageError(f"export: {path} {what}. Give the name of a file, for instance m.onnx.")
+    if path.is_dir():
+        raise UsageError(f"export: {path} is a folder. Give the name of a file, for instance m.onnx.")
+    if not path.parent.is_dir():
+        raise UsageError(
+            f"export: {path} lies in {path.parent}, which is not a folder. Make one, or give another file."
+        )
     return path
 
 
