@@ -1,4 +1,6 @@
-"""A classifier in onnxruntime says what it says here: texts of unequal lengths, numbers with some missing, several labels."""
+"""A classifier in onnxruntime says what it says here: texts of unequal lengths, numbers with some
+missing, several labels.
+"""
 
 from __future__ import annotations
 
@@ -72,9 +74,8 @@ def test_numbers(missing, tmp_path):
 
 def series(channels: int, steps: int, missing: bool, pool: str, both: bool) -> Classifier:
     def member(number: int) -> Member:
-        scale = [
-            [value + number for value in part[:channels]] for part in SCALE
-        ]  # each of a committee has its own
+        # Each of a committee has its own.
+        scale = [[value + number for value in part[:channels]] for part in SCALE]
         reader = Scaled(scale, steps=True, missing=missing)
         filters = Filters(reader.width, steps, together=channels > 1)
         for norm in filters.norms:

@@ -1,5 +1,5 @@
-"""The programs on the tasks' pages: run as they stand there, in a fresh Python without torch and unrolled, in the folder of an exported
-run, they say what the run says."""
+"""The programs on the tasks' pages: run as they stand there, in a fresh Python without torch and unrolled, in
+the folder of an exported run, they say what the run says."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""Runs of every task, in every kind of encoding that the task has, as ONNX files: onnxruntime says of ragged batches what the model says,
-however the file was asked for; and what is not written is one sentence."""
+"""Runs of every task, in every kind of encoding that the task has, as ONNX files: onnxruntime says of ragged
+batches what the model says, however the file was asked for; and what is not written is one sentence."""
 
 from __future__ import annotations
 
@@ -163,7 +163,9 @@ def test_onnxruntime_says_of_ragged_rows_what_the_model_says(kind, options, form
 
 
 def compared(name: str, found: Tensor, expected: Tensor, lengths: Tensor, rounding) -> None:
-    """Within 1e-5 of the largest value, or what int8 is said to cost; what stands past a row's length is not looked at."""
+    """Within 1e-5 of the largest value, or what int8 is said to cost; what stands past a row's
+    length is not looked at.
+    """
     assert found.shape == expected.shape, name
     if rounding and name == "tags":
         return

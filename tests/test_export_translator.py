@@ -1,5 +1,5 @@
-"""A translation model in onnxruntime, in two files: the encoder reads sentences of unequal lengths as the model does, and the decoder
-writes after it, step by step or the whole at once."""
+"""A translation model in onnxruntime, in two files: the encoder reads sentences of unequal lengths as the model
+does, and the decoder writes after it, step by step or the whole at once."""
 
 from __future__ import annotations
 

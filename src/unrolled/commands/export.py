@@ -18,7 +18,8 @@ class Exporting:
     """How a model is written as ONNX."""
 
     out: Path | None = None
-    """the file; RUN/model.onnx without it. Of a translator two: RUN/model.encoder.onnx and RUN/model.decoder.onnx"""
+    """the file; RUN/model.onnx without it. Of a translator two: RUN/model.encoder.onnx
+    and RUN/model.decoder.onnx"""
     weights: Literal["float", "int8"] = "float"
     """float as they are, or int8: a quarter of the bytes, and what that costs is said"""
     generic: Flag = False

@@ -28,7 +28,9 @@ class Side:
 
     @classmethod
     def of(cls, texts: Iterable[str], units: Units, size: int, least: int = 1) -> Side:
-        """Those of texts to learn from. size: at most so many; least: words that stand there less often are unknown."""
+        """Those of texts to learn from. size: at most so many; least: words that stand
+        there less often are unknown.
+        """
         if units == "subwords":
             return cls(Subwords.of(map(_begun, texts), size=size, marks=MARKS), units)
         if units == "characters":

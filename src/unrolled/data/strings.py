@@ -36,9 +36,11 @@ class Strings:
     """Characters, conditions, and which strings were learned from.
 
     columns       the conditions
-    combinations  values that came together in a row to learn from, as places in their columns, and in how many rows
+    combinations  values that came together in a row to learn from, as places in their
+                  columns, and in how many rows
     longest       characters of the longest string to learn from
-    known         hashes of the strings to learn from, one after the other in order: none is to be given out as a new one
+    known         hashes of the strings to learn from, one after the other in order: none is to
+                  be given out as a new one
 
     >>> encoding = Strings.of(["anna", "otto"], [("f",), ("m",)], ("sex",))
     >>> encoding.characters, encoding.columns[0].values, encoding.is_known("anna"), encoding.is_known("nana")
@@ -100,7 +102,9 @@ class Strings:
         return frozenset(self.known[k : k + BYTES] for k in range(0, len(self.known), BYTES))
 
     def given(self, values: Values) -> Tensor:
-        """What a model is told of a row: (K,) float, 1 at each of its values. Raises KeyError for an unknown value."""
+        """What a model is told of a row: (K,) float, 1 at each of its values. Raises
+        KeyError for an unknown value.
+        """
         told, first = torch.zeros(self.width), 0
         for places, value in zip(self._places, values):
             told[first + places[value]] = 1.0
@@ -114,7 +118,8 @@ class Strings:
     def values_of(self, asked: dict[str, str]) -> list[tuple[Values, int]]:
         """Values of all columns that fit what is asked for, and in how many rows they came together.
 
-        Raises UsageError for values that there are not, and where some columns are left open and no row has the others.
+        Raises UsageError for values that there are not, and where some columns are left open
+        and no row has the others.
         """
         for name, value in asked.items():
             self.check(name, value)
@@ -147,7 +152,8 @@ class Strings:
             )
 
     def asked(self, text: str) -> dict[str, str]:
-        """What an input asks for, by column: "language=Greek, sex=f", or a value alone where there is one column.
+        """What an input asks for, by column: "language=Greek, sex=f", or a value alone
+        where there is one column.
 
         Raises UsageError where it says neither.
         """

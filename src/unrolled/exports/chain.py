@@ -1,4 +1,6 @@
-"""The best tags of a linear chain in an ONNX file, by the algorithm of Viterbi (1967), as models/crf.py has it."""
+"""The best tags of a linear chain in an ONNX file, by the algorithm of Viterbi
+(1967), as models/crf.py has it.
+"""
 
 from __future__ import annotations
 
@@ -37,7 +39,9 @@ def _goes_on(writing: ModuleWriting) -> str:
 def _forward(
     net: OnnxGraph, first: str, scores: str, goes_on: str, chain: Chain, kinds: int
 ) -> tuple[str, str]:
-    """The scores of the best ways to each tag of a row's last word (B, K), and from which tag each way to a word came (T, B, K)."""
+    """The scores of the best ways to each tag of a row's last word (B, K), and from which tag each way
+    to a word came (T, B, K).
+    """
     inner, kind = net.inside("chain."), torch.float64
     reached = inner.input("reached", kind, ("batch", kinds))
     each = inner.input("scores_each", kind, ("batch", kinds))

@@ -23,15 +23,16 @@ from .writing import ModuleWriting, Wire
 
 @dataclass(frozen=True)
 class ModuleChain:
-    """A model, or the part of one that a file holds: what it reads, the modules that this goes through one after the other, and
-    what it calls the result.
+    """A model, or the part of one that a file holds: what it reads, the modules that this goes through one
+    after the other, and what it calls the result.
 
     indices  whether it reads int64 (T, B), which stand for one-hot rows or for rows of an embedding
     steps    whether the result has steps, (T, B, width), or is one for all of them, (B, width)
     reads    the input's name
     keeps    whether states are inputs and outputs of the file; otherwise each call begins afresh
     time     T, where it is always the same
-    part     of a model that is not written whole, or not in one file, which part this is, and what is not in the file
+    part     of a model that is not written whole, or not in one file, which part this is,
+             and what is not in the file
     name     of a model that is written in several files, what this one is called
     ragged   whether what it reads may have rows of unequal length
     writes   how it is written, where the modules do not simply go one after the other

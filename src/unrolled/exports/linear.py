@@ -1,4 +1,6 @@
-"""Products with matrices outside the recurrence: tables that are looked up, linear layers, output layers, softmaxes."""
+"""Products with matrices outside the recurrence: tables that are looked up, linear layers,
+output layers, softmaxes.
+"""
 
 from __future__ import annotations
 

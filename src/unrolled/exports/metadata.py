@@ -52,7 +52,9 @@ def metadata_of(
 
 
 def _text(name: str, value: object) -> str:
-    """As UTF-8 can hold it. JSON has an escape for half of a surrogate pair, which a label of somebody's data may have."""
+    """As UTF-8 can hold it. JSON has an escape for half of a surrogate pair, which a label of
+    somebody's data may have.
+    """
     text = value if isinstance(value, str) else _json(name, value)
     try:
         text.encode()

@@ -27,7 +27,8 @@ Writer = Callable[[ModuleWriting, nn.Module, Sequence[Wire], str, str], Wire]
 def write(writing: ModuleWriting, module: nn.Module, given: Sequence[Wire], path: str, prefix: str) -> Wire:
     """A module applied to what is given: its output.
 
-    path    before the names of its weights, "" or with a dot at its end; prefix likewise, before the names of states
+    path    before the names of its weights, "" or with a dot at its end; prefix likewise,
+            before the names of states
 
     Raises NotYet for a kind of module that no row of WRITERS is for.
     """

@@ -1,4 +1,6 @@
-"""Recurrent layers: their states as inputs and outputs of the file, and each layer as an operator or as loops."""
+"""Recurrent layers: their states as inputs and outputs of the file, and each layer as
+an operator or as loops.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +27,8 @@ class Layers:
     """A recurrent module as data: the cell that evaluation runs, and for each layer its widths.
 
     weights  for each layer and direction: layer 0, layer 0 reversed, layer 1, ...
-    heads    output layers that stand on the uppermost layer, one for each direction, where the equations end in one; by name
+    heads    output layers that stand on the uppermost layer, one for each direction, where the
+             equations end in one; by name
     """
 
     cell: Cell
@@ -39,7 +42,9 @@ class Layers:
         return len(self.weights) // len(self.sizes)
 
     def width(self, kind: str, name: str) -> int:
-        """Of an input; of a state in the layer where it is widest, as in the states that `Recurrent` takes and gives."""
+        """Of an input; of a state in the layer where it is widest, as in the states that
+        `Recurrent` takes and gives.
+        """
         shape = self.cell.graph.shape(kind, name)
         return max(self._wide(shape, layer) for layer in range(len(self.sizes) if kind == "state" else 1))
 
@@ -127,9 +132,9 @@ def _headed(writing: ModuleWriting, layers: Layers, y: Wire, path: str) -> Wire:
 
 
 def _standard(writing: ModuleWriting, cell: Cell, x: Wire, hidden: int):
-    """ONNX's own operator for the cell, where one is wanted and would do: onnxruntime's are of float32 only, and multiply
-    with one-hot rows where a loop looks products up. Measured on one core, at H 256 and 100 steps, LSTM against Scan: 0.9
-    and 1.7 ms with 65 characters, 1.8 and 1.7 with 1,024, 18 and 1.7 with 16,384."""
+    """ONNX's own operator for the cell, where one is wanted and would do: onnxruntime's are of float32 only,
+    and multiply with one-hot rows where a loop looks products up. Measured on one core, at H 256 and 100 steps,
+    LSTM against Scan: 0.9 and 1.7 ms with 65 characters, 1.8 and 1.7 with 1,024, 18 and 1.7 with 16,384."""
     if writing.generic or writing.net.dtype is not torch.float32:
         return None
     found = standard_of(cell.graph)

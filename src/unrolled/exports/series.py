@@ -1,4 +1,6 @@
-"""How a classifier reads series of numbers, in an ONNX file: raw values in, on their scale and through learned filters."""
+"""How a classifier reads series of numbers, in an ONNX file: raw values in, on their scale and
+through learned filters.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,9 @@ KEPT = {"keepdims": 1}
 
 
 def write_scaled(writing: ModuleWriting, reader: Scaled, x: Wire) -> Wire:
-    """`Scaled` in evaluation: values (T, B, channels) on their scale, their differences, and which ones are there."""
+    """`Scaled` in evaluation: values (T, B, channels) on their scale, their differences,
+    and which ones are there.
+    """
     net, inside = writing.net, writing.steps.active
     mean, deviation, change = (
         net.constant(values.to(net.dtype), "scale") for values in (reader.mean, reader.deviation, reader.change)

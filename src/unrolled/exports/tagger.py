@@ -1,4 +1,6 @@
-"""A tagger in an ONNX file: distinct words and their letters, where they stand, and out of that scores and the best tags."""
+"""A tagger in an ONNX file: distinct words and their letters, where they stand, and out of that
+scores and the best tags.
+"""
 
 from __future__ import annotations
 
@@ -18,8 +20,8 @@ LOWEST = -1e30  # below all that a filter says
 
 
 def write_tagger(writing: ModuleWriting, places: Wire, model: Tagger) -> Wire:
-    """Scores (T, B, K) of sentences whose words are places (T, B) in a list of distinct ones, with what was chosen on the held-out
-    part; beside them the best tags (T, B) int64, 0 past a sentence's end."""
+    """Scores (T, B, K) of sentences whose words are places (T, B) in a list of distinct ones, with what was
+    chosen on the held-out part; beside them the best tags (T, B) int64, 0 past a sentence's end."""
     net = writing.net
     distinct = _distinct(writing, model.reader)
     parts = [Wire(net.op("Gather", distinct.name, places.name), distinct.width)]

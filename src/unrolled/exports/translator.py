@@ -1,4 +1,6 @@
-"""A translation model in two ONNX files: the encoder, called once a sentence, and the decoder, called once a step."""
+"""A translation model in two ONNX files: the encoder, called once a sentence, and the
+decoder, called once a step.
+"""
 
 from __future__ import annotations
 
@@ -13,8 +15,8 @@ from .writing import ModuleWriting, Steps, Wire, steps_of
 
 
 def write_encoder(writing: ModuleWriting, source: Wire, model: Translator) -> Wire:
-    """The memory (S, B, M) of sources (S, B); beside it what queries are compared with, keys (S, B, A), and the states in which
-    the decoder begins."""
+    """The memory (S, B, M) of sources (S, B); beside it what queries are compared with, keys (S, B, A), and the
+    states in which the decoder begins."""
     net = writing.net
     x = write_embedding(writing, model.source, [source], "source.", "")
     memory = write_layers(writing, layers_of(model.encoder), [x], "encoder.", "")
@@ -55,8 +57,8 @@ def _cut(net, value: str, begin, hidden: int) -> list[str]:
 
 
 def write_decoder(writing: ModuleWriting, symbols: Wire, model: Translator) -> Wire:
-    """Logits (T, B, V) of the symbols after `symbols` (T, B), and the weights (T, B, S) of the places that were looked at. With input
-    feeding T is 1."""
+    """Logits (T, B, V) of the symbols after `symbols` (T, B), and the weights (T, B, S) of the places that were
+    looked at. With input feeding T is 1."""
     net = writing.net
     memory = _looked_at(writing, "memory", model.encoder.output_size * 2)
     keys = _looked_at(writing, "keys", model.attention.W_a.out_features)
@@ -92,7 +94,9 @@ def _beside(net, y: Wire, context: Wire) -> Wire:
 def _attended(
     writing: ModuleWriting, places: Steps, attention: Attention, query: Wire, memory: Wire, keys: Wire
 ) -> tuple[Wire, str]:
-    """The context (T, B, M) of queries (T, B, Q), and the weights (T, B, S) of places; 0 at those of padding."""
+    """The context (T, B, M) of queries (T, B, Q), and the weights (T, B, S) of
+    places; 0 at those of padding.
+    """
     net = writing.net
     scores = _scores(writing, attention, query, keys)
     there = places.active and _turned(net, places.active, [1, 2, 0])  # (B or 1, 1, S)

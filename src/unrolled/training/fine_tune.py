@@ -1,4 +1,6 @@
-"""Going on from the weights of another run, with other data or options: what of them the new model takes over, and how."""
+"""Going on from the weights of another run, with other data or options: what of them the new
+model takes over, and how.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +34,8 @@ def origin_of(run: Run) -> Origin:
 
 
 def data_for(task: Task, known: Encoding | None) -> Data:
-    """The task's data, read with an encoding that is known from another run, where there is one, and extends it.
+    """The task's data, read with an encoding that is known from another run, where
+    there is one, and extends it.
 
     Raises UsageError where the data have an encoding that is not the known one and the task cannot extend it.
     """
@@ -50,7 +53,9 @@ def data_for(task: Task, known: Encoding | None) -> Data:
 
 
 def _unlike(known: Any, new: Any, name: str = "encoding") -> str:
-    """What of an encoding's JSON does not extend the known one's, as a subject and its verb; "" where all does."""
+    """What of an encoding's JSON does not extend the known one's, as a subject and
+    its verb; "" where all does.
+    """
     if isinstance(known, dict) and isinstance(new, dict) and known.keys() == new.keys():
         return next((found for key in known if (found := _unlike(known[key], new[key], key))), "")
     if isinstance(known, list) and isinstance(new, list) and new[: len(known)] == known:
@@ -59,7 +64,9 @@ def _unlike(known: Any, new: Any, name: str = "encoding") -> str:
 
 
 def check_sizes(task: Task, run: Run) -> None:
-    """Raise UsageError, with the options that clash, unless the task's model takes the run's weights as they are."""
+    """Raise UsageError, with the options that clash, unless the task's model takes the
+    run's weights as they are.
+    """
     clash = _clash(task, run)
     if clash is None:
         return
@@ -80,7 +87,9 @@ def _named(value: Any) -> str:
 
 
 def _clash(task: Task, run: Run) -> str | None:
-    """The first tensor that the task's model has and the run's has not, or of another size, with the run's encoding."""
+    """The first tensor that the task's model has and the run's has not, or of another size,
+    with the run's encoding.
+    """
     have = run.model.state_dict()
     try:
         due = blank(task, run.encoding).state_dict()
@@ -94,8 +103,9 @@ def _clash(task: Task, run: Run) -> str | None:
 
 @torch.no_grad()
 def carry(model: nn.Module, run: Run) -> None:
-    """Put a run's weights into a model whose encoding extends the run's: symbols that both know have the run's weights,
-    those that are new stay as they were drawn. Raises UsageError where a tensor cannot have grown so."""
+    """Put a run's weights into a model whose encoding extends the run's: symbols that both know have
+    the run's weights, those that are new stay as they were drawn. Raises UsageError where a tensor
+    cannot have grown so."""
     for name, new, old in _pairs(model, run):
         if new.dim() != old.dim() or any(n < o for n, o in zip(new.shape, old.shape)):
             raise UsageError(
