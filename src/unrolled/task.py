@@ -73,13 +73,13 @@ class Recipe:
     optimiser: Literal["adamw", "sgd"] = "adamw"
     """AdamW, or plain stochastic gradient descent"""
     steady_epochs: Count | None = None
-    """epochs at the full rate, each later one at a lower rate; without it the rate warms up
-    and falls as a cosine does"""
+    """epochs at the full rate, each later one at a lower rate; without it the rate warms up and falls as a
+    cosine does"""
     epoch_decay: Share = 0.5
     """what the rate is multiplied with for each epoch after the steady ones"""
     average: Share | None = None
-    """evaluate and keep a running average of the weights, of which this share stays at each step, such
-    as 0.995; 0: the weights"""
+    """evaluate and keep a running average of the weights, of which this share stays at each step, such as
+    0.995; 0: the weights"""
 
 
 class Encoding(Protocol):
