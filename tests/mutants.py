@@ -697,13 +697,13 @@ MUTANTS = (
         "test_export_translator.py::test_a_sentence_without_a_place_is_looked_at_nowhere",
     ),
     Mutant(
-        "exports/chain.py",
+        "exports/viterbi.py",
         'inner.op("Where", active, best, reached)',
         "best",
         "test_export_tasks.py::test_onnxruntime_says_of_ragged_rows_what_the_model_says[tag-0-plain]",
     ),
     Mutant(
-        "exports/chain.py",
+        "exports/viterbi.py",
         'inner.op("Where", active, before, here)',
         "before",
         "test_export_tasks.py::test_onnxruntime_says_of_ragged_rows_what_the_model_says[tag-0-plain]",

@@ -61,8 +61,8 @@ def _text(name: str, value: object) -> str:
     except UnicodeEncodeError:
         if isinstance(value, str):
             raise UsageError(
-                f"metadata={{{name!r}: ...}}: the text has half of a surrogate pair, which UTF-8 does not hold. "
-                "Leave it out, or give it in a list, which is kept as JSON."
+                f"metadata={{{name!r}: ...}}: the text has half of a surrogate pair, which UTF-8 does not "
+                "hold. Leave it out, or give it in a list, which is kept as JSON."
             ) from None
         return json.dumps(value)
     return text

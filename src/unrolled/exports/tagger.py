@@ -10,10 +10,10 @@ import torch
 
 from ..models.tagger import Tagger
 from ..models.word_reader import Convolution, LastOutputs, WordReader
-from .chain import write_best_tags
 from .linear import write_convolution, write_embedding, write_linear
 from .pooling import write_ends
 from .recurrent import layers_of, write_layers
+from .viterbi import write_best_tags
 from .writing import ModuleWriting, Steps, Wire
 
 LOWEST = -1e30  # below all that a filter says
