@@ -696,18 +696,6 @@ MUTANTS = (
         "    if False:",
         "test_export_translator.py::test_a_sentence_without_a_place_is_looked_at_nowhere",
     ),
-    Mutant(
-        "exports/viterbi.py",
-        'inner.op("Where", active, best, reached)',
-        "best",
-        "test_export_tasks.py::test_onnxruntime_says_of_ragged_rows_what_the_model_says[tag-0-plain]",
-    ),
-    Mutant(
-        "exports/viterbi.py",
-        'inner.op("Where", active, before, here)',
-        "before",
-        "test_export_tasks.py::test_onnxruntime_says_of_ragged_rows_what_the_model_says[tag-0-plain]",
-    ),
     # What comes from outside.
     Mutant(
         "graph/check.py",
