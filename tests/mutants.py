@@ -660,6 +660,42 @@ MUTANTS = (
         "return weights",
         "test_export.py::test_int8_costs_what_is_said[False]",
     ),
+    Mutant(
+        "exports/recurrent.py",
+        "    if not layers.heads:",
+        "    if True:",
+        "test_export.py::test_equations_that_end_in_an_output_layer[softmax-2-False]",
+    ),
+    Mutant(
+        "exports/recurrent.py",
+        "return Wire(writing.steps.masked(joined), ",
+        "return Wire(joined, ",
+        "test_export.py::test_equations_that_end_in_an_output_layer[softmax-2-False]",
+    ),
+    Mutant(
+        "exports/recurrent.py",
+        "return state if own == width else",
+        "return state if True else",
+        "test_export.py::test_a_state_that_is_wider_in_one_layer_than_in_another[t_gru-False-5]",
+    ),
+    Mutant(
+        "exports/series.py",
+        'both = net.op("And", there, net.joined([none, part(there, 0, -1)], 0))',
+        "both = there",
+        "test_export_classifier.py::test_series[1-100-True-last-True-optional]",
+    ),
+    Mutant(
+        "exports/writing.py",
+        'rounded_up = net.op("Add", self.ends(), net.whole(stride - 1))',
+        "rounded_up = self.ends()",
+        "test_export_classifier.py::test_series[3-200-False-last-False-optional]",
+    ),
+    Mutant(
+        "exports/translator.py",
+        "    if there:  # of a row with no place at all, too",
+        "    if False:",
+        "test_export_translator.py::test_a_sentence_without_a_place_is_looked_at_nowhere",
+    ),
     # What comes from outside.
     Mutant(
         "graph/check.py",

@@ -546,7 +546,7 @@ def test_a_run_is_exported_and_onnxruntime_goes_on_where_it_stops(run, tmp_path,
 
 def test_an_export_into_no_folder_is_one_sentence(run, tmp_path, capsys):
     code, _, err = said(capsys, "export", run.folder, "--out", tmp_path / "none" / "m.onnx")
-    assert (code, err.count("\n")) == (2, 1) and "does not exist" in err
+    assert (code, err.count("\n")) == (2, 1) and "which is not a folder. Make one" in err
 
 
 def test_runs_are_listed_with_what_differs_and_drawn(run, text, tmp_path, capsys):

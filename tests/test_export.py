@@ -11,7 +11,7 @@ import torch
 from generated import programs
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
-from layer_cases import CELLS, make_input, make_layer, make_state, part, plain
+from layer_cases import CELLS, cell_of, make_input, make_layer, make_state, part, plain, stacks
 from onnx_cases import compare, onnx, ran, session, tensors
 
 import unrolled
@@ -38,8 +38,8 @@ from unrolled import (
     zoneout,
 )
 from unrolled.errors import NotYet, UnrolledError, UsageError
+from unrolled.exports.chains import CHAINS, ModuleChain
 from unrolled.exports.matrices import rows_in_int8
-from unrolled.exports.modules import CHAINS, ModuleChain
 from unrolled.exports.spell import SPELL
 from unrolled.ops import OPS
 
@@ -60,6 +60,12 @@ EVERY_WAY = pytest.mark.parametrize(
     ],
     ids=str,
 )
+
+AS_WIDE_AS_THE_INPUT = [
+    name
+    for name in CELLS
+    if not stacks(cell_of(name)) and cell_of(name).graph.shape("input", cell_of(name).inputs[0]) == ("I",)
+]
 
 
 def made(layer, tmp_path, **options):
@@ -121,6 +127,19 @@ def test_both_directions(name, tmp_path):
     file = made(layer, tmp_path)
     check(layer, file, 5, 3)
     check(layer, file, 7, 4, [7, 0, 3, 1])
+
+
+@pytest.mark.parametrize("input_size", [5, 11])
+@pytest.mark.parametrize("both", [False, True])
+@pytest.mark.parametrize("name", AS_WIDE_AS_THE_INPUT)
+def test_a_state_that_is_wider_in_one_layer_than_in_another(name, both, input_size, tmp_path):
+    layer = Recurrent(name, input_size, 8, num_layers=3, bidirectional=both, backend="reference")
+    assert layer._unlike
+    file = made(layer, tmp_path)
+    check(layer, file, 5, 3)
+    check(layer, file, 7, 4, [7, 0, 3, 1])
+    if not both:
+        check_chunks(layer, file)
 
 
 @pytest.mark.parametrize("name", ["elman", "lem"])
@@ -297,6 +316,46 @@ def test_a_language_model(hidden, kind, tmp_path):
         compare(ran(session(written.path), indices, state), model.eval()(indices, state), "model")
 
 
+def with_an_output_layer(activation: str):
+    def of_a_lecture(x, s, *, U, W, V, c):
+        s = tanh(U @ x + W @ s)
+        z = V @ s + c
+        o = getattr(unrolled, activation)(z) if activation else z
+        return o, s
+
+    return cell(of_a_lecture)
+
+
+@pytest.mark.parametrize("both", [False, True])
+@pytest.mark.parametrize("layers", [1, 2])
+@pytest.mark.parametrize("activation", ["softmax", "sigmoid", ""])
+def test_equations_that_end_in_an_output_layer(activation, layers, both, tmp_path):
+    """It stands once, on the uppermost layer."""
+    torch.manual_seed(0)
+    layer = Recurrent(with_an_output_layer(activation), 3, 5, layers, both, backend="reference")
+    file = made(layer, tmp_path)
+    check(layer, file, 5, 3)
+    check(layer, file, 7, 4, [7, 0, 3, 1])
+
+
+@pytest.mark.parametrize("weights", ["", "int8"])
+@pytest.mark.parametrize("layers", [1, 2])
+@pytest.mark.parametrize("activation", ["softmax", ""])
+def test_a_language_model_of_such_equations(activation, layers, weights, tmp_path):
+    torch.manual_seed(0)
+    model, indices = (
+        LanguageModel(9, with_an_output_layer(activation), 12, layers).eval(),
+        torch.randint(9, (5, 2)),
+    )
+    written = export(model, tmp_path / "m.onnx", weights=weights)
+    with torch.no_grad():
+        state = model(indices)[1]
+        found, expected = ran(session(written.path), indices, state), model(indices, state)
+    if not weights:
+        return compare(found, expected, "model")
+    assert 0 < (found[0] - expected[0]).abs().max() < 3 * written.difference[0] < 0.1
+
+
 @pytest.mark.parametrize("name, generic", [("lstm", False), ("lstm", True), ("t_gru", False), ("srnn", False)])
 @pytest.mark.parametrize("batch_first", [False, True])
 def test_a_layer_that_reads_indices(name, generic, batch_first, tmp_path):
@@ -404,6 +463,16 @@ def test_metadata(tmp_path):
     again = unrolled.Cell.from_json(json.loads(told["cell_json"])[0])
     assert again.graph == unrolled.find("slstm").graph
     assert told["unrolled"] != "unknown"
+
+
+def test_half_of_a_surrogate_pair_in_metadata(tmp_path):
+    """A label of somebody's JSONL may have one."""
+    layer = Recurrent("mgu", 3, 5)
+    export(layer, tmp_path / "m.onnx", metadata={"labels": ["\ud800", "é"]})
+    told = session(tmp_path / "m.onnx").get_modelmeta().custom_metadata_map
+    assert json.loads(told["labels"]) == ["\ud800", "é"]
+    with pytest.raises(UsageError, match="half of a surrogate pair"):
+        export(layer, tmp_path / "m.onnx", metadata={"licence": "\ud800"})
 
 
 def test_the_same_model_gives_the_same_bytes(tmp_path):

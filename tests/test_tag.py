@@ -12,8 +12,9 @@ import pytest
 import torch
 
 from unrolled import Net, Recipe
+from unrolled.cli import main
 from unrolled.data.agreement import decided, sentences
-from unrolled.data.conll import Sentence
+from unrolled.data.conll import Sentence, of_lines
 from unrolled.data.tag_figures import figures
 from unrolled.data.tagged import in_pieces
 from unrolled.data.tagging import Tagging, normal, outline, shape
@@ -543,19 +544,21 @@ def test_evaluation_has_a_table_of_types(run, folder):
         details.draw(folder / "a.svg")
 
 
-def test_the_layers_of_a_tagger_in_onnxruntime_are_those_here(run, tmp_path):
+def test_a_file_says_the_tags_that_the_run_says(run, tmp_path):
+    """The whole of a tagger; its inputs are made as docs/tasks/tag.md says."""
     onnxruntime = pytest.importorskip("onnxruntime")
     pytest.importorskip("onnx")
-    from unrolled.exports.write import export
-
-    export(run.model, tmp_path / "m.onnx")
-    session = onnxruntime.InferenceSession(tmp_path / "m.onnx", providers=["CPUExecutionProvider"])
-    vectors = torch.randn(5, 2, run.model.rnn.input_size)
-    lengths = torch.tensor([5, 3])
-    y, _ = run.model.rnn(vectors, lengths=lengths)
-    given = {"vectors": vectors.numpy(), "lengths": lengths.numpy(), "h_in": torch.zeros(2, 2, 12).numpy()}
-    scores = torch.from_numpy(session.run(["scores"], given)[0])
-    assert torch.allclose(scores[:3], run.model.head(y)[:3], atol=1e-5)
+    file = tmp_path / "m.onnx"
+    assert main(["export", str(run.folder), "--out", str(file)]) == 0
+    session = onnxruntime.InferenceSession(file, providers=["CPUExecutionProvider"])
+    lines = ["Anna Olsen lives in Bonn", "Bonn", "nobody went there"]
+    reading = run.encoding.gather(list(of_lines(lines))).inputs
+    names = [each.name for each in session.get_inputs()]
+    given = {name: getattr(reading, name).numpy() for name in names} | {"lengths": reading.lengths.numpy()}
+    (tags,) = session.run(["tags"], given)
+    known = json.loads(session.get_modelmeta().custom_metadata_map["tags"])
+    said = [[known[tag] for tag in row[:length]] for row, length in zip(tags.T, reading.lengths)]
+    assert said == [marked.tags for marked in run.predict(lines)]
 
 
 def test_a_run_goes_on_from_the_weights_of_another_with_words_and_types_of_its_own(run, folder):

@@ -7,7 +7,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
-from ..errors import UsageError
 from ..exports import write
 from ..runs.run import open_run
 from ..terminal import say
@@ -19,7 +18,8 @@ class Exporting:
     """How a model is written as ONNX."""
 
     out: Path | None = None
-    """the file; RUN/model.onnx without it"""
+    """the file; RUN/model.onnx without it. Of a translator two: RUN/model.encoder.onnx
+    and RUN/model.decoder.onnx"""
     weights: Literal["float", "int8"] = "float"
     """float as they are, or int8: a quarter of the bytes, and what that costs is said"""
     generic: Flag = False
@@ -41,12 +41,9 @@ def export(run: Positional[Path], options: Exporting, as_json: Json = False) -> 
         as_json: print one JSON object
     """
     trained = open_run(run)
-    out = options.out or run / "model.onnx"
-    if not out.parent.is_dir():
-        raise UsageError(f"--out {out}: the folder {out.parent} does not exist. Make it, or give another file.")
     exported = write.export(
         trained.model,
-        out,
+        options.out or run / "model.onnx",
         generic=options.generic,
         lengths=options.lengths,
         weights="int8" if options.weights == "int8" else "",

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from ..models.conditions import Conditions
+from .chains import ModuleChain
 from .matrices import rounded
-from .modules import ModuleChain, chain_of, per_sequence, reads
+from .modules import per_sequence, reads
 
 STEPS, ROWS = 50, 4
 
@@ -33,7 +33,7 @@ def random_inputs(chain: ModuleChain, dtype: torch.dtype) -> tuple[Tensor, ...]:
     further ones from U(0, 1).
     """
     made, first = torch.Generator().manual_seed(0), chain.modules[0]
-    lead = (ROWS, STEPS) if getattr(first, "batch_first", False) else (STEPS, ROWS)
+    lead = (ROWS, STEPS) if getattr(first, "batch_first", False) else (chain.time or STEPS, ROWS)
     (_, width), *more = reads(first)
     x = (
         torch.randint(width, lead, generator=made)
@@ -48,20 +48,18 @@ def random_inputs(chain: ModuleChain, dtype: torch.dtype) -> tuple[Tensor, ...]:
 
 
 @torch.no_grad()
-def difference(
-    model: nn.Module, other: nn.Module, inputs: tuple[Tensor, ...], indices: bool
-) -> tuple[float, float]:
-    """The largest difference of the two models' outputs, and the largest output of the first."""
-    found = []
-    for each in (copy.deepcopy(model).cpu(), other):  # the caller's own keeps its mode
-        found.append(_through(chain_of(each.eval(), indices), inputs))
+def difference(chain: ModuleChain, other: ModuleChain, inputs: tuple[Tensor, ...]) -> tuple[float, float]:
+    """The largest difference of two models' outputs, in evaluation, and the largest output of the first."""
+    found = [_through(each, inputs) for each in (chain, other)]
     return (found[0] - found[1]).abs().max().item(), found[0].abs().max().item()
 
 
 def _through(chain: ModuleChain, inputs: tuple[Tensor, ...]) -> Tensor:
-    """What the modules that are written make of inputs, one after the other."""
+    """What a model, or the modules that are written one after the other, make of inputs."""
+    if chain.runs is not None:
+        return chain.runs(*inputs)
+    x: Tensor | tuple[Tensor, ...] = inputs if len(inputs) > 1 else inputs[0]
     for module in chain.modules:
-        apart = len(inputs) == 1 or isinstance(module, Conditions)
-        y = module(*inputs) if apart else module(inputs)
-        inputs = (y[0] if isinstance(y, tuple) else y,)
-    return inputs[0]
+        y = module(x)
+        x = y[0] if isinstance(y, tuple) else y
+    return x

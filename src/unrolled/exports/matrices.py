@@ -35,28 +35,40 @@ def rounded(weights: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class Matrix:
-    """Stacked weights (rows, depth) on their way into a net: turned, (depth, rows),
-    where a product wants them.
+    """Stacked weights (rows, depth) on their way into a net: turned, (depth, rows), where a product wants them.
+
+    there  values of these very weights in the net, by whether they are turned: an embedding that is a softmax's
+           matrix, too, is stored once
     """
 
     net: OnnxGraph
     weights: Tensor
     name: str
     int8: bool
+    there: dict[bool, str] = field(default_factory=dict)
 
     def whole(self) -> str:
         """The matrix, (depth, rows), to multiply with from the right."""
-        if not self.int8:
-            return self.net.constant(self.weights.T, self.name)
-        numbers, scales = rows_in_int8(self.weights)
-        return self._scaled(numbers.T, scales)
+        return self._stored(True)
 
     def rows(self) -> str:
         """The matrix as the author has it, (rows, depth)."""
+        return self._stored(False)
+
+    def _stored(self, turned: bool) -> str:
+        if turned not in self.there:
+            other = self.there.get(not turned)
+            self.there[turned] = self._new(turned) if other is None else self._turned(other)
+        return self.there[turned]
+
+    def _turned(self, value: str) -> str:
+        return self.net.op("Transpose", value, attributes={"perm": [1, 0]})
+
+    def _new(self, turned: bool) -> str:
         if not self.int8:
-            return self.net.constant(self.weights, self.name)
+            return self.net.constant(self.weights.T if turned else self.weights, self.name)
         numbers, scales = rows_in_int8(self.weights)
-        return self._scaled(numbers, scales[:, None])
+        return self._scaled(numbers.T, scales) if turned else self._scaled(numbers, scales[:, None])
 
     def looked_up(self, indices: str) -> str:
         """What it makes of one-hot operands: (...) indices to (..., rows)."""
@@ -91,6 +103,8 @@ class Matrices:
     int8: bool
     own: Collection[int]
     kept: list[Tensor] = field(default_factory=list)
+    # By the id of a parameter that is a matrix.
+    stored: dict[int, dict[bool, str]] = field(default_factory=dict)
 
     def stack(
         self, tensors: Sequence[Tensor], names: Sequence[str | None], sources: Mapping[str, Tensor], path: str
@@ -103,6 +117,11 @@ class Matrices:
         int8 = self.int8 and plain and all(id(tensor) in self.own for tensor in from_)
         if int8:
             self.kept.extend(from_)
+        alone = len(from_) == 1 and from_[0].shape == tensors[0].shape
         return Matrix(
-            self.net, torch.cat(list(tensors)), path + ("+".join(names) if plain else "weights"), int8
+            self.net,
+            torch.cat(list(tensors)),
+            path + ("+".join(names) if plain else "weights"),
+            int8,
+            self.stored.setdefault(id(from_[0]), (from_[0], {}))[1] if alone else {},
         )

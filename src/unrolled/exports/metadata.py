@@ -47,8 +47,25 @@ def metadata_of(
     for name, value in more.items():
         if name in OURS:
             raise UsageError(f"metadata={name!r}: export writes {', '.join(OURS)} itself. Choose another name.")
-        made[str(name)] = value if isinstance(value, str) else _json(str(name), value)
+        made[str(name)] = _text(str(name), value)
     return made
+
+
+def _text(name: str, value: object) -> str:
+    """As UTF-8 can hold it. JSON has an escape for half of a surrogate pair, which a label of
+    somebody's data may have.
+    """
+    text = value if isinstance(value, str) else _json(name, value)
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        if isinstance(value, str):
+            raise UsageError(
+                f"metadata={{{name!r}: ...}}: the text has half of a surrogate pair, which UTF-8 does not "
+                "hold. Leave it out, or give it in a list, which is kept as JSON."
+            ) from None
+        return json.dumps(value)
+    return text
 
 
 def _json(name: str, value: object) -> str:

@@ -1,84 +1,27 @@
-"""How each kind of module is written: the one table that a new model or layer adds a row to."""
+"""How each kind of module is written: the table that a new layer adds a row to."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 from torch import nn
 
 from ..errors import NotYet, UsageError
 from ..layers.dropout import Dropout
+from ..layers.output import OutputLayer
 from ..layers.recurrent import Recurrent
 from ..layers.stacked import Stacked
 from ..models.classifier import Classifier, Embedded
 from ..models.conditions import Conditions
-from ..models.language import LanguageModel
-from ..models.tagger import Tagger
-from ..models.translation import Translator
-from ..models.word_heads import Tied
-from ..models.words import WordModel
+from ..models.word_heads import Adaptive, Tied
+from .chains import CHAINS
 from .classifier import write_classifier
 from .equations import one_hot
+from .linear import write_adaptive, write_embedding, write_linear, write_logits
 from .recurrent import layers_of, write_layers
 from .writing import ModuleWriting, Wire
 
 Writer = Callable[[ModuleWriting, nn.Module, Sequence[Wire], str, str], Wire]
-
-
-@dataclass(frozen=True)
-class ModuleChain:
-    """A model: what it reads, the modules that this goes through one after the other, and
-    what it calls the result.
-
-    indices  whether it reads int64 (T, B), which stand for one-hot rows or for rows of an embedding
-    steps    whether the result has steps, (T, B, width), or is one for all of them, (B, width)
-    reads    the input's name
-    keeps    whether states are inputs and outputs of the file; otherwise each call begins afresh
-    part     of a model that is not written whole, which part this is, and what is left out
-    """
-
-    modules: tuple[nn.Module, ...]
-    gives: str
-    indices: bool
-    reads: str = "x"
-    steps: bool = True
-    keeps: bool = True
-    part: str = ""
-
-
-CHAINS: dict[type, Callable[[nn.Module], ModuleChain]] = {
-    LanguageModel: lambda model: ModuleChain(
-        (*filter(None, [model.conditions]), model.rnn, model.head), "logits", indices=True
-    ),
-    WordModel: lambda model: ModuleChain(
-        (model.embedding, model.rnn, model.narrow, model.head), "logits", indices=True
-    ),
-    Tagger: lambda model: ModuleChain(
-        (model.rnn, model.head),
-        "scores",
-        indices=False,
-        reads="vectors",
-        part=(
-            "the recurrent layers and the scores; what reads words, and the chain of tags, are not in the file"
-        ),
-    ),
-    Translator: lambda model: ModuleChain(
-        (model.source, model.encoder),
-        "memory",
-        indices=True,
-        reads="source",
-        keeps=False,
-        part="the encoder; the attention and the decoder, which write the other sentence, are not in the file",
-    ),
-    Classifier: lambda model: ModuleChain(
-        (model,),
-        "probabilities",
-        indices=isinstance(model.members[0].reader, Embedded),
-        steps=False,
-        keeps=False,
-    ),
-}
 
 
 def write(writing: ModuleWriting, module: nn.Module, given: Sequence[Wire], path: str, prefix: str) -> Wire:
@@ -92,22 +35,14 @@ def write(writing: ModuleWriting, module: nn.Module, given: Sequence[Wire], path
     return writer_of(module)(writing, module, given, path, prefix)
 
 
-def chain_of(model: nn.Module, indices: bool) -> ModuleChain:
-    """How the model is written: by its row in CHAINS, or as one module that gives y."""
-    for kind, row in CHAINS.items():
-        if isinstance(model, kind):
-            return row(model)
-    return ModuleChain((model,), "y", indices)
-
-
 def writer_of(module: nn.Module) -> Writer:
     for kind, writer in WRITERS.items():
         if isinstance(module, kind):
             return writer
-    known = ", ".join(sorted(kind.__name__ for kind in (*CHAINS, *WRITERS)))
+    known = ", ".join(sorted({kind.__name__ for kind in (*CHAINS, *WRITERS)}))
     raise NotYet(
         f"export does not know how to write a {type(module).__name__}. It writes {known}; "
-        "another model is a row in unrolled/exports/modules.py."
+        "another model is a row in unrolled/exports/chains.py, another layer one in modules.py beside it."
     )
 
 
@@ -131,23 +66,6 @@ def _stacked(writing: ModuleWriting, module: Stacked, given: Sequence[Wire], pat
     if not module.skip:
         return current
     return Wire(net.joined([y.name for y in outputs], -1), sum(y.width for y in outputs))
-
-
-def _linear(writing: ModuleWriting, module: nn.Linear, given: Sequence[Wire], path: str, prefix: str) -> Wire:
-    net, (x,) = writing.net, given
-    matrix = writing.matrices.stack([module.weight.detach().cpu()], ["weight"], {"weight": module.weight}, path)
-    y = matrix.looked_up(x.name) if x.indices else net.op("MatMul", x.name, matrix.whole())
-    if module.bias is not None:
-        y = net.op("Add", y, net.constant(module.bias, f"{path}bias"))
-    return Wire(y, module.out_features)
-
-
-def _embedding(
-    writing: ModuleWriting, module: nn.Embedding, given: Sequence[Wire], path: str, prefix: str
-) -> Wire:
-    """Rows of a table: the product of its transpose with one-hot vectors."""
-    table = writing.matrices.stack([module.weight.detach().cpu()], ["weight"], {"weight": module.weight}, path)
-    return Wire(table.picked(given[0].name), module.embedding_dim)
 
 
 def _nothing(writing: ModuleWriting, module, given: Sequence[Wire], path: str, prefix: str) -> Wire:
@@ -183,9 +101,11 @@ WRITERS: dict[type, Writer] = {
     Recurrent: _recurrent,
     Stacked: _stacked,
     nn.RNNBase: _recurrent,
-    nn.Linear: _linear,
-    Tied: _linear,
-    nn.Embedding: _embedding,
+    nn.Linear: write_linear,
+    Tied: write_linear,
+    Adaptive: write_adaptive,
+    OutputLayer: write_logits,
+    nn.Embedding: write_embedding,
     nn.Identity: _nothing,
     nn.Dropout: _nothing,
     Dropout: _nothing,

@@ -5,16 +5,18 @@ an operator or as loops.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import nn
 
 from ..cell import Cell, find
 from ..graph.node import Dim, size
+from ..layers.output import OutputLayer
 from ..layers.recurrent import Recurrent
 from ..layers.torch_calls import named_as_cells
 from ..layers.weights import Named
+from .linear import write_output_layer
 from .loop import write_direction
 from .standard import standard_of, write_standard
 from .writing import ModuleWriting, Wire
@@ -25,19 +27,30 @@ class Layers:
     """A recurrent module as data: the cell that evaluation runs, and for each layer its widths.
 
     weights  for each layer and direction: layer 0, layer 0 reversed, layer 1, ...
+    heads    output layers that stand on the uppermost layer, one for each direction, where the
+             equations end in one; by name
     """
 
     cell: Cell
     sizes: tuple[Mapping[Dim, int], ...]
     weights: tuple[Named, ...]
     batch_first: bool
+    heads: Mapping[str, OutputLayer] = field(default_factory=dict)
 
     @property
     def directions(self) -> int:
         return len(self.weights) // len(self.sizes)
 
     def width(self, kind: str, name: str) -> int:
-        return self._wide(self.cell.graph.shape(kind, name))
+        """Of an input; of a state in the layer where it is widest, as in the states that
+        `Recurrent` takes and gives.
+        """
+        shape = self.cell.graph.shape(kind, name)
+        return max(self._wide(shape, layer) for layer in range(len(self.sizes) if kind == "state" else 1))
+
+    def state(self, name: str, layer: int) -> int:
+        """How wide a state is in a layer: one as wide as the input may be wider below than above."""
+        return self._wide(self.cell.graph.shape("state", name), layer)
 
     def output(self, layer: int) -> int:
         """How wide a layer's output is, in one direction."""
@@ -52,7 +65,9 @@ def layers_of(module: nn.Module) -> Layers:
     if isinstance(module, Recurrent):
         stack = module.evaluated
         weights = tuple(w.named() for w in module._weights())
-        return Layers(module.cell.evaluation, stack.sizes, weights, module.batch_first)
+        heads = {"head": module.head, "reversed_head": module.reversed_head}
+        heads = {name: head for name, head in heads.items() if head is not None}
+        return Layers(module.cell.evaluation, stack.sizes, weights, module.batch_first, heads)
     cell, widths = cell_of_torchs(module)
     above = (module.proj_size or module.hidden_size) * (2 if module.bidirectional else 1)
     sizes = tuple(
@@ -99,7 +114,21 @@ def write_layers(writing: ModuleWriting, layers: Layers, given: Sequence[Wire], 
     for name, values in last.items() if writing.keeps else ():
         shape = (len(layers.weights), "batch", layers.width("state", name))
         net.output(f"{prefix}{name}_out", net.joined(values, 0), net.dtype, shape)
-    return _time_first(writing, given[0], layers.batch_first)
+    return _time_first(writing, _headed(writing, layers, given[0], path), layers.batch_first)
+
+
+def _headed(writing: ModuleWriting, layers: Layers, y: Wire, path: str) -> Wire:
+    """The uppermost layer's output, or what an output layer makes of it, in each direction by its own."""
+    if not layers.heads:
+        return y
+    count = len(layers.heads)
+    parts = writing.net.split(y.name, [y.width // count] * count)
+    made = [
+        write_output_layer(writing, head, Wire(part, y.width // count), f"{path}{name}.")
+        for part, (name, head) in zip(parts, layers.heads.items())
+    ]
+    joined = writing.net.joined([each.name for each in made], -1)
+    return Wire(writing.steps.masked(joined), sum(each.width for each in made))
 
 
 def _standard(writing: ModuleWriting, cell: Cell, x: Wire, hidden: int):
@@ -148,6 +177,20 @@ def _rows(net, state: str, at: slice, count: int) -> str:
     return net.op("Slice", state, net.whole(at.start), net.whole(at.stop), net.whole(0))
 
 
+def _cut(writing: ModuleWriting, state: str, width: int, own: int) -> str:
+    """A layer's part of a state (B, width), which is wider in another layer."""
+    return state if own == width else writing.net.split(state, [own, width - own])[0]
+
+
+def _widened(writing: ModuleWriting, state: str, own: int, width: int) -> str:
+    """The state (B, own) with zeros behind it, as wide as it is in another layer."""
+    if own == width:
+        return state
+    net = writing.net
+    shape = net.joined([writing.steps.batch, net.whole(width - own)], 0)
+    return net.joined([state, net.op("Expand", net.number(0.0), shape)], -1)
+
+
 def _loops(
     writing: ModuleWriting, layers: Layers, layer: int, given, state, path: str
 ) -> tuple[str, list[str]]:
@@ -163,11 +206,15 @@ def _loops(
             layers.sizes[layer],
             layers.weights[at],
             given,
-            [net.at(s, at) for s in state],
+            [
+                _cut(writing, net.at(s, at), layers.width("state", name), layers.state(name, layer))
+                for s, name in zip(state, layers.cell.states)
+            ],
             direction == 1,
             f"{path}{'reversed' if direction else 'layers'}.{layer}.",
         )
         outputs.append(y)
-        for values, value in zip(last, new):
+        for values, value, name in zip(last, new, layers.cell.states):
+            value = _widened(writing, value, layers.state(name, layer), layers.width("state", name))
             values.append(net.op("Unsqueeze", value, net.whole(0)))
     return net.joined(outputs, -1), [net.joined(values, 0) for values in last]

@@ -164,7 +164,7 @@ def _row_lengths(writing: ModuleWriting) -> str:
     net, steps = writing.net, writing.steps
     if steps.lengths is None:
         return ""
-    ends = net.op("Max", net.op("Min", steps.lengths, steps.time), net.whole(0))
+    ends = net.op("Max", steps.ends(), net.whole(0))
     return net.op(
         "Cast", net.op("Expand", ends, steps.batch), attributes={"to": torch.int32}, name="row_lengths"
     )
@@ -177,6 +177,5 @@ def _or_first(writing: ModuleWriting, new: str, old: str) -> str:
     net, steps = writing.net, writing.steps
     if steps.lengths is None:
         return new
-    ends = net.op("Min", steps.lengths, steps.time)
-    runs = net.op("Unsqueeze", net.op("Less", net.whole(0), ends), net.whole(-1))
+    runs = net.op("Unsqueeze", net.op("Less", net.whole(0), steps.ends()), net.whole(-1))
     return net.op("Where", runs, new, old)

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import copy
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 from torch import nn
 
-from ..errors import NotYet, UsageError
+from ..errors import UsageError
 from ..layers.recurrent import Recurrent
 from ..layers.stacked import Stacked
+from .chains import ModuleChain, chains_of
 from .cost import difference, random_inputs, with_rounded
 from .matrices import Matrices
 from .metadata import metadata_of, package_version
-from .modules import ModuleChain, chain_of, per_sequence, reads, write
+from .modules import per_sequence, reads, write
 from .net import OnnxGraph
 from .proto import model_of
 from .writing import LENGTHS, ModuleWriting, Wire, steps_of
@@ -33,7 +36,8 @@ class Exported:
     saved       bytes that int8 weights save against float32
     difference  with int8 weights: the largest difference of an output from the model's on random input, and how
                 large the model's largest output is there; None otherwise
-    part        of a model that is not written whole, which part this is, and what is left out; "" otherwise
+    part        of a model that is not written whole, or not in one file, which part this is; "" otherwise
+    others      the further files of a model that is written in several
     """
 
     path: Path
@@ -44,8 +48,12 @@ class Exported:
     saved: int = 0
     difference: tuple[float, float] | None = None
     part: str = ""
+    others: tuple[Exported, ...] = ()
 
     def __str__(self) -> str:
+        return "\n\n".join(each._said() for each in (self, *self.others))
+
+    def _said(self) -> str:
         lines = [
             f"{self.path}: {self.size:,} bytes",
             f"inputs   {', '.join(self.inputs)}",
@@ -78,7 +86,7 @@ def export(
 
     model     a Recurrent, a Stacked, an LSTM, GRU or RNN (torch.nn's too), or a model that stands on one. It is
               written as in evaluation: without noise and dropout
-    path      the file, "m.onnx"
+    path      the file, "m.onnx"; a model that translates becomes two, m.encoder.onnx and m.decoder.onnx
     generic   every cell as a loop over its equations. Otherwise layers whose equations are those of ONNX's
               LSTM, GRU and RNN become these, which are faster
     lengths   "optional": an input that may be left out; "required": for onnxruntime in JavaScript, which cannot
@@ -109,31 +117,49 @@ def export(
 
         print(export(Recurrent("mgu", 3, 5), "m.onnx"))
     """
-    path = _checked_path(path)
     if lengths not in LENGTHS:
         raise UsageError(f"export: lengths={lengths!r} is not known. Give {', '.join(LENGTHS)}.")
     if weights not in ("", "int8"):
         raise UsageError(f'export: weights={weights!r} is not known. Give "int8", or leave it out.')
-    dtype = _dtype_of(model)
-    if weights and dtype is not torch.float32:
+    if weights and _dtype_of(model) is not torch.float32:
         raise UsageError(
             'export: weights="int8" stand for float32, and the model is float64. Give model.float().'
         )
-    if weights and not chain_of(model, indices).steps:
-        raise NotYet(
-            f'export: weights="int8" of a {type(model).__name__} are not written yet. Leave weights out.'
-        )
-    net, writing = _written(model, generic, lengths, indices, int8=False)
+    ask = _Asked(generic, lengths, indices, weights == "int8", metadata or {})
+    made = []
+    for number, chain in enumerate(chains_of(model, indices)):
+        file = _checked_path(Path(path))
+        file = file.with_suffix(f".{chain.name}{file.suffix}") if chain.name else file
+        made.append(_file(model, number, file, ask))
+    for exported, data in made:
+        _put(exported.path, data)
+    first, *others = (exported for exported, _ in made)
+    return replace(first, others=tuple(others))
+
+
+class _Asked(NamedTuple):
+    """The options of `export`."""
+
+    generic: bool
+    lengths: str
+    indices: bool
+    int8: bool
+    metadata: Mapping[str, object]
+
+
+def _file(model: nn.Module, number: int, path: Path, ask: _Asked) -> tuple[Exported, bytes]:
+    """One of the files that a model becomes, by its number: what is to be said of it, and its bytes."""
+    chain = chains_of(model, ask.indices)[number]
+    net, writing = _written(model, chain, ask._replace(int8=False))
     cost, whole = None, net.bytes
-    if weights:
-        kept = _written(model, generic, lengths, indices, int8=True)[1].matrices.kept
-        other = with_rounded(model, kept)
-        cost = difference(model, other, random_inputs(chain_of(model, indices), dtype), indices)
-        net, writing = _written(other, generic, lengths, indices, int8=True)
-    told = metadata_of(writing.cells, writing.starts, metadata or {})
+    if ask.int8:
+        model, before = with_rounded(model, _written(model, chain, ask)[1].matrices.kept).eval(), model
+        chain, before = (chains_of(m, ask.indices)[number] for m in (model, _at_rest(before)))
+        cost = difference(before, chain, random_inputs(chain, net.dtype))
+        net, writing = _written(model, chain, ask)
+    told = metadata_of(writing.cells, writing.starts, ask.metadata)
     data = model_of(net, type(model).__name__, told, ("unrolled", package_version()))
-    _put(path, data)
-    return Exported(
+    made = Exported(
         path,
         len(data),
         tuple(f"[{p.name}]" if p.name in net.constants else p.name for p in net.ordered_inputs),
@@ -141,34 +167,46 @@ def export(
         writing.made,
         whole - net.bytes,
         cost,
-        chain_of(model, indices).part,
+        chain.part,
     )
+    return made, data
 
 
-def _written(
-    model: nn.Module, generic: bool, lengths: str, indices: bool, int8: bool
-) -> tuple[OnnxGraph, ModuleWriting]:
-    net, chain = OnnxGraph(_dtype_of(model)), chain_of(model, indices)
-    batch_first = getattr(chain.modules[0], "batch_first", False)
+def _at_rest(model: nn.Module) -> nn.Module:
+    """A copy in evaluation: the caller's own keeps its mode."""
+    return copy.deepcopy(model).cpu().eval()
+
+
+def _written(model: nn.Module, chain: ModuleChain, ask: _Asked) -> tuple[OnnxGraph, ModuleWriting]:
+    net, batch_first = OnnxGraph(_dtype_of(model)), getattr(chain.modules[0], "batch_first", False)
     given = _inputs(net, chain, batch_first)
     own = {id(t) for t in (*model.parameters(), *model.buffers())}
-    writing = ModuleWriting(
-        net, steps_of(net, given[0].name, batch_first, lengths), Matrices(net, int8, own), generic, chain.keeps
-    )
+    steps = steps_of(net, given[0].name, batch_first, ask.lengths if chain.ragged else "none")
+    writing = ModuleWriting(net, steps, Matrices(net, ask.int8, own), ask.generic, ask.lengths, chain.keeps)
+    if chain.writes is not None:
+        made = chain.writes(writing, given[0])
+    else:
+        made = _one_after_the_other(writing, model, chain, given)
+    axes = ("batch", "time") if batch_first else (chain.time or "time", "batch")
+    net.output(chain.gives, made.name, net.dtype, (*(axes if chain.steps else ["batch"]), made.width))
+    net.outputs.insert(0, net.outputs.pop())
+    return net, writing
+
+
+def _one_after_the_other(
+    writing: ModuleWriting, model: nn.Module, chain: ModuleChain, given: list[Wire]
+) -> Wire:
     names = {id(module): f"{name}." if name else "" for name, module in model.named_modules()}
     recurrent = [m for m in chain.modules if isinstance(m, (Recurrent, Stacked, nn.RNNBase))]
     for module in chain.modules:
         path = names[id(module)]
         given = [write(writing, module, given, path, path if len(recurrent) > 1 else "")]
-    axes = ("batch", "time") if batch_first else ("time", "batch")
-    net.output(chain.gives, given[0].name, net.dtype, (*(axes if chain.steps else ["batch"]), given[0].width))
-    net.outputs.insert(0, net.outputs.pop())
-    return net, writing
+    return given[0]
 
 
 def _inputs(net: OnnxGraph, chain: ModuleChain, batch_first: bool) -> list[Wire]:
     """The file's first inputs: what the chain's first module reads."""
-    axes = ("batch", "time") if batch_first else ("time", "batch")
+    axes = ("batch", "time") if batch_first else (chain.time or "time", "batch")
     (name, width), *more = reads(chain.modules[0])
     name = chain.reads if len(chain.modules) > 1 else name
     first = (torch.int64, axes) if chain.indices else (net.dtype, (*axes, width))
@@ -190,11 +228,13 @@ def _dtype_of(model: nn.Module) -> torch.dtype:
     return kinds.pop() if kinds else torch.get_default_dtype()
 
 
-def _checked_path(path: str | Path) -> Path:
-    path = Path(path)
-    if path.is_dir() or not path.parent.is_dir():
-        what = "is a folder" if path.is_dir() else f"lies in {path.parent}, which is not a folder"
-        raise UsageError(f"export: {path} {what}. Give the name of a file, for instance m.onnx.")
+def _checked_path(path: Path) -> Path:
+    if path.is_dir():
+        raise UsageError(f"export: {path} is a folder. Give the name of a file, for instance m.onnx.")
+    if not path.parent.is_dir():
+        raise UsageError(
+            f"export: {path} lies in {path.parent}, which is not a folder. Make one, or give another file."
+        )
     return path
 
 

@@ -52,6 +52,19 @@ class Steps:
         )
         return net.op("Unsqueeze", net.op("Less", columns, rows), net.whole(-1), name="active")
 
+    def ends(self) -> str:
+        """How many steps each row has, at most T: int64 (B,), or (1,) for all rows."""
+        return self.time if self.lengths is None else self.net.op("Min", self.lengths, self.time)
+
+    def each(self, stride: int, time: str) -> Steps:
+        """Every so manieth step, from the first on, of which there are `time`."""
+        net, fewer = self.net, Steps(self.net, time, self.batch)
+        if self.lengths is not None:
+            rounded_up = net.op("Add", self.ends(), net.whole(stride - 1))
+            fewer.lengths = net.op("Div", rounded_up, net.whole(stride))
+            fewer.active = fewer.runs(0)
+        return fewer
+
     def masked(self, y: str) -> str:
         """y (T, B, width) with zeros past each row's length: chosen, for padding may hold NaN."""
         return y if self.active is None else self.net.op("Where", self.active, y, self.net.number(0.0))
@@ -74,6 +87,7 @@ class ModuleWriting:
     """A module on its way into a net.
 
     generic  every cell as a loop over its equations, the standard ones too
+    lengths  one of LENGTHS: how the file is told them
     keeps    states are inputs and outputs of the file, so that a sequence may come in chunks;
              otherwise each call begins afresh
     made     which operator each layer became, by its path
@@ -85,6 +99,7 @@ class ModuleWriting:
     steps: Steps
     matrices: Matrices
     generic: bool
+    lengths: str
     keeps: bool = True
     made: dict[str, str] = field(default_factory=dict)
     cells: list[Cell] = field(default_factory=list)
