@@ -16,11 +16,12 @@ from .task import Batch, Figures, Task
 
 
 class Scored(NamedTuple):
-    """Figures, the mean loss, and on how many of the task's units."""
+    """Figures, the mean loss, on how many of the task's units; what is to be said of the data, such as rows left out."""
 
     count: int
     figures: Figures
     loss: float
+    notes: tuple[str, ...] = ()
 
 
 @contextmanager
