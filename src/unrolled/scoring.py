@@ -16,7 +16,9 @@ from .task import Batch, Figures, Task
 
 
 class Scored(NamedTuple):
-    """Figures, the mean loss, on how many of the task's units; what is to be said of the data, such as rows left out."""
+    """Figures, the mean loss, on how many of the task's units; and what is to be said of the data, such as rows
+    left out.
+    """
 
     count: int
     figures: Figures

@@ -32,8 +32,8 @@ def run_direction(
 ) -> tuple[Tensor, tuple[Tensor, ...], dict[int, Tensor]]:
     """What `kernels.run` gives, with everything packed in the order of forward time.
 
-    x (N, width) each, or int64 (N,), packed as `rows` says; state (B, width) each in the kernel's order. With `ends` nobody
-    reads the output: it is left in whatever order it came.
+    x (N, width) each, or int64 (N,), packed as `rows` says; state (B, width) each in the kernel's order. With
+    `ends` nobody reads the output: it is left in whatever order it came.
     """
     step_rows, turned = rows.step_rows, rows.backward if reverse else None
     if reverse:

@@ -12,8 +12,8 @@ from .tracers import is_proxy
 
 
 def last_state(rnn: Recurrent, x: Tensor, lengths: Tensor) -> State:
-    """What `rnn(x, lengths=lengths)` returns second, x (T, B, I) or int64 (T, B), in less time: no output is padded or put
-    side by side. Raises what the layer raises.
+    """What `rnn(x, lengths=lengths)` returns second, x (T, B, I) or int64 (T, B), in less time: no output is
+    padded or put side by side. Raises what the layer raises.
 
     >>> rnn, x, lengths = Recurrent("gru", 3, 4, bidirectional=True), torch.randn(5, 2, 3), torch.tensor([5, 2])
     >>> torch.equal(last_state(rnn, x, lengths)[0], rnn(x, lengths=lengths)[1][0])

@@ -1,9 +1,9 @@
 """Sums over all tags of a chain: the partition, how probable each tag of each word is, and how often
 each stands behind each.
 
-In C where that can be, else in torch. In the linear domain with shares that add up to 1 at each word (Rabiner 1989, section V.A),
-which takes a fifth of the time; in logarithms where a share would be so small that float64 loses it. Scores (T, B, K), rows of
-unequal length; all is float64.
+In C where that can be, else in torch. In the linear domain with shares that add up to 1 at each word (Rabiner
+1989, section V.A), which takes a fifth of the time; in logarithms where a share would be so small that float64
+loses it. Scores (T, B, K), rows of unequal length; all is float64.
 """
 
 from __future__ import annotations
@@ -61,7 +61,9 @@ def sums_less_true(scores: Tensor, chain: Chain, tags: Tensor, lengths: Tensor, 
 
 
 def score(scores: Tensor, tags: Tensor, chain: Chain, lengths: Tensor) -> Tensor:
-    """The score of given tags (T, B) int64 of each row: (B,) float64. What stands past a row's end is not read."""
+    """The score of given tags (T, B) int64 of each row: (B,) float64. What stands
+    past a row's end is not read.
+    """
     there = torch.arange(len(scores), device=scores.device)[:, None] < lengths
     rows, tags = torch.arange(tags.shape[1], device=tags.device), tags.where(there, 0)
     of_words = scores.gather(2, tags[:, :, None])[:, :, 0].double().where(there, 0.0).sum(0)

@@ -58,7 +58,9 @@ def marginals(scores: Tensor, chain: Chain, lengths: Tensor) -> Tensor:
 
 @torch.no_grad()
 def decode(scores: Tensor, chain: Chain, lengths: Tensor) -> Tensor:
-    """The most probable tags of each row (T, B) int64, by the algorithm of Viterbi (1967); 0 past a row's end."""
+    """The most probable tags of each row (T, B) int64, by the algorithm of Viterbi
+    (1967); 0 past a row's end.
+    """
     compiled = chain_of((scores, *chain, lengths))
     return compiled.best((scores, *chain, lengths)) if compiled else _decode(scores, chain, lengths)
 

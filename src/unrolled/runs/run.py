@@ -54,11 +54,15 @@ class Run:
         return _trained(self.task.predict(self.model, self.encoding, inputs, ask))
 
     def evaluate(self, source: str | Path) -> Scored:
-        """How good the model is on other data, read from a file. Raises UsageError for data that it cannot read."""
+        """How good the model is on other data, read from a file. Raises UsageError for
+        data that it cannot read.
+        """
         return self._scored(source)[0]
 
     def examine(self, source: str | Path) -> tuple[Scored, Details | None]:
-        """The same, and what the task says beyond its figures: of classes, say, which one was taken for which."""
+        """The same, and what the task says beyond its figures: of classes, say, which
+        one was taken for which.
+        """
         found, batches = self._scored(source)
         if not hasattr(self.task, "details"):
             return found, None

@@ -77,7 +77,8 @@ def _library(double: bool) -> ctypes.CDLL | None:
 
 
 def sums(given: Sequence[Tensor], tags: Tensor | None, counts: bool) -> Counted | None:
-    """log of the partition and, where `counts`, how often each tag is expected; with true tags (T, B) less what these have.
+    """log of the partition and, where `counts`, how often each tag is expected; with true tags (T, B) less what
+    these have.
 
     None where a share is so small that float64 loses it. Raises IndexError for a tag that there is none of.
     """
