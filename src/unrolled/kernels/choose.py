@@ -79,7 +79,7 @@ def decoder(network_of: Mapping[str, object], beam: int, together: int, distinct
 
 
 def chain_of(given: Sequence[Tensor]) -> ModuleType | None:
-    """What adds up the ways to tag rows and finds the best, kernels/c/call/chain.py; None where no backend does.
+    """What adds up the ways to tag rows and finds the best, kernels/c/call/chain.py; None where none does.
 
     given  scores (T, B, K), those of a tag behind another, of the first and of the last, and lengths
     """

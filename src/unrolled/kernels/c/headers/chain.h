@@ -1,8 +1,8 @@
 /* A chain of tags (models/crf.py): sums over all ways to tag a row, and the best way. models/chain_sums.py says
  * the same in torch. Emitted before this: `real`, what scores are made of; everything else is double.
  *
- * Scores are (T, B, K); a row of a table is padded to whole vectors, `wide`, with what changes nothing. Rows of the
- * batch do not meet. */
+ * Scores are (T, B, K); a row of a table is padded to whole vectors, `wide`, with what changes nothing. Rows of
+ * the batch do not meet. */
 
 #include <math.h>
 #include <stdint.h>
@@ -132,8 +132,8 @@ HELPER int less_true(const chain *c, long b, const int64_t *tags, double *total,
     return DONE;
 }
 
-/* total (B); where they are given, chances (T, B, K) and pairs (B, K, K). With true tags (T, B): less what these
- * have. */
+/* total (B); where they are given, chances (T, B, K) and pairs (B, K, K). With true tags (T, B): less what
+ * these have. */
 int chain_sums(const chain *c, const int64_t *tags, double *work, double *total, double *chances, double *pairs)
 {
     const long n = c->tags, w = wide_of(c);
@@ -156,8 +156,8 @@ int chain_sums(const chain *c, const int64_t *tags, double *work, double *total,
     return DONE;
 }
 
-/* The best tags (T, B), by the algorithm of Viterbi (1967), 0 past a row's end; of equal ones the first. `from`:
- * (T, wide). */
+/* The best tags (T, B), by the algorithm of Viterbi (1967), 0 past a row's end; of equal ones the first.
+ * `from`: (T, wide). */
 void chain_best(const chain *c, double *work, int64_t *from, int64_t *tags)
 {
     const long n = c->tags, w = wide_of(c);
