@@ -277,12 +277,6 @@ MUTANTS = (
     ),
     Mutant(
         "kernels/c/headers/unrolled.h",
-        '#define UNROLL _Pragma("clang loop unroll(full)")',
-        "#define UNROLL",
-        "test_tiles.py::test_every_sum_of_a_tile_is_a_register_and_every_vector_is_loaded_once[znver3-float-clang]",
-    ),
-    Mutant(
-        "kernels/c/headers/unrolled.h",
         "#define MULTIPLY_ADD(sum, a, b) sum = FUSED(a, b, sum)",
         "#define MULTIPLY_ADD(sum, a, b) sum += (a) * (b)",
         "test_header.py::test_product_rows_do_not_depend_on_their_number[znver3-float32]",
@@ -389,6 +383,43 @@ MUTANTS = (
         "pair + 2 * (inside % LANES) + inside / LANES",
         "column",
         "test_sample.py::test_rounded_weights_write_what_a_rounded_model_writes",
+    ),
+    Mutant(
+        "training/start.py",
+        "begin_from_another(training)\n            training.averages = begun(model) if task.recipe.average else None",
+        "begin_from_another(training)",
+        "test_engine.py::test_the_average_of_a_run_from_weights_begins_with_them",
+    ),
+    Mutant(
+        "kernels/c/headers/chain.h",
+        "total[b] += first + last + (c->lengths[b] - 1) * top;",
+        "total[b] += first + last + c->lengths[b] * top;",
+        "test_crf.py::test_c_is_torch_to_the_last_tag",
+        quick=True,
+    ),
+    Mutant(
+        "kernels/c/headers/chain.h",
+        "back[j] = way > going[j] ? i : back[j];",
+        "back[j] = way >= going[j] ? i : back[j];",
+        "test_crf.py::test_c_is_torch_to_the_last_tag",
+    ),
+    Mutant(
+        "kernels/c/headers/chain.h",
+        "if (!(share[j] > SMALLEST) && may_stand(c, before, j)) return TOO_SMALL;",
+        "",
+        "test_crf.py::test_scores_far_apart_stay_exact",
+    ),
+    Mutant(
+        "kernels/c/headers/chain.h",
+        "if (tag < 0 || tag >= n) return NO_TAG;",
+        "if (tag >= n) return NO_TAG;",
+        "test_crf.py::test_c_reads_no_memory_but_what_it_was_given",
+    ),
+    Mutant(
+        "layers/ends.py",
+        "between = rnn._drop if rnn.training and rnn.dropout else None",
+        "between = None",
+        "test_layers.py::test_the_last_state_alone_is_that_of_the_whole",
     ),
     Mutant(
         "kernels/c/headers/draw.h",

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import pytest
@@ -26,7 +27,7 @@ FILES = {
         "kind,text\na,xx\nb\n",
         "t.csv",
     ),
-    "tag": ("".join(f"a{k}\tO\nb\tB-X\n\n" for k in range(20)), "a\tO\nb\n\n", "t.conll"),
+    "tag": ("".join(f"a{k}\tO\nb\tB-X\n\n" for k in range(20)), "a\tO\nb\n\nb\tB-X\n\n", "t.conll"),
     "translate": ("".join(f"{a}\t{b}\n" for a, b in made_pairs()[:40]), "a\tb\nc\n", "t.tsv"),
 }
 OPTIONS = {
@@ -56,6 +57,22 @@ def test_evaluate_of_a_bad_row(name, tmp_path, capsys):
     assert f"bad-{called}, line " in said and said.endswith(". Mend it, or take it out.\n"), said
     with pytest.raises(UsageError, match="leave such rows out with --skip-bad"):
         unrolled.train(OPTIONS[name](other), epochs=0.1, out=tmp_path / "none", quiet=True)
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_evaluate_of_a_run_that_leaves_bad_rows_out_says_how_many(name, tmp_path, capsys):
+    good, bad, called = FILES[name]
+    file, other = tmp_path / called, tmp_path / f"bad-{called}"
+    file.write_text(good + bad.removeprefix("label,text\n").removeprefix("kind,text\n"))
+    other.write_text(bad)
+    task = replace(OPTIONS[name](file), skip_bad=True)
+    task = replace(task, recipe=replace(task.recipe, precision="float32"))
+    run = unrolled.train(task, epochs=0.1, out=tmp_path / "run", quiet=True)
+    capsys.readouterr()
+    assert main(["evaluate", str(run.folder), "--data", str(other)]) == 0
+    assert f"bad-{called}: 1 row left out: line " in capsys.readouterr().out.replace("\n", " ")
+    assert main(["evaluate", str(run.folder), "--data", str(other), "--json"]) == 0
+    assert "1 row left out" in json.loads(capsys.readouterr().out)["notes"][0]
 
 
 def test_predict_of_a_bad_row(tmp_path, capsys):

@@ -6,18 +6,26 @@ import math
 import pytest
 import torch
 
-from unrolled.errors import UsageError
+from unrolled.errors import ShapeError, UsageError
+from unrolled.kernels import chain_of
 from unrolled.models import chain_sums, crf
-from unrolled.models.crf import CRF, Chain, best, decode, lengths_of, log_partition, marginals, score
+from unrolled.models.chain_sums import score
+from unrolled.models.crf import CRF, Chain, best, decode, lengths_of, log_partition, marginals
 
 LENGTHS = torch.tensor([4, 1, 3, 2])
 FORBIDDEN = [[True, True, True], [True, True, False], [False, True, True]]
 ALLOWED = (FORBIDDEN, [True, False, True], [True, True, False])
 
 
-@pytest.fixture(params=["scaled", "logarithmic"])
+@pytest.fixture(params=["c", "scaled", "logarithmic"])
 def way(request, monkeypatch):
-    """Both ways to add up."""
+    """All ways to add up."""
+    if request.param == "c":
+        monkeypatch.setattr(chain_sums, "in_torch", None)
+        monkeypatch.setattr(crf, "_decode", None)
+        return
+    monkeypatch.setattr(chain_sums, "chain_of", lambda _: None)
+    monkeypatch.setattr(crf, "chain_of", lambda _: None)
     if request.param == "logarithmic":
         monkeypatch.setattr(chain_sums, "scaled", lambda *_: None)
     else:
@@ -149,6 +157,8 @@ def test_scores_far_apart_stay_exact():
     assert log_partition(scores, chain, lengths).item() == pytest.approx(2000 + math.log1p(math.exp(-1)))
     assert decode(scores, chain, lengths)[:, 0].tolist() == [0, 0, 0]
     assert marginals(scores, chain, lengths)[1, 0, 1].item() == pytest.approx(1 / (1 + math.e))
+    scores = torch.tensor([[760.0, 0.0], [0.0, 400.0], [0.0, 400.0]])[:, None]  # lost, and then the best
+    assert log_partition(scores, chain, lengths).item() == pytest.approx(800 + math.log1p(math.exp(-40)))
 
 
 def test_small_shares_are_found_where_a_tag_of_them_can_be_reached():
@@ -178,3 +188,43 @@ def test_tags_that_know_nothing_of_each_other_are_softmax():
     chain = crf.free(3)
     assert torch.allclose(marginals(scores, chain, LENGTHS)[:1], scores[:1].softmax(-1))
     assert decode(scores, chain, LENGTHS)[0].tolist() == scores[0].argmax(-1).tolist()
+
+
+@pytest.mark.parametrize("kind", [torch.float32, torch.float64])
+@pytest.mark.parametrize("tags", [1, 2, 8, 13, 40])
+def test_c_is_torch_to_the_last_tag(tags, kind):
+    """Sums to rounding, the best tags exactly: the first of equal ones, too."""
+    generator = torch.Generator().manual_seed(tags)
+    lengths = torch.tensor([9, 1, 30, 2])
+    scores = (
+        torch.randn(30, 4, tags, dtype=kind, generator=generator).mul_(4).round_()
+    )  # many ways are equally good
+    chain = Chain(*(torch.randn(size, generator=generator).round_() for size in ((tags, tags), tags, tags)))
+    if tags > 2:
+        chain.steps[0, 1] = chain.first[2] = -math.inf
+    given = torch.randint(tags, (30, 4), generator=generator)
+    given[:, 2] = given[:, 0] = tags - 1
+    assert torch.equal(decode(scores, chain, lengths), crf._decode(scores, chain, lengths))
+    for true in (None, given):
+        for counts in (True, False):
+            ours = chain_of((scores, *chain, lengths)).sums((scores, *chain, lengths), true, counts)
+            due = chain_sums.in_torch(scores, chain, lengths, counts)
+            total = due.total if true is None else due.total - score(scores, true, chain, lengths)
+            assert torch.allclose(ours.total, total, atol=1e-9)
+            if counts and true is None:
+                assert torch.allclose(ours.chances, due.chances, atol=1e-12)
+                assert torch.allclose(ours.pairs, due.pairs, atol=1e-12)
+            assert counts or ours.chances is None
+
+
+def test_c_reads_no_memory_but_what_it_was_given():
+    chain, scores = Chain(torch.zeros(3, 3), torch.zeros(3), torch.zeros(3)), torch.zeros(4, 2, 3)
+    for lengths in ([5, 1], [4, 0], [-1, 1]):
+        with pytest.raises(ShapeError, match="of 4 words"):
+            decode(scores, chain, torch.tensor(lengths))
+    with pytest.raises(ShapeError, match="3, 3"):
+        decode(scores, Chain(torch.zeros(2, 2), *chain[1:]), torch.tensor([4, 1]))
+    model, lengths = CRF(3), torch.tensor([4, 1])
+    for tag in (-1, 3):
+        with pytest.raises(IndexError, match="none of 0 to 2"):
+            model.nats(scores, torch.full((4, 2), tag), lengths)

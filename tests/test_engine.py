@@ -8,6 +8,7 @@ import math
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -242,6 +243,15 @@ def test_weights_that_only_get_worse_are_given_back_as_they_were(run, tmp_path, 
     for name, tensor in run.model.state_dict().items():
         assert torch.equal(made.model.state_dict()[name], tensor)
     assert f"accuracy {first:.3f} on the held-out part (the last step: {last:.4f})" in capsys.readouterr().out
+
+
+def test_the_average_of_a_run_from_weights_begins_with_them(run, tmp_path):
+    task = count(rate=1e-12)
+    task = replace(task, recipe=replace(task.recipe, average=0.9, decay=0.0))
+    made = train(task, epochs=0.01, start=run, out=tmp_path / "run", quiet=True)
+    kept = RunFolder(made.folder).last_checkpoint()[0].tensors
+    for name, tensor in run.model.state_dict().items():
+        assert torch.allclose(kept[f"average.{name}"], tensor, atol=1e-6), name
 
 
 def test_what_was_learned_is_there_at_the_first_step(run, tmp_path):

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 import torch
 
-from unrolled.data.labelled import LabelColumns, key, read_labelled, read_values
+from unrolled.data.labelled import LabelColumns, check_channels, key, read_labelled, read_values
 from unrolled.errors import UsageError
+from unrolled.tasks.classify import Classify
 
 
 @pytest.fixture
@@ -163,3 +164,20 @@ def test_what_is_the_same_has_one_key(read):
     assert key(torch.ones(2, 1)) == key(torch.ones(4, 1)[:2]) != key(torch.zeros(2, 1))
     one, other = (read(f"label,text\n{label},x\ny,z\n") for label in "ab")
     assert one.digest() != other.digest() == read("label,text\nb,x\ny,z\n", "other.csv").digest()
+
+
+def test_channels_are_refused_where_the_examples_say_otherwise(read):
+    series = '{"label": "a", "values": [[1, 2], [3, 4]]}\n'
+    for content, name, what in [
+        ("label,text\na,b\n", "d.csv", "holds texts, which have none"),
+        ("__label__a b\n", "d.txt", "holds texts, which have none"),
+        (series, "d.jsonl", "have 2"),
+    ]:
+        found = read(content, name, channels=3)
+        with pytest.raises(
+            UsageError, match=f"--channels 3: .*{name} {what}|--channels 3: the series of .* {what}"
+        ):
+            check_channels(found, 3)
+    check_channels(read(series, "d.jsonl"), 2)
+    with pytest.raises(UsageError, match="--channels 2: .* holds texts"):
+        Classify(channels=2).data()

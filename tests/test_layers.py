@@ -34,6 +34,7 @@ import unrolled
 from unrolled import Recurrent, cell, sigmoid, tanh, total
 from unrolled.errors import CellError, Never, ShapeError, UsageError
 from unrolled.layers.dropout import dropped
+from unrolled.layers.ends import last_state
 
 every_cell = pytest.mark.parametrize("name", CELLS)
 every_backend = pytest.mark.parametrize("backend", BACKENDS)
@@ -172,6 +173,23 @@ def test_rows_that_all_have_length_zero_return_the_initial_state():
     y, last = layer(x, state, lengths=[0, 0])
     assert y.shape == (4, 2, 10) and not y.any()
     assert_close(last, state)
+
+
+@pytest.mark.parametrize("training", [True, False])
+@pytest.mark.parametrize("name", ["lstm", "gru", "elman"])
+def test_the_last_state_alone_is_that_of_the_whole(name, training):
+    """Values and gradients, with dropout between layers; indices as well as numbers."""
+    rnn = Recurrent(name, 3, 4, num_layers=2, bidirectional=True, dropout=0.5).train(training)
+    lengths = torch.tensor([5, 0, 3])
+    for x in (torch.randn(5, 3, 3), torch.randint(3, (5, 3))):
+        found = []
+        for state_of in (lambda: last_state(rnn, x, lengths), lambda: rnn(x, lengths=lengths)[1]):
+            torch.manual_seed(0)
+            state = state_of()
+            found.append(
+                [*state, *torch.autograd.grad(sum(s.square().sum() for s in state), [*rnn.parameters()])]
+            )
+        assert all(torch.equal(a, b) for a, b in zip(*found))
 
 
 @pytest.mark.parametrize("steps, batch", [(0, 3), (4, 0), (0, 0)])

@@ -16,11 +16,14 @@ from .task import Batch, Figures, Task
 
 
 class Scored(NamedTuple):
-    """Figures, the mean loss, and on how many of the task's units."""
+    """Figures, the mean loss, on how many of the task's units; and what is to be said of the data, such as rows
+    left out.
+    """
 
     count: int
     figures: Figures
     loss: float
+    notes: tuple[str, ...] = ()
 
 
 @contextmanager

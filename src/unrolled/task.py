@@ -209,7 +209,7 @@ class Task(Protocol):
     def loss(self, model: Any, batch: Batch, state: State | None) -> Loss: ...
 
     def read(self, encoding: Any, source: Any) -> Iterable[Batch]:
-        """Other examples, for `unrolled evaluate`."""
+        """Other examples, for `unrolled evaluate`; with `notes`, where they have some, as `Data` has."""
         ...
 
     def baseline(self, data: Any) -> Figures:

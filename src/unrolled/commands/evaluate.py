@@ -47,9 +47,12 @@ def evaluate(
         details.draw(picture)
     unit = f"{trained.task.unit.name}s"
     if as_json:
-        more = {} if details is None else details.to_json()
+        more = {"notes": list(scored.notes)} if scored.notes else {}
+        more |= {} if details is None else details.to_json()
         say_json({unit: scored.count} | dict(scored.figures) | more)
     else:
+        for note in scored.notes:
+            say(note)
         say(f"{scored.count:,} {unit}: {trained.task.sentence(scored.figures)}")
         if details is not None:
             say(f"\n{details.text()}")

@@ -73,6 +73,11 @@ class Tagged:
     bad: BadRows
     passed: dict[str, int] = field(default_factory=dict)  # what was passed over by the format's own rules
 
+    def notes(self) -> list[str]:
+        """What is to be said of the file: what is not in the sentences."""
+        passed = [f"{self.bad.file}: {count:,} {what} are not words" for what, count in self.passed.items()]
+        return [*passed, self.bad.said()] if self.bad.found else passed
+
 
 def read_tagged(
     path: str | Path, layout: Layout = Layout(), *, skip_bad: bool = False, option: str = "--data"

@@ -114,6 +114,17 @@ class Examples:
         return each_once(self.testing or (), self.gather, self.length, max(self.rows, EVALUATED))
 
 
+@dataclass(frozen=True)
+class Noted:
+    """Batches of a file's examples, and what is to be said of it: what was left out."""
+
+    batches: Iterator[Batch]
+    notes: tuple[str, ...] = ()
+
+    def __iter__(self) -> Iterator[Batch]:
+        return iter(self.batches)
+
+
 def each_once(
     examples: Sequence[Any],
     gather: Callable[[list[Any]], Batch],

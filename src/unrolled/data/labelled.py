@@ -120,6 +120,17 @@ def read_values(path: str | Path, columns: LabelColumns, *, option: str = "--dat
     return _table(read_table(path, skip_bad=columns.skip_bad, option=option), columns, needed=False)
 
 
+def check_channels(found: Labelled, channels: int | None) -> None:
+    """Raises UsageError where --channels says what the examples cannot have, or have otherwise."""
+    if channels is None:
+        return
+    if found.kind == "text":
+        raise UsageError(f"--channels {channels}: {found.source} holds texts, which have none. Leave it out.")
+    own = found.examples[0].value.shape[1]
+    if own != channels:
+        raise UsageError(f"--channels {channels}: the series of {found.source} have {own}. Leave it out.")
+
+
 def _made(path: Path, kind: Kind, examples: list[LabelledExample], *bad: BadRows) -> Labelled:
     notes = tuple(said for one in bad if (said := one.said()))
     if not examples:

@@ -103,14 +103,14 @@ def parts(source: Source, training: Path | None, valid: Path | None, test: Path 
         tagged, file = source.read(training, "--train"), str(training)
         source = source.settled(tagged.sentences, file)
         learned = source.checked(tagged.sentences, file)
-    notes = [] if tagged is None else _said(tagged)
+    notes = [] if tagged is None else tagged.notes()
     _check_tags(learned, file)
     apart = {}
     for option, path in (("--valid", valid), ("--test", test)):
         if path is not None:
             other = source.read(path, option)
             apart[option] = source.checked(other.sentences, str(path))
-            notes += _said(other) + _shared(learned, apart[option], str(path))
+            notes += other.notes() + _shared(learned, apart[option], str(path))
     if valid is None:
         split = grouped([" ".join(sentence.words) for sentence in learned], SHARE)
         notes += [f"{split.duplicates:,} sentences stand there again: on one side all"] * (split.duplicates > 0)
@@ -165,11 +165,6 @@ def _check_tags(sentences: Sequence[Sentence], file: str) -> None:
             f"{file} has {len(tags):,} different tags, such as {min(tags)!r}: say with --tag in which column"
             " the tags are."
         )
-
-
-def _said(tagged: Tagged) -> list[str]:
-    passed = [f"{tagged.bad.file}: {count:,} {what} are not words" for what, count in tagged.passed.items()]
-    return [*passed, tagged.bad.said()] if tagged.bad.found else passed
 
 
 def _shared(learned: Sequence[Sentence], others: Sequence[Sentence], file: str) -> list[str]:

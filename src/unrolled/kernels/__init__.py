@@ -5,7 +5,7 @@ or None) and `run(call)`.
 """
 
 from .call import Call, Parameters, StepRows, prepare
-from .choose import BACKENDS, decoder, fastest, generator, multiplies_pairs
+from .choose import BACKENDS, chain_of, decoder, fastest, generator, multiplies_pairs
 from .eager import run
 
 __all__ = [
@@ -13,6 +13,7 @@ __all__ = [
     "Call",
     "Parameters",
     "StepRows",
+    "chain_of",
     "decoder",
     "generator",
     "fastest",

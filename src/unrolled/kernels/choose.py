@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache, partial
 from types import ModuleType
 
@@ -76,6 +76,16 @@ def decoder(network_of: Mapping[str, object], beam: int, together: int, distinct
     network = c.Network(**network_of)
     impossible = c.why_not(network) or any(map(unbuildable, network.calls))
     return None if impossible else c.Decoder(network, beam, together, distinct)
+
+
+def chain_of(given: Sequence[Tensor]) -> ModuleType | None:
+    """What adds up the ways to tag rows and finds the best, kernels/c/call/chain.py; None where none does.
+
+    given  scores (T, B, K), those of a tag behind another, of the first and of the last, and lengths
+    """
+    from .c.call import chain
+
+    return chain if chain.possible(given) else None
 
 
 def run_reference(call: Call):

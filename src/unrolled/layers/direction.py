@@ -28,10 +28,12 @@ def run_direction(
     recompute: bool,
     mixed: bool,
     watch: tuple[int, ...] = (),
+    ends: bool = False,
 ) -> tuple[Tensor, tuple[Tensor, ...], dict[int, Tensor]]:
     """What `kernels.run` gives, with everything packed in the order of forward time.
 
-    x (N, width) each, or int64 (N,), packed as `rows` says; state (B, width) each in the kernel's order.
+    x (N, width) each, or int64 (N,), packed as `rows` says; state (B, width) each in the kernel's order. With
+    `ends` nobody reads the output: it is left in whatever order it came.
     """
     step_rows, turned = rows.step_rows, rows.backward if reverse else None
     if reverse:
@@ -54,7 +56,7 @@ def run_direction(
             mixed=mixed,
         )
     if turned is not None:
-        y = y.index_select(0, turned)
+        y = y if ends else y.index_select(0, turned)
         values = {node: v.index_select(0, turned) for node, v in values.items()}
     return y, last, values
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy
 import torch
 from torch import Tensor
 
@@ -93,28 +94,32 @@ def rows_of(
                 f"{who} got lengths, and torch.onnx.export cannot follow them. Export without lengths."
             )
         return PackedRows(StepRows(steps, batch), steps, lengths=given)
-    row = next((k for k, n in enumerate(given.tolist()) if not 0 <= n <= steps), None)
-    if row is not None:
+    numbers = (
+        given.numpy()
+    )  # of short sequences torch's operations on indices take as long as a step of the kernel
+    if not batch or numbers.min() == numbers.max() == steps:
+        return all_rows(steps, batch)
+    if numbers.min() < 0 or numbers.max() > steps:
+        row = int(((numbers < 0) | (numbers > steps)).argmax())
         raise ShapeError(
-            f"{who} got length {int(given[row])} for row {row} of a sequence of {steps} steps. "
+            f"{who} got length {numbers[row]} for row {row} of a sequence of {steps} steps. "
             f"Lengths go from 0 to {steps}."
         )
-    if bool((given == steps).all()):
-        return all_rows(steps, batch)
-    sorted_lengths, order = given.sort(descending=True, stable=True)
-    runs = torch.arange(steps, device="cpu")[:, None] < sorted_lengths  # (T, B)
-    time, row = runs.nonzero(as_tuple=True)  # packed order
-    sizes = runs.sum(1)
-    step_rows = StepRows(int(sorted_lengths[0]), batch, tuple(sizes[: int(sorted_lengths[0])].tolist()))
-    is_sorted = torch.equal(order, torch.arange(batch, device="cpu"))
-    take, backward = time * batch + order[row], _reversed(sizes, time, row, sorted_lengths, device)
+    order = numpy.argsort(-numbers, kind="stable")
+    lengths = numbers[order]
+    sizes = batch - numpy.searchsorted(lengths[::-1], numpy.arange(lengths[0]), side="right")
+    time, row = _time_and_row(sizes)
+    restore = None
+    if not (order == numpy.arange(batch)).all():
+        restore = numpy.empty_like(order)
+        restore[order] = numpy.arange(batch)
     return PackedRows(
-        step_rows,
+        StepRows(int(lengths[0]), batch, tuple(sizes.tolist())),
         steps,
-        take.to(device),
-        backward,
-        None if is_sorted else order.to(device),
-        None if is_sorted else order.argsort().to(device),
+        _index(time * batch + order[row], device),
+        _index(_reversed(sizes, time, row, lengths), device),
+        None if restore is None else _index(order, device),
+        None if restore is None else _index(restore, device),
     )
 
 
@@ -130,10 +135,10 @@ def packed_rows(batch_sizes: Tensor, order: Tensor | None, restore: Tensor | Non
             raise RuntimeError(f"the PackedSequence has {name} of shape {tuple(given.shape)} for {batch} rows.")
     if sizes[-1] == batch:
         return PackedRows(StepRows(steps, batch), steps, order=order, restore=restore)
-    batch_sizes = batch_sizes[:steps]
-    runs = torch.arange(batch, device="cpu") < batch_sizes[:, None]  # (T, B)
-    time, row = runs.nonzero(as_tuple=True)
-    backward = _reversed(batch_sizes, time, row, runs.sum(0), device)
+    counts = numpy.array(sizes)
+    time, row = _time_and_row(counts)
+    lengths = steps - numpy.searchsorted(counts[::-1], numpy.arange(batch), side="right")
+    backward = _index(_reversed(counts, time, row, lengths), device)
     return PackedRows(StepRows(steps, batch, tuple(sizes)), steps, None, backward, order, restore)
 
 
@@ -155,10 +160,22 @@ def _sizes_of(batch_sizes: Tensor, total: int) -> list[int]:
     return [n for n in sizes if n]
 
 
-def _reversed(sizes: Tensor, time: Tensor, row: Tensor, lengths: Tensor, device: torch.device) -> Tensor:
+def _time_and_row(sizes: numpy.ndarray) -> tuple[numpy.ndarray, numpy.ndarray]:
+    """The step and the sorted row of each packed place, for so many rows at each step."""
+    time = numpy.repeat(numpy.arange(len(sizes)), sizes)
+    return time, numpy.arange(len(time)) - (sizes.cumsum() - sizes)[time]
+
+
+def _reversed(
+    sizes: numpy.ndarray, time: numpy.ndarray, row: numpy.ndarray, lengths: numpy.ndarray
+) -> numpy.ndarray:
     """Packed places of each row's steps, last step first; its own inverse."""
-    first = sizes.cumsum(0) - sizes
-    return (first[lengths[row] - 1 - time] + row).to(device)
+    first = sizes.cumsum() - sizes
+    return first[lengths[row] - 1 - time] + row
+
+
+def _index(places: numpy.ndarray, device: torch.device) -> Tensor:
+    return torch.from_numpy(places).to(device)
 
 
 def _whole_numbers(lengths: Tensor | Sequence[int], who: str) -> Tensor:

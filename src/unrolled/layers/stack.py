@@ -69,7 +69,8 @@ def run_stack(
     between: Callable[[Tensor], Tensor] | None = None,
     watch: Watch | None = None,
     masks: Sequence[Sequence[Tensor]] | None = None,
-) -> tuple[Tensor, list[State]]:
+    ends: bool = False,
+) -> tuple[Tensor | None, list[State]]:
     """Runs all layers.
 
     x        the cell's inputs, packed: (N, width) each; the first may be int64 (N,), one-hot indices
@@ -78,6 +79,7 @@ def run_stack(
     weights  per layer and direction
     between  what a layer's output goes through on its way to the next: dropout, while training
     masks    per layer and direction: what stands behind the cell's inputs in its graph, packed, while training
+    ends     only the final states are wanted: no output is put together, None takes its place
     Returns the last layer's output (N, width x directions) and the final states, ordered as `state` is.
 
     Layers above the first get the output below as their first input, and the other inputs unchanged. `between`
@@ -85,6 +87,7 @@ def run_stack(
     """
     stack, masks = with_held(stack, masks, rows, state)
     final: list[State] = []
+    top = len(stack.sizes) - 1
     for layer, sizes in enumerate(stack.sizes):
         if layer and between is not None:
             x = (between(x[0]), *x[1:])
@@ -93,9 +96,12 @@ def run_stack(
             at = layer * stack.directions + direction
             seen = watch(layer, direction == 1) if watch else None
             given = (*x, *masks[at]) if masks else x
-            y, last = _run_one(stack, sizes, given, state[at], weights[at], rows, direction == 1, seen)
+            unread = ends and layer == top
+            y, last = _run_one(stack, sizes, given, state[at], weights[at], rows, direction == 1, seen, unread)
             outputs.append(y)
             final.append(last)
+        if unread:
+            return None, final
         x = (outputs[0] if len(outputs) == 1 else torch.cat(outputs, -1), *x[1:])
     return x[0], final
 
@@ -109,6 +115,7 @@ def _run_one(
     rows: PackedRows,
     reverse: bool,
     seen,
+    unread: bool,
 ) -> tuple[Tensor, State]:
     """One layer in one direction."""
     if not rows.step_rows.total:
@@ -131,6 +138,7 @@ def _run_one(
         recompute=stack.recompute,
         mixed=mixes(like),
         watch=nodes,
+        ends=unread,
     )
     if note:
         note(values)

@@ -1,9 +1,9 @@
 """Sums over all tags of a chain: the partition, how probable each tag of each word is, and how often
 each stands behind each.
 
-In the linear domain with shares that add up to 1 at each word (Rabiner 1989, section V.A), which takes a fifth
-of the time; in logarithms where a share would be so small that float64 loses it. Scores (T, B, K), rows of
-unequal length; all is float64.
+In C where that can be, else in torch. In the linear domain with shares that add up to 1 at each word (Rabiner
+1989, section V.A), which takes a fifth of the time; in logarithms where a share would be so small that float64
+loses it. Scores (T, B, K), rows of unequal length; all is float64.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
+
+from ..kernels import chain_of
 
 SMALLEST = 1e-290  # a share that is still exact
 FORBIDDEN = float("-inf")
@@ -38,6 +40,39 @@ class Sums(NamedTuple):
 
 def sums(scores: Tensor, chain: Chain, lengths: Tensor, counts: bool) -> Sums:
     """counts  whether probabilities are asked for, too"""
+    compiled = chain_of((scores, *chain, lengths))
+    found = compiled and compiled.sums((scores, *chain, lengths), None, counts)
+    return Sums(*found) if found else in_torch(scores, chain, lengths, counts)
+
+
+def sums_less_true(scores: Tensor, chain: Chain, tags: Tensor, lengths: Tensor, counts: bool) -> Sums:
+    """`sums` less what true tags (T, B) have: their score, 1 for each tag and each pair that is there."""
+    compiled = chain_of((scores, *chain, lengths))
+    found = compiled and compiled.sums((scores, *chain, lengths), tags, counts)
+    if found:
+        return Sums(*found)
+    total, chances, pairs = in_torch(scores, chain, lengths, counts)
+    if chances is not None:
+        there = torch.arange(len(scores), device=scores.device)[:, None] < lengths
+        seen = torch.zeros_like(chances).scatter_(2, tags.where(there, 0)[:, :, None], 1.0)
+        seen *= there[:, :, None]
+        chances, pairs = chances - seen, pairs - torch.einsum("tbi,tbj->bij", seen[:-1], seen[1:])
+    return Sums(total - score(scores, tags, chain, lengths), chances, pairs)
+
+
+def score(scores: Tensor, tags: Tensor, chain: Chain, lengths: Tensor) -> Tensor:
+    """The score of given tags (T, B) int64 of each row: (B,) float64. What stands
+    past a row's end is not read.
+    """
+    there = torch.arange(len(scores), device=scores.device)[:, None] < lengths
+    rows, tags = torch.arange(tags.shape[1], device=tags.device), tags.where(there, 0)
+    of_words = scores.gather(2, tags[:, :, None])[:, :, 0].double().where(there, 0.0).sum(0)
+    of_steps = chain.steps.double()[tags[:-1], tags[1:]].where(there[1:], 0.0).sum(0)
+    return of_words + of_steps + chain.first.double()[tags[0]] + chain.last.double()[tags[lengths - 1, rows]]
+
+
+def in_torch(scores: Tensor, chain: Chain, lengths: Tensor, counts: bool) -> Sums:
+    """`sums` as operations of torch."""
     there = torch.arange(len(scores), device=scores.device)[:, None] < lengths
     scores = scores.double().where(there[:, :, None], 0.0)
     chain = Chain(*(part.double() for part in chain))

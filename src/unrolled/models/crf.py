@@ -17,7 +17,8 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from ..errors import UsageError
-from .chain_sums import FORBIDDEN, Chain, sums
+from ..kernels import chain_of
+from .chain_sums import FORBIDDEN, Chain, sums, sums_less_true
 
 
 class Path(NamedTuple):
@@ -49,17 +50,6 @@ def log_partition(scores: Tensor, chain: Chain, lengths: Tensor) -> Tensor:
     return _LogPartition.apply(scores, *chain, lengths)
 
 
-def score(scores: Tensor, tags: Tensor, chain: Chain, lengths: Tensor) -> Tensor:
-    """The score of given tags (T, B) int64 of each row: (B,) float64. What stands
-    past a row's end is not read.
-    """
-    there = torch.arange(len(scores), device=scores.device)[:, None] < lengths
-    rows, tags = torch.arange(tags.shape[1], device=tags.device), tags.where(there, 0)
-    of_words = scores.gather(2, tags[:, :, None])[:, :, 0].double().where(there, 0.0).sum(0)
-    of_steps = chain.steps.double()[tags[:-1], tags[1:]].where(there[1:], 0.0).sum(0)
-    return of_words + of_steps + chain.first.double()[tags[0]] + chain.last.double()[tags[lengths - 1, rows]]
-
-
 @torch.no_grad()
 def marginals(scores: Tensor, chain: Chain, lengths: Tensor) -> Tensor:
     """The probability of each tag of each word, (T, B, K) float64; 0 past a row's end."""
@@ -71,6 +61,12 @@ def decode(scores: Tensor, chain: Chain, lengths: Tensor) -> Tensor:
     """The most probable tags of each row (T, B) int64, by the algorithm of Viterbi
     (1967); 0 past a row's end.
     """
+    compiled = chain_of((scores, *chain, lengths))
+    return compiled.best((scores, *chain, lengths)) if compiled else _decode(scores, chain, lengths)
+
+
+def _decode(scores: Tensor, chain: Chain, lengths: Tensor) -> Tensor:
+    """The same in torch."""
     best, back = scores[0].double() + chain.first.double(), []
     steps = chain.steps.double()
     ends = [best]
@@ -142,16 +138,12 @@ class _Nats(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx, scores, steps, first, last, tags, lengths):
-        chain = Chain(steps, first, last)
-        found = sums(scores.detach(), chain, lengths, any(ctx.needs_input_grad))
-        if found.chances is not None:
-            there = torch.arange(len(scores), device=scores.device)[:, None] < lengths
-            seen = torch.zeros_like(found.chances).scatter_(2, tags.where(there, 0)[:, :, None], 1.0)
-            seen *= there[:, :, None]
-            pairs = torch.einsum("tbi,tbj->bij", seen[:-1], seen[1:])
-            ctx.save_for_backward(lengths, found.chances - seen, found.pairs - pairs)
+        counts = any(ctx.needs_input_grad)
+        found = sums_less_true(scores.detach(), Chain(steps, first, last), tags, lengths, counts)
+        if counts:
+            ctx.save_for_backward(lengths, found.chances, found.pairs)
             ctx.types = scores.dtype, steps.dtype
-        return found.total - score(scores, tags, chain, lengths)
+        return found.total
 
     @staticmethod
     @once_differentiable

@@ -8,6 +8,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from ..layers.ends import last_state
 from ..layers.recurrent import Recurrent
 from .first_layer import input_weights, spread_input_weights
 
@@ -97,9 +98,9 @@ class LastOutputs(nn.Module):
         return [*input_weights(self.rnn).values()]
 
     def forward(self, letters: Tensor, counts: Tensor) -> Tensor:
-        y, state = self.rnn(letters, lengths=counts)
         if self._says_its_state:  # the same, already picked out
-            return torch.cat(state[0].unbind(0), -1)
+            return torch.cat(last_state(self.rnn, letters, counts)[0].unbind(0), -1)
+        y, _ = self.rnn(letters, lengths=counts)
         forward, back = y.chunk(2, -1)
         return torch.cat([forward[counts - 1, torch.arange(len(counts), device=y.device)], back[0]], -1)
 

@@ -57,21 +57,23 @@ class Run:
         """How good the model is on other data, read from a file. Raises UsageError for
         data that it cannot read.
         """
-        return scored(self.task, self.model, self.encoding, self._batches(source))
-
-    def _batches(self, source: str | Path) -> Iterator[Batch]:
-        with trained_reading():
-            yield from self.task.read(self.encoding, source)
+        return self._scored(source)[0]
 
     def examine(self, source: str | Path) -> tuple[Scored, Details | None]:
         """The same, and what the task says beyond its figures: of classes, say, which
         one was taken for which.
         """
-        batches = list(self._batches(source))
-        found = scored(self.task, self.model, self.encoding, batches)
+        found, batches = self._scored(source)
         if not hasattr(self.task, "details"):
             return found, None
         return found, self.task.details(self.model, self.encoding, batches)
+
+    def _scored(self, source: str | Path) -> tuple[Scored, list[Batch]]:
+        with trained_reading():
+            read = self.task.read(self.encoding, source)
+            batches = list(read)
+        found = scored(self.task, self.model, self.encoding, batches)
+        return found._replace(notes=tuple(getattr(read, "notes", ()))), batches
 
     def metrics(self) -> list[dict[str, Any]]:
         """The figures reported in training, one dictionary a report."""

@@ -17,8 +17,8 @@ from torch.nn import functional
 from ..cell import cell
 from ..data.classes import Classes
 from ..data.classified import EncodingPlan, Item, LabelledParts, classified, gather, items_of
-from ..data.examples import Examples, each_once
-from ..data.labelled import LabelColumns, LabelledExample, read_labelled, read_values
+from ..data.examples import Examples, Noted, each_once
+from ..data.labelled import LabelColumns, LabelledExample, check_channels, read_labelled, read_values
 from ..data.reber import reber
 from ..data.ts import series_of
 from ..errors import UsageError
@@ -116,6 +116,7 @@ class Classify:
             option: read_labelled(file, self._columns, option=option) for option, file in files.items() if file
         }
         parts = LabelledParts(read.get("--train") or reber(), read.get("--valid"), read.get("--test"))
+        check_channels(parts.train, self.channels)
         way = EncodingPlan(self.reads, self.multilabel, self.longest, self.balance, self.recipe.batch)
         return classified(parts, way, known)
 
@@ -177,9 +178,10 @@ class Classify:
         learners = len(model.members) - (rows.apart is not None)
         return Loss(total / learners, batch.count)
 
-    def read(self, encoding: Classes, source: Any) -> Iterator[Batch]:
+    def read(self, encoding: Classes, source: Any) -> Noted:
         found = read_labelled(source, replaced(self._columns, encoding))
-        return each_once(items_of(found, encoding, self.longest), gather, lambda item: len(item.values))
+        items = items_of(found, encoding, self.longest)
+        return Noted(each_once(items, gather, lambda item: len(item.values)), found.notes)
 
     def baseline(self, data: Examples) -> Figures:
         """The most frequent class; and naive Bayes for texts, the nearest neighbour for numbers."""

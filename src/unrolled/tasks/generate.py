@@ -12,7 +12,7 @@ from typing import ClassVar, Literal
 
 import torch
 
-from ..data.examples import Examples, each_once
+from ..data.examples import Examples, Noted, each_once
 from ..data.string_parts import Example, examples, length, string_data
 from ..data.string_rows import Rows, identifiers, read_rows
 from ..data.strings import Strings
@@ -108,9 +108,9 @@ class Generate:
         logits, _ = model(batch.inputs)
         return Loss(total_nats(logits, batch.targets), int((batch.targets != UNSCORED).sum()))
 
-    def read(self, encoding: Strings, source: str | Path) -> Iterator[Batch]:
+    def read(self, encoding: Strings, source: str | Path) -> Noted:
         rows = self._rows(source, [column.name for column in encoding.columns], "--data")
-        return each_once(examples(encoding, rows), partial(gathered, encoding), length)
+        return Noted(each_once(examples(encoding, rows), partial(gathered, encoding), length), rows.notes)
 
     def baseline(self, data: Examples) -> Figures:
         """Nats per character of models that look at the characters before and at no condition."""

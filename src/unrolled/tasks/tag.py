@@ -13,7 +13,7 @@ import torch
 from ..data import tag_figures
 from ..data.bad_rows import BadRows
 from ..data.conll import Form, Layout, Sentence, of_lines, sentences_of
-from ..data.examples import Examples, each_once
+from ..data.examples import Examples, Noted, each_once
 from ..data.span_scores import ByType, counted
 from ..data.tagged import Given, Learned, Source, parts
 from ..data.tagging import Tagging
@@ -168,13 +168,13 @@ class Tag:
     def loss(self, model: Tagger, batch: Batch, state: Any) -> Loss:
         return Loss(*model.nats(batch.inputs, batch.targets.indices))
 
-    def read(self, encoding: Tagging, source: str | Path) -> Iterator[Batch]:
+    def read(self, encoding: Tagging, source: str | Path) -> Noted:
         """Sentences of another file, in the scheme that the model says."""
         of = self.source
         tagged = of.read(Path(source), "--data")
         of = of.settled(tagged.sentences, str(source)) if of.scheme == "auto" else of
         checked = of.checked(tagged.sentences, str(source))
-        return each_once(checked, encoding.gather, _length)
+        return Noted(each_once(checked, encoding.gather, _length), tuple(tagged.notes()))
 
     def baseline(self, data: Examples) -> Figures:
         encoding = data.encoding

@@ -13,7 +13,7 @@ from torch.nn import functional
 
 from ..data.bleu import overlap, signature
 from ..data.dictionary import Dictionary
-from ..data.examples import Examples, each_once, padded
+from ..data.examples import Examples, Noted, each_once, padded
 from ..data.pairs import Pair, Pairs, digest, made_pairs, read_pairs
 from ..data.sides import SAMPLE, SAMPLES, Side, Sides, Units
 from ..data.split import grouped
@@ -199,9 +199,9 @@ class Translate:
         total = functional.cross_entropy(logits, right, label_smoothing=smoothing, reduction="sum")
         return Loss(total, len(there))
 
-    def read(self, encoding: Sides, source: str | Path) -> Iterator[Batch]:
-        pairs = self._read(Path(source), "--data").pairs
-        return each_once(_examples(encoding, pairs), gathered, _length)
+    def read(self, encoding: Sides, source: str | Path) -> Noted:
+        found = self._read(Path(source), "--data")
+        return Noted(each_once(_examples(encoding, found.pairs), gathered, _length), found.notes)
 
     def baseline(self, data: Examples) -> Figures:
         """BLEU on the held-out part of sources as they stand, of the likeliest target, and of a dictionary."""

@@ -109,7 +109,7 @@ def _evaluated(training: Training) -> Figures:
     task, folder, step = training.task, training.folder, training.step
     batches = list(training.data.held_out())
     settle(task, training.model, training.data.encoding, batches)
-    _, figures, loss = scored(task, training.model, training.data.encoding, batches)
+    _, figures, loss, _ = scored(task, training.model, training.data.encoding, batches)
     name, first = next(iter(figures.items()))
     for what, value in (("loss", loss), (name.replace("_", " "), first)):
         if not math.isfinite(value):
