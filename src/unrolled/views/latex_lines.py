@@ -46,7 +46,7 @@ def latex_width(text: str) -> float:
 
 
 def bracketed(text: str) -> str:
-    r"""In brackets as high as what they hold. Within \left and \right no line may be broken, so that they are around cases only.
+    r"""In brackets as high as what they hold; \left and \right, within which no line is broken, for cases only.
 
     >>> bracketed("a + b"), bracketed(r"1 - \frac{a}{b}")
     ('(a + b)', '\\Bigl(1 - \\frac{a}{b}\\Bigr)')
