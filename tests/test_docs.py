@@ -216,7 +216,9 @@ def test_the_equations_of_every_cell_fit_the_column_of_a_telephone(tmp_path):
     head = f"""<!doctype html><meta charset="utf-8"><link rel="stylesheet" href="{static}/katex/katex.min.css">
         <link rel="stylesheet" href="{static}/site.css"><script src="{static}/katex/katex.min.js"></script>
         <script src="{static}/equations.js"></script><body style="width: 350px; margin: 0; font-size: 16px">"""
-    every = "".join(f'<div class="math" id="{n}">{escape(c.latex())}</div>' for n, c in REGISTRY.items())
+    every = "".join(
+        f'<div class="math" id="{n}">{escape(c.latex(comments=True))}</div>' for n, c in REGISTRY.items()
+    )
     (tmp_path / "a.html").write_text(head + every, encoding="utf-8")
     with playwright.sync_playwright() as started:
         browser = started.chromium.launch(executable_path=chromium, args=["--no-sandbox"])

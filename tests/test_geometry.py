@@ -293,7 +293,7 @@ def test_which_cells_have_a_belt():
         == "view='conveyor': no state of elman is carried on by products and sums alone, so there is no belt."
         " Use view='graph'."
     )
-    with pytest.raises(UsageError, match="more is made of the state on the belt than hangs at its end"):
+    with pytest.raises(UsageError, match="room for one chain at the belt"):
         conveyor_scene(REGISTRY["intersection_rnn"].graph)
 
 

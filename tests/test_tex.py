@@ -4,6 +4,7 @@ texlive-latex-recommended).
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -11,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from unrolled import worked
-from unrolled.byhand.render import PREAMBLE
+from unrolled.byhand.document import Brackets, Lines, Said, WorkedLine
+from unrolled.byhand.render import PREAMBLE, as_latex, as_markdown
 from unrolled.cells import REGISTRY
 from unrolled.cli import main
 
@@ -87,3 +89,43 @@ def test_two_steps_of_every_cell(tmp_path, capsys):
             assert main(["byhand", name, "--format", "fragment", "--steps", "2"]) in (0, None), name
             parts.append(capsys.readouterr().out)
     overfull(tmp_path, PREAMBLE + "\\newpage\n".join(parts) + END)
+
+
+def test_a_table_has_a_name_for_each_of_its_columns(capsys):
+    """Of a stack of stacks of matrices, too: fast_slow_rnn's U is (2, 4, H, H)."""
+    assert main(["byhand", "fast_slow_rnn", "--format", "fragment", "--steps", "1"]) in (0, None)
+    text = capsys.readouterr().out
+    assert "U[1,3] & 1 & 2" in text
+    for columns, rows in re.findall(r"\\begin\{array\}\{l\|(r+)\}\n(.*?)\n\\end\{array\}", text, re.DOTALL):
+        assert {row.count("&") for row in rows.splitlines()} == {len(columns)}
+
+
+def test_many_rows_are_several_environments():
+    """TeX has a whole environment in its memory; one of 9,500 rows is too much for it."""
+    line = WorkedLine(Said("a", "a"), (Said("1", "1"),))
+    text = as_latex([Lines((line,) * 250)], "n", "fragment")
+    blocks = re.findall(r"\\begin\{align\*\}\n(.*?)\n\\end\{align\*\}", text, re.DOTALL)
+    assert [block.count("&=") for block in blocks] == [100, 100, 50]
+    assert as_markdown([Lines((line,) * 250)]).count(r"\begin{aligned}") == 3
+
+
+def test_matrices_that_do_not_fit_a_column_go_on_below_at_a_sign():
+    one = (("0.25", "0.75"), ("-0.5", "0.5"))
+    plus, equals = Said("+", "+"), Said("=", "=")
+    wide = as_markdown([Brackets((Said("h", "h"), equals, one, one, plus, one, one, plus, one, equals, one))])
+    rows = wide.split(r"\begin{aligned}")[1].split("\\\\\n")
+    assert rows[0].startswith("\nh &= ") and rows[1].startswith(r"&\qquad {} + ") and len(rows) == 2
+    assert "aligned" not in as_markdown([Brackets((Said("h", "h"), equals, one))])
+
+
+def test_the_factors_of_a_gradient_can_be_broken(capsys):
+    r"""Within \left and \right no line may be broken: they are around cases only."""
+    assert main(["byhand", "lem", "--format", "fragment", "--steps", "1"]) in (0, None)
+    text = capsys.readouterr().out
+    assert r"\left(" not in text.split("Backward")[1] and r"\cdot (" in text
+
+
+def test_no_environment_is_empty(capsys):
+    """LaTeX stops at one. second_order_rnn multiplies its weights with two vectors: no term is written as products."""
+    assert main(["byhand", "second_order_rnn", "--format", "fragment", "--steps", "2"]) in (0, None)
+    assert not re.search(r"\\begin\{align\*\}\s*\\end", capsys.readouterr().out)

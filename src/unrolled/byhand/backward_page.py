@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from ..graph.node import needed
+from ..views.latex_lines import bracketed
 from ..views.symbols import latex_name
 from .chain import Term
 from .document import Heading, Lines, Paragraph, Piece, Said, WorkedLine
@@ -107,7 +108,7 @@ def _slopes(worked: Worked, term: Term) -> list[Said]:
     for edge in edges:
         one = Said(edge.slope.text(labels), edge.slope.latex(labels))
         bare = len(edges) == 1 and not found or edge.slope.is_plain or (edge.slope.is_product and not found)
-        found.append(one if bare else Said(f"({one.text})", rf"\left({one.latex}\right)"))
+        found.append(one if bare else Said(f"({one.text})", bracketed(one.latex)))
     return found
 
 
@@ -168,7 +169,8 @@ def terms_over_time(worked: Worked, every: bool) -> Iterable[Piece]:
         chain = _product([*factors, slope(at, one_k), slope(one_k, Said("W", "W"))])
         total = Said(f"sum over k = 1..{t} of {chain.text}", rf"\sum_{{k=1}}^{{{t}}} {chain.latex}")
         yield Lines((WorkedLine(slope(loss, Said("W", "W")), (total,), given=True),))
-        yield Lines(tuple(_three_products(worked, found, factors, s)))
+        if products := tuple(_three_products(worked, found, factors, s)):
+            yield Lines(products)
         firsts = [(n, a.places()[0]) for n, a in found.gradients.items()]
         lags = [Said(str(lag.k), str(lag.k)) for lag in found.lags]
         columns = [

@@ -17,6 +17,7 @@ from .document import Brackets, Equations, Grid, Heading, Lines, Paragraph, Piec
 DEEP = 4  # columns by which what belongs to a heading is set in
 # Letters, about, that a line holds: of a page of our own, of anybody's (and of a web page), of a slide.
 WIDE = {"document": 80, "fragment": 60, "beamer": 56}
+TOGETHER = 100  # rows of one environment, at most: TeX has all of it in its memory at once
 OPEN, CLOSED = "([{", ")]}"
 PREAMBLE = r"""\documentclass{article}
 \usepackage{amsmath,amssymb}
@@ -92,10 +93,7 @@ def _drawn(piece: Brackets, width: int) -> list[str]:
         wide = max(map(len, block))
         column = [""] * middle + block
         columns.append([c.ljust(wide) for c in (*column, *[""] * (high - len(column)))])
-    signs = [
-        k for k, one in enumerate(piece.pieces) if isinstance(one, Said) and one.text in ("+", "=") and k > 1
-    ]
-    groups = [columns[i:j] for i, j in zip([0, *signs], [*signs, len(columns)])]
+    groups = [[column for _, column in group] for group in _signed([*zip(piece.pieces, columns)])]
     parts: list[list[list[str]]] = [[]]
     for group in groups:
         if parts[-1] and sum(len(c[0]) + 1 for c in (*parts[-1], *group)) > width:
@@ -105,15 +103,38 @@ def _drawn(piece: Brackets, width: int) -> list[str]:
     return [line for k, part in enumerate(lines) for line in ([""] * (k > 0) + part)]
 
 
-def _brackets(piece: Brackets) -> str:
-    """LaTeX of the same."""
-    found = []
-    for one in piece.pieces:
-        rows = r" \\ ".join(
-            " & ".join(_shown(c) for c in row) for row in ([] if isinstance(one, Said) else one)
-        )
-        found.append(one.latex if isinstance(one, Said) else rf"\begin{{bmatrix}} {rows} \end{{bmatrix}}")
-    return " ".join(found)
+def _signed(pieces: Sequence[tuple]) -> list[Sequence[tuple]]:
+    """Groups, each from a + or a second = to the next; a piece is the first of its tuple."""
+    begins = [
+        k for k, (one, *_) in enumerate(pieces) if isinstance(one, Said) and one.text in ("+", "=") and k > 1
+    ]
+    return [pieces[i:j] for i, j in zip([0, *begins], [*begins, len(pieces)])]
+
+
+def _brackets(piece: Brackets, wide: int) -> str:
+    """LaTeX of the same: in one row, or in several, each begun by a sign."""
+    rows, room = [[]], 0.0
+    for group in _signed([(one, *_matrix(one)) for one in piece.pieces]):
+        width = sum(w for _, _, w in group)
+        if rows[-1] and room + width > wide:
+            rows.append([])
+            room = 0.0
+        rows[-1] += [text for _, text, _ in group]
+        room += width
+    if len(rows) == 1:
+        return " ".join(rows[0])
+    left, equals, *first = rows[0]
+    lines = [" ".join([left, "&" + equals, *first]), *(rf"&\qquad {{}} {' '.join(row)}" for row in rows[1:])]
+    return "\\begin{aligned}\n" + " \\\\\n".join(lines) + "\n\\end{aligned}"
+
+
+def _matrix(one: Said | tuple[tuple[str, ...], ...]) -> tuple[str, float]:
+    """LaTeX of a piece, and how many letters it is wide."""
+    if isinstance(one, Said):
+        return one.latex, latex_width(one.latex) + 1
+    rows = r" \\ ".join(" & ".join(_shown(c) for c in row) for row in one)
+    wide = sum(2 + max(map(len, column)) for column in zip(*one))
+    return rf"\begin{{bmatrix}} {rows} \end{{bmatrix}}", wide
 
 
 def _equation(line: WorkedLine, room: int, width: int) -> Iterable[Text]:
@@ -175,7 +196,7 @@ def _markdown(piece: Piece) -> str:
     if isinstance(piece, Paragraph):
         return piece.text
     if isinstance(piece, Brackets):
-        return f"$$\n{_brackets(piece)}\n$$"
+        return f"$$\n{_brackets(piece, WIDE['fragment'])}\n$$"
     if isinstance(piece, Equations):
         return f"$$\n{piece.latex.replace('align*', 'aligned')}\n$$"
     if isinstance(piece, Grid):
@@ -186,7 +207,8 @@ def _markdown(piece: Piece) -> str:
             *([_inline(name), *cells] for name, cells in piece.rows),
         ]
         return "\n".join(f"| {' | '.join(_cell(c) for c in row)} |" for row in rows)
-    return f"$$\n\\begin{{aligned}}\n{_aligned(piece, WIDE['fragment'])}\n\\end{{aligned}}\n$$"
+    blocks = _aligned(piece, WIDE["fragment"])
+    return "\n\n".join(f"$$\n\\begin{{aligned}}\n{block}\n\\end{{aligned}}\n$$" for block in blocks)
 
 
 def _inline(said: Said) -> str:
@@ -197,8 +219,15 @@ def _cell(text: str) -> str:
     return text.replace("|", r"\vert ") if text.startswith("$") else text.replace("|", r"\|")
 
 
-def _aligned(piece: Lines, wide: int) -> str:
-    return " \\\\\n".join(_latex_line(line, wide) for line in piece.lines)
+def _aligned(piece: Lines, wide: int) -> list[str]:
+    """The rows of one environment or, where there are many, of several."""
+    blocks: list[list[str]] = [[]]
+    for line in piece.lines:
+        rows = _latex_line(line, wide)
+        if blocks[-1] and sum(block.count("\n") + 1 for block in (*blocks[-1], rows)) > TOGETHER:
+            blocks.append([])
+        blocks[-1].append(rows)
+    return [" \\\\\n".join(block) for block in blocks]
 
 
 def _latex_line(line: WorkedLine, wide: int) -> str:
@@ -246,7 +275,7 @@ def _latex(piece: Piece, wide: int) -> str:
     if isinstance(piece, Paragraph):
         return _words(piece.text)
     if isinstance(piece, Brackets):
-        return f"\\[{_brackets(piece)}\\]"
+        return f"\\[{_brackets(piece, wide)}\\]"
     if isinstance(piece, Equations):
         return piece.latex
     if isinstance(piece, Grid):
@@ -257,7 +286,7 @@ def _latex(piece: Piece, wide: int) -> str:
         lines = [" & ".join(row) + r" \\" for row in rows]
         lines[0] += r" \hline"
         return f"\\[\\begin{{array}}{{l|{'r' * len(piece.columns)}}}\n" + "\n".join(lines) + "\n\\end{array}\\]"
-    return f"\\begin{{align*}}\n{_aligned(piece, wide)}\n\\end{{align*}}"
+    return "\n".join(f"\\begin{{align*}}\n{block}\n\\end{{align*}}" for block in _aligned(piece, wide))
 
 
 def _words(text: str) -> str:

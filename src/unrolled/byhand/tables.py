@@ -36,10 +36,10 @@ def side_by_side(
 
 
 def grids(title: Said, name: str, one: Array, worked: Worked) -> Iterable[Piece]:
-    """An array as tables: one for a matrix, one line for a vector, a table each for the layers of a stack."""
-    if len(one.shape) == 3:
-        for k, layer in enumerate(one.rows()):
-            yield from grids(Said(f"{title.text}[{k}]", f"{title.latex}[{k}]"), name, layer, worked)
+    """An array as tables: one for a matrix, one line for a vector, a table each for the matrices of a stack."""
+    if len(one.shape) > 2:
+        for place, matrix in _stacked(one):
+            yield from grids(Said(f"{title.text}[{place}]", f"{title.latex}[{place}]"), name, matrix, worked)
         return
     if not one.shape:
         yield Lines((WorkedLine(title, (number(one.cells[0]),)),))
@@ -51,6 +51,15 @@ def grids(title: Said, name: str, one: Array, worked: Worked) -> Iterable[Piece]
     yield Grid(
         title, heads, tuple((Said(n, n), tuple(shown(c) for c in row.cells)) for n, row in zip(names, rows))
     )
+
+
+def _stacked(one: Array) -> Iterable[tuple[str, Array]]:
+    """The matrices of a stack, or of a stack of stacks, with their places: "1", "0,1"."""
+    for k, part in enumerate(one.rows()):
+        if len(part.shape) == 2:
+            yield str(k), part
+        else:
+            yield from ((f"{k},{place}", matrix) for place, matrix in _stacked(part))
 
 
 def loss_name(worked: Worked) -> Said:

@@ -104,8 +104,8 @@ def _tail(graph: Graph, made: Wired, name: str, belt: list[str]) -> list[str]:
 
 def _too_much(graph: Graph) -> UsageError:
     return UsageError(
-        f"view='conveyor': in {graph.name} more is made of the state on the belt than hangs at its end. Use"
-        " view='graph'."
+        f"view='conveyor': {graph.name} reads the state on its belt in more than one place, or makes an "
+        "output of it that is no state; this view has room for one chain at the belt's end. Use view='graph'."
     )
 
 

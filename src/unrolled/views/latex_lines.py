@@ -45,6 +45,17 @@ def latex_width(text: str) -> float:
     return round(width(text), 1)
 
 
+def bracketed(text: str) -> str:
+    r"""In brackets as high as what they hold; \left and \right, within which no line is broken, for cases only.
+
+    >>> bracketed("a + b"), bracketed(r"1 - \frac{a}{b}")
+    ('(a + b)', '\\Bigl(1 - \\frac{a}{b}\\Bigr)')
+    """
+    if r"\begin" in text:
+        return rf"\left({text}\right)"
+    return rf"\Bigl({text}\Bigr)" if r"\frac" in text else f"({text})"
+
+
 def latex_broken(text: str, wide: float) -> list[str]:
     r"""The formula in lines no wider than `wide`, as far as its sums and products allow.
 
