@@ -85,6 +85,10 @@ class Encoding(Protocol):
     A run that goes on from another run's weights (`train --from`) has an encoding that extends the other one's: each list in
     its JSON begins with the list that stood there, so that symbol k stays symbol k, and all else is as it was. A tensor of the
     model with a place for each symbol has these places from the first on, in the encoding's order, and nothing behind them.
+
+    `lists`, where an encoding has them, are the lengths of lists whose places stand one behind the other in a dimension: the
+    first of them in one, more of them in another. `beside` names what its JSON keeps of the data beside: what was learned from,
+    how often. That need not extend anything.
     """
 
     def to_json(self) -> dict: ...

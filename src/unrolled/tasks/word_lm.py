@@ -12,6 +12,7 @@ import torch
 import tyro
 from torch import Tensor
 
+from ..data.known import check_same, no_room
 from ..data.streams import Streams, pieces
 from ..data.subwords import Subwords
 from ..data.text import Text, read_text
@@ -75,10 +76,12 @@ class WordLM:
     recipe: Recipe = Recipe(rate=3e-3, batch=20, clip=0.5, decay=0.1)
 
     def data(self, known: Words | Subwords | None = None) -> Streams:
-        """Read the texts; raises UsageError with what is wrong with them. Words are those of the text to learn; of a run that this
-        one goes on from, that run's."""
+        """Read the texts; raises UsageError with what is wrong with them. Words are those of the text to learn, behind those of a
+        run that this one goes on from; parts of words are that run's, for they spell every text."""
         texts = texts_of(self.text, self.valid, self.test)
-        encoding = self._learned(texts.training) if known is None else known
+        encoding, notes = (
+            (self._learned(texts.training), ()) if known is None else self._grown(known, texts.training)
+        )
         training, need = encoding.encode(texts.training), self.recipe.batch * self.span + 1
         if len(training) < need:
             raise UsageError(
@@ -94,6 +97,7 @@ class WordLM:
             texts.digest,
             texts.source,
             None if texts.test is None else _scored(encoding, texts.test),
+            notes,
         )
 
     def _learned(self, text: Text) -> Words | Subwords:
@@ -101,13 +105,21 @@ class WordLM:
             return Subwords.of(text, size=self.vocabulary)
         return Words.of(text, most=self.vocabulary, least=self.least, split=self.tokens)
 
+    def _grown(self, known: Words | Subwords, text: Text) -> tuple[Words | Subwords, tuple[str, ...]]:
+        """What another run knows, with the words of a text behind, and what is to be said of that."""
+        check_same("tokens", self.tokens, "bpe" if isinstance(known, Subwords) else known.split)
+        if isinstance(known, Subwords):
+            return known, ()
+        grown, left = known.grown(text, most=self.vocabulary, least=self.least)
+        return grown, no_room(left, len(grown.words))
+
     def encoding(self, stored: dict) -> Words | Subwords:
         return Subwords.of_json(stored) if self.tokens == "bpe" else Words.of_json(stored)
 
     def model(self, encoding: Words | Subwords) -> WordModel:
         softmax = self.softmax
         if softmax == "auto":
-            softmax = "tied" if len(encoding) < MANY else "adaptive"
+            softmax = "tied" if encoding.ordered < MANY else "adaptive"
         return WordModel(
             len(encoding),
             self.net.cell,
@@ -118,6 +130,7 @@ class WordLM:
             dropout=self.net.dropout or 0.0,
             input_dropout=self.input_dropout,
             weight_drop=self.weight_drop,
+            ordered=encoding.ordered,
         )
 
     def dropout(self, weights: int, data: Streams, epochs: float | None) -> float:

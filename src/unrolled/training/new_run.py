@@ -19,7 +19,7 @@ from ..runs.settings import EVALUATIONS, FORMAT, MOST_EVALUATIONS, Settings, Tim
 from ..scoring import scored
 from ..task import Data, Task
 from .choose import Chosen, with_choices
-from .fine_tune import carry, check_sizes, data_for, origin_of
+from .fine_tune import carry, check_sizes, data_for, new_symbols, origin_of
 from .parallel import Team, check_rows
 from .precision import with_precision
 from .tensorboard import check_installed
@@ -123,8 +123,7 @@ def new_run(
     asked, reading = (replace(each, **chosen.values) for each in (asked, reading))
     compared = _finite(reading.baseline(data))
     if run is not None:
-        carry(model, run)
-        before = dict(scored(reading, model, data.encoding, data.held_out()).figures)
+        before = _put_in(run, model, reading, data, chosen.said)
         compared |= _finite({"the weights it begins with": next(iter(before.values()))})
     reading, precision = team.told(with_precision(reading, data) if team.leads else (reading, ""))
     task = replace(asked, recipe=reading.recipe)
@@ -151,6 +150,14 @@ def new_run(
     folder = team.told(_folder(out, new) if team.leads else None)
     task = with_file(task, folder.standard_input()) if piped else task
     return Work(task, data, folder, settings, team, chosen.seconds)
+
+
+def _put_in(run: Run, model: torch.nn.Module, task: Task, data: Data, said: dict[str, str]) -> dict[str, float]:
+    """Put a run's weights into a model, and return their figures; `said` is added to."""
+    carry(model, run, data.encoding)
+    if new := new_symbols(run.encoding, data.encoding):
+        said["new to these weights:"] = new[:200]
+    return dict(scored(task, model, data.encoding, data.held_out()).figures)
 
 
 class _New(NamedTuple):
