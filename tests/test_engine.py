@@ -34,7 +34,7 @@ def run(tmp_path_factory):
 
 def stopped(monkeypatch, task, out, steps, **options):
     """A run that is killed after some steps, just after a checkpoint."""
-    true_loss, seen = toy.Count.loss, iter(range(10**9))
+    true_loss, seen = type(task).loss, iter(range(10**9))
 
     def loss(self, model, batch, state):
         if torch.is_grad_enabled() and next(seen) >= steps:
@@ -42,7 +42,7 @@ def stopped(monkeypatch, task, out, steps, **options):
         return true_loss(self, model, batch, state)
 
     with monkeypatch.context() as patch, pytest.raises(ZeroDivisionError):
-        patch.setattr(toy.Count, "loss", loss)
+        patch.setattr(type(task), "loss", loss)
         train(task, out=out, save_every=1e-9, quiet=True, **options)
 
 

@@ -78,6 +78,7 @@ class Progressed(Struct, forbid_unknown_fields=True):
     schedule: Schedule
     units: Steps = 0
     worse: Steps = 0
+    best_loss: float | None = None
 
 
 class Best(Struct, forbid_unknown_fields=True):
@@ -85,6 +86,7 @@ class Best(Struct, forbid_unknown_fields=True):
 
     step: Steps
     figures: dict[Name, float]
+    loss: float | None = None
 
 
 class Reported(Struct):

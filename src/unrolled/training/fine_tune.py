@@ -56,8 +56,8 @@ def _meaning(encoding: Encoding) -> dict:
 
 
 def new_symbols(known: Encoding, encoding: Encoding) -> str:
-    """How many symbols of each kind an encoding has that the known one has not: "3 labels, 12 characters"; "" for none."""
-    return ", ".join(f"{count:,} {name}" for name, count in _longer(_meaning(known), _meaning(encoding)))
+    """How many symbols of each kind an encoding has that the known one has not: "labels +3, symbols +12"; "" for none."""
+    return ", ".join(f"{name} +{count:,}" for name, count in _longer(_meaning(known), _meaning(encoding)))
 
 
 def _longer(known: Any, new: Any, name: str = "") -> Iterator[tuple[str, int]]:
@@ -68,9 +68,10 @@ def _longer(known: Any, new: Any, name: str = "") -> Iterator[tuple[str, int]]:
     elif isinstance(known, list):
         if len(new) > len(known):
             yield name, len(new) - len(known)
-        for place, (old, value) in enumerate(zip(known, new)):
+        for place, (old, value) in enumerate(zip(known, new), 1):
             if old != value:
-                yield from _longer(old, value, f"{name} {place + 1}")
+                called = old.get("name", place) if isinstance(old, dict) else place
+                yield from _longer(old, value, f"{name} {called}")
 
 
 def _unlike(known: Any, new: Any, name: str = "encoding") -> str:

@@ -16,7 +16,7 @@ from ..options import check_options, completed, with_absolute_paths, with_file
 from ..runs.folder import RunFolder
 from ..runs.run import Run
 from ..runs.settings import EVALUATIONS, FORMAT, MOST_EVALUATIONS, Settings, Times, options_of
-from ..scoring import scored
+from ..scoring import Scored, scored
 from ..task import Data, Task
 from .choose import Chosen, with_choices
 from .fine_tune import carry, check_sizes, data_for, new_symbols, origin_of
@@ -124,7 +124,7 @@ def new_run(
     compared = _finite(reading.baseline(data))
     if run is not None:
         before = _put_in(run, model, reading, data, chosen.said)
-        compared |= _finite({"the weights it begins with": next(iter(before.values()))})
+        compared |= _finite({"the weights it begins with": next(iter(before.figures.values()))})
     reading, precision = team.told(with_precision(reading, data) if team.leads else (reading, ""))
     task = replace(asked, recipe=reading.recipe)
     settings = Settings(
@@ -145,19 +145,19 @@ def new_run(
         origin=None if run is None else origin_of(run),
         tensorboard=plan.tensorboard,
     )
-    start = None if run is None else (model.state_dict(), before)
+    start = None if run is None else (model.state_dict(), dict(before.figures), before.loss)
     new = _New(settings, data.encoding.to_json(), start, piped)
     folder = team.told(_folder(out, new) if team.leads else None)
     task = with_file(task, folder.standard_input()) if piped else task
     return Work(task, data, folder, settings, team, chosen.seconds)
 
 
-def _put_in(run: Run, model: torch.nn.Module, task: Task, data: Data, said: dict[str, str]) -> dict[str, float]:
-    """Put a run's weights into a model, and return their figures; `said` is added to."""
+def _put_in(run: Run, model: torch.nn.Module, task: Task, data: Data, said: dict[str, str]) -> Scored:
+    """Put a run's weights into a model, and say how good they are on the held-out part; `said` is added to."""
     carry(model, run, data.encoding)
     if new := new_symbols(run.encoding, data.encoding):
         said["new to these weights:"] = new[:200]
-    return dict(scored(task, model, data.encoding, data.held_out()).figures)
+    return scored(task, model, data.encoding, data.held_out())
 
 
 class _New(NamedTuple):
@@ -166,8 +166,8 @@ class _New(NamedTuple):
     settings: Settings
     encoding: dict
     start: (
-        tuple[dict[str, torch.Tensor], dict[str, float]] | None
-    )  # the first weights and their figures, of another run
+        tuple[dict[str, torch.Tensor], dict[str, float], float | None] | None
+    )  # weights, figures, loss, of another run
     piped: Path | None  # what was read from standard input
 
 
