@@ -246,10 +246,12 @@ def test_a_vocabulary_grows_up_to_its_limit_and_says_so(tmp_path):
 
 
 def test_words_that_came_later_are_behind_the_groups_of_an_adaptive_softmax():
-    words, _ = Words.of([" ".join(f"w{k:05}" for k in range(10_000))]).grown(["new words"], most=20_000)
+    words, _ = Words.of([" ".join(f"w{k:05}" for k in range(10_000))]).grown(
+        [" ".join(f"n{k}" for k in range(40))], most=20_000
+    )
     task = replace(WORDS, softmax="adaptive")
     head, old = (task.model(each).head for each in (words, Words(words.words[:10_000])))
-    assert head.cutoffs == old.cutoffs and head.groups[-1].out_features == old.groups[-1].out_features + 2
+    assert head.cutoffs == old.cutoffs and head.groups[-1].out_features == old.groups[-1].out_features + 40
     assert Words.of_json(words.to_json()) == words
     many, _ = Words.of([" ".join(f"w{k}" for k in range(49_990))]).grown(
         ["a b c d e f g h i j k l m n"], most=10**6

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal
 
@@ -27,6 +27,8 @@ from ..options import Count, Share
 from ..task import Batch, Figures, Loss, Recipe, State, Unit
 
 MANY = 50_000  # words from which on rare ones are in groups
+# Width and rate by the tokens to learn, up to so many; see `choices`.
+SIZES = ((12_000, 64, 1e-2), (60_000, 128, 1e-2), (250_000, 256, 6e-3), (math.inf, 400, 3e-3))
 DROPOUT, DROPOUT_LIMIT = 0.1, 0.5  # for each time that the text is read again; see `dropout`
 DROPOUT_FIRST = 0.3  # while nobody knows how often the text will be read
 
@@ -72,8 +74,8 @@ class WordLM:
     """share of the entries of recurrent matrices that are dropped while training"""
     span: Count = 35
     """tokens per step of truncated backpropagation through time"""
-    net: Net = Net(hidden=400, layers=1)
-    recipe: Recipe = Recipe(rate=3e-3, batch=20, clip=0.5, decay=0.1)
+    net: Net = Net(layers=1)
+    recipe: Recipe = Recipe(batch=20, clip=0.5, decay=0.1)
 
     def data(self, known: Words | Subwords | None = None) -> Streams:
         """Read the texts; raises UsageError with what is wrong with them. Words are those of the text to learn, behind those of a
@@ -113,6 +115,16 @@ class WordLM:
         grown, left = known.grown(text, most=self.vocabulary, least=self.least)
         return grown, no_room(left, len(grown.words))
 
+    def choices(self, data: Streams) -> Mapping[str, tuple]:
+        """The width of the layers, and the rate that suits it, by the tokens to learn, where nobody names them. Measured on parts of
+        War and Peace, one thread: TABLE
+        """
+        width, rate = next((width, rate) for most, width, rate in SIZES if data.training_size <= most)
+        net = replace(self.net, hidden=self.net.hidden or width)
+        if net.hidden != width:  # of the width that was asked for
+            rate = next((rate for _, width, rate in SIZES if net.hidden <= width), SIZES[-1][2])
+        return {"net": (net,), "recipe": (replace(self.recipe, rate=self.recipe.rate or rate),)}
+
     def encoding(self, stored: dict) -> Words | Subwords:
         return Subwords.of_json(stored) if self.tokens == "bpe" else Words.of_json(stored)
 
@@ -123,7 +135,7 @@ class WordLM:
         return WordModel(
             len(encoding),
             self.net.cell,
-            self.net.hidden,
+            self.net.hidden or SIZES[-1][1],
             self.net.layers,
             width=self.width,
             softmax=softmax,

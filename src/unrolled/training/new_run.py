@@ -12,7 +12,7 @@ from typing import NamedTuple
 import torch
 
 from ..errors import UsageError
-from ..options import check_options, completed, with_absolute_paths, with_file
+from ..options import check_options, completed, like, with_absolute_paths, with_file
 from ..runs.folder import RunFolder
 from ..runs.run import Run
 from ..runs.settings import EVALUATIONS, FORMAT, MOST_EVALUATIONS, Settings, Times, options_of
@@ -109,6 +109,7 @@ def new_run(
     """
     check_rows(team, asked.recipe.batch)
     if run is not None:
+        asked, reading = (like(each, run.task) for each in (asked, reading))
         check_sizes(asked, run)
     data = data_for(reading, run.encoding if run else None)
     with torch.random.fork_rng(devices=[]):
@@ -124,7 +125,8 @@ def new_run(
     compared = _finite(reading.baseline(data))
     if run is not None:
         before = _put_in(run, model, reading, data, chosen.said)
-        compared |= _finite({"the weights it begins with": next(iter(before.figures.values()))})
+        name, first = next(iter(before.figures.items()))
+        compared |= _finite({f"the weights it begins with, {name.replace('_', ' ')}": first})
     reading, precision = team.told(with_precision(reading, data) if team.leads else (reading, ""))
     task = replace(asked, recipe=reading.recipe)
     settings = Settings(
