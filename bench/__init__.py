@@ -1,1 +1,3 @@
-"""Benchmarks: this package's layers against their peers, in one process, alternating. Run `python -m bench --help`."""
+"""Benchmarks: this package's layers against their peers, in one process, alternating. Run
+`python -m bench --help`.
+"""

@@ -186,7 +186,9 @@ def main() -> int:
 
 
 def measure(options: argparse.Namespace, console: Console) -> None:
-    """Runs one benchmark, each row said on stderr as it comes, the table and the file's name on stdout at the end."""
+    """Runs one benchmark, each row said on stderr as it comes, the table and the file's
+    name on stdout at the end.
+    """
     if options.command != "memory":  # which measures no time
         refuse_if_busy(options.anyway)
     progress = Console(stderr=True)

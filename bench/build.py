@@ -1,4 +1,6 @@
-"""`python -m bench build`: how long a cell takes to build, to load again, and how long the package takes to import."""
+"""`python -m bench build`: how long a cell takes to build, to load again, and how long the
+package takes to import.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,8 @@ IMPORTED = (
 
 
 def child() -> None:
-    """First call, forward and backward, of a small layer of every cell; prints {cell: seconds above the second call}.
+    """First call, forward and backward, of a small layer of every cell; prints {cell:
+    seconds above the second call}.
 
     That is all that a user waits for: tracing, planning, writing the C, compiling or loading it.
     """

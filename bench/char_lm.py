@@ -21,7 +21,8 @@ from .rows import Result, Row
 CHARACTERS, HIDDEN, TARGET = 65, 512, 2.0
 STEPS, BATCH = 100, 32  # as in the layers' rows
 TASK = CharLM()  # for its own rows and span, and its clipping
-# (T, B, width of the peer's embedding, target): as wide as the LSTM, as narrow as the vocabulary, as `unrolled train`
+# (T, B, width of the peer's embedding, target): as wide as the LSTM, as narrow as the
+# vocabulary, as `unrolled train`
 CASES = ((STEPS, BATCH, HIDDEN, TARGET), (STEPS, BATCH, 64, None), (TASK.span, TASK.recipe.batch, HIDDEN, None))
 
 
@@ -57,7 +58,9 @@ def stepper(model: nn.Module, x: Tensor, y: Tensor) -> Work:
 
 
 def run(seconds: float, say: Callable[[Row], None]) -> Result:
-    """Times our step against the peer's; the target is for the first case, the others are there to be compared."""
+    """Times our step against the peer's; the target is for the first case, the others
+    are there to be compared.
+    """
     torch.manual_seed(0)
     facts, peak, threads = machine(), Peak(), torch.get_num_threads()
     rows = []

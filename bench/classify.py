@@ -1,7 +1,8 @@
-"""`python -m bench classify [SET ...]`: how well the task classify does on public data, mostly with the options that it has by itself.
+"""`python -m bench classify [SET ...]`: how well the task classify does on public data, mostly with the
+options that it has by itself.
 
-Everything is chosen on what is learned from; the part for the report is looked at once, with the best weights. Each run is
-a line of bench/classify.md.
+Everything is chosen on what is learned from; the part for the report is looked at once, with the best weights.
+Each run is a line of bench/classify.md.
 """
 
 from __future__ import annotations

@@ -87,7 +87,9 @@ def pendigits(folder: Path) -> dict[str, Path]:
 
 
 def mnist(folder: Path) -> dict[str, Path]:
-    """10,000 images, one row of pixels after the other: 8,000 to learn from and 2,000 at random for the report."""
+    """10,000 images, one row of pixels after the other: 8,000 to learn from and 2,000
+    at random for the report.
+    """
     where = data() / "mnist_t10k"
     pixels = numpy.frombuffer(
         gzip.decompress((where / "t10k-images-idx3-ubyte.gz").read_bytes()), numpy.uint8, offset=16
@@ -110,8 +112,9 @@ def table(file: Path, rows: Iterable[tuple[str, str]]) -> Path:
     return file
 
 
-# What others reach: research on the same files; ROCKET, InceptionTime, FCN and 1NN-DTW as published, BasicMotions and
-# JapaneseVowels by our own count. Targets of series are one point below the best of ROCKET, InceptionTime and FCN.
+# What others reach: research on the same files; ROCKET, InceptionTime, FCN and 1NN-DTW as published,
+# BasicMotions and JapaneseVowels by our own count. Targets of series are one point below the best of
+# ROCKET, InceptionTime and FCN.
 SETS = {
     "names": Set(
         names,

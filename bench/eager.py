@@ -15,12 +15,8 @@ from unrolled.plan.plan import Plan, plan_of
 
 from .eager_source import Source, source_of
 
-CUTS = (
-    "index",
-    "columns",
-    "part",
-    "flat",
-)  # a layer or columns of a parameter, or it itself laid out otherwise
+# A layer or columns of a parameter, or it itself laid out otherwise.
+CUTS = ("index", "columns", "part", "flat")
 
 
 @dataclass(frozen=True)
@@ -28,8 +24,8 @@ class Eager:
     """A cell in eager torch.
 
     source   its loop and how its weights are stacked
-    leaves   stacked as a person would keep them, needing gradients where the layer's are trained; last, the parameters
-             that are only read through expressions of them
+    leaves   stacked as a person would keep them, needing gradients where the layer's are trained; last, the
+             parameters that are only read through expressions of them
     origins  the same as functions of the layer's parameters
     weights  leaves -> the loop's weights; works out expressions of parameters
     run      the loop itself, run(inputs, state, weights, dtype)
@@ -48,7 +44,9 @@ class Eager:
 
 
 def eager_of(cell: Cell, sizes: dict[str, int], parameters: Mapping[str, Tensor]) -> Eager:
-    """The eager peer with the values of `parameters` (name -> tensor). Raises NotYet where it cannot be written."""
+    """The eager peer with the values of `parameters` (name -> tensor). Raises NotYet
+    where it cannot be written.
+    """
     plan = plan_of(cell.graph)
     source = source_of(plan, sizes)
     values = _Values(plan, sizes, parameters)
@@ -75,9 +73,8 @@ def eager_of(cell: Cell, sizes: dict[str, int], parameters: Mapping[str, Tensor]
         ]
 
     space = {"torch": torch, "F": torch.nn.functional}
-    exec(
-        compile(source.text, f"<eager {cell.name}>", "exec"), space
-    )  # our own text, written from the cell's graph
+    # Our own text, written from the cell's graph.
+    exec(compile(source.text, f"<eager {cell.name}>", "exec"), space)
     return Eager(source, leaves, origins, weights, space["run"])
 
 
@@ -89,7 +86,9 @@ def _stack(values: _Values, parts) -> Tensor:
 
 
 class _Values:
-    """What the loop's weights are made of: nodes of the plan's outer graph, worked out when they are asked for."""
+    """What the loop's weights are made of: nodes of the plan's outer graph, worked
+    out when they are asked for.
+    """
 
     def __init__(self, plan: Plan, sizes: dict[str, int], parameters: Mapping[str, Tensor]):
         self.plan, self.nodes, self.sizes, self.parameters = plan, plan.body.outer, sizes, parameters

@@ -1,7 +1,8 @@
 """What a careful person sees in a cell's equations before he writes its loop in eager torch.
 
-A sum such as `W @ x + U @ h + b` is one call: the bias goes into the product that leaves the loop, and the product in
-the loop adds the result itself. Where the same activation follows for several gates, they share one call.
+A sum such as `W @ x + U @ h + b` is one call: the bias goes into the product that leaves the loop,
+and the product in the loop adds the result itself. Where the same activation follows for several
+gates, they share one call.
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ ACTIVATIONS = ("sigmoid", "tanh", "relu", "softplus", "sin", "exp")
 
 @dataclass(frozen=True)
 class Fusion:
-    """What belongs together; all numbers are nodes of the plan's body. A sum's head is its product, else its stream.
+    """What belongs together; all numbers are nodes of the plan's body. A sum's head is its
+    product, else its stream.
 
     uses    how often each node that is needed is read
     added   product -> the hoisted stream that is added to it
@@ -121,8 +123,8 @@ def source_group(plan: Plan, fusion: Fusion, product: int) -> int | None:
 
 
 def twins_of(plan: Plan) -> dict[int, int]:
-    """Node of the outer graph -> node of the body with the same value: an operand of a product before the loop that the
-    loop reads as well is made once."""
+    """Node of the outer graph -> node of the body with the same value: an operand of a product before the loop
+    that the loop reads as well is made once."""
     body = plan.body
     made = {(n.op, n.args, n.value): n.index for n in body.nodes[: body.forward_count]}
     streams = {(h.operand, m): s for h in body.hoisted for m, s in zip(h.matrices, h.streams)}

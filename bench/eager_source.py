@@ -1,8 +1,9 @@
-"""Any cell as the loop that a careful person writes in eager torch, as Python text: `python -m bench eager lstm`.
+"""Any cell as the loop that a careful person writes in eager torch, as Python text:
+`python -m bench eager lstm`.
 
-Batched; everything that waits for no state is done for all steps at once before the loop; one stacked product per
-operand in it, which adds the input's share itself (`addmm`); gates with the same activation in one call; `unbind`,
-never `x[t]`, whose backward pass takes time quadratic in the number of steps.
+Batched; everything that waits for no state is done for all steps at once before the loop; one stacked product
+per operand in it, which adds the input's share itself (`addmm`); gates with the same activation in one call;
+`unbind`, never `x[t]`, whose backward pass takes time quadratic in the number of steps.
 """
 
 from __future__ import annotations
@@ -69,7 +70,8 @@ SPELL = {
 
 CUTS = ("columns", "part")
 CLAMP = {"maximum": "{}.clamp(min={})", "minimum": "{}.clamp(max={})"}  # where one side is a number
-# ("product" | "stream" | "vector" | "number", node of the body), ("outer", node of the outer graph), ("zeros", width)
+# ("product" | "stream" | "vector" | "number", node of the body), ("outer", node of the outer
+# graph), ("zeros", width)
 Piece = tuple[str, int]
 
 
@@ -155,9 +157,8 @@ class _Writer:
     def _hoist(self) -> None:
         """One stacked product for each input."""
         plain = [self.body.outer[h.operand].op == "input" for h in self.body.hoisted]
-        for g in sorted(
-            range(len(plain)), key=lambda g: not plain[g]
-        ):  # what is made of inputs may need their products
+        # What is made of inputs may need their products.
+        for g in sorted(range(len(plain)), key=lambda g: not plain[g]):
             hoisted = self.body.hoisted[g]
             operand = self._outer(hoisted.operand)
             parts = self._side_by_side(g, [s for s in hoisted.streams if s in self.fusion.uses])
@@ -231,7 +232,9 @@ class _Writer:
                     self.text[i] = f"e{i}"
 
     def _line(self, i: int) -> None:
-        """A line of the loop for a product, a new state, or what is read twice; the rest stands where it is read."""
+        """A line of the loop for a product, a new state, or what is read twice; the rest
+        stands where it is read.
+        """
         node = self.nodes[i]
         if i in self.fusion.early or not node.args or i in self.text:
             return
@@ -257,7 +260,9 @@ class _Writer:
             self._run(k, run, name)
 
     def _run(self, k: int, run: list[int], name: str) -> None:
-        """Gates that are treated alike, side by side under one name: the input's share, the activation, the cut."""
+        """Gates that are treated alike, side by side under one name: the input's share,
+        the activation, the cut.
+        """
         active = self.fusion.active.get(run[0])
         value = name
         if run[0] in self.fusion.added and not self._adds(k):

@@ -1,7 +1,8 @@
-"""`python -m bench few`: one row, or a few. Every cell of one stage against torch.nn.LSTM; whether the cost model shares work out
-among cores in the best way; and how fast a wide LSTM reads its weights.
+"""`python -m bench few`: one row, or a few. Every cell of one stage against torch.nn.LSTM; whether the cost
+model shares work out among cores in the best way; and how fast a wide LSTM reads its weights.
 
-With one row a step does two operations for each weight that it reads: the bound is the memory that the weights lie in.
+With one row a step does two operations for each weight that it reads: the bound is the memory
+that the weights lie in.
 """
 
 from __future__ import annotations
@@ -59,8 +60,9 @@ def against_lstm(cell: str) -> tuple[Work, Work]:
 
 
 def reading(seconds: float, threads: int) -> list[Row]:
-    """The wide LSTM's loop: bytes of weights that it goes through in a second, beside a plain read of as many. A step's time
-    is the difference between two lengths, so that packing is not in it; inputs are indices, so that they need no product."""
+    """The wide LSTM's loop: bytes of weights that it goes through in a second, beside a plain read of as many.
+    A step's time is the difference between two lengths, so that packing is not in it; inputs are indices, so
+    that they need no product."""
     layer = Recurrent("lstm", WIDE, WIDE)
     size = weight_bytes(plan_of(layer.cell.graph), lambda d: WIDE, 4)
     memory = torch.rand(size // 4)
@@ -132,7 +134,9 @@ def timed(work: Work, seconds: float) -> list[float]:
 
 
 def run(seconds: float, only: list[str], say: Callable[[Row], None]) -> Result:
-    """Times every cell of one stage (or those in `only`), each for `seconds`; then the ways to share, and the wide LSTM."""
+    """Times every cell of one stage (or those in `only`), each for `seconds`; then the ways to
+    share, and the wide LSTM.
+    """
     facts, peak, threads = machine(), Peak(), torch.get_num_threads()
     rows, skipped = [], []
     for cell in only or cells():

@@ -1,9 +1,10 @@
 """`python -m bench generate`: are names made to order those of their language? A classifier says so.
 
-Who judges must know neither the names that were made nor those that the generator learned from: a generator that copies would
-please it otherwise. The distinct names are therefore cut in two halves, each name on one side; `generate` learns from one,
-`classify` from the other. What the judge says of the first half's own names, which it has not seen either, is what can be
-reached: a generator that drew from the true distribution would get the same, whatever the judge gets wrong.
+Who judges must know neither the names that were made nor those that the generator learned from: a generator
+that copies would please it otherwise. The distinct names are therefore cut in two halves, each name on one
+side; `generate` learns from one, `classify` from the other. What the judge says of the first half's own names,
+which it has not seen either, is what can be reached: a generator that drew from the true distribution would get
+the same, whatever the judge gets wrong.
 """
 
 from __future__ import annotations
@@ -35,7 +36,8 @@ Judge = Callable[[Sequence[str]], list[str]]
 
 @dataclass(frozen=True)
 class Language:
-    """Of one language: how many names the generator learned from, and what share of names the judge takes for its own.
+    """Of one language: how many names the generator learned from, and what share of names the
+    judge takes for its own.
 
     real   of names that the generator learned from
     made   of new names that it made

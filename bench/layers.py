@@ -1,4 +1,6 @@
-"""`python -m bench layers`: forward and backward pass of layers against torch.nn, torchrecurrent and eager torch."""
+"""`python -m bench layers`: forward and backward pass of layers against torch.nn,
+torchrecurrent and eager torch.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +32,8 @@ TORCHRECURRENT = (
     ("lem", "LEM", {128: 4.0}),
     ("indrnn", "IndRNN", {128: 6.0}),
 )
-# Where AVX2's are the widest vectors, torch's own kernels reach the product peak, too: targets are what a Zen 3 showed.
+# Where AVX2's are the widest vectors, torch's own kernels reach the product peak, too: targets
+# are what a Zen 3 showed.
 AVX2 = {
     ("torch.nn.LSTM", 128): 1.18,
     ("torch.nn.LSTM", 256): 1.22,
@@ -142,8 +145,8 @@ def cases() -> Iterator[Case]:
 
 
 def flops(cell: str, hidden: int, row_steps: int) -> int:
-    """Products of a forward and a backward pass: each forward one has two going back, for values and for weights; weights
-    that are not trained have none of the latter."""
+    """Products of a forward and a backward pass: each forward one has two going back, for values and for
+    weights; weights that are not trained have none of the latter."""
     chosen = find(cell)
     sizes = sizes_of(chosen, hidden, hidden)
     shapes = [

@@ -1,8 +1,8 @@
 """`python -m bench long`: one row, 100 to 100,000 steps, forward and backward: time of a step, and peak memory.
 
-Three ways: all values kept, `recompute=True`, and truncated BPTT in spans of 100 steps. Each runs in a process of its own
-and beside a peer there, in alternation. Memory is what the first pass adds at its highest, less what it gives back: the
-output, and the gradients of input and weights.
+Three ways: all values kept, `recompute=True`, and truncated BPTT in spans of 100 steps. Each runs in a process
+of its own and beside a peer there, in alternation. Memory is what the first pass adds at its highest, less what
+it gives back: the output, and the gradients of input and weights.
 """
 
 from __future__ import annotations
@@ -38,8 +38,8 @@ CHILD = "import sys; from bench.long import child; child(*sys.argv[1:3], int(sys
 
 
 def child(cell: str, way: str, steps: int) -> None:
-    """Runs one way and prints, as JSON, the bytes that its first pass added, its seconds, and the seconds of its peer:
-    torch.nn.LSTM beside the plain LSTM, the plain layer beside the other ways."""
+    """Runs one way and prints, as JSON, the bytes that its first pass added, its seconds, and the seconds of
+    its peer: torch.nn.LSTM beside the plain LSTM, the plain layer beside the other ways."""
     layer, span = layer_of(cell, way), SPAN if way == "truncated" else steps
     work = passes(layer, steps, span)
     passes(layer, 2 * SPAN, 2 * SPAN)()  # builds, starts threads, makes weights' gradients

@@ -43,7 +43,9 @@ def machine() -> dict:
 
 
 def only_avx2(facts: dict) -> bool:
-    """Whether kernels are built for AVX2 and nothing wider: this processor's, or what UNROLLED_MARCH holds them to."""
+    """Whether kernels are built for AVX2 and nothing wider: this processor's, or what
+    UNROLLED_MARCH holds them to.
+    """
     return "avx2" in facts["instructions"] and "avx512" not in facts["instructions"]
 
 
@@ -97,7 +99,9 @@ def _processor() -> str:
 
 
 class Peak:
-    """The peak: the best of a few float32 products of 2048 x 2048 matrices by torch, on all threads, in GFLOP/s."""
+    """The peak: the best of a few float32 products of 2048 x 2048 matrices by torch, on
+    all threads, in GFLOP/s.
+    """
 
     def __init__(self, side: int = SIDE):
         self.side = side

@@ -86,7 +86,8 @@ def pair(ours: Work, peer: Work, seconds: float, threads: int) -> Timing:
 def steady_pair(
     ours: Work, peer: Work, seconds: float, threads: int, peak: Peak, tries: int = 3
 ) -> tuple[Timing, float]:
-    """`pair` between two measurements of the peak, again where it moved; the timing, and the lower of its two peaks.
+    """`pair` between two measurements of the peak, again where it moved; the timing, and
+    the lower of its two peaks.
 
     Where it moved each time, the steadiest is returned, and its peak marks the row.
     """
@@ -121,7 +122,9 @@ def paired(
     peak: float,
     note: str = "",
 ) -> Row:
-    """A row of times of ours and a peer's, in milliseconds; `note` stands behind how many threads the peer had."""
+    """A row of times of ours and a peer's, in milliseconds; `note` stands behind how
+    many threads the peer had.
+    """
     ours, peer = 1e3 * timing.ours, 1e3 * timing.peer
     note = "; ".join(filter(None, (timing.note, note)))
     return Row(what, sizes, against, "ms", ours, peer, peer / ours, target, share=share, peak=peak, note=note)

@@ -1,7 +1,7 @@
 """`python -m bench memory`: how much a forward and backward pass adds to the process, against torch.nn.LSTM.
 
-Each side runs in a process of its own, twice on small sizes so that libraries and threads are there, and then once on
-the real sizes: the highest resident memory during that run, less what was resident before.
+Each side runs in a process of its own, twice on small sizes so that libraries and threads are there, and then
+once on the real sizes: the highest resident memory during that run, less what was resident before.
 """
 
 from __future__ import annotations
@@ -57,7 +57,9 @@ def status(field: str) -> int:
 
 
 def reset_highest() -> None:
-    """Lets VmHWM start again from what is resident now (Linux; elsewhere libraries' peaks at loading stay in it)."""
+    """Lets VmHWM start again from what is resident now (Linux; elsewhere libraries'
+    peaks at loading stay in it).
+    """
     try:
         Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
     except OSError:

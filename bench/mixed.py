@@ -1,7 +1,8 @@
-"""`python -m bench mixed`: layers and training steps of bfloat16 products against torch.nn, forward and backward.
+"""`python -m bench mixed`: layers and training steps of bfloat16 products against
+torch.nn, forward and backward.
 
-The targets are for processors with AMX tiles, whose bfloat16 products run at eight times the float32 peak and more; AVX-512
-BF16 doubles it at best, and its ratios with it.
+The targets are for processors with AMX tiles, whose bfloat16 products run at eight times the float32 peak and
+more; AVX-512 BF16 doubles it at best, and its ratios with it.
 """
 
 from __future__ import annotations
@@ -70,7 +71,9 @@ def char_lm() -> tuple[Work, Work]:
 
 
 def run(seconds: float, say: Callable[[Row], None]) -> Result:
-    """Times all cases, each for `seconds`; each row is said as it is ready. Share of peak: of the float32 one."""
+    """Times all cases, each for `seconds`; each row is said as it is ready. Share of
+    peak: of the float32 one.
+    """
     facts, peak, threads = machine(), Peak(), torch.get_num_threads()
     rows = []
     for case in cases():

@@ -1,4 +1,6 @@
-"""The sides of each pair: one training step of a layer of ours and of its peer on the same numbers, checked first."""
+"""The sides of each pair: one training step of a layer of ours and of its peer on the
+same numbers, checked first.
+"""
 
 from __future__ import annotations
 
@@ -43,7 +45,9 @@ def mixed(work: Work) -> Work:
 
 
 def check_same(what: str, ours: Work, peer: Work, x: Tensor) -> None:
-    """Both sides' outputs and input gradients must agree, else their times say nothing. Raises UnrolledError."""
+    """Both sides' outputs and input gradients must agree, else their times say
+    nothing. Raises UnrolledError.
+    """
     mine, theirs = ((work().detach(), x.grad.clone()) for work in (ours, peer))
     for name, a, b in zip(("outputs", "input gradients"), mine, theirs):
         error = ((a - b).norm() / b.norm()).item()
@@ -57,7 +61,9 @@ def check_same(what: str, ours: Work, peer: Work, x: Tensor) -> None:
 def against_torch(
     kind: str, steps: int, batch: int, hidden: int, rounds: tuple[bool, bool] = (False, False)
 ) -> tuple[Work, Work]:
-    """The drop-in LSTM, GRU or RNN and torch.nn's, with the same weights. `rounds`: which of them is under autocast."""
+    """The drop-in LSTM, GRU or RNN and torch.nn's, with the same weights. `rounds`: which
+    of them is under autocast.
+    """
     peer = getattr(nn, kind)(hidden, hidden)
     mine = getattr(unrolled, kind)(hidden, hidden)
     mine.load_state_dict(peer.state_dict())
@@ -70,7 +76,8 @@ def against_torch(
 
 
 def against_torchrecurrent(cell: str, kind: str, steps: int, batch: int, hidden: int) -> tuple[Work, Work]:
-    """A cell of ours and torchrecurrent's layer. Weights are laid out differently, so values are its tests' business.
+    """A cell of ours and torchrecurrent's layer. Weights are laid out differently, so values
+    are its tests' business.
 
     Raises ImportError where torchrecurrent is not installed.
     """
@@ -116,22 +123,27 @@ def against_eager(cell: str, steps: int, batch: int, hidden: int, rounds: bool =
 
 
 def inputs_of(cell, steps: int, batch: int, width: int):
-    """What a layer of the cell is given: x, which needs a gradient, or a tuple where the cell has more inputs."""
+    """What a layer of the cell is given: x, which needs a gradient, or a tuple where
+    the cell has more inputs.
+    """
     x = torch.randn(steps, batch, width, requires_grad=True)
     times = [torch.rand(steps, batch) for _ in cell.inputs[1:]]
-    times = [
-        t if name == "dt" else t.cumsum(0) for name, t in zip(cell.inputs[1:], times)
-    ]  # spans, or instants
+    # spans, or instants.
+    times = [t if name == "dt" else t.cumsum(0) for name, t in zip(cell.inputs[1:], times)]
     return (x, *times) if times else x
 
 
 def sizes_of(cell, inputs: int, hidden: int) -> dict[str, int]:
-    """What each width letter of a cell stands for; its own letters are as wide as the state, as in Recurrent."""
+    """What each width letter of a cell stands for; its own letters are as wide as
+    the state, as in Recurrent.
+    """
     return {"I": inputs, **{d: cell.widths.get(d, hidden) for d in cell.graph.dims if d != "I"}}
 
 
 def ragged(packed: bool, batch: int, shortest: int, longest: int, hidden: int) -> tuple[Work, Work]:
-    """Sequences of many lengths: ours by `lengths`, torch.nn.LSTM on all the padding, or packed and unpacked."""
+    """Sequences of many lengths: ours by `lengths`, torch.nn.LSTM on all the
+    padding, or packed and unpacked.
+    """
     peer, mine = nn.LSTM(hidden, hidden), unrolled.Recurrent("lstm", hidden, hidden)
     copy_lstm(peer, mine)
     lengths = torch.linspace(shortest, longest, batch).round().long()[torch.randperm(batch)]

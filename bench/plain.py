@@ -1,4 +1,6 @@
-"""Plain torch loops to hold a training against: Embedding, torch.nn.LSTM and Linear, and a small GPT, as tutorials write them."""
+"""Plain torch loops to hold a training against: Embedding, torch.nn.LSTM and Linear, and a small GPT,
+as tutorials write them.
+"""
 
 from __future__ import annotations
 
@@ -40,7 +42,9 @@ class PlainLSTM(nn.Module):
 
 
 class PlainGPT(nn.Module):
-    """Four pre-norm transformer layers, four heads, 128 wide, learned positions (Radford et al. 2019, made small)."""
+    """Four pre-norm transformer layers, four heads, 128 wide, learned positions (Radford
+    et al. 2019, made small).
+    """
 
     def __init__(self, characters: int, width: int = 128, layers: int = 4, heads: int = 4):
         super().__init__()
@@ -104,7 +108,9 @@ def loop(
 
 
 def train_lstm(task: CharLM, data: Streams, minutes: float) -> tuple[PlainLSTM, Looped]:
-    """The LSTM with the recipe of a CharLM: its batches, rate, decay, dropout and clipping, state carried on."""
+    """The LSTM with the recipe of a CharLM: its batches, rate, decay, dropout and
+    clipping, state carried on.
+    """
     model = PlainLSTM(len(data.encoding), task.net.hidden, task.net.layers)
     weights = sum(weight.numel() for weight in model.parameters())
     state = None
@@ -138,8 +144,8 @@ def train_gpt(data: Streams, minutes: float) -> tuple[PlainGPT, Looped]:
 
 @torch.no_grad()
 def gpt_nats(model: PlainGPT, text: Tensor) -> float:
-    """Nats per character of a text: windows that overlap by half, so that each character but the first few is predicted
-    from at least 32 before it."""
+    """Nats per character of a text: windows that overlap by half, so that each character but the first few is
+    predicted from at least 32 before it."""
     model.eval()
     half, count, total = CONTEXT // 2, len(text) - 1, 0.0
     windows = range(0, max(1, count - half), half)

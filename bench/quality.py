@@ -1,9 +1,10 @@
-"""`python -m bench quality`: time to quality. One run of one side within some minutes, one line of bench/quality.md.
+"""`python -m bench quality`: time to quality. One run of one side within some minutes, one
+line of bench/quality.md.
 
-Each budget is a run of its own, because the learning rate's schedule ends with it. Texts are cut by position: Tiny
-Shakespeare's last tenth is held out; War and Peace is 80/10/10 (Karpathy, Johnson and Li 2016, Visualizing and
-understanding recurrent networks, table 1), our test part scored with the weights that were best on the validation part.
-Held-out figures are those after the last step, on every side.
+Each budget is a run of its own, because the learning rate's schedule ends with it. Texts are cut by position:
+Tiny Shakespeare's last tenth is held out; War and Peace is 80/10/10 (Karpathy, Johnson and Li 2016, Visualizing
+and understanding recurrent networks, table 1), our test part scored with the weights that were best on the
+validation part. Held-out figures are those after the last step, on every side.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from .plain import CONTEXT, GPT_BATCH, gpt_nats, train_gpt, train_lstm
 from .rows import kept
 
 HERE = Path(__file__).parent
+# Of CharLM.
 OPTIONS = {
     "cell": str,
     "hidden": int,
@@ -37,7 +39,7 @@ OPTIONS = {
     "rate": float,
     "dropout": float,
     "precision": str,
-}  # of CharLM
+}
 MODELS = ("unrolled", "torch", "gpt")
 TEXTS = {
     "tinyshakespeare": ("tinyshakespeare/input.txt", 0.0),
@@ -47,7 +49,9 @@ TEXTS = {
 
 @dataclass(frozen=True)
 class Learned:
-    """What a run reached in so many seconds: nats per held-out character, and per character of a test part where there is one."""
+    """What a run reached in so many seconds: nats per held-out character, and per character of a test
+    part where there is one.
+    """
 
     text: str
     model: str
@@ -80,7 +84,9 @@ def parts(text: torch.Tensor, test: float) -> tuple[torch.Tensor, torch.Tensor, 
 
 
 def file_of(name: str) -> tuple[Path, float]:
-    """A text's file and the share of it that is for testing; `name` is one of TEXTS, found in $UNROLLED_DATA, or a file."""
+    """A text's file and the share of it that is for testing; `name` is one of TEXTS, found in
+    $UNROLLED_DATA, or a file.
+    """
     if name not in TEXTS:
         return Path(name), 0.0
     folder = os.environ.get("UNROLLED_DATA")
@@ -107,7 +113,9 @@ def asked(options) -> Learned:
 
 
 def run(text: str, model: str, minutes: float, seed: int, options: dict, command: str) -> Learned:
-    """One side's run. `options` are fields of CharLM that are not to have their defaults (the GPT has none of them)."""
+    """One side's run. `options` are fields of CharLM that are not to have their defaults
+    (the GPT has none of them).
+    """
     file, share = file_of(text)
     span = {name: options[name] for name in ("span",) if name in options}
     net = Net(**{name: options[name] for name in ("cell", "hidden", "layers", "dropout") if name in options})

@@ -131,7 +131,9 @@ def show(result: Result, console: Console) -> None:
 
 
 def markdown(results: Iterable[Result], before: str = "") -> str:
-    """The whole of RESULTS.md. Of what was not measured again, the table in `before` stays, with the machine it is of."""
+    """The whole of RESULTS.md. Of what was not measured again, the table in `before` stays,
+    with the machine it is of.
+    """
     sections = {part.split("\n")[0].rstrip(): part for part in before.split("\n## ")[1:]}
     sections |= {TITLES[result.command]: section(result) for result in results}
     lines = [

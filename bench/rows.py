@@ -82,7 +82,9 @@ class Result:
 
 
 def kept(file: Path, line: dict) -> list[dict]:
-    """Adds a run to a file of JSON lines, instead of an older one of the same command; all that the file then holds."""
+    """Adds a run to a file of JSON lines, instead of an older one of the same command; all
+    that the file then holds.
+    """
     lines = file.read_text(encoding="utf-8").splitlines() if file.exists() else []
     rows = [row for row in map(json.loads, lines) if row["command"] != line["command"]] + [line]
     file.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")

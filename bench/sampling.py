@@ -1,5 +1,5 @@
-"""`python -m bench sampling`: characters a second that a model writes, against the same model stepped in eager torch and in
-onnxruntime."""
+"""`python -m bench sampling`: characters a second that a model writes, against the same model stepped in eager
+torch and in onnxruntime."""
 
 from __future__ import annotations
 
@@ -119,7 +119,9 @@ def exported(model: TorchModel, rows: int) -> bytes:
 
 
 def in_onnxruntime(text: bytes, rows: int) -> Work:
-    """The step with its draw, in a session with as many threads as torch has. Raises ImportError without onnxruntime."""
+    """The step with its draw, in a session with as many threads as torch has. Raises
+    ImportError without onnxruntime.
+    """
     import numpy
     import onnxruntime
 
@@ -175,7 +177,9 @@ def run(seconds: float, say: Callable[[Row], None]) -> Result:
 
 
 def first_character() -> Row:
-    """How long a new process waits for it, once it has imported what it needs and has a model; the kernel is built."""
+    """How long a new process waits for it, once it has imported what it needs and has a
+    model; the kernel is built.
+    """
     took = [
         float(subprocess.run([sys.executable, "-c", FIRST], check=True, capture_output=True, text=True).stdout)
         for _ in range(1 + STARTS)
@@ -228,7 +232,9 @@ def row(
 
 
 def bandwidth(size: int) -> float:
-    """GB/s at which torch adds up so many bytes, on all threads, at its best: the weights lie in the same cache."""
+    """GB/s at which torch adds up so many bytes, on all threads, at its best: the
+    weights lie in the same cache.
+    """
     numbers, fastest = torch.ones(size // 4), float("inf")
     for _ in range(30):
         began = time.perf_counter()

@@ -1,7 +1,9 @@
-"""`python -m bench scan`: linear recurrences over short and long sequences of one row, against going step by step.
+"""`python -m bench scan`: linear recurrences over short and long sequences of one row,
+against going step by step.
 
-Two ways leave the single step behind: the kernel, in which each core takes its share of the units through blocks of time;
-and the reference backend (any device, any derivative), which works blocks of time out beside each other.
+Two ways leave the single step behind: the kernel, in which each core takes its share of the units
+through blocks of time; and the reference backend (any device, any derivative), which works blocks of
+time out beside each other.
 """
 
 from __future__ import annotations

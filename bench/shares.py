@@ -1,7 +1,8 @@
-"""`python -m bench shares`: the share of the product peak that the LSTM's training steps run at, short sequences beside long ones.
+"""`python -m bench shares`: the share of the product peak that the LSTM's training steps run at, short
+sequences beside long ones.
 
-What a step keeps for its backward pass grows with the sequence, and so do the pages that it would ask the system for. The two
-lengths and the peak are measured in turns, and shares are medians of the turns' own.
+What a step keeps for its backward pass grows with the sequence, and so do the pages that it would ask the
+system for. The two lengths and the peak are measured in turns, and shares are medians of the turns' own.
 """
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
-"""`python -m bench tag [SET]`: speed of a tagger beside the same from torch.nn; or what it reaches on a set, with its targets.
+"""`python -m bench tag [SET]`: speed of a tagger beside the same from torch.nn; or what it reaches on
+a set, with its targets.
 
 speed      training and tagging of WNUT17's sentences
 wnut17     span F1 on the test part, without pretrained vectors, mean of the seeds

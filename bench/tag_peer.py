@@ -1,5 +1,6 @@
-"""The tagger that a reader of torch's tutorials writes: packed sequences, each word's letters read where it stands, and a conditional
-random field whose sums run over time under autograd. It takes its weights from ours, so that both are one model."""
+"""The tagger that a reader of torch's tutorials writes: packed sequences, each word's letters read where it
+stands, and a conditional random field whose sums run over time under autograd. It takes its weights from ours,
+so that both are one model."""
 
 from __future__ import annotations
 
@@ -85,8 +86,8 @@ class TorchTagger(nn.Module):
 
 @torch.no_grad()
 def _spelling(ours: Recurrent) -> tuple[nn.Embedding, nn.LSTM]:
-    """Ours reads letters as one-hot vectors, of which a product with the input weights is a row. A reader of tutorials has an
-    embedding and its product with them: ours gets that product for its weights."""
+    """Ours reads letters as one-hot vectors, of which a product with the input weights is a row. A reader of
+    tutorials has an embedding and its product with them: ours gets that product for its weights."""
     width = ours.hidden_size
     letters, made = nn.Embedding(ours.input_size, width), nn.LSTM(width, width, bidirectional=True)
     for weights, suffix in ((ours.layers[0], ""), (ours.reversed[0], "_reverse")):

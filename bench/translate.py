@@ -1,5 +1,5 @@
-"""`python -m bench translate [SET]`: sentences a second of the decoder beside the same stepped in eager torch; or what a training
-reaches on a set, with its target.
+"""`python -m bench translate [SET]`: sentences a second of the decoder beside the same stepped in eager torch;
+or what a training reaches on a set, with its target.
 
 speed     one sentence a call, and many
 tatoeba   BLEU of English to Spanish on 5 % of Tatoeba's pairs, held out by their English side
@@ -99,8 +99,8 @@ def _data(name: str) -> Path:
 
 
 def speed(seconds: float) -> Iterator[Row]:
-    """Rows of both widths, greedy and with a beam of five: beside the peer, and beside our search with torch's operations, many
-    sentences side by side."""
+    """Rows of both widths, greedy and with a beam of five: beside the peer, and beside our search with torch's
+    operations, many sentences side by side."""
     peak = Peak()
     for hidden in WIDTHS:
         model, sentences = untrained(hidden), _sentences()

@@ -1,4 +1,6 @@
-"""A translation model of torch's own layers with the same weights, stepped in eager torch: the peer of our decoder."""
+"""A translation model of torch's own layers with the same weights, stepped in eager torch:
+the peer of our decoder.
+"""
 
 from __future__ import annotations
 
@@ -12,8 +14,8 @@ Rows = tuple[Tensor, Tensor]
 
 
 class TorchTranslator(nn.Module):
-    """One layer of LSTM on either side, Luong's attention, no input feeding; `greedy` and `beam` are as few operations a step as
-    we could write."""
+    """One layer of LSTM on either side, Luong's attention, no input feeding; `greedy` and `beam` are as few
+    operations a step as we could write."""
 
     def __init__(self, ours: Translator):
         super().__init__()

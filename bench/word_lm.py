@@ -1,8 +1,9 @@
-"""`python -m bench word-lm`: training steps of a word model against the same model of torch.nn. With SETs, trainings: what each
-reaches on the part for the report, a line of bench/word_lm.md, beside a Kneser-Ney 5-gram of the same split.
+"""`python -m bench word-lm`: training steps of a word model against the same model of torch.nn. With SETs,
+trainings: what each reaches on the part for the report, a line of bench/word_lm.md, beside a Kneser-Ney
+5-gram of the same split.
 
-Penn Treebank is not free: with its files ptb.train.txt, ptb.valid.txt and ptb.test.txt in the folder that PTB names,
-`PTB=FOLDER python -m bench word-lm ptb ptb-small` measures on them.
+Penn Treebank is not free: with its files ptb.train.txt, ptb.valid.txt and ptb.test.txt in the folder that PTB
+names, `PTB=FOLDER python -m bench word-lm ptb ptb-small` measures on them.
 """
 
 from __future__ import annotations
@@ -102,8 +103,9 @@ def stepper(model: nn.Module, x: Tensor, targets: Tensor) -> Work:
 
 
 def run(seconds: float, say: Callable[[Row], None]) -> Result:
-    """Times our step against the peer's, each in float32 and in bfloat16. The target is for what `unrolled train` takes on a
-    processor that multiplies bfloat16 numbers, against what torch.nn does unasked."""
+    """Times our step against the peer's, each in float32 and in bfloat16. The target is for
+    what `unrolled train` takes on a processor that multiplies bfloat16 numbers, against what
+    torch.nn does unasked."""
     torch.manual_seed(0)
     facts, peak, threads = machine(), Peak(), torch.get_num_threads()
     x, targets = torch.randint(WORDS, (2, STEPS, BATCH)).unbind(0)

@@ -1,7 +1,8 @@
-"""`python -m bench zoo`: every registered cell's forward and backward pass against the same cell in eager torch.
+"""`python -m bench zoo`: every registered cell's forward and backward pass against the
+same cell in eager torch.
 
-The peer is what a careful person writes for that cell (`eager_source.py`; `python -m bench eager CELL` prints it), with
-the same weights; outputs and input gradients are compared before anything is timed.
+The peer is what a careful person writes for that cell (`eager_source.py`; `python -m bench eager CELL` prints
+it), with the same weights; outputs and input gradients are compared before anything is timed.
 """
 
 from __future__ import annotations
@@ -29,7 +30,8 @@ WIDTHS = (128, 512)
 def run(
     seconds: float, widths: Sequence[int], only: Sequence[str], say: Callable[[Row], None], rounds: bool = False
 ) -> Result:
-    """Times the cells (those of `only` if there are any) at each width for `seconds` each, the best ratio first.
+    """Times the cells (those of `only` if there are any) at each width for `seconds`
+    each, the best ratio first.
 
     `rounds`: ours under autocast to bfloat16, the peer in float32 as ever.
     """
@@ -56,7 +58,9 @@ def run(
 
 
 def timed(name: str, hidden: int, seconds: float, threads: int, peak: Peak, rounds: bool = False) -> Row:
-    """One cell at one width. Raises UnrolledError where the peer cannot be written or computes something else."""
+    """One cell at one width. Raises UnrolledError where the peer cannot be written or
+    computes something else.
+    """
     torch.manual_seed(zlib.crc32(f"{name} {hidden}".encode()))
     sides = against_eager(name, STEPS, BATCH, hidden, rounds)
     timing, around = steady_pair(*sides, seconds, threads, peak)

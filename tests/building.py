@@ -1,4 +1,6 @@
-"""What the tests of the C backend's building share: a new process's state, fake compilers, a look into the cache."""
+"""What the tests of the C backend's building share: a new process's state, fake
+compilers, a look into the cache.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +36,9 @@ def clean(monkeypatch, tmp_path):
 
 @pytest.fixture
 def fake(tmp_path, monkeypatch):
-    """`fake(body)`: UNROLLED_CC becomes a shell script that notes each run in the list it returns, then does `body`."""
+    """`fake(body)`: UNROLLED_CC becomes a shell script that notes each run in the list it
+    returns, then does `body`.
+    """
 
     def make(body: str, variable: str = "UNROLLED_CC"):
         script, log = tmp_path / "fake-cc", tmp_path / "runs"

@@ -67,7 +67,9 @@ def one_thread():
 
 @pytest.fixture(scope="session")
 def tiny_run(tmp_path_factory):
-    """From a kind of tiny.TINY to a run of it with a step to go on with, and what it is put to; each trained once."""
+    """From a kind of tiny.TINY to a run of it with a step to go on with, and what it is
+    put to; each trained once.
+    """
     import tiny
 
     made = {}

@@ -2,8 +2,8 @@
 
     python tests/forked.py        then, for each run, one line of JSON: pytest's arguments
 
-Answers each line with one of JSON: [exit status, output]. The package under test is imported in the child, hence as it
-is at that moment (PYTHONPATH says where). Imports of other packages are most of a short run's time.
+Answers each line with one of JSON: [exit status, output]. The package under test is imported in the child,
+hence as it is at that moment (PYTHONPATH says where). Imports of other packages are most of a short run's time.
 """
 
 from __future__ import annotations

@@ -1,9 +1,11 @@
-"""Stored cells with something changed, each refused in one sentence or right: run as a program, in a child of its own.
+"""Stored cells with something changed, each refused in one sentence or right: run as a
+program, in a child of its own.
 
     python tests/fuzzed.py SEED COUNT
 
-Prints one line of JSON: how many were refused, ran, and could not be run for a reason that was said. Where the kernels are
-built with AddressSanitizer (test_stored.py sees to that), a kernel that leaves its memory ends the child.
+Prints one line of JSON: how many were refused, ran, and could not be run for a reason that was said.
+Where the kernels are built with AddressSanitizer (test_stored.py sees to that), a kernel that leaves
+its memory ends the child.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """Random cells: programs in the cell language, drawn by hypothesis and written out as Python source.
 
-What a cell may hold: one to three states of different widths (numbers too), one or two inputs, several products that wait
-for each other, weights used twice, parameters that are vectors, numbers, stacks or expressions, hyper-parameters,
-comparisons, sums over units and along them, softmax, bilinear forms, states behind a star, concatenations inside `@` and by
-themselves, dead lines, outputs that are not states, states handed on.
+What a cell may hold: one to three states of different widths (numbers too), one or two inputs, several products
+that wait for each other, weights used twice, parameters that are vectors, numbers, stacks or expressions,
+hyper-parameters, comparisons, sums over units and along them, softmax, bilinear forms, states behind a star,
+concatenations inside `@` and by themselves, dead lines, outputs that are not states, states handed on.
 """
 
 from __future__ import annotations
@@ -118,7 +118,8 @@ BINARY = (
     "(1.5 + absolute({0})) ** {1}",
 )
 MATRICES = ("softmax_columns({})", "matrix_exp(0.3 * {})", "block_diagonal({})", "bilinear({}, {}, {})")
-# A hyper-parameter is a plain number when the function runs on tensors, so it stands beside something that is not.
+# A hyper-parameter is a plain number when the function runs on tensors, so it stands
+# beside something that is not.
 HYPER = (
     "a * {0}",
     "{0} / (a + 1)",

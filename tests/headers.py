@@ -1,4 +1,6 @@
-"""The hand-written C headers as a library of their own, for tests: built for one precision, called with numpy arrays."""
+"""The hand-written C headers as a library of their own, for tests: built for one precision,
+called with numpy arrays.
+"""
 
 from __future__ import annotations
 
@@ -15,9 +17,8 @@ import unrolled
 from unrolled.kernels.c.build.target import target as chosen_target
 from unrolled.kernels.c.emit.emit import HEADERS
 
-FOLDER = (
-    Path(unrolled.__file__).parent / "kernels/c/headers"
-)  # of the package under test, which may be a spoiled copy
+# Of the package under test, which may be a spoiled copy.
+FOLDER = Path(unrolled.__file__).parent / "kernels/c/headers"
 TEXT = "".join(
     (FOLDER / name).read_text(encoding="utf-8") for name in HEADERS if name not in ("threads.h", "loop.h")
 )
@@ -109,7 +110,9 @@ int do_race(fork_join gomp, int (*size)(void), int (*me)(void), int wanted, int 
 
 
 class Library:
-    """The headers built for one precision and one processor, called with numpy arrays. `before`: C text in front."""
+    """The headers built for one precision and one processor, called with numpy arrays.
+    `before`: C text in front.
+    """
 
     def __init__(self, folder: Path, dtype: type, target: str, before: str = ""):
         real, bits = ("float", 32) if dtype is np.float32 else ("double", 64)
@@ -156,7 +159,9 @@ class Library:
         return packed[:-1]
 
     def product(self, a, b, c=None, transposed=False):
-        """a @ b, or c + a @ b; `transposed` reads a from its transpose. A margin around c must stay as it was."""
+        """a @ b, or c + a @ b; `transposed` reads a from its transpose. A margin
+        around c must stay as it was.
+        """
         (rows, depth), columns = a.shape, b.shape[1]
         room = np.full((rows + 1, columns + 3), 9, self.dtype)
         if c is not None:

@@ -1,4 +1,6 @@
-"""Folders of runs with one thing changed, opened, asked, evaluated and resumed in child processes that have little memory."""
+"""Folders of runs with one thing changed, opened, asked, evaluated and resumed in child processes
+that have little memory.
+"""
 
 from __future__ import annotations
 
@@ -80,7 +82,9 @@ for folder, plan in json.load(sys.stdin):
 
 
 class Plan(NamedTuple):
-    """What a run is put to: what it is asked, with which options of asking, and the data that it is evaluated on."""
+    """What a run is put to: what it is asked, with which options of asking, and the data
+    that it is evaluated on.
+    """
 
     inputs: tuple[str, ...]
     ask: dict
@@ -172,7 +176,9 @@ def fuzz(runs: Iterable[tuple[Path, Plan]], room: Path, count: int, seed: int) -
 
 
 def _used(room: Path, changed: dict[str, tuple[str, Plan]]) -> None:
-    """Every folder is refused in one sentence, or of use; raises AssertionError with what was changed in the others."""
+    """Every folder is refused in one sentence, or of use; raises AssertionError with what
+    was changed in the others.
+    """
     done = subprocess.run(
         [sys.executable, room / "uses.py"],
         input=json.dumps([[folder, plan._asdict()] for folder, (_, plan) in changed.items()], default=str),

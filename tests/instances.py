@@ -1,7 +1,8 @@
-"""What the tests of the lower floors share: a cell with random values, what it means, and how both are compared.
+"""What the tests of the lower floors share: a cell with random values, what it means,
+and how both are compared.
 
-The meaning is the author's own function under `torch.vmap` and autograd, stepped by a Python loop: it shares no line
-with the plan, the reference backend or the C backend.
+The meaning is the author's own function under `torch.vmap` and autograd, stepped by a Python loop: it shares no
+line with the plan, the reference backend or the C backend.
 """
 
 from __future__ import annotations
@@ -42,7 +43,9 @@ POSITIVE = ("tau",)  # parameters that are periods or time constants
 
 
 class Way(NamedTuple):
-    """How the C backend goes about a call: threads, whether they share out units, whether BLAS takes all products over time."""
+    """How the C backend goes about a call: threads, whether they share out units, whether BLAS
+    takes all products over time.
+    """
 
     threads: int
     split: bool
@@ -58,7 +61,9 @@ WAYS = (Way(1, False), Way(2, False), Way(2, True), Way(2, False, True))
 
 @dataclass
 class Instance:
-    """One run's worth of random values: parameters, packed inputs and initial states, all of them wanting gradients."""
+    """One run's worth of random values: parameters, packed inputs and initial states, all
+    of them wanting gradients.
+    """
 
     cell: Cell
     sizes: dict[str, int]
@@ -87,8 +92,8 @@ def instance(
     indices: bool = False,
     seed: int = 0,
 ) -> Instance:
-    """Random values of a cell; zeros as biases or initial states would hide half of all mistakes. `indices`: the first
-    input is int64 and stands for one-hot rows."""
+    """Random values of a cell; zeros as biases or initial states would hide half of all mistakes. `indices`:
+    the first input is int64 and stands for one-hot rows."""
     made = torch.Generator().manual_seed(seed)
     graph = cell.graph
 
@@ -112,8 +117,8 @@ def instance(
 
 
 def fitting(cell: Cell, sizes: dict[str, int]) -> dict[str, int]:
-    """The sizes nearest above that a cell's equations allow: where they divide a width (`H/4`), a multiple; where they
-    make two widths one, equal; 2 where a letter of the cell's own has no size."""
+    """The sizes nearest above that a cell's equations allow: where they divide a width (`H/4`), a multiple;
+    where they make two widths one, equal; 2 where a letter of the cell's own has no size."""
     graph, found = cell.graph, {letter: 2 for letter in cell.graph.dims if letter.isidentifier()} | dict(sizes)
     for letter, by in sorted(
         {pair for n in graph.nodes for d in n.shape or () for pair in re.findall(r"([A-Z])/(\d+)", str(d))}
@@ -201,8 +206,9 @@ def compare(found, expected, names, tolerance: float) -> None:
 
 @dataclass(frozen=True)
 class Solved:
-    """An instance with what the plain function makes of it: results, and all gradients of their weighting. Shared by
-    tests, so that the plain function runs once for all backends and ways: none may change its tensors."""
+    """An instance with what the plain function makes of it: results, and all gradients of their
+    weighting. Shared by tests, so that the plain function runs once for all backends and ways: none
+    may change its tensors."""
 
     given: Instance
     results: list[torch.Tensor]
@@ -219,9 +225,8 @@ def _solved(name: str, sizes, step_rows: StepRows, dtype, indices: bool, seed: i
     given = instance(REGISTRY[name], dict(sizes), step_rows, dtype, indices, seed)
     if dtype is torch.float64:
         return solve(given)
-    exact = _solved(
-        name, sizes, step_rows, torch.float64, indices, seed
-    )  # the same numbers before they were rounded
+    # The same numbers before they were rounded.
+    exact = _solved(name, sizes, step_rows, torch.float64, indices, seed)
     return Solved(given, [r.to(dtype) for r in exact.results], [g.to(dtype) for g in exact.gradients])
 
 

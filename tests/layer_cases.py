@@ -19,7 +19,9 @@ def cell_of(name: str):
 
 
 def stacks(cell) -> bool:
-    """Whether a layer may read another's output: not where a state is as wide as the input, or the input as the state."""
+    """Whether a layer may read another's output: not where a state is as wide as the input,
+    or the input as the state.
+    """
     return not any("I" in cell.graph.shape("state", s) for s in cell.states) and cell.graph.shape(
         "input", cell.inputs[0]
     ) == ("I",)
@@ -33,7 +35,9 @@ def make_layer(
     num_layers: int = 1,
     **options,
 ) -> Recurrent:
-    """A layer whose parameters are all random (zeros as biases hide mistakes), as deep as wanted where the cell can."""
+    """A layer whose parameters are all random (zeros as biases hide mistakes), as deep as
+    wanted where the cell can.
+    """
     torch.manual_seed(1)
     cell = cell_of(name)
     sizes = fitting(cell, {"I": 3, "H": hidden_size, **cell.widths})
@@ -57,8 +61,8 @@ def type_of(layer: Recurrent) -> torch.dtype:
 
 
 def make_input(layer: Recurrent, steps: int, batch: int, seed: int = 2):
-    """Random inputs that need gradients, time first: a tensor, or a tuple for cells with several inputs, of which the
-    further ones grow as times do."""
+    """Random inputs that need gradients, time first: a tensor, or a tuple for cells with several inputs, of
+    which the further ones grow as times do."""
     torch.manual_seed(seed)
     dtype = type_of(layer)
     x = torch.randn(steps, batch, layer.input_size, dtype=dtype, requires_grad=True)

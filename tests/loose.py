@@ -1,5 +1,6 @@
-"""Random cells that say less and mix more than those of generated.py: shapes are left out or wrong, numbers stand where
-vectors are due, vectors of different widths meet. Many are refused; whatever is accepted must agree everywhere."""
+"""Random cells that say less and mix more than those of generated.py: shapes are left out or wrong,
+numbers stand where vectors are due, vectors of different widths meet. Many are refused; whatever is
+accepted must agree everywhere."""
 
 from __future__ import annotations
 

@@ -410,7 +410,8 @@ MUTANTS = (
         "test_sample.py::test_draws_have_the_nucleus_probabilities",
         quick=True,
     ),
-    # Strings to order: their end, the overlap with their beginning, what is learned of padding, and what is no new string.
+    # Strings to order: their end, the overlap with their beginning, what is learned of padding,
+    # and what is no new string.
     Mutant(
         "models/ending.py", "for character in (*end, model.characters - 1):", "for character in end:", ENDINGS
     ),

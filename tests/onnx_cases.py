@@ -1,4 +1,6 @@
-"""What the tests of export share: a layer as an ONNX file in a session, run on tensors and compared with the layer."""
+"""What the tests of export share: a layer as an ONNX file in a session, run on tensors and
+compared with the layer.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,9 @@ CLOSE = {torch.float32: 1e-5, torch.float64: 1e-9}
 
 
 def session(path: Path, exact: bool = False):
-    """One thread: idle ones of onnxruntime spin. `exact`: without the optimisations that keep factors of float64 in float32."""
+    """One thread: idle ones of onnxruntime spin. `exact`: without the optimisations that keep
+    factors of float64 in float32.
+    """
     options = onnxruntime.SessionOptions()
     if exact:
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC

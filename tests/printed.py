@@ -54,7 +54,9 @@ def gradient_lines(text: str) -> list[str]:
 
 
 def _through(line: str, found: dict[str, object]) -> None:
-    """A line such as `d(W - W.T) += ...`: autograd brings what stands there to the parameters and inputs within."""
+    """A line such as `d(W - W.T) += ...`: autograd brings what stands there to the
+    parameters and inputs within.
+    """
     expression, gradient = re.fullmatch(r"d\((.*)\) \+?= (.*)", line).groups()
     value, above = (eval(python(text), dict(FUNCTIONS), found) for text in (expression, gradient))
     leaves = {

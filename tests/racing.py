@@ -1,7 +1,8 @@
-"""Runs cells on teams of threads of the kernels' own, for a race detector to watch: `python racing.py CELL ...`.
+"""Runs cells on teams of threads of the kernels' own, for a race detector to watch:
+`python racing.py CELL ...`.
 
-ThreadSanitizer sees what instrumented code does and pthreads; an OpenMP runtime is a closed box to it. So kernels run without
-one, in every way of sharing work, with blocks of few rows.
+ThreadSanitizer sees what instrumented code does and pthreads; an OpenMP runtime is a closed box to it. So
+kernels run without one, in every way of sharing work, with blocks of few rows.
 """
 
 from __future__ import annotations

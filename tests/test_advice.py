@@ -1,4 +1,6 @@
-"""Every suggestion that an error message makes is followed here: what is advised works, and is what was wanted."""
+"""Every suggestion that an error message makes is followed here: what is advised
+works, and is what was wanted.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""A file with a bad row: training may leave it out; where a trained model reads there is no --skip-bad, and none is named."""
+"""A file with a bad row: training may leave it out; where a trained model reads there is no
+--skip-bad, and none is named.
+"""
 
 from __future__ import annotations
 

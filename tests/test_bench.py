@@ -1,4 +1,6 @@
-"""The benchmark measures what it says: its eager peer is right, its judgements follow from its figures, it renders."""
+"""The benchmark measures what it says: its eager peer is right, its judgements follow from
+its figures, it renders.
+"""
 
 from __future__ import annotations
 
@@ -131,7 +133,8 @@ def test_every_figure_asked_for_is_a_row():
 
 
 def test_flops_of_an_lstm():
-    # Four gates, for each a product with the input and one with the state, 2 H H operations; twice more going back.
+    # Four gates, for each a product with the input and one with the state, 2 H H
+    # operations; twice more going back.
     assert flops("lstm", 16, row_steps=10) == 3 * 10 * 4 * 2 * (2 * 16 * 16)
 
 
@@ -286,7 +289,9 @@ def test_busy_machine_is_said():
 
 
 def stat(monkeypatch, *looks):
-    """What /proc/stat will say: (busy, idle, waiting for a disk) of each of two cores, and of a third that is not ours."""
+    """What /proc/stat will say: (busy, idle, waiting for a disk) of each of two cores, and of
+    a third that is not ours.
+    """
     left = iter(looks)
 
     def ticks(self, **_):
@@ -344,7 +349,8 @@ def test_a_peak_that_moves_is_said(monkeypatch, capsys):
     assert len(said) == 3 and said[2].endswith("from 100 to 60 GFLOP/s around this pair: it is marked")
 
 
-# --- time to quality -------------------------------------------------------------------------------------------
+# --- time to quality
+# -------------------------------------------------------------------------------------------
 
 
 def test_a_text_is_cut_by_position():

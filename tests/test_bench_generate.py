@@ -1,4 +1,6 @@
-"""`python -m bench generate`: who judges has seen nothing of what the generator learned from, and the table says what was found."""
+"""`python -m bench generate`: who judges has seen nothing of what the generator learned from, and the
+table says what was found.
+"""
 
 from __future__ import annotations
 

@@ -114,9 +114,8 @@ def test_no_flag_changes_the_arithmetic_of_the_thread():
 
 
 def test_the_cached_path_is_quick():
-    source = TWICE + "".join(
-        f"/* {'x' * 90} {line} */\n" for line in range(2000)
-    )  # 200 kB, as a large cell emits
+    # 200 kB, as a large cell emits.
+    source = TWICE + "".join(f"/* {'x' * 90} {line} */\n" for line in range(2000))
     build(source, name="large")
     times = []
     for _ in range(7):
@@ -326,9 +325,8 @@ def test_a_full_disk_gives_way_to_the_temporary_folder(fake, tmp_path):
     )
     is_used_instead(tmp_path, "no space is left")
     assert entries(tmp_path / "cache") == []
-    assert len(runs()) == 5, (
-        "the full folder was tried again"
-    )  # 1 there; then the probe, --version, two kernels
+    # 1 there; then the probe, --version, two kernels.
+    assert len(runs()) == 5, "the full folder was tried again"
 
 
 def test_a_full_disk_everywhere_is_one_clear_error(fake):

@@ -1,4 +1,6 @@
-"""`unrolled byhand`: the decks' examples against the slides, one's own nets and numbers, every error as one message."""
+"""`unrolled byhand`: the decks' examples against the slides, one's own nets and numbers,
+every error as one message.
+"""
 
 from __future__ import annotations
 
@@ -69,7 +71,8 @@ def said(capsys, *arguments: str, code: int = 0) -> str:
     return captured.out if code == 0 else captured.err
 
 
-# --- the examples ------------------------------------------------------------------------------------------------
+# --- the examples
+# ------------------------------------------------------------------------------------------------
 
 
 def test_the_list_names_every_example(capsys):
@@ -167,7 +170,9 @@ def test_a_recurrent_net_is_layers_that_share_their_weights():
 
 
 def test_a_state_resolves_what_a_letter_leaves_open():
-    """After an l the perceptron says p and o alike, 2 log 2 is its floor; with a state each prefix gets its letter."""
+    """After an l the perceptron says p and o alike, 2 log 2 is its floor; with a state
+    each prefix gets its letter.
+    """
     (perceptron, first), (recurrent, second) = trained()
     assert 2 * math.log(2) < first.losses[-1] < 1.42 and second.losses[-1] < 0.02
     assert perceptron.values("p", 3) == perceptron.values("p", 4)
@@ -232,7 +237,8 @@ def test_the_same_text_in_every_process():
     assert len(texts) == 1
 
 
-# --- one's own ---------------------------------------------------------------------------------------------------
+# --- one's own
+# ---------------------------------------------------------------------------------------------------
 
 
 def test_a_net_and_a_file_of_numbers(capsys, files):
@@ -427,7 +433,8 @@ def test_what_cannot_be_is_one_message(capsys, files, arguments, message):
     assert found.startswith(message) and "Traceback" not in text, text
 
 
-# --- the page ----------------------------------------------------------------------------------------------------
+# --- the page
+# ----------------------------------------------------------------------------------------------------
 
 
 def blocks(kind: str) -> list[str]:

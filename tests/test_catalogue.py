@@ -1,6 +1,8 @@
-"""`unrolled cells`: every cell is in it, filters choose, it fits the terminal, and docs/zoo.md is what it says today.
+"""`unrolled cells`: every cell is in it, filters choose, it fits the terminal, and
+docs/zoo.md is what it says today.
 
-UNROLLED_UPDATE_GOLDEN=1 pytest tests/test_catalogue.py writes docs/zoo.md and the listings of CONTRIBUTING.md again.
+UNROLLED_UPDATE_GOLDEN=1 pytest tests/test_catalogue.py writes docs/zoo.md and the listings
+of CONTRIBUTING.md again.
 """
 
 from __future__ import annotations
@@ -197,7 +199,9 @@ def test_the_page_has_every_cell_and_every_paper():
 
 
 def test_listings_of_contributing_are_todays():
-    """What `unrolled show` and `unrolled cells` print there; the function and the entry are the ones in the files."""
+    """What `unrolled show` and `unrolled cells` print there; the function and the entry
+    are the ones in the files.
+    """
     path = ROOT / "CONTRIBUTING.md"
 
     def today(match: re.Match) -> str:

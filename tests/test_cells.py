@@ -41,9 +41,9 @@ from unrolled.kernels import StepRows, run
 from unrolled.ops import tanh
 from unrolled.plan.plan import plan_of
 
-# (I, H, O), step_rows, how the C backend goes about it: odd widths around the size of a vector, one row, one step, ragged
-# rows of which one has no step. The starters run every case in every way; the others each case in one way, and in
-# every way with `-m slow`.
+# (I, H, O), step_rows, how the C backend goes about it: odd widths around the size of a vector, one row, one
+# step, ragged rows of which one has no step. The starters run every case in every way; the others each case in
+# one way, and in every way with `-m slow`.
 CASES = (
     ((5, 7, 3), StepRows(4, 2), WAYS[1]),
     ((1, 1, 1), StepRows(1, 1), WAYS[0]),
@@ -196,7 +196,9 @@ def test_gradients_of_gradients_are_the_references(name):
 
 @cache
 def one_by_one(name: str) -> list:
-    """By the plain function: for each result, the gradients of that one alone; last those of the plain sum of all."""
+    """By the plain function: for each result, the gradients of that one alone; last those
+    of the plain sum of all.
+    """
     made = known(name).given
     results = meaning(made)
     return [*(gradients([r], made.leaves, retain_graph=True) for r in results), plain_sum(results, made.leaves)]
@@ -230,7 +232,9 @@ def test_each_gradient_alone(backend, name):
 
 @PAIR
 def test_strides_do_not_matter(backend, name):
-    """Transposed parameters, inputs cut out of a wider tensor, an expanded gradient (what `y.sum()` sends back)."""
+    """Transposed parameters, inputs cut out of a wider tensor, an expanded gradient
+    (what `y.sum()` sends back).
+    """
     made = known(name).given
     apart = replace(
         made,
@@ -270,7 +274,9 @@ def test_two_python_threads_at_once():
 @EACH_ON_C
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
 def test_nan_and_infinity_come_out_where_they_should(name, dtype):
-    """A NaN in one row's input spoils that row alone, in the same places as by the plain function; so does infinity."""
+    """A NaN in one row's input spoils that row alone, in the same places as by the plain
+    function; so does infinity.
+    """
     for value in (float("nan"), float("inf")):
         made = small(name, dtype, step_rows=StepRows(4, 3))
         with torch.no_grad():
@@ -339,7 +345,9 @@ def _run_program(text: str, **environment) -> str:
 
 @needs_compiler
 def test_kernels_take_the_team_that_they_get():
-    """OMP_THREAD_LIMIT=1 gives one thread where two were asked for: no wrong numbers, no barrier that waits for ever."""
+    """OMP_THREAD_LIMIT=1 gives one thread where two were asked for: no wrong numbers, no
+    barrier that waits for ever.
+    """
     program = (
         "from test_cells import *\nfor name in ('lstm', 'mgu'):\n for each in ways('c'):\n"
         "  check(small(name, step_rows=StepRows(6, 4)), 'c', way=each)\nprint('right')"

@@ -1,4 +1,6 @@
-"""Options that the held-out part chooses: honestly, the same way each time, and only where there is time for it."""
+"""Options that the held-out part chooses: honestly, the same way each time, and only
+where there is time for it.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""The classifier: a row alone is what it is in a batch, each member of a committee is blind to its fold, NaN never leaks."""
+"""The classifier: a row alone is what it is in a batch, each member of a committee is blind to
+its fold, NaN never leaks.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""The task classify from file to answer: splits without a leak, the same answers whatever the batch, and all kinds of data."""
+"""The task classify from file to answer: splits without a leak, the same answers whatever the
+batch, and all kinds of data.
+"""
 
 from __future__ import annotations
 

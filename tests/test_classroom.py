@@ -1,4 +1,6 @@
-"""Numbers a class can use: several steps, optimisers as torch has them, parts, exercises, slides, nets from LaTeX."""
+"""Numbers a class can use: several steps, optimisers as torch has them, parts, exercises,
+slides, nets from LaTeX.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Layers under torch.compile and torch.export: what the operator checks when it runs, and what a program carries."""
+"""Layers under torch.compile and torch.export: what the operator checks when it runs,
+and what a program carries.
+"""
 
 from __future__ import annotations
 

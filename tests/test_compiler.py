@@ -1,4 +1,6 @@
-"""Compilers that are missing, refuse, crash, hang or lie: each is named with the reason, and nothing is left behind."""
+"""Compilers that are missing, refuse, crash, hang or lie: each is named with the reason,
+and nothing is left behind.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Nothing registered goes untested: every cell, primitive, backend and test module stands in the lists that tests run over."""
+"""Nothing registered goes untested: every cell, primitive, backend and test module stands in the
+lists that tests run over.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Shells complete commands, tasks, options and their words from a script that the commands' own signatures make."""
+"""Shells complete commands, tasks, options and their words from a script that the
+commands' own signatures make.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""The site: its pages run and show what they print, it builds without a warning, and its cell pages have everything.
+"""The site: its pages run and show what they print, it builds without a warning, and its
+cell pages have everything.
 
 UNROLLED_UPDATE_GOLDEN=1 pytest tests/test_docs.py writes what the pages print again.
 """
@@ -229,7 +230,8 @@ def test_the_equations_of_every_cell_fit_the_column_of_a_telephone(tmp_path):
     assert len(found) == len(REGISTRY) and not [name for name, over in found if over > 1]
 
 
-# Equations that are wider than their column, but for those that are as small as can be read: these scroll in their box.
+# Equations that are wider than their column, but for those that are as small as can be read:
+# these scroll in their box.
 WIDE = """document.fonts.ready.then(() => [...document.querySelectorAll('div.math')].filter(place => place.clientWidth
     && place.style.fontSize !== '0.5em' && place.scrollWidth > place.clientWidth + 1).length)"""
 

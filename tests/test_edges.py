@@ -1,5 +1,5 @@
-"""Functions of the language at the edges of their range, as cells: values and gradients are torch's on every backend, in
-both precisions; and worked by hand."""
+"""Functions of the language at the edges of their range, as cells: values and gradients are torch's on every
+backend, in both precisions; and worked by hand."""
 
 from __future__ import annotations
 
@@ -135,7 +135,8 @@ def test_softplus_is_exact_where_torch_switches_over():
         assert unrolled.softplus(at) == pytest.approx(float(value), rel=1e-15)
 
 
-# --- by hand -----------------------------------------------------------------------------------------------------------
+# --- by hand
+# -----------------------------------------------------------------------------------------------------------
 
 GIVEN = {"w": [[-2.0, -1.0]], "b": [0.5]}
 BY_HAND = {

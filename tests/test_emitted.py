@@ -1,4 +1,6 @@
-"""The C that is emitted holds no byte from outside: identifiers and numbers are ours, comments a few harmless letters."""
+"""The C that is emitted holds no byte from outside: identifiers and numbers are ours,
+comments a few harmless letters.
+"""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""The engine serves a task that is as unlike char-lm as can be: tests/toy.py, whose words are independent, whose batches differ in
-their counts, whose figure is not a loss, and whose best one is the highest."""
+"""The engine serves a task that is as unlike char-lm as can be: tests/toy.py, whose words are independent,
+whose batches differ in their counts, whose figure is not a loss, and whose best one is the highest."""
 
 from __future__ import annotations
 
@@ -46,7 +46,8 @@ def stopped(monkeypatch, task, out, steps, **options):
         train(task, out=out, save_every=1e-9, quiet=True, **options)
 
 
-# --- figures ---------------------------------------------------------------------------------------------------
+# --- figures
+# ---------------------------------------------------------------------------------------------------
 
 
 def test_the_highest_accuracy_decides_which_weights_are_kept(run):
@@ -91,7 +92,8 @@ def test_a_first_figure_that_is_no_number_stops_the_run(tmp_path, monkeypatch):
         train(count(), epochs=1, out=tmp_path / "run", quiet=True)
 
 
-# --- resume, patience, parts -----------------------------------------------------------------------------------
+# --- resume, patience, parts
+# -----------------------------------------------------------------------------------
 
 
 def test_a_run_that_was_stopped_ends_like_one_that_was_not(run, tmp_path, monkeypatch):
@@ -173,7 +175,8 @@ def test_two_processes_learn_what_one_learns_where_one_of_them_has_no_row_of_a_b
         assert one.get("validation") == pytest.approx(other.get("validation"), abs=0.07)  # a word of 16
 
 
-# --- evaluate, predict, held-out and test files ----------------------------------------------------------------
+# --- evaluate, predict, held-out and test files
+# ----------------------------------------------------------------
 
 
 def test_a_held_out_file_and_one_for_the_report(tmp_path, capsys):
@@ -206,7 +209,8 @@ def test_a_run_of_an_added_task_is_opened_evaluated_and_asked(run, tmp_path, cap
     assert [json.loads(line) for line in capsys.readouterr().out.splitlines()] == expected
 
 
-# --- from another run's weights --------------------------------------------------------------------------------
+# --- from another run's weights
+# --------------------------------------------------------------------------------
 
 
 def test_weights_are_carried_over_by_what_they_mean_and_new_ones_are_the_mean(run, tmp_path):

@@ -1,4 +1,6 @@
-"""What a mistake in a cell says, to the letter: the author's line, a caret, the two things that clash, one thing to do."""
+"""What a mistake in a cell says, to the letter: the author's line, a caret, the two things
+that clash, one thing to do.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,9 @@ def message_of(function, **bound) -> str:
 
 
 def says(function, line: str, at: str, sentence: str) -> None:
-    """The message quotes `line` (its number counted from `def`), has the caret below `at`, and goes on with the sentence."""
+    """The message quotes `line` (its number counted from `def`), has the caret below `at`, and
+    goes on with the sentence.
+    """
     number, text = line.split(":", 1)
     head = f"CellError in {function.__name__}, line {number}:   "
     caret = " " * (len(head) + text.strip().index(at)) + "^"

@@ -61,9 +61,8 @@ def test_a_process_may_get_no_row():
 
 
 def test_batches_are_of_like_lengths():
-    examples = Examples(
-        None, list(range(1000)), [], 10, gathered, "", "", length=lambda k: k % 100
-    )  # sorted pools of 320
+    # Sorted pools of 320.
+    examples = Examples(None, list(range(1000)), [], 10, gathered, "", "", length=lambda k: k % 100)
     spans = []
     for step in range(100):
         lengths = [k % 100 for k in examples.batch(step).inputs]

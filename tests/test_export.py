@@ -1,4 +1,6 @@
-"""Export: what onnxruntime makes of the file is what the layer makes, for every cell and in every way that it can be called."""
+"""Export: what onnxruntime makes of the file is what the layer makes, for every cell and in every
+way that it can be called.
+"""
 
 from __future__ import annotations
 

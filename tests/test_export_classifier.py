@@ -1,4 +1,6 @@
-"""A classifier in onnxruntime says what it says here: texts of unequal lengths, numbers with some missing, several labels."""
+"""A classifier in onnxruntime says what it says here: texts of unequal lengths, numbers with some
+missing, several labels.
+"""
 
 from __future__ import annotations
 

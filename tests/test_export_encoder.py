@@ -1,4 +1,6 @@
-"""Of a translation model the encoder is written: onnxruntime reads sentences of unequal lengths as the model does."""
+"""Of a translation model the encoder is written: onnxruntime reads sentences of unequal
+lengths as the model does.
+"""
 
 from __future__ import annotations
 

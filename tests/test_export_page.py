@@ -1,4 +1,6 @@
-"""docs/export.md: the same model from Python, JavaScript and C++ prints the same text, and the page shows what is printed."""
+"""docs/export.md: the same model from Python, JavaScript and C++ prints the same text, and the
+page shows what is printed.
+"""
 
 from __future__ import annotations
 

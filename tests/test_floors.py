@@ -1,4 +1,6 @@
-"""The house keeps its floors: imports point down, files and functions stay short, the lower floors need no torch."""
+"""The house keeps its floors: imports point down, files and functions stay short, the
+lower floors need no torch.
+"""
 
 from __future__ import annotations
 
@@ -30,13 +32,14 @@ FLOORS = (
     ("cli", "commands", "__main__", "viewer"),
 )
 FLOOR = {name: number for number, names in enumerate(FLOORS) for name in names}
+# Neither knows the other.
 APART = (
     ("kernels", "views"),
     ("kernels", "views.plans"),
     ("plan", "views"),
     ("models", "data"),
     ("networks", "data"),
-)  # neither knows the other
+)
 CELLS_KNOW = {"cell", "ops", "cells", "transform", "errors"}
 # Imports inside functions are for start-up time, and only here.
 LATE = {"kernels/choose.py", "kernels/__init__.py", "cli.py", "__init__.py", "cell.py"}

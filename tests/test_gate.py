@@ -1,4 +1,6 @@
-"""What a kernel is never handed: tensors without memory of their own, and calls that somebody follows op by op."""
+"""What a kernel is never handed: tensors without memory of their own, and calls that
+somebody follows op by op.
+"""
 
 from __future__ import annotations
 

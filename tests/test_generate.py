@@ -1,4 +1,6 @@
-"""Strings to order: rows and their conditions, the model that is told them, what is drawn, and the task as a whole."""
+"""Strings to order: rows and their conditions, the model that is told them, what is drawn,
+and the task as a whole.
+"""
 
 from __future__ import annotations
 
@@ -51,7 +53,9 @@ def folder(tmp_path_factory) -> Path:
 
 
 def model_of(characters: int, conditions: int = 0, cell="lstm", layers: int = 1, **options) -> LanguageModel:
-    """A model with random biases, and bold ones in its head, so that some characters are much likelier than others."""
+    """A model with random biases, and bold ones in its head, so that some characters are
+    much likelier than others.
+    """
     torch.manual_seed(0)
     options = {"dtype": torch.float64} | options
     model = LanguageModel(characters, cell, 6, layers, conditions=conditions, **options)
@@ -61,7 +65,8 @@ def model_of(characters: int, conditions: int = 0, cell="lstm", layers: int = 1,
     return model.eval()
 
 
-# --- rows ---------------------------------------------------------------------------------------------------------
+# --- rows
+# ---------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", ["names.csv", "names.tsv", "names.jsonl"])
@@ -124,7 +129,8 @@ def test_a_string_is_on_one_side_and_what_nothing_else_has_is_learned_from():
         split(Rows("here", ["ab", "cd"], (), [(), ()]), 0.5)
 
 
-# --- the encoding -------------------------------------------------------------------------------------------------
+# --- the encoding
+# -------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -200,12 +206,12 @@ def test_what_is_left_open_is_as_in_the_rows(encoding):
         UsageError, match="no row to learn from had k=1 and l=y, so nothing says m: give it, too"
     ):
         apart.values_of({"k": "1", "l": "y"})
-    assert apart.values_of({"k": "1", "l": "y", "m": "p"}) == [
-        (("1", "y", "p"), 1)
-    ]  # never seen together, and asked for
+    # Never seen together, and asked for.
+    assert apart.values_of({"k": "1", "l": "y", "m": "p"}) == [(("1", "y", "p"), 1)]
 
 
-# --- the model ----------------------------------------------------------------------------------------------------
+# --- the model
+# ----------------------------------------------------------------------------------------------------
 
 
 def test_conditions_stand_beside_every_character():
@@ -261,9 +267,8 @@ def test_c_draws_under_conditions_what_torch_draws(cell, layers):
     for backend in ("auto", "reference"):
         model = made_for(cell, layers, backend)
         draws = drawing(model, prime, DrawRule(), range(5), given=given)
-        assert (type(draws).__name__ == "method") == (
-            backend == "auto"
-        )  # C's, or the function that steps torch
+        # C's, or the function that steps torch.
+        assert (type(draws).__name__ == "method") == (backend == "auto")
         found.append(draws(30))
     assert torch.equal(*found)
     other = drawing(
@@ -272,7 +277,8 @@ def test_c_draws_under_conditions_what_torch_draws(cell, layers):
     assert not torch.equal(found[0], other)
 
 
-# --- what is drawn ------------------------------------------------------------------------------------------------
+# --- what is drawn
+# ------------------------------------------------------------------------------------------------
 
 
 def chance_of(model: LanguageModel, text: tuple[int, ...], rule: DrawRule, given=None) -> float:
@@ -336,8 +342,8 @@ def test_a_seed_makes_its_string_whatever_is_made_beside_it():
     ids=str,
 )
 def test_strings_with_an_end_are_those_of_the_model_that_end_so(begin, end, rule, monkeypatch):
-    """Against every string there is, up to 7 characters of two, by chi squared. Overlaps, "ana" of "an" and "na", are among them;
-    of what the model draws by itself, as few as 4 in a million end so."""
+    """Against every string there is, up to 7 characters of two, by chi squared. Overlaps, "ana" of "an" and
+    "na", are among them; of what the model draws by itself, as few as 4 in a million end so."""
     model, most = model_of(3), 7
     with torch.no_grad():
         model.head.weight.mul_(4)  # where it stops hangs much on what stands before
@@ -400,7 +406,8 @@ def test_an_n_gram_model_reads_each_string_by_itself(order):
         )
 
 
-# --- the task -----------------------------------------------------------------------------------------------------
+# --- the task
+# -----------------------------------------------------------------------------------------------------
 
 SMALL = {"net": Net("gru", hidden=16, dropout=0.0), "recipe": Recipe(rate=2e-2, batch=16, precision="float32")}
 
@@ -498,9 +505,8 @@ def test_a_seed_makes_the_same_strings_however_many_are_made(run):
 
 def test_where_nothing_new_is_left_fewer_are_given(run):
     (made,) = run.predict(["low"], Ordering(count=500, longest=2))
-    assert (
-        5 < len(made.strings) < 50 and made.tally.drawn == 50_000
-    )  # of 56 with at most 2 letters, many were learned from
+    # Of 56 with at most 2 letters, many were learned from.
+    assert 5 < len(made.strings) < 50 and made.tally.drawn == 50_000
     (frozen,) = run.predict(["low"], Ordering(count=4, temperature=0, repeats=True))
     assert len({text for text, _ in frozen.strings}) == 1 and frozen.tally.drawn == 4
 
@@ -620,7 +626,6 @@ def test_dropout_rises_with_how_often_the_rows_are_read():
     task, rows = Generate(), SimpleNamespace(training_size=1000)
     found = [task.dropout(50_000, rows, epochs) for epochs in (None, 0.5, 8, 20, 1000)]
     assert found == [0.2, 0.11, 0.26, 0.5, 0.6]
-    assert (
-        task.dropout(20_000, rows, 20) == 0.3 and task.dropout(0, rows, 20) == 0.1
-    )  # few weights learn little by heart
+    # Few weights learn little by heart.
+    assert task.dropout(20_000, rows, 20) == 0.3 and task.dropout(0, rows, 20) == 0.1
     assert Generate(net=Net(dropout=0.0)).dropout(50_000, rows, 20) == 0.0

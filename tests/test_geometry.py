@@ -1,4 +1,6 @@
-"""Where things stand in a picture, computed for every cell: nothing runs through a label, all steps are alike, all is inside."""
+"""Where things stand in a picture, computed for every cell: nothing runs through a label, all steps
+are alike, all is inside.
+"""
 
 from __future__ import annotations
 
@@ -68,7 +70,9 @@ def inside(a, b, box) -> float:
 
 
 def crossed(scene: Scene) -> list[str]:
-    """Labels and boxes that a line runs through. Into what is not a rectangle a line may go as far as its edge."""
+    """Labels and boxes that a line runs through. Into what is not a rectangle a line
+    may go as far as its edge.
+    """
     boxes = [(words(p), p.box, 0.0) for p in scene.pieces if isinstance(p, TextLine)]
     rounds = {"ellipse": 0.5, "diamond": 0.6, "hexagon": 0.3, "octagon": 0.3}
     for shape in shapes(scene):
@@ -263,7 +267,8 @@ def test_what_stands_low_stands_below_what_stands_high():
     assert 'dx="-' in text and text.count("<text") == 1
 
 
-# --- the other views ---------------------------------------------------------------------------------------------
+# --- the other views
+# ---------------------------------------------------------------------------------------------
 
 
 def test_the_lstms_belt_goes_through_a_product_and_a_sum():
@@ -309,7 +314,9 @@ def test_a_gate_that_sees_the_new_state_is_entered_from_the_belts_end():
 
 
 def test_a_belt_says_what_is_subtracted():
-    """h - r * h + z: the belt is what something is taken from; where it is taken from something, there is no belt."""
+    """h - r * h + z: the belt is what something is taken from; where it is taken from
+    something, there is no belt.
+    """
 
     def taken(x, h, *, W, U, b):
         h = h - sigmoid(W @ x + U @ h + b)

@@ -1,4 +1,6 @@
-"""The equations of the backward step, computed as they stand, against autograd: no plan, no backend between them."""
+"""The equations of the backward step, computed as they stand, against autograd: no plan,
+no backend between them.
+"""
 
 from __future__ import annotations
 
@@ -99,9 +101,8 @@ def _check_matrices(nodes, values, found, backward, loss) -> None:
     """The outer products of a matrix's gradients with its operands add up to its gradient."""
     matrices = [n.index for n in nodes if n.op == "parameter" and len(n.shape) == 2]
     used = {n.args[0] for n in nodes if n.op == "product"}
-    plain = [
-        m for m in matrices if {u for u in used if m in needed(nodes, [u])} == {m}
-    ]  # not inside an expression
+    # Not inside an expression.
+    plain = [m for m in matrices if {u for u in used if m in needed(nodes, [u])} == {m}]
     expected = (
         torch.autograd.grad(loss, [values[m] for m in plain], allow_unused=True, materialize_grads=True)
         if plain

@@ -39,8 +39,8 @@ def weighted(y_t, t):
 
 
 def by_hand(layer, x, row: int) -> dict[str, torch.Tensor]:
-    """{state: (T, T)}: the author's function on one example, step by step on plain tensors; gradients with respect to the
-    very tensors that it returned as states."""
+    """{state: (T, T)}: the author's function on one example, step by step on plain tensors; gradients with
+    respect to the very tensors that it returned as states."""
     cell = layer.cell.evaluation
     graph = cell.graph
     weights = {name: getattr(layer.layers[0], name) for name in cell.parameters}
@@ -64,7 +64,8 @@ def by_hand(layer, x, row: int) -> dict[str, torch.Tensor]:
             for r in (results if isinstance(results, tuple) else (results,))
         ]
         before, current = current, results[-len(cell.states) :]
-        # A state that only hands another value on is a value of its own: what reads the other one does not read it.
+        # A state that only hands another value on is a value of its own: what reads the
+        # other one does not read it.
         others = [id(s) for s in (*given, *before)]
         others += [id(s) for s, new in zip(current, graph.new_states) if graph.nodes[new].op != "alias"]
         current = [
@@ -107,11 +108,14 @@ def test_the_c_kernel_agrees_with_autograd(name):
     agrees_with_autograd(make_layer(name, backend="c"))
 
 
-# --- what else a model may be --------------------------------------------------------------------------------------
+# --- what else a model may be
+# --------------------------------------------------------------------------------------
 
 
 def test_all_layers_and_both_directions():
-    """Each layer's and direction's own gradient: against autograd with respect to probes that are tensors of the test."""
+    """Each layer's and direction's own gradient: against autograd with respect to probes that
+    are tensors of the test.
+    """
     layer = make_layer("gru", num_layers=2, bidirectional=True)
     flow = gradient_flow(layer, make_input(layer, STEPS, BATCH), loss=weighted)
     assert list(flow.norms) == ["0", "reversed.0", "1", "reversed.1"]
@@ -186,7 +190,8 @@ def test_the_probed_cell_gives_gradients_in_one_backward_pass():
     assert probed(unrolled.zoneout("lstm", 0.1)).inputs == ("x", "probe_h", "probe_c")
 
 
-# --- losses, steps, clipping --------------------------------------------------------------------------------------
+# --- losses, steps, clipping
+# --------------------------------------------------------------------------------------
 
 
 def test_cross_entropy_of_a_language_model():
@@ -235,7 +240,8 @@ def test_a_linear_net_has_its_powers_norms():
         torch.testing.assert_close(flow.by_lag("h"), weight ** torch.arange(6, dtype=torch.float64))
 
 
-# --- what is refused --------------------------------------------------------------------------------------------------
+# --- what is refused
+# --------------------------------------------------------------------------------------------------
 
 
 @unrolled.cell
@@ -277,7 +283,8 @@ def test_errors_say_what_to_do():
             call()
 
 
-# --- the command line --------------------------------------------------------------------------------------------------
+# --- the command line
+# --------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
@@ -376,7 +383,8 @@ def test_wrong_arguments_are_one_message(arguments, said, capsys):
     assert said in capsys.readouterr().err
 
 
-# --- as a picture -----------------------------------------------------------------------------------------------------
+# --- as a picture
+# -----------------------------------------------------------------------------------------------------
 
 
 def test_a_flow_draws_itself(tmp_path):

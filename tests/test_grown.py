@@ -1,4 +1,6 @@
-"""`train --from` with symbols that the run has not seen, for every task: what it said of the others it says still, and it learns."""
+"""`train --from` with symbols that the run has not seen, for every task: what it said of the others it
+says still, and it learns.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""The hand-written C headers: mathematics against float64 numpy, products against numpy's, the team of threads."""
+"""The hand-written C headers: mathematics against float64 numpy, products against
+numpy's, the team of threads.
+"""
 
 from __future__ import annotations
 
@@ -13,9 +15,8 @@ import pytest
 from headers import COMPILER, SIZES, UNARY, Library
 
 TARGETS = ["native", "x86-64-v3", "x86-64"]  # AVX-512 where there is, AVX2, SSE2
-TUNED = [
-    "znver3"
-]  # tuned for it, GCC fuses no product with a sum that waits for another: where rows are few, for instance
+# Tuned for it, GCC fuses no product with a sum that waits for another: where rows are few, for instance.
+TUNED = ["znver3"]
 pytestmark = pytest.mark.skipif(COMPILER is None, reason="no C compiler here")
 
 

@@ -1,4 +1,6 @@
-"""Every task's run from a stranger: whatever is changed in its folder, it is refused in one sentence or of use."""
+"""Every task's run from a stranger: whatever is changed in its folder, it is refused
+in one sentence or of use.
+"""
 
 from __future__ import annotations
 
@@ -54,11 +56,14 @@ def test_hundreds_of_folders_with_one_thing_changed(tiny_run, tmp_path, kind, se
     fuzz([tiny_run(kind)], tmp_path, 50, seed)
 
 
-# --- what a user may ask -----------------------------------------------------------------------------------------
+# --- what a user may ask
+# -----------------------------------------------------------------------------------------
 
 
 def said(capsys, *arguments) -> str:
-    """What a command says: what was asked for, as JSON where it is to be that, or one sentence; nothing else."""
+    """What a command says: what was asked for, as JSON where it is to be that, or
+    one sentence; nothing else.
+    """
     code = main([str(each) for each in arguments])
     out, err = capsys.readouterr()
     if "--json" in arguments:
@@ -130,7 +135,8 @@ def test_options_that_are_no_numbers_are_refused(name):
                         check_options(replace(options, **{field.name: value}))
 
 
-# --- single faults that were there -------------------------------------------------------------------------------
+# --- single faults that were there
+# -------------------------------------------------------------------------------
 
 
 def test_the_letters_of_subwords_are_those_that_the_library_has_for_bytes():

@@ -1,6 +1,8 @@
-"""Every processor: kernels and their tests at lesser instruction sets than this one's, and for another architecture.
+"""Every processor: kernels and their tests at lesser instruction sets than this one's, and
+for another architecture.
 
-A child process builds for the instruction set that UNROLLED_MARCH names, and torch is told to do with as little.
+A child process builds for the instruction set that UNROLLED_MARCH names, and torch is
+told to do with as little.
 """
 
 from __future__ import annotations
@@ -20,7 +22,8 @@ from unrolled.errors import UsageError
 from unrolled.kernels.c.build import cache, target
 
 TESTS = Path(__file__).parent
-# What torch and oneDNN may use beside: a processor with AVX2 alone has no bfloat16 instructions for them either.
+# What torch and oneDNN may use beside: a processor with AVX2 alone has no bfloat16
+# instructions for them either.
 TORCH = {
     "x86-64-v2": {"ATEN_CPU_CAPABILITY": "default", "ONEDNN_MAX_CPU_ISA": "SSE41"},
     "x86-64-v3": {"ATEN_CPU_CAPABILITY": "avx2", "ONEDNN_MAX_CPU_ISA": "AVX2"},
@@ -111,7 +114,9 @@ print(*toolchain().instructions, multiplies_pairs(), toolchain().flags[-1])
 @x86
 @needs_compiler
 def test_python_decides_by_what_is_built(tmp_path):
-    """Not by what the processor has: mixed precision is float32 where kernels cannot multiply bfloat16 numbers."""
+    """Not by what the processor has: mixed precision is float32 where kernels cannot
+    multiply bfloat16 numbers.
+    """
     found = {}
     for march in ("x86-64", "x86-64-v2"):
         environment = {**os.environ, "UNROLLED_MARCH": march, "UNROLLED_CACHE": str(tmp_path)}
@@ -119,9 +124,8 @@ def test_python_decides_by_what_is_built(tmp_path):
         done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
         found[march] = done.stdout.split()
     assert found == {"x86-64": ["False", "-march=x86-64"], "x86-64-v2": ["sse4_2", "False", "-march=x86-64-v2"]}
-    assert (
-        len(list(tmp_path.glob("toolchain-*.json"))) == 2
-    )  # noted apart, as kernels are kept apart by their flags
+    # Noted apart, as kernels are kept apart by their flags.
+    assert len(list(tmp_path.glob("toolchain-*.json"))) == 2
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,6 @@
-"""Ctrl-C during a long call of a kernel: the handlers of signals run meanwhile, and what they raise ends the call."""
+"""Ctrl-C during a long call of a kernel: the handlers of signals run meanwhile, and what
+they raise ends the call.
+"""
 
 from __future__ import annotations
 

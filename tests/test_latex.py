@@ -1,4 +1,6 @@
-"""Equations in a paper's look: exact texts, and every cell through a LaTeX parser; KaTeX itself where node has it."""
+"""Equations in a paper's look: exact texts, and every cell through a LaTeX parser; KaTeX
+itself where node has it.
+"""
 
 from __future__ import annotations
 

@@ -166,7 +166,9 @@ def test_the_printed_function_is_the_cell(text):
 
 
 def meaning(cell) -> dict:
-    """Output and new states as nested primitives; aliases, node numbers and the order of leaves do not matter."""
+    """Output and new states as nested primitives; aliases, node numbers and the order
+    of leaves do not matter.
+    """
     graph, known = cell.graph, {}
     for node in graph.nodes:
         args = tuple(known[a] for a in node.args)

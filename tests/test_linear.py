@@ -1,4 +1,6 @@
-"""Linear recurrences: which cells are found to be so, the scan in blocks of time, and inputs that come a step late."""
+"""Linear recurrences: which cells are found to be so, the scan in blocks of time, and
+inputs that come a step late.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +36,9 @@ def test_the_linear_cells_of_the_zoo():
 
 @pytest.mark.parametrize("steps", (1, 2, 3, 9, 10, 50))
 def test_a_scan_is_the_recurrence_step_by_step(steps):
-    """Two states that feed each other, and a third that the first feeds: factors absent at first appear on the way."""
+    """Two states that feed each other, and a third that the first feeds: factors absent at
+    first appear on the way.
+    """
     torch.manual_seed(steps)
     shape = (steps, 2, 3)
     some = [

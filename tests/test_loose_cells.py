@@ -1,5 +1,5 @@
-"""Cells that leave shapes out, declare wrong ones, and put numbers where vectors are due: refused in our own words, or the
-same values and gradients from the plain function, the reference and C."""
+"""Cells that leave shapes out, declare wrong ones, and put numbers where vectors are due: refused in our own
+words, or the same values and gradients from the plain function, the reference and C."""
 
 from __future__ import annotations
 
@@ -78,7 +78,8 @@ def test_what_is_accepted_is_the_same_in_c_thousands_of_times(cases):
     check_all(cases, "c")
 
 
-# Cells that were once accepted and wrong, as small as they could be made; their declared shapes; whether they run today.
+# Cells that were once accepted and wrong, as small as they could be made; their declared
+# shapes; whether they run today.
 FOUND = {
     "a number spread to two widths": ("def made(x, /, h): return h + total(x) + total(h)", {}, True),
     "a number gate of both": ("def made(x, /, h, *, W): return sigmoid(total(x)) * h + sigmoid(total(h)) * (W @ x)", {}, True),

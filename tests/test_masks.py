@@ -1,4 +1,6 @@
-"""Cells with noise in layers: masks are drawn by the layer, as often as they should be, and not in evaluation."""
+"""Cells with noise in layers: masks are drawn by the layer, as often as they should
+be, and not in evaluation.
+"""
 
 from __future__ import annotations
 

@@ -18,7 +18,9 @@ AUTOCAST = lambda: torch.autocast("cpu", torch.bfloat16)  # noqa: E731
 
 
 def errors(name: str, seed: int, backend: str) -> float:
-    """Our error over that of the cell's eager loop under autocast: outputs, states and all gradients against float64."""
+    """Our error over that of the cell's eager loop under autocast: outputs, states and all
+    gradients against float64.
+    """
     exact = solved(name, SIZES, SCHEDULE, seed=seed)
     given = solved(name, SIZES, SCHEDULE, torch.float32, seed=seed).given
     with AUTOCAST():
@@ -107,9 +109,8 @@ def test_gradients_of_gradients_and_checkpoints(backend):
         again = torch.utils.checkpoint.checkpoint(lambda v: layer(v)[0], x, use_reentrant=False)
     (once,) = torch.autograd.grad(y.float().square().sum(), x, retain_graph=True)
     torch.testing.assert_close(torch.autograd.grad(again.float().square().sum(), x)[0], once)
-    (kept,) = torch.autograd.grad(
-        y.float().square().sum(), x, create_graph=True
-    )  # by the reference: rounded elsewhere
+    # By the reference: rounded elsewhere.
+    (kept,) = torch.autograd.grad(y.float().square().sum(), x, create_graph=True)
     torch.testing.assert_close(kept, once, rtol=0.1, atol=0.02)
     assert torch.autograd.grad(kept.square().sum(), x)[0].isfinite().all()
 
@@ -135,7 +136,9 @@ def test_compiled_models_round_too():
 @needs_compiler
 @pytest.mark.parametrize("hidden", [512, 1024])
 def test_wide_layers_keep_their_gradients(hidden):
-    """torch.nn.LSTM's own gradients under autocast are wrong from a width of 1024 on, where oneDNN's are used."""
+    """torch.nn.LSTM's own gradients under autocast are wrong from a width of 1024 on,
+    where oneDNN's are used.
+    """
     torch.manual_seed(0)
     exact, ours = torch.nn.LSTM(hidden, hidden).double(), LSTM(hidden, hidden)
     ours.load_state_dict(exact.state_dict())

@@ -37,7 +37,9 @@ def copy(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def run(copy):
-    """Runs tests on the copy, in children of one process that has imported torch: their exit status and output."""
+    """Runs tests on the copy, in children of one process that has imported torch:
+    their exit status and output.
+    """
     server = subprocess.Popen(
         [sys.executable, str(TESTS / "forked.py")],
         stdin=subprocess.PIPE,
@@ -53,6 +55,7 @@ def run(copy):
     )
 
     def ask(*tests: str) -> tuple[int, str]:
+        # Hypothesis is imported already.
         options = (
             "-q",
             "-x",
@@ -64,7 +67,7 @@ def run(copy):
             f"--rootdir={TESTS.parent}",
             "-W",
             "ignore::pytest.PytestAssertRewriteWarning",
-        )  # hypothesis is imported already
+        )
         print(json.dumps([*options, *(str(TESTS / test) for test in tests)]), file=server.stdin, flush=True)
         return tuple(json.loads(server.stdout.readline()))
 

@@ -1,4 +1,5 @@
-"""The decks' notebooks are those of the guide's pages; they run, print what stands in them, and show what they display.
+"""The decks' notebooks are those of the guide's pages; they run, print what stands in them,
+and show what they display.
 
 UNROLLED_UPDATE_GOLDEN=1 pytest tests/test_notebooks.py writes them again.
 """

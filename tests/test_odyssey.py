@@ -1,4 +1,6 @@
-"""The LSTMs that are made by exchanging equations, against their equations written out by hand and the papers' counts."""
+"""The LSTMs that are made by exchanging equations, against their equations written out by
+hand and the papers' counts.
+"""
 
 from __future__ import annotations
 
@@ -60,8 +62,8 @@ def test_the_equations_are_the_papers(variant):
 
 @pytest.mark.parametrize("variant", GREFF)
 def test_parameters_are_those_that_the_variant_leaves(variant):
-    """N blocks and M inputs: four times N x M and N x N weights and N biases, three times N peepholes; a gate that is
-    missing takes its own along, and full gate recurrence adds nine N x N."""
+    """N blocks and M inputs: four times N x M and N x N weights and N biases, three times N peepholes; a gate
+    that is missing takes its own along, and full gate recurrence adds nine N x N."""
     N, M = 7, 3
     block, peephole = N * M + N * N + N, N
     expected = {

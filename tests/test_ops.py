@@ -77,6 +77,7 @@ TORCH_NEVER = {
 }
 TORCH_ELSEWHERE = {"index", "columns", "part"}  # reference/spell.py: evaluate
 AUTHORS = {"abs": "absolute", "sum": "total"}  # where the function is not called as the row
+# Written with Python's own signs.
 OPERATORS = {
     "add",
     "sub",
@@ -88,7 +89,7 @@ OPERATORS = {
     "product",
     "transpose",
     "index",
-}  # written with Python's own signs
+}
 INTERNAL = {
     "copy",
     "kron",
@@ -227,7 +228,9 @@ def computing(monkeypatch):
 @pytest.mark.parametrize("dtype", (torch.float64, torch.float32), ids=("float64", "float32"))
 @pytest.mark.parametrize("name", [n for n in ELEMENTWISE if n != "spread"])
 def test_the_gradient_is_autograds(name, dtype, computing):
-    """At every pair or triple of the edges: ties, zeros of both signs, huge and subnormal numbers, infinities, NaN."""
+    """At every pair or triple of the edges: ties, zeros of both signs, huge and subnormal
+    numbers, infinities, NaN.
+    """
     args = [a.to(dtype).requires_grad_() for a in arguments(name)]
     y = by_torch(name, args)
     weights = torch.linspace(0.5, 2.0, y.numel(), dtype=dtype)
@@ -253,7 +256,9 @@ SMOOTH = [n for n in ELEMENTWISE if n not in KINKED and any(OPS[n].gradient(*[0.
 
 @pytest.mark.parametrize("name", SMOOTH)
 def test_the_gradient_is_the_slope(name, computing):
-    """Finite differences: neither autograd nor the spelling of another backend could be wrong in the same way."""
+    """Finite differences: neither autograd nor the spelling of another backend could
+    be wrong in the same way.
+    """
     args, step = arguments(name, (0.4, 0.9, 1.7)), 1e-6
     rule = OPS[name].gradient(Value(torch.ones_like(args[0])), Value(by_torch(name, args)), *map(Value, args))
     for k, mine in enumerate(rule):

@@ -1,4 +1,6 @@
-"""sLSTM against flashrnn's plain backend: values and all gradients, one head and several, from its zero state."""
+"""sLSTM against flashrnn's plain backend: values and all gradients, one head and
+several, from its zero state.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,9 @@ def layer(heads: int, backend: str):
 
 
 def theirs(weights, x, heads: int):
-    """flashrnn's states (T, states, B, H) of the same numbers: its recurrent weights are [head, from, gate, to]."""
+    """flashrnn's states (T, states, B, H) of the same numbers: its recurrent weights
+    are [head, from, gate, to].
+    """
     shape = (heads, H // heads)
     seen = torch.stack([x @ getattr(weights, f"W_{g}").T for g in GATES], 2).view(T, B, 4, *shape)
     recurrent = torch.stack([getattr(weights, f"R_{g}").transpose(1, 2) for g in GATES], 2)

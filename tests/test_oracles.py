@@ -159,8 +159,9 @@ def test_indrnn_is_torchrecurrents(backend, nonlinearity):
 
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_lem_is_torchrecurrents_but_for_the_new_z(backend):
-    """Equation (3) of the paper, arXiv 2110.04744, feeds the new z into y; torchrecurrent 0.2.5 feeds the old one. So z agrees
-    after one step, and y agrees where the step of z is zero (dt = 0 does not make a LEM, hence W_1, V_1, b_1 that close its gate)."""
+    """Equation (3) of the paper, arXiv 2110.04744, feeds the new z into y; torchrecurrent 0.2.5 feeds the old
+    one. So z agrees after one step, and y agrees where the step of z is zero (dt = 0 does not make a LEM, hence
+    W_1, V_1, b_1 that close its gate)."""
     module, (x, y0, z0) = randomise(torchrecurrent.LEMCell(I, H, dt=0.5).double()), given()
     v_2, v_1, v_z, v_y = module.weight_ih.chunk(4)
     w_2, w_1, w_z = module.weight_hh.chunk(3)

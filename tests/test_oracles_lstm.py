@@ -1,7 +1,7 @@
 """Cells of the LSTM family against torch's LSTMs, put together as their papers say.
 
-The equations themselves are run (the cell as the function that it is), in float64 with random biases and states;
-that the kernels compute the same is tested for every cell in test_cells.py.
+The equations themselves are run (the cell as the function that it is), in float64 with random biases and
+states; that the kernels compute the same is tested for every cell in test_cells.py.
 """
 
 from __future__ import annotations
@@ -120,7 +120,9 @@ def test_a_fast_slow_network_is_lstms_in_a_row(fast):
 
 
 def test_a_multiplicative_network_is_a_tensor_one_in_factors():
-    """Each input picks a recurrent matrix out of a tensor, which the factors decompose (Sutskever et al. 2011)."""
+    """Each input picks a recurrent matrix out of a tensor, which the factors
+    decompose (Sutskever et al. 2011).
+    """
     cell, (x, h), p = drawn("multiplicative_rnn")
     tensor = torch.einsum("kf,fj,fi->kji", p["V"], p["U_m"], p["W_m"])
     equal([cell(x, h, **p)], [torch.tanh(torch.einsum("kji,j,i->k", tensor, h, x) + p["W"] @ x + p["b"])])
@@ -150,7 +152,9 @@ def test_the_lstm_of_1997_is_todays_with_the_forget_gate_open_and_curves_stretch
 
 @pytest.mark.parametrize("scaled_by", ("last", "new"))
 def test_a_hyper_lstm_scales_the_rows_of_anothers_weights(scaled_by):
-    """Its weights written out: the rows of W and U times their scales, then a layer-normalised LSTM with them."""
+    """Its weights written out: the rows of W and U times their scales, then a
+    layer-normalised LSTM with them.
+    """
     cell, (x, h, c, h_hyper, c_hyper), p = drawn("hyper_lstm", scaled_by=scaled_by)
 
     def normalised(v, gain, shift):

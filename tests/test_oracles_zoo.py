@@ -1,4 +1,5 @@
-"""Other people's code for the zoo: ncps, minGRU-pytorch, accelerated-scan, keras; values and gradients in float64.
+"""Other people's code for the zoo: ncps, minGRU-pytorch, accelerated-scan, keras; values
+and gradients in float64.
 
 Where none runs here (reservoirpy, mc-lstm, the sru library), their formula is written out by hand in tensors.
 """
@@ -115,7 +116,9 @@ def test_cfc_with_mixed_memory_is_that_of_ncps(backend):
 
 
 def test_the_cfc_layer_of_ncps_gives_times_to_units_and_not_to_rows():
-    """It squeezes (B, 1) elapsed times to (B,): an error unless B = H, and then one time a unit. Its cell is right."""
+    """It squeezes (B, 1) elapsed times to (B,): an error unless B = H, and then one time a
+    unit. Its cell is right.
+    """
     ncps = pytest.importorskip("ncps.torch", reason="ncps is not installed")
     module = randomise(ncps.CfC(I, H, backbone_units=H, batch_first=False))
     x, h, dt = draw(1, H, I).detach(), draw(H, H, seed=3).detach(), draw(1, H, 1, seed=2).detach()
@@ -152,7 +155,9 @@ def test_minlstm_is_that_of_mingru_pytorch_from_zero(backend):
 
 
 def test_minlstm_goes_on_where_the_peer_does_not():
-    """Its parallel branch takes log g(state) for log state, so chunks differ from the whole. Single steps are right."""
+    """Its parallel branch takes log g(state) for log state, so chunks differ from the
+    whole. Single steps are right.
+    """
     peer = pytest.importorskip("minGRU_pytorch.minLSTM", reason="minGRU-pytorch is not installed")
     module = randomise(peer.minLSTM(H))
     x, h = draw(T, B, H), draw(B, H, seed=3).detach().abs()
@@ -215,7 +220,9 @@ def test_lru_is_a_complex_diagonal(backend):
 
 @BOTH
 def test_leaky_esn_is_that_of_reservoirpy(backend):
-    """reservoirpy 0.4, nodes.Reservoir: (1 - lr) h + lr tanh(W h + Win x + bias); its W has the spectral radius sr."""
+    """reservoirpy 0.4, nodes.Reservoir: (1 - lr) h + lr tanh(W h + Win x + bias); its W
+    has the spectral radius sr.
+    """
     x, h, W, U, b = draw(T, B, I), draw(B, H, seed=3), draw(H, I, seed=4), draw(H, H, seed=5), draw(H, seed=6)
     leak, radius, scale = 0.25, 1.25, 0.5
     state, outputs = h, []
@@ -259,7 +266,9 @@ def test_sru_is_that_of_its_library(backend):
 
 @pytest.fixture(scope="module")
 def keras():
-    """Only with torch below it; imported with another one it stays so. Its cells round to float32 on the way."""
+    """Only with torch below it; imported with another one it stays so. Its cells
+    round to float32 on the way.
+    """
     os.environ.setdefault("KERAS_BACKEND", "torch")
     found = pytest.importorskip("keras", reason="keras is not installed")
     if found.config.backend() != "torch":

@@ -1,4 +1,6 @@
-"""Products of bfloat16 pairs: against numpy's on rounded numbers, by AVX-512 and by tiles (played by plain C here)."""
+"""Products of bfloat16 pairs: against numpy's on rounded numbers, by AVX-512 and by tiles
+(played by plain C here).
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Pictures and accounts: what stands in them, that they are well formed, and what happens to those who ask for what is not."""
+"""Pictures and accounts: what stands in them, that they are well formed, and what happens to those
+who ask for what is not.
+"""
 
 from __future__ import annotations
 
@@ -138,7 +140,9 @@ def reached(made: Diagram) -> set[str]:
 @pytest.mark.parametrize("name", REGISTRY)
 @pytest.mark.parametrize("parts", [False, True])
 def test_every_cell_is_whole(name, parts):
-    """Every weight, input and state stands in the picture; everything in it leads somewhere; nothing is its own cause."""
+    """Every weight, input and state stands in the picture; everything in it leads somewhere;
+    nothing is its own cause.
+    """
     graph = REGISTRY[name].graph
     made = diagram(graph, parts=parts)
     text = " ".join(part.label for part in made.parts.values())
@@ -182,7 +186,8 @@ def test_the_same_text_in_every_process():
     assert texts[0] == texts[1] and len(texts[0]) > 100_000
 
 
-# --- drawn -----------------------------------------------------------------------------------------------------
+# --- drawn
+# -----------------------------------------------------------------------------------------------------
 
 
 def drawn(name: str, **how) -> ElementTree.Element:
@@ -279,7 +284,8 @@ def test_every_cell_is_drawn(name):
         assert float(picture.get("width").removesuffix("pt")) > 100
 
 
-# --- errors ----------------------------------------------------------------------------------------------------
+# --- errors
+# ----------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -344,7 +350,9 @@ def test_an_svg_needs_no_graphviz_and_a_png_says_what_to_install(monkeypatch, tm
 
 
 def test_a_long_picture_and_odd_letters_become_a_png(tmp_path):
-    """What is handed to Graphviz is longer than the longest text that it reads in one piece, and holds its own signs."""
+    """What is handed to Graphviz is longer than the longest text that it reads in one piece,
+    and holds its own signs.
+    """
     REGISTRY["lstm"].picture(tmp_path / "o.png", steps=3, parts=True)
     assert (tmp_path / "o.png").read_bytes().startswith(b"\x89PNG")
     scene = Scene([TextLine(0, 0, (TextRun('"]; \\ <b> ⊙ "'),))])
@@ -352,7 +360,8 @@ def test_a_long_picture_and_odd_letters_become_a_png(tmp_path):
     assert (tmp_path / "s.pdf").read_bytes().startswith(b"%PDF")
 
 
-# --- in a notebook ---------------------------------------------------------------------------------------------
+# --- in a notebook
+# ---------------------------------------------------------------------------------------------
 
 
 def test_a_notebook_shows_a_cell_a_picture_and_a_worked_net(monkeypatch):
@@ -369,7 +378,8 @@ def test_a_notebook_shows_a_cell_a_picture_and_a_worked_net(monkeypatch):
     assert one._repr_svg_() is None, "too many numbers for one picture: the text is shown"
 
 
-# --- accounts --------------------------------------------------------------------------------------------------
+# --- accounts
+# --------------------------------------------------------------------------------------------------
 
 
 def test_the_account_of_an_lstm():
@@ -393,7 +403,9 @@ def test_every_cell_has_an_account(name):
 
 
 def test_backward_products_are_twice_the_forward_ones():
-    """One product with the transposed weights and one outer product for each: what is above it is elementwise."""
+    """One product with the transposed weights and one outer product for each: what is
+    above it is elementwise.
+    """
     graph = REGISTRY["elman"].graph
     sizes = {"I": 5, "H": 7}
     elementwise = 2 * 7 + 7  # 1 - h * h, times the gradient
@@ -410,7 +422,8 @@ def test_a_wrong_width_is_named():
         assert str(raised.value) == message
 
 
-# --- the command, and the page in docs ---------------------------------------------------------------------------
+# --- the command, and the page in docs
+# ---------------------------------------------------------------------------
 
 
 def test_the_command_writes_files(tmp_path):

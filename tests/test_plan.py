@@ -26,7 +26,8 @@ from unrolled.plan.draft import PlanDraft
 from unrolled.plan.plan import PASSES, plan_of
 from unrolled.plan.program import Product, Program
 
-# Cell: (matrices in each hoisted product, matrices in each product of the loop, values kept apart from hoisted columns)
+# Cell: (matrices in each hoisted product, matrices in each product of the loop, values kept
+# apart from hoisted columns)
 SHAPES = {
     "elman": ([1], [1], 0),
     "lstm": ([4], [4], 0),
@@ -50,7 +51,9 @@ def plan(made):
 
 @pytest.mark.parametrize("name", SHAPES)
 def test_products_leave_the_loop_and_join(name):
-    """All gates' input weights are one product before the loop; a second product in it only where one waits for a gate."""
+    """All gates' input weights are one product before the loop; a second product in it only
+    where one waits for a gate.
+    """
     made = plan(REGISTRY[name])
     hoisted, groups, kept = SHAPES[name]
     assert [len(h.matrices) for h in made.body.hoisted] == hoisted
@@ -64,9 +67,8 @@ def test_backward_mirrors_forward(name):
     made = plan(REGISTRY[name])
     kinds = [[isinstance(s, Product) for s in program.steps] for program in (made.forward, made.backward)]
     assert kinds[1].count(True) == kinds[0].count(True)
-    assert kinds[1][0] is False and (
-        name not in SHAPES or not made.groups or kinds[1][-1] is True
-    )  # the state's product last
+    # The state's product last.
+    assert kinds[1][0] is False and (name not in SHAPES or not made.groups or kinds[1][-1] is True)
 
 
 @pytest.mark.parametrize("name", SHAPES)
@@ -171,7 +173,9 @@ def test_the_same_graph_has_one_plan():
 @settings(max_examples=60)
 @given(programs())
 def test_a_plan_reads_only_what_has_been_written(program):
-    """Every value that a segment needs is made in it, or stands in a buffer that was filled before and not overwritten."""
+    """Every value that a segment needs is made in it, or stands in a buffer that was filled
+    before and not overwritten.
+    """
     made = plan_of(program.cell().graph)
     for direction in (made.forward, made.backward):
         check_reads(made, direction)

@@ -1,4 +1,6 @@
-"""The profile of training steps: every moment belongs to one part, looking changes nothing, not looking costs nothing."""
+"""The profile of training steps: every moment belongs to one part, looking changes nothing,
+not looking costs nothing.
+"""
 
 from __future__ import annotations
 

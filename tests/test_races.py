@@ -1,4 +1,6 @@
-"""ThreadSanitizer watches the kernels of every cell: no thread writes where another reads or writes without a barrier."""
+"""ThreadSanitizer watches the kernels of every cell: no thread writes where another reads or
+writes without a barrier.
+"""
 
 from __future__ import annotations
 

@@ -23,7 +23,9 @@ STEP_ROWS = (
 
 @st.composite
 def runs(draw):
-    """A random cell with sizes, rows at each step, whether its input is indices, and how threads share the work."""
+    """A random cell with sizes, rows at each step, whether its input is indices, and
+    how threads share the work.
+    """
     sizes = {letter: draw(st.sampled_from((3, 1, 2, 5, 9))) for letter in "IHOP"}
     return (
         draw(programs()),

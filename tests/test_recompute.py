@@ -233,6 +233,5 @@ def test_memory_grows_far_slower_than_the_sequence():
     short, long = 4_000, 40_000  # the difference: what libraries take is the same
     values = (long - short) * 64 * 4  # bytes of the output
     assert added(long, False) - added(short, False) > 7 * values  # gates, states, their gradients
-    assert (
-        added(long, True) - added(short, True) < 2.5 * values
-    )  # the output, the input's gradient, the states between blocks
+    # The output, the input's gradient, the states between blocks.
+    assert added(long, True) - added(short, True) < 2.5 * values

@@ -1,4 +1,6 @@
-"""The papers: each cell's are in references.bib, each entry is some cell's, and they are read as they were written."""
+"""The papers: each cell's are in references.bib, each entry is some cell's, and they are
+read as they were written.
+"""
 
 from __future__ import annotations
 
@@ -55,7 +57,9 @@ def test_no_paper_stands_twice():
 
 
 def test_entries_are_whole():
-    """Authors with both names, no LaTeX, a venue, and but for old reports a place where the paper can be read."""
+    """Authors with both names, no LaTeX, a venue, and but for old reports a place
+    where the paper can be read.
+    """
     assert "\\" not in TEXT, "write letters, not LaTeX"
     for paper in parse(TEXT):
         assert all(family and given for family, given in paper.authors), f"{paper.key}: {paper.authors}"

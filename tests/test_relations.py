@@ -1,7 +1,7 @@
 """Cells that are special cases of others: what no other library has is held against a cell that one has.
 
-A row says how the parameters of the first cell become arguments of the second, so that both compute the same. The
-functions run on plain tensors; that the kernels agree with the functions is test_cells.py's business.
+A row says how the parameters of the first cell become arguments of the second, so that both compute the same.
+The functions run on plain tensors; that the kernels agree with the functions is test_cells.py's business.
 """
 
 from __future__ import annotations
@@ -117,7 +117,9 @@ def test_an_antisymmetric_network_turns_and_neither_grows_nor_fades():
 
 
 def test_brc_is_bistable_where_its_feedback_exceeds_one():
-    """Vecoven et al. 2021: with a > 1 two states hold each other apart without input, with a < 1 both come to zero."""
+    """Vecoven et al. 2021: with a > 1 two states hold each other apart without input, with
+    a < 1 both come to zero.
+    """
     for strength, apart in ((1.5, True), (0.5, False)):
         p = {name: torch.zeros_like(value) for name, value in random_parameters("brc").items()}
         p["b_a"] = NOTHING + torch.atanh(torch.tensor(strength - 1, dtype=torch.float64))
@@ -128,7 +130,9 @@ def test_brc_is_bistable_where_its_feedback_exceeds_one():
 
 
 def test_unicornn_keeps_its_energy():
-    """The Hamiltonian z^2 / 2 + alpha y^2 / 2 + log cosh(u y + b) / u of each unit does not drift without input."""
+    """The Hamiltonian z^2 / 2 + alpha y^2 / 2 + log cosh(u y + b) / u of each unit does
+    not drift without input.
+    """
     torch.manual_seed(0)
     p = random_parameters("unicornn")
     p.update(W=NO_MATRIX, u=p["u"].abs() + 0.5, b=p["b"])

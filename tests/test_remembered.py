@@ -1,4 +1,6 @@
-"""Products of a delay line that the step before has made are states: the same values and gradients, fewer products."""
+"""Products of a delay line that the step before has made are states: the same values and
+gradients, fewer products.
+"""
 
 from __future__ import annotations
 

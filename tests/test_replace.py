@@ -160,9 +160,8 @@ def test_new_parameters_and_settings():
     )
     assert made.graph.shape("parameter", "gain") == ("H",)
     for scale in (0.5, 2.0):
-        f = replace(
-            "mgu", f=lambda f, scale=scale: scale * f
-        )  # a default of an ordinary argument is the author's own
+        # A default of an ordinary argument is the author's own.
+        f = replace("mgu", f=lambda f, scale=scale: scale * f)
         assert lines(f)[0].startswith(f"f[t] = {scale:g} * sigmoid")
 
 
@@ -299,7 +298,9 @@ def test_a_clash_of_widths_is_quoted():
 
 
 def test_what_was_returned_to_be_looked_at_stays():
-    """A counter that the output never rested on is not among the states that an exchanged equation leaves without use."""
+    """A counter that the output never rested on is not among the states that an exchanged
+    equation leaves without use.
+    """
 
     @cell(shapes={"count": ()})
     def counting(x, h, m, count, *, W, U):

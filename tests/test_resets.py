@@ -1,4 +1,6 @@
-"""`resettable`: a sequence with resets equals its pieces run apart, both ways, with lengths and from any state."""
+"""`resettable`: a sequence with resets equals its pieces run apart, both ways, with
+lengths and from any state.
+"""
 
 from __future__ import annotations
 
@@ -65,7 +67,9 @@ def with_resets(x, resets):
 
 
 def apart(layer: Recurrent, x, state, resets, lengths):
-    """Every row by itself, cut at its resets, the pieces one after the other: a state goes into no other piece."""
+    """Every row by itself, cut at its resets, the pieces one after the other: a state
+    goes into no other piece.
+    """
     steps = len(resets)
     rows, finals = [], []
     for row, length in enumerate(lengths):

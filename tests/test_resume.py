@@ -86,7 +86,9 @@ def checkpoints(folder):
 
 
 def assert_same_end(one, other):
-    """The best weights, the last weights, the optimiser and the random state; and the figures but for the clock."""
+    """The best weights, the last weights, the optimiser and the random state; and the
+    figures but for the clock.
+    """
     first, second = RunFolder(one), RunFolder(other)
     lasts = [folder.last_checkpoint()[0] for folder in (first, second)]
     for a, b in [(first.weights(), second.weights()), lasts]:

@@ -1,4 +1,6 @@
-"""Text from a model: C draws what Python draws, the same text whatever way it is made, the same on every run."""
+"""Text from a model: C draws what Python draws, the same text whatever way it is
+made, the same on every run.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,8 @@ from unrolled.models.sample import rounded, write, write_many
 
 pytestmark = needs_compiler
 
-# Two stages, sums over units, delays, a clock as a state, numbers as states, mass that is conserved, input used as it is.
+# Two stages, sums over units, delays, a clock as a state, numbers as states, mass that is
+# conserved, input used as it is.
 ODD = (
     "tau_gru",
     "mass_conserving_lstm",
@@ -95,7 +98,8 @@ def quickly(monkeypatch):
     monkeypatch.setattr(generate, "OPTIMISE", "-O1")
 
 
-# --- the draw --------------------------------------------------------------------------------------------------
+# --- the draw
+# --------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("rule", RULES, ids=str)
@@ -137,7 +141,9 @@ def test_the_generator_is_splitmix64():
 
 
 def test_draws_have_the_nucleus_probabilities():
-    """Of 0.5, 0.3, 0.15, 0.05 a nucleus of 0.7 keeps two, drawn 5 to 3; k 3 and p 0.7 of what is left keep two as well."""
+    """Of 0.5, 0.3, 0.15, 0.05 a nucleus of 0.7 keeps two, drawn 5 to 3; k 3 and p 0.7 of what
+    is left keep two as well.
+    """
     logits = [math.log(p) for p in (0.15, 0.5, 0.05, 0.3)]
     for rule in (DrawRule(top_p=0.7), DrawRule(top_k=3, top_p=0.7)):
         drawn = [draw(logits, rule, seed)[0] for seed in range(4000)]
@@ -160,7 +166,8 @@ def test_bets_that_are_no_numbers_are_an_error_in_both(logits):
         list(write(model, torch.tensor([0]), 3))
 
 
-# --- the loop --------------------------------------------------------------------------------------------------
+# --- the loop
+# --------------------------------------------------------------------------------------------------
 
 
 def same_in_every_way(cell, monkeypatch, layers: int = 2) -> None:
@@ -200,7 +207,9 @@ def test_a_cell_with_noise_writes_without_it(monkeypatch):
 @pytest.mark.parametrize("way", WAYS, ids=str)
 @pytest.mark.parametrize(("hidden", "characters"), ((37, 65), (16, 70), (130, 9)))
 def test_many_texts_are_each_alone_in_float32(hidden, characters, way, monkeypatch):
-    """To the bit: a row's result depends neither on how many rows there are, nor on how they or the units are shared out."""
+    """To the bit: a row's result depends neither on how many rows there are, nor on how they or
+    the units are shared out.
+    """
     model = made("lstm", 2, hidden, characters, torch.float32)
     alone = [list(write(model, PRIME, 50, DrawRule(2.0), seed=4 + k)) for k in range(13)]
     monkeypatch.setattr(generate, "sharing_of_steps", lambda *_: way)
@@ -256,7 +265,9 @@ def test_a_new_text_sees_new_weights():
 
 
 def test_cores_share_units_rows_or_nothing():
-    """By what a step reads: weights that fit into one core's cache need no second, unless there are many rows."""
+    """By what a step reads: weights that fit into one core's cache need no second,
+    unless there are many rows.
+    """
 
     def shared(cell: str, hidden: int, rows: int, item: int = 4, threads: int = 2) -> tuple[int, bool]:
         calls = sample.step_calls(
@@ -356,7 +367,8 @@ def test_narrower_vectors_write_the_same(target, half, tmp_path, monkeypatch):
         generate._library.cache_clear()
 
 
-# --- what is refused, and how soon it begins -------------------------------------------------------------------
+# --- what is refused, and how soon it begins
+# -------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

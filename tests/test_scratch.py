@@ -210,7 +210,9 @@ def test_results_that_are_kept_stay_as_they_are_while_others_are_made(cell):
 
 @needs_compiler
 def test_whatever_autograd_still_needs_is_not_used_again():
-    """retain_graph, checkpointing, a copied layer, outputs that are copied, sent as numpy arrays or written to."""
+    """retain_graph, checkpointing, a copied layer, outputs that are copied, sent as
+    numpy arrays or written to.
+    """
     torch.manual_seed(0)
     layer = Recurrent("gru", 5, 6, dtype=torch.float64)
     plain = Recurrent("gru", 5, 6, backend="reference", dtype=torch.float64)
@@ -262,7 +264,8 @@ def test_steps_that_are_alike_ask_the_system_for_nothing(monkeypatch, steps, wid
         layer(x)[0].backward(above)
         layer.zero_grad()
         x.grad = None
-    # Each of the three steps has 40 or 180 MB of buffers, 10,000 or 44,000 pages; torch's own copy of y may be of new ones.
+    # Each of the three steps has 40 or 180 MB of buffers, 10,000 or 44,000 pages; torch's own copy
+    # of y may be of new ones.
     assert resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before < 20_000
 
 

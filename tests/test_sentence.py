@@ -1,4 +1,6 @@
-"""Any sentence, at any word: gradients of untrained cells and trained runs, probabilities along it; a run in a notebook."""
+"""Any sentence, at any word: gradients of untrained cells and trained runs, probabilities along
+it; a run in a notebook.
+"""
 
 from __future__ import annotations
 
@@ -108,7 +110,8 @@ def test_the_gradient_of_another_sentence_is_another():
     assert len(bird.norms("h")) == len(DEFAULT.text) - 1 and len(french.norms("h")) == len(FRENCH) - 1
 
 
-# --- probabilities ----------------------------------------------------------------------------------------------------
+# --- probabilities
+# ----------------------------------------------------------------------------------------------------
 
 
 def test_probabilities_are_the_models(folder, capsys, monkeypatch):
@@ -148,7 +151,8 @@ def test_probabilities_need_a_text_that_is_known(folder, capsys, inputs, said):
     assert said in capsys.readouterr().err
 
 
-# --- a run in a notebook ----------------------------------------------------------------------------------------------
+# --- a run in a notebook
+# ----------------------------------------------------------------------------------------------
 
 
 def test_a_run_shows_itself(folder):

@@ -59,7 +59,9 @@ def random_state(stacked: Stacked):
 
 
 def by_hand(stacked: Stacked, x, state, lengths=None):
-    """haiku's rule, written out: the input of layer i > 0 is [x, output below], the output is that of all of them."""
+    """haiku's rule, written out: the input of layer i > 0 is [x, output below], the
+    output is that of all of them.
+    """
     outputs, last = [], []
     for number, layer in enumerate(stacked.layers):
         seen = x if not number else torch.cat([x, outputs[-1]], -1) if stacked.skip else outputs[-1]

@@ -1,4 +1,6 @@
-"""A cell from somebody else's file: refused in one sentence that names the place, or what `@cell` could have made."""
+"""A cell from somebody else's file: refused in one sentence that names the place, or what
+`@cell` could have made.
+"""
 
 from __future__ import annotations
 
@@ -221,13 +223,16 @@ def test_a_cell_that_could_not_be_read_again_is_not_stored():
         cell(space["made"]).to_json()
 
 
-# --- mutations, in a child under AddressSanitizer ----------------------------------------------------------------
+# --- mutations, in a child under AddressSanitizer
+# ----------------------------------------------------------------
 
 SANITIZER = "-fsanitize=address"
 
 
 def sanitized(folder: Path) -> dict[str, str]:
-    """What the environment of a child needs for kernels built with AddressSanitizer; nothing where gcc has none."""
+    """What the environment of a child needs for kernels built with AddressSanitizer;
+    nothing where gcc has none.
+    """
     compiler = shutil.which("gcc")
     library = (
         compiler

@@ -1,4 +1,6 @@
-"""Parts of words by byte-pair encoding: any text comes back, the same each time, and a stranger's folder is bounded."""
+"""Parts of words by byte-pair encoding: any text comes back, the same each time, and a
+stranger's folder is bounded.
+"""
 
 import json
 

@@ -1,7 +1,7 @@
 """However many threads there are, the numbers are those of one thread, bit for bit, whatever the rows' lengths.
 
-Threads own rows (or units) and rarely wait for each other, so that a buffer they share goes wrong only now and then: the
-places that they write to are compared, and random runs are repeated.
+Threads own rows (or units) and rarely wait for each other, so that a buffer they share goes wrong only now and
+then: the places that they write to are compared, and random runs are repeated.
 """
 
 from __future__ import annotations
@@ -33,7 +33,8 @@ from unrolled.kernels.c.emit.emit import emit
 from unrolled.plan.plan import plan_of
 
 pytestmark = [needs_compiler, pytest.mark.usefixtures("one_thread")]
-# One of every kind of loop: no product, several stages, delays, operands made ahead, a segment before the first product.
+# One of every kind of loop: no product, several stages, delays, operands made ahead, a segment
+# before the first product.
 SOME = (
     "elman",
     "gru_reset_before",
@@ -205,7 +206,9 @@ def test_a_slow_thread_changes_nothing(name, split, slow_thread):
 
 @contextlib.contextmanager
 def mode_of(name: str):
-    """How the layer is called: under which of torch's modes, or as the operator that stands for it in compiled models."""
+    """How the layer is called: under which of torch's modes, or as the operator that stands
+    for it in compiled models.
+    """
     before = torch.compiler.is_compiling
     torch.compiler.is_compiling = (lambda: True) if name == "operator" else before
     try:
@@ -233,7 +236,9 @@ def lengths_of(draw: random.Random, steps: int, batch: int) -> list[int] | None:
 
 @lru_cache(maxsize=512)
 def added_up(graph: Graph) -> frozenset[str]:
-    """Parameters whose gradients are sums over rows that each thread adds up for itself: vectors and numbers of the loop."""
+    """Parameters whose gradients are sums over rows that each thread adds up for itself: vectors
+    and numbers of the loop.
+    """
     plan = plan_of(graph)
     outer, nodes = plan.body.outer, plan.body.nodes
     reached = needed(outer, [nodes[v].value for v in (*plan.vectors, *plan.numbers)])

@@ -1,4 +1,6 @@
-"""Terminals of every kind: one sentence for what cannot be printed, and nothing printed that could steer one."""
+"""Terminals of every kind: one sentence for what cannot be printed, and nothing
+printed that could steer one.
+"""
 
 from __future__ import annotations
 
@@ -118,7 +120,9 @@ def test_what_works_on_any_terminal(run, line, environment):
 
 
 def heeded() -> None:
-    """In a child: Ctrl-C is heard, also where the tests themselves were started in the background, which ignores it."""
+    """In a child: Ctrl-C is heard, also where the tests themselves were started in the
+    background, which ignores it.
+    """
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
@@ -145,9 +149,8 @@ def stopped_by_ctrl_c(run: Path, after: float | None) -> str:
 @pytest.mark.parametrize("after", [0.2, 0.7, None])
 def test_ctrl_c_ends_the_command_with_one_sentence(run, after):
     said = stopped_by_ctrl_c(run, after)
-    while (
-        "<frozen runpy>" in said and "cli.py" not in said
-    ):  # a busy machine: Python had not come to our code yet
+    # A busy machine: Python had not come to our code yet.
+    while "<frozen runpy>" in said and "cli.py" not in said:
         after *= 2
         said = stopped_by_ctrl_c(run, after)
     assert ends_well(said)

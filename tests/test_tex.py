@@ -1,4 +1,6 @@
-"""What the library prints as LaTeX is set by LaTeX itself; skipped where there is no pdflatex (Debian: texlive-latex-recommended)."""
+"""What the library prints as LaTeX is set by LaTeX itself; skipped where there is no pdflatex (Debian:
+texlive-latex-recommended).
+"""
 
 from __future__ import annotations
 
@@ -29,7 +31,9 @@ EXAMPLES = (
 
 
 def overfull(folder: Path, text: str) -> list[float]:
-    """Sets the document; by how many points each line is wider than its page. An error of LaTeX's is a failure."""
+    """Sets the document; by how many points each line is wider than its page. An
+    error of LaTeX's is a failure.
+    """
     (folder / "a.tex").write_text(text, encoding="utf-8")
     done = subprocess.run(
         ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "a.tex"],

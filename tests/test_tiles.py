@@ -1,4 +1,6 @@
-"""What compilers make of the products' tiles: all sums in registers, each of B's vectors loaded once, however they tune."""
+"""What compilers make of the products' tiles: all sums in registers, each of B's vectors loaded
+once, however they tune.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Choices that are timed: once on a machine, kept beside the kernels, and never believed where a file says nonsense."""
+"""Choices that are timed: once on a machine, kept beside the kernels, and never believed
+where a file says nonsense.
+"""
 
 import json
 import time

@@ -1,4 +1,5 @@
-"""The page of inputs and outputs: each use has its command and its picture; the commands run in half a minute each.
+"""The page of inputs and outputs: each use has its command and its picture; the commands
+run in half a minute each.
 
 UNROLLED_UPDATE_GOLDEN=1 pytest -m slow tests/test_topology.py writes what they print again.
 """

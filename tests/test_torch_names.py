@@ -1,4 +1,6 @@
-"""`LSTM`, `GRU` and `RNN` against torch.nn's: every option, values and all gradients, keys, first values, messages."""
+"""`LSTM`, `GRU` and `RNN` against torch.nn's: every option, values and all gradients,
+keys, first values, messages.
+"""
 
 from __future__ import annotations
 

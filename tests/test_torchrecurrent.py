@@ -1,7 +1,8 @@
-"""`from_torchrecurrent` against the installed torchrecurrent, every row of the table: outputs, final states, gradients.
+"""`from_torchrecurrent` against the installed torchrecurrent, every row of the table: outputs,
+final states, gradients.
 
-In float64, two layers, with random biases and random states: zeros would hide half of all mistakes. Gradients with
-respect to torchrecurrent's own tensors are compared, through the translation into our parameters.
+In float64, two layers, with random biases and random states: zeros would hide half of all mistakes. Gradients
+with respect to torchrecurrent's own tensors are compared, through the translation into our parameters.
 """
 
 from __future__ import annotations
@@ -21,7 +22,8 @@ from unrolled.layers.torchrecurrent_names import ROWS
 
 peer = pytest.importorskip("torchrecurrent", reason="pip install torchrecurrent, the oracle of these tests")
 
-# Cells whose equations add the input to a state, and those with the last input as a state: widths must be equal.
+# Cells whose equations add the input to a state, and those with the last input as a
+# state: widths must be equal.
 SQUARE = {"IntersectionRNN", "TGRU", "TLSTM"}
 # torch's hardsigmoid has 1/6 rounded to float32 in its gradient, in float64 too: 5e-9 off.
 ROUNDED = {"SGU": 1e-7, "DSGU": 1e-7}
@@ -70,7 +72,9 @@ def run_theirs(module, x, state):
 
 
 def run_ours(module, name: str, x, state, backend: str = "reference", cell=None):
-    """Our layer with parameters that are functions of torchrecurrent's tensors, so that gradients reach those."""
+    """Our layer with parameters that are functions of torchrecurrent's tensors, so
+    that gradients reach those.
+    """
     rnn = from_torchrecurrent(module)
     rnn = unrolled.Recurrent(
         cell or rnn.cell, rnn.input_size, rnn.hidden_size, rnn.num_layers, backend=backend, dtype=torch.float64

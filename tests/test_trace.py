@@ -1,4 +1,6 @@
-"""From a function to a graph: names, comments, loops, closures, functions without source, files, two processes."""
+"""From a function to a graph: names, comments, loops, closures, functions without
+source, files, two processes.
+"""
 
 from __future__ import annotations
 

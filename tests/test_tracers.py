@@ -50,7 +50,9 @@ TRACED = ["lstm", "gru_reset_before", "mingru", "lem", "cfc", "slstm", "intersec
 @pytest.mark.parametrize("name", TRACED)
 @pytest.mark.filterwarnings("ignore:.*torch.jit.*:DeprecationWarning")
 def test_a_trace_is_the_equations(name, steps):
-    """No warning of torch's about constants, and no constants: other values give other results, other shapes an error."""
+    """No warning of torch's about constants, and no constants: other values give other
+    results, other shapes an error.
+    """
     layer = make_layer(name, "auto", num_layers=2)
     first, second = (make_input(layer, steps, 2, seed=seed) for seed in (2, 5))
     trace = torch.jit.trace(layer, (first,))

@@ -58,7 +58,8 @@ def random_text(length, characters=11):
     return torch.randint(characters, (length,), generator=torch.Generator().manual_seed(3))
 
 
-# --- learning --------------------------------------------------------------------------------------------------
+# --- learning
+# --------------------------------------------------------------------------------------------------
 
 
 def test_a_line_that_repeats_is_learned_and_written(run):
@@ -144,7 +145,9 @@ def test_the_same_seed_trains_the_same_weights_and_another_seed_others(tmp_path,
 
 
 def test_the_precision_is_settled_when_a_run_begins(tmp_path, run):
-    """What "auto" meant is kept, so that a resumed run goes on with it; products of bfloat16 numbers learn as well."""
+    """What "auto" meant is kept, so that a resumed run goes on with it; products of
+    bfloat16 numbers learn as well.
+    """
     assert run.task.recipe.precision in ("float32", "bf16")
     assert with_precision(char_lm(precision="float32"), None)[0].recipe.precision == "float32"
     losses = {}
@@ -172,7 +175,8 @@ def test_every_kind_of_recurrence_trains_and_comes_back_from_its_folder(tmp_path
     assert again.evaluate(verse) == trained.evaluate(verse)
 
 
-# --- evaluation ------------------------------------------------------------------------------------------------
+# --- evaluation
+# ------------------------------------------------------------------------------------------------
 
 
 def test_evaluation_of_a_short_text_equals_one_step_after_the_other():
@@ -227,7 +231,8 @@ def test_a_model_is_compared_with_what_frequencies_alone_reach(run):
     assert baseline == pytest.approx(-(counts * counts.log()).sum().item(), abs=0.02)
 
 
-# --- samples ---------------------------------------------------------------------------------------------------
+# --- samples
+# ---------------------------------------------------------------------------------------------------
 
 
 def test_the_same_seed_writes_the_same_text_and_another_seed_another(run):
@@ -277,7 +282,8 @@ def test_wrong_wishes_for_a_sample_are_refused(run, options, message):
     assert str(caught.value) == message
 
 
-# --- the plan of steps -----------------------------------------------------------------------------------------
+# --- the plan of steps
+# -----------------------------------------------------------------------------------------
 
 
 def test_the_rate_warms_up_then_falls_to_its_floor():
@@ -325,7 +331,8 @@ def test_minutes_are_kept_about(tmp_path, run):
     assert 2 < trained.metrics()[-1]["seconds"] < 30  # 6 asked for, on a machine that others may use
 
 
-# --- the check -------------------------------------------------------------------------------------------------
+# --- the check
+# -------------------------------------------------------------------------------------------------
 
 
 def test_check_passes_a_right_cell_and_catches_a_wrong_gradient(monkeypatch):
@@ -338,12 +345,14 @@ def test_check_passes_a_right_cell_and_catches_a_wrong_gradient(monkeypatch):
 
 
 def test_no_module_hides_a_public_name():
-    # Importing unrolled.x sets the attribute x of the package: a module must not be called like a public function.
+    # Importing unrolled.x sets the attribute x of the package: a module must not be
+    # called like a public function.
     for name in ("train", "find", "cell", "watch", "CharLM"):
         assert callable(getattr(unrolled, name)), name
 
 
-# --- from Python -----------------------------------------------------------------------------------------------
+# --- from Python
+# -----------------------------------------------------------------------------------------------
 
 
 def test_a_cell_given_as_a_function_trains_and_is_read_back_without_it(tmp_path, run, verse):

@@ -1,4 +1,6 @@
-"""Cell -> cell functions: what the new equations are, that both backends run them, and what is said of wrong ones."""
+"""Cell -> cell functions: what the new equations are, that both backends run them, and
+what is said of wrong ones.
+"""
 
 from __future__ import annotations
 
@@ -51,11 +53,12 @@ NO_STATE_IN_MATRICES = {"mingru": ("recurrent_dropout", "weight_drop", "multipli
 PAIRS = [
     (base, change) for base in BASES for change in CHANGES if change not in NO_STATE_IN_MATRICES.get(base, ())
 ]
+# In float32, too.
 SINGLE = [
     *((base, "all") for base in BASES[:-1]),
     ("mingru", "layer_norm"),
     ("mingru", "zoneout"),
-]  # in float32, too
+]
 SIZES = {"I": 5, "H": 5}
 WORKED_OUT = ("act_rnn",)  # a loop whose first round has constants that a second look works out
 EACH = pytest.mark.parametrize("base, change", PAIRS)

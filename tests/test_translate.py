@@ -1,4 +1,6 @@
-"""The task translate: pairs are read and split so that nothing leaks, and what the command line and Python make of a run."""
+"""The task translate: pairs are read and split so that nothing leaks, and what the command line
+and Python make of a run.
+"""
 
 from __future__ import annotations
 
@@ -246,7 +248,9 @@ def test_bleu_is_sacrebleus_on_texts_as_people_write_them():
 
 
 def test_model_1_is_the_one_of_the_textbook():
-    """Expectation maximisation by hand, two rounds in, on Koehn's example (Statistical machine translation, figure 4.4)."""
+    """Expectation maximisation by hand, two rounds in, on Koehn's example (Statistical machine
+    translation, figure 4.4).
+    """
     pairs = [("das haus", "the house"), ("das buch", "the book"), ("ein buch", "a book")]
     found = Dictionary.of(pairs)
     assert found.words == {"das": "the", "haus": "house", "buch": "book", "ein": "a"}

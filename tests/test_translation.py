@@ -1,4 +1,6 @@
-"""The translation model and its beam search: what padding, batches and backends must not change, and what is the best."""
+"""The translation model and its beam search: what padding, batches and backends must not
+change, and what is the best.
+"""
 
 from __future__ import annotations
 
@@ -38,7 +40,9 @@ def soon_over(monkeypatch):
 
 
 def made(cell: str = "lstm", symbols: int = 30, **options) -> Translator:
-    """A model with opinions: weights and biases are larger than first ones, so that what it writes changes from step to step."""
+    """A model with opinions: weights and biases are larger than first ones, so that what it writes
+    changes from step to step.
+    """
     torch.manual_seed(7)
     model = Translator(25, symbols, cell, 12, embedding=10, **options).eval()
     with torch.no_grad():

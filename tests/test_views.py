@@ -1,6 +1,7 @@
 """What is printed about a cell: stored as golden texts, and run, so that it is right as well as unchanged.
 
-UNROLLED_UPDATE_GOLDEN=1 pytest tests/test_views.py writes the golden texts again; read the difference before it is kept.
+UNROLLED_UPDATE_GOLDEN=1 pytest tests/test_views.py writes the golden texts again; read the
+difference before it is kept.
 """
 
 from __future__ import annotations
@@ -58,7 +59,8 @@ def test_no_golden_text_is_forgotten():
     assert sorted(path.name for path in GOLDEN.iterdir()) == sorted({*STORED, *others})
 
 
-# --- what is printed is right ----------------------------------------------------------------------------------
+# --- what is printed is right
+# ----------------------------------------------------------------------------------
 
 
 def values_of(subject: Cell, sizes: dict[str, int]) -> dict[str, torch.Tensor | float]:
@@ -244,7 +246,8 @@ def test_the_same_text_in_every_process():
     assert texts[0] == texts[1] and len(texts[0]) > 20_000
 
 
-# --- counts ----------------------------------------------------------------------------------------------------
+# --- counts
+# ----------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", REGISTRY)
@@ -262,9 +265,8 @@ def test_counts_are_the_layers_and_the_plans(name):
         return size(dim, sizes)
 
     planned = hoisted_flops(plan, width) + loop_flops(plan, width) + elementwise_flops(plan, width)
-    ahead = any(
-        plan.body.outer[h.operand].op != "input" for h in plan.body.hoisted
-    )  # made of the input, before the loop
+    # Made of the input, before the loop.
+    ahead = any(plan.body.outer[h.operand].op != "input" for h in plan.body.hoisted)
     assert planned <= counted.flops <= 2 * planned if ahead else counted.flops == planned
     assert ahead or counted.products == hoisted_flops(plan, width) + loop_flops(plan, width)
 
@@ -291,7 +293,8 @@ def test_stages_are_how_often_a_step_waits():
     }
 
 
-# --- the commands ----------------------------------------------------------------------------------------------
+# --- the commands
+# ----------------------------------------------------------------------------------------------
 
 
 def test_an_unknown_stage_names_the_stages():

@@ -1,4 +1,6 @@
-"""`watch`: the values inside a cell, under their authors' names, of any layer in a module and of this thread only."""
+"""`watch`: the values inside a cell, under their authors' names, of any layer in a module
+and of this thread only.
+"""
 
 from __future__ import annotations
 

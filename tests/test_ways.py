@@ -1,4 +1,6 @@
-"""How threads share a forward pass is timed where calls are long and many; whatever wins, the bits are the same."""
+"""How threads share a forward pass is timed where calls are long and many; whatever
+wins, the bits are the same.
+"""
 
 from __future__ import annotations
 

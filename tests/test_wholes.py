@@ -1,4 +1,6 @@
-"""Functions of whole vectors and matrices: torch's own values and gradients, at ties and with NaN, on every backend."""
+"""Functions of whole vectors and matrices: torch's own values and gradients, at ties and
+with NaN, on every backend.
+"""
 
 from __future__ import annotations
 
@@ -45,7 +47,8 @@ TORCHS = {
     "cumax": lambda v: v.softmax(-1).cumsum(-1),
     "layer_norm": lambda v: torch.nn.functional.layer_norm(v, v.shape[-1:]),
 }
-# Ties of two and of all, zeros, far apart, NaN in one unit, one infinity, and enough units for several registers.
+# Ties of two and of all, zeros, far apart, NaN in one unit, one infinity, and enough
+# units for several registers.
 ROWS = {
     "random": torch.linspace(-1, 1, 21).mul(9).sin()[None],
     "ties": torch.tensor([[2.0, -1, 2, 0, -3], [1, 1, 1, 1, 1]]),

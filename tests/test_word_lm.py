@@ -1,4 +1,6 @@
-"""The task word-lm: its three parts, every token scored once, what a run says of gaps, its optimiser and its rates."""
+"""The task word-lm: its three parts, every token scored once, what a run says of gaps, its
+optimiser and its rates.
+"""
 
 from __future__ import annotations
 

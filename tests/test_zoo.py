@@ -1,4 +1,6 @@
-"""What the papers say of their cells beside the equations: which cell is which other's special case, what is kept."""
+"""What the papers say of their cells beside the equations: which cell is which other's
+special case, what is kept.
+"""
 
 from __future__ import annotations
 
@@ -123,7 +125,8 @@ def test_narx_weighs_the_oldest_output_first(backend):
 def test_a_cascaded_network_is_a_second_order_one(backend):
     """Pollack's network is Giles's with one more input and one more unit that are always on.
 
-    A unit whose weights are all zero is sigmoid(0) = 1/2 for ever, exactly, so the weights that read it are doubled.
+    A unit whose weights are all zero is sigmoid(0) = 1/2 for ever, exactly, so the weights
+    that read it are doubled.
     """
     cascaded, p = randomly("sequential_cascaded", 3, 4)
     weights = torch.zeros(5, 5, 4, **DOUBLE)  # next unit, unit, input

@@ -1,4 +1,6 @@
-"""What the papers say of time in their cells: orders of solvers, clocks, slow units, fading memories, eigenvalues."""
+"""What the papers say of time in their cells: orders of solvers, clocks, slow units,
+fading memories, eigenvalues.
+"""
 
 from __future__ import annotations
 
@@ -50,7 +52,9 @@ def test_the_liquid_solver_converges_to_its_equation():
 
 
 def test_cfc_goes_from_one_candidate_to_the_other():
-    """Without the shift the candidates weigh the same at no elapsed time; where f is positive, the late one wins."""
+    """Without the shift the candidates weigh the same at no elapsed time; where f is
+    positive, the late one wins.
+    """
     cell, p = randomly("cfc", 2, 4)
     p = {**p, "W_s": p["W_s"] * 0, "b_s": p["b_s"] * 0, "W_f": p["W_f"] * 0, "b_f": p["b_f"] * 0 + 1}
     x, h = draw(1, 1, 2), draw(1, 4, seed=2)
@@ -114,7 +118,9 @@ def test_a_skip_rnn_copies_its_state_where_it_skips(name, backend):
 
 @BOTH
 def test_adaptive_computation_stops_where_it_is_sure(backend):
-    """With halting numbers near 1 one update is made, near 0 as many as allowed; the last weighs what is left."""
+    """With halting numbers near 1 one update is made, near 0 as many as allowed; the
+    last weighs what is left.
+    """
     cell, p = randomly("act_rnn", 3, 4)
     x, s, none = draw(1, 2, 3), draw(2, 4, seed=1), torch.zeros(2, 1, **DOUBLE)
     updates, state = [], s
@@ -173,7 +179,9 @@ def test_the_orthogonal_part_of_es2n_keeps_the_state():
 
 
 def test_the_lru_starts_on_its_ring_and_stays_stable():
-    """Eigenvalues fill the unit disk evenly (|.|^2 is uniform), and the gain keeps white noise as large as it came."""
+    """Eigenvalues fill the unit disk evenly (|.|^2 is uniform), and the gain keeps white
+    noise as large as it came.
+    """
     torch.manual_seed(0)
     weights = Recurrent("lru", 4, 1000, **DOUBLE).layers[0]
     squared = torch.exp(-2 * torch.exp(weights.nu))

@@ -1,4 +1,5 @@
-"""The smallest runs of every task, in every kind of encoding that the task has: what is to hold of all runs is tried on these.
+"""The smallest runs of every task, in every kind of encoding that the task has: what is to hold of
+all runs is tried on these.
 
 A task that is added needs a row here: test_hostile_tasks.py says so.
 """

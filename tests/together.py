@@ -1,8 +1,10 @@
-"""Kernels for tests: the cells of one family in one C file, so that the headers are compiled once for all of them.
+"""Kernels for tests: the cells of one family in one C file, so that the headers are
+compiled once for all of them.
 
-One cell more builds one family again, not the zoo: the cache's key is the file's text. They are hardly optimised, float32
-a little, for building counts more than running there; cells that are not registered are built like that alone. The
-starters are built as users build them, each alone at -O3, and so is everything inside `as_users_build`.
+One cell more builds one family again, not the zoo: the cache's key is the file's text. They are hardly
+optimised, float32 a little, for building counts more than running there; cells that are not registered are
+built like that alone. The starters are built as users build them, each alone at -O3, and so is everything
+inside `as_users_build`.
 """
 
 from __future__ import annotations
@@ -37,15 +39,16 @@ STARTERS = (
 )
 LEVEL = {"float64": "-O0", "float32": "-O1", "mixed": "-O1"}
 USUAL = ("float64", "float32")  # what most tests run; the other on demand
-OWN = [
-    f"{way}{end}" for way in ("forward", "backward") for end in ("", "_part", "_arguments")
-]  # names that every emitted file has
+# Names that every emitted file has.
+OWN = [f"{way}{end}" for way in ("forward", "backward") for end in ("", "_part", "_arguments")]
 alone = library.load
 _separate: list[bool] = []  # not empty: everything is built alone
 
 
 def refused(name: str) -> bool:
-    """Whether C has no spelling for one of the cell's primitives. A plan that cannot even be made is for tests to say."""
+    """Whether C has no spelling for one of the cell's primitives. A plan that cannot even be
+    made is for tests to say.
+    """
     try:
         return unspelled(plan_of(REGISTRY[name].graph)) is not None
     except Exception:

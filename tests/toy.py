@@ -1,5 +1,6 @@
-"""A task as unlike char-lm as can be: how often a sign stands in a word. Examples are independent and of unlike lengths, batches of
-differing counts, no state is carried, the figure that decides is a share of right answers, and higher is better.
+"""A task as unlike char-lm as can be: how often a sign stands in a word. Examples are independent and of
+unlike lengths, batches of differing counts, no state is carried, the figure that decides is a share of right
+answers, and higher is better.
 
 `python toy.py OUT [OPTION=VALUE ...]` trains it: tests start it under torchrun.
 """

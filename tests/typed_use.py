@@ -1,4 +1,6 @@
-"""A user's program: it uses each public name as the docs do. A type checker reads it (test_typed.py); it also runs."""
+"""A user's program: it uses each public name as the docs do. A type checker reads it
+(test_typed.py); it also runs.
+"""
 
 from pathlib import Path
 

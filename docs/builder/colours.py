@@ -6,7 +6,8 @@ from unrolled.views.ink import INK
 
 
 def picture_rules() -> str:
-    """CSS. The pictures follow the system by themselves; the switch of the page (furo's `data-theme`) goes before it.
+    """CSS. The pictures follow the system by themselves; the switch of the page (furo's
+    `data-theme`) goes before it.
 
     >>> print(picture_rules()[:40])
     body[data-theme="light"] :is(.unrolled-p

@@ -24,7 +24,9 @@ def raw(html: str) -> str:
 
 
 def figure(svg: str, caption: str = "") -> str:
-    """A picture with a line below it. It is as wide as the column at most; `static/pictures.js` opens it large."""
+    """A picture with a line below it. It is as wide as the column at most;
+    `static/pictures.js` opens it large.
+    """
     said = f"<figcaption>{caption}</figcaption>" if caption else ""
     wide = re.search(r'<svg[^>]* width="([\d.]+)pt"', svg)
     size = f' style="--wide:{float(wide[1]):.0f}pt"' if wide else ""
@@ -74,7 +76,9 @@ def drawn(name: str) -> str:
 
 
 def flow_picture(name: str) -> str:
-    """How far back the gradient reaches in an untrained net of a cell, on the sentence of `--stage gradient-flow`."""
+    """How far back the gradient reaches in an untrained net of a cell, on the sentence of
+    `--stage gradient-flow`.
+    """
     return nets([name])[0].flow.picture()
 
 

@@ -1,15 +1,17 @@
-"""A page whose Python and commands are run, in order: what they print stands in it, what they make can be put in.
+"""A page whose Python and commands are run, in order: what they print stands in it, what
+they make can be put in.
 
 In a page of `docs/guide` or `docs/how-to`:
 
 - a `python` block is executed; what it prints is the `text` block right below it; what differs from run
   to run is not shown, and a comment says so: `<!-- prints times -->`
-- in a `console` block each line `$ unrolled ...` is run, and what follows is what it prints (`| head -20`: the start)
+- in a `console` block each line `$ unrolled ...` is run, and what follows is what it prints
+  (`| head -20`: the start)
 - `<!-- show: EXPRESSION -->` becomes, on the site, the Markdown or SVG that the expression gives; it may call
-  `find(name)`, `equations(cell)`, `drawn("f.svg")` for what a command above it has drawn, `example(name, rows)` and
-  `example_picture(name)` for the worked examples of `unrolled byhand`, `flow_picture(name)` for a gradient's way back,
-  `use_picture(reads, says)` for what a net reads and says at each step,
-  `pasted(page)` for the cell that a page's LaTeX makes
+  `find(name)`, `equations(cell)`, `drawn("f.svg")` for what a command above it has drawn, `example(name, rows)`
+  and `example_picture(name)` for the worked examples of `unrolled byhand`, `flow_picture(name)` for a
+  gradient's way back, `use_picture(reads, says)` for what a net reads and says at each step, `pasted(page)` for
+  the cell that a page's LaTeX makes
 
 In the other pages of `docs/` only these comments are run.
 - `py`, `bash` and other blocks are left alone
@@ -74,7 +76,9 @@ def executed(text: str, name: str) -> Executed:
 
 
 def with_shown(text: str, name: str) -> str:
-    """A page of the reference, of which only the `show` comments are run. Raises DocumentError where one fails."""
+    """A page of the reference, of which only the `show` comments are run. Raises
+    DocumentError where one fails.
+    """
 
     def one(found: re.Match) -> str:
         where = f"{name}, line {text.count(chr(10), 0, found.start()) + 1}"

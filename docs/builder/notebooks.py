@@ -1,7 +1,8 @@
-"""The pages of the guide as notebooks, docs/notebooks/deck000.ipynb to deck004.ipynb: the same words, code and prints.
+"""The pages of the guide as notebooks, docs/notebooks/deck000.ipynb to deck004.ipynb: the
+same words, code and prints.
 
-`python -m docs.builder.notebooks` writes them again. A notebook's code needs the package alone: what a page shows by a comment is
-an expression here, whose value the notebook displays.
+`python -m docs.builder.notebooks` writes them again. A notebook's code needs the package alone: what a page
+shows by a comment is an expression here, whose value the notebook displays.
 """
 
 from __future__ import annotations
@@ -50,7 +51,9 @@ def notebooks() -> dict[str, str]:
 
 
 def notebook(page: str) -> str:
-    """A page as the JSON of a notebook, nbformat 4.5. The cells' names are their places: the same page, the same bytes."""
+    """A page as the JSON of a notebook, nbformat 4.5. The cells' names are their places: the
+    same page, the same bytes.
+    """
     cells = list(_cells(page))
     used = {
         name

@@ -1,4 +1,6 @@
-"""The site's sources, put together from the pages of docs/, the cells and the project's own texts; then Sphinx."""
+"""The site's sources, put together from the pages of docs/, the cells and the
+project's own texts; then Sphinx.
+"""
 
 from __future__ import annotations
 
@@ -43,7 +45,8 @@ def build(out: Path, work: Path, cells: tuple[str, ...]) -> int:
 
     work   the sources' folder, and the pages of cells kept for next time
 
-    Raises DocumentError where a page does not run, where it shows what is not printed any more, and where Sphinx warns.
+    Raises DocumentError where a page does not run, where it shows what is not printed any
+    more, and where Sphinx warns.
     """
     sources = work / "sources"
     if sources.exists():

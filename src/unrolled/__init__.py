@@ -1,4 +1,6 @@
-"""Recurrent neural networks from their equations: write a cell once, train it at kernel speed, look inside it."""
+"""Recurrent neural networks from their equations: write a cell once, train it at
+kernel speed, look inside it.
+"""
 
 from __future__ import annotations
 
@@ -92,7 +94,8 @@ if TYPE_CHECKING:
     from .transform import weight_drop as weight_drop
     from .transform import zoneout as zoneout
 
-# Loaded when they are asked for: to draw, print or check a cell's equations takes no torch, to use one cell not the zoo.
+# Loaded when they are asked for: to draw, print or check a cell's equations takes no torch, to
+# use one cell not the zoo.
 _LATER = {
     "Recurrent": ".layers.recurrent",
     "LSTM": ".layers.torch_names",

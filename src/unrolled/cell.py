@@ -40,7 +40,8 @@ class Cell:
     widths      widths besides I and H, e.g. {"O": 10}
     stored      the equations of a cell without a function
     symbols     how names are set that have parts above, {"W_h": "W^h"}
-    noise       masks that a layer draws while training: the last inputs of the graph, and some of its parameters
+    noise       masks that a layer draws while training: the last inputs of the graph,
+                and some of its parameters
     """
 
     name: str
@@ -97,7 +98,9 @@ class Cell:
         return self.made_of(draft.finish(self.name), noise={})
 
     def made_of(self, graph: Graph, *, noise: Mapping[str, Noise] | None = None) -> Cell:
-        """A cell with these equations and this one's papers, first values and so on, as far as the names are still there."""
+        """A cell with these equations and this one's papers, first values and so on, as far as
+        the names are still there.
+        """
         kept = {*graph.parameters, *graph.states}
         return replace(
             self,
@@ -125,7 +128,8 @@ class Cell:
         return signature_of(self.function, dict(self.values)).hyper
 
     def using(self, **values: float | int | str) -> Cell:
-        """The same equations with other hyper-parameters or extra widths: `lem.using(dt=0.5)`, `jordan.using(O=10)`.
+        """The same equations with other hyper-parameters or extra widths:
+        `lem.using(dt=0.5)`, `jordan.using(O=10)`.
 
         Raises UsageError for a name that the cell does not have.
         """
@@ -147,8 +151,8 @@ class Cell:
     def __call__(self, *args, **parameters):
         """The author's function itself, on symbols or plain tensors of one example.
 
-        A cell from a file or made from another cell has no function: its equations run node by node, on tensors. Without
-        its masks a cell is its evaluation.
+        A cell from a file or made from another cell has no function: its equations run node by node, on
+        tensors. Without its masks a cell is its evaluation.
         """
         if self.function is not None:
             return self.function(*args, **{**self.values, **parameters})
@@ -183,19 +187,21 @@ class Cell:
         parts: bool = False,
         theme: str = "auto",
     ) -> Picture:
-        """The cell as a picture: SVG text, which a notebook shows, and a file if one is named (.svg, .png, .pdf).
+        """The cell as a picture: SVG text, which a notebook shows, and a file if one is
+        named (.svg, .png, .pdf).
 
-        view    "graph": the computational graph of a step, or of several equal ones side by side; "unrolled": one box a
-                step, inputs below, outputs above; "rolled": one box with its loop; "conveyor": a gated cell with the state
-                on a belt above its gates (Olah 2015); "neurons": a circle for each unit; "modes": what recurrent nets
-                are used for, from one to one to many to many
-        steps   how many steps, from 1 to 64; without it a graph has 1, an unrolled net 4. All use the same weights
+        view    "graph": the computational graph of a step, or of several equal ones side by side; "unrolled":
+                one box a step, inputs below, outputs above; "rolled": one box with its loop; "conveyor": a
+                gated cell with the state on a belt above its gates (Olah 2015); "neurons": a circle for each
+                unit; "modes": what recurrent nets are used for, from one to one to many to many
+        steps   how many steps, from 1 to 64; without it a graph has 1, an unrolled net 4.
+                All use the same weights
         layers  of an unrolled or rolled net, one above the other
         parts   of a graph: each primitive apart; without it a sum of matrix products is one box
         theme   "auto" (an SVG follows its reader's setting and is light in print), "light" or "dark"
 
-        Raises UsageError for what does not fit, for a view that the cell does not have, and for a PNG or PDF where Graphviz
-        is missing (pip install "unrolled[pictures]").
+        Raises UsageError for what does not fit, for a view that the cell does not have, and for a PNG or PDF
+        where Graphviz is missing (pip install "unrolled[pictures]").
 
             lstm.picture("lstm.svg")
             lstm.picture("deep.svg", view="unrolled", steps=3, layers=2)
@@ -224,8 +230,8 @@ class Cell:
         return notebook.html(self.name, self.doc, self.latex(), self.picture())
 
     def listing(self, sizes: Mapping[Dim, int] | None = None) -> str:
-        """What a cell weighs and where it is from: each array's shape, numbers, bytes and first value, FLOPs of a step
-        forward and backward, and the papers as BibTeX.
+        """What a cell weighs and where it is from: each array's shape, numbers, bytes and first value, FLOPs of
+        a step forward and backward, and the papers as BibTeX.
 
         sizes  widths, {"I": 28, "H": 64}; 128 where nothing says otherwise
 
@@ -246,9 +252,9 @@ class Cell:
         )
 
     def to_json(self) -> dict:
-        """The cell as plain data; `Cell.from_json` needs nothing else and runs no code. First values that are functions are
-        left out: whoever stores a cell stores its weights. Raises UsageError for a cell that `from_json` would refuse, so
-        that nothing is trained that could not be read again."""
+        """The cell as plain data; `Cell.from_json` needs nothing else and runs no code. First values that are
+        functions are left out: whoever stores a cell stores its weights. Raises UsageError for a cell that
+        `from_json` would refuse, so that nothing is trained that could not be read again."""
         data = {
             "name": self.name,
             "graph": graph_to_json(self.graph),
@@ -267,8 +273,9 @@ class Cell:
 
     @staticmethod
     def from_json(data: dict) -> Cell:
-        """A cell from the data of `to_json`, which may be a stranger's: it is what `@cell` and the changes of cells could
-        have made, and nothing of it runs. Raises UsageError, saying what is wrong and where, for any other data."""
+        """A cell from the data of `to_json`, which may be a stranger's: it is what `@cell` and the changes
+        of cells could have made, and nothing of it runs. Raises UsageError, saying what is wrong and
+        where, for any other data."""
         try:
             return stored_cell(Cell, data)
         except UsageError as error:
@@ -324,8 +331,8 @@ def cell(
 ):
     """Makes a cell of a function; the language is in docs/language.md.
 
-    The family of a cell of the zoo is its file or folder in cells/, and the year is the one in the key of the first paper,
-    "zhou2016mgu"; `family` and `year` say otherwise.
+    The family of a cell of the zoo is its file or folder in cells/, and the year is the one in the key of the
+    first paper, "zhou2016mgu"; `family` and `year` say otherwise.
 
         @cell(cite="zhou2016mgu")
         def mgu(x, h, *, W_f, U_f, b_f, W_n, U_n, b_n):

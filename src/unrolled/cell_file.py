@@ -17,8 +17,9 @@ def find_cell(wanted, latex: str | Path | None = None) -> Cell:
     wanted  a Cell, a cell function, a registered name ("lstm"), or "FILE.py:FUNCTION"
     latex   a file of LaTeX equations; with it `wanted` is not asked
 
-    A file is executed, as `python FILE.py` would execute it: name only files that you trust. Raises UsageError
-    where there is no such cell, file or function, CellError where the function is not a cell or the LaTeX cannot be read.
+    A file is executed, as `python FILE.py` would execute it: name only files that you trust. Raises
+    UsageError where there is no such cell, file or function, CellError where the function is not a cell or
+    the LaTeX cannot be read.
 
     >>> find_cell("lstm").name
     'lstm'

@@ -26,7 +26,8 @@ class Checked:
     """What `check_cell` found.
 
     gradients  for each tensor the largest error of its gradient, relative to the gradient's largest entry
-    nats       the loss of an untrained model on random characters, None where the cell takes more than characters
+    nats       the loss of an untrained model on random characters, None where the cell
+               takes more than characters
     log_v      what it would be if the model found all characters equally likely
     """
 

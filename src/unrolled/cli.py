@@ -1,4 +1,6 @@
-"""The command line: `unrolled COMMAND ...`. Each command loads only what it needs, so that help comes at once."""
+"""The command line: `unrolled COMMAND ...`. Each command loads only what it needs, so
+that help comes at once.
+"""
 
 from __future__ import annotations
 
@@ -30,8 +32,8 @@ Recurrent neural networks from their equations.
 unrolled COMMAND --help says more. Start with: unrolled train char-lm"""
 
 
-# The file of each command under `commands/`. It has a function `command`, reads the options into a dataclass, and loads what the
-# command needs only then, so that --help comes at once.
+# The file of each command under `commands/`. It has a function `command`, reads the options into a dataclass,
+# and loads what the command needs only then, so that --help comes at once.
 COMMANDS = {
     "train": "train",
     "predict": "predict",

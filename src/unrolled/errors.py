@@ -1,8 +1,8 @@
 """What goes wrong, in the user's words.
 
 `CellError`: the equations are wrong, and the message quotes the line. `NotYet`: it could be built and is not.
-`Never`: it cannot work. `UsageError`: something asked for does not exist or does not fit; `ShapeError` is one for tensors.
-All are `UnrolledError`, which the command line prints as one message and exit code 2.
+`Never`: it cannot work. `UsageError`: something asked for does not exist or does not fit; `ShapeError` is one
+for tensors. All are `UnrolledError`, which the command line prints as one message and exit code 2.
 """
 
 from __future__ import annotations

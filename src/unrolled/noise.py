@@ -11,11 +11,12 @@ KINDS, SPANS = ("keep", "inverted dropout"), ("step", "sequence", "call")
 
 @dataclass(frozen=True)
 class Noise:
-    """How a mask is drawn, while a layer is in training mode. It stands among the inputs of the cell's graph, or for one
-    that is drawn once a call and shaped like a parameter, among its parameters.
+    """How a mask is drawn, while a layer is in training mode. It stands among the inputs of the cell's graph,
+    or for one that is drawn once a call and shaped like a parameter, among its parameters.
 
     rate  a probability, from 0 to below 1
-    kind  "keep": 1 with probability `rate`, else 0; "inverted dropout": 0 with probability `rate`, else 1 / (1 - rate)
+    kind  "keep": 1 with probability `rate`, else 0; "inverted dropout": 0 with probability
+          `rate`, else 1 / (1 - rate)
     over  "step": drawn again for each row and step; "sequence": for each row; "call": once
     """
 

@@ -1,7 +1,7 @@
 """Options: the numbers and texts that a user gives, each with its bounds, checked in one place.
 
-A task's options are the fields of frozen dataclasses. Their types say what they may be; the command line, Python and a
-run's folder are all held to the same bounds, with the same words.
+A task's options are the fields of frozen dataclasses. Their types say what they may be; the command line,
+Python and a run's folder are all held to the same bounds, with the same words.
 """
 
 from __future__ import annotations
@@ -70,8 +70,8 @@ def completed(options: Options, standard: Options) -> Options:
 
 
 def like(options: Options, other: Options) -> Options:
-    """The options with the sizes and choices of another run's where they say None; what is said of data stays: paths, and texts
-    such as the names of columns.
+    """The options with the sizes and choices of another run's where they say None; what is said of data stays:
+    paths, and texts such as the names of columns.
 
     >>> from dataclasses import dataclass
     >>> @dataclass(frozen=True)
@@ -128,7 +128,9 @@ def data_fields(options: Any) -> list[str]:
 
 
 def with_other_data(options: Options, given: Callable[[str], bool]) -> Options:
-    """The options without what they say of data, where some of these are given anew: a held-out file goes with its text."""
+    """The options without what they say of data, where some of these are given anew: a held-out
+    file goes with its text.
+    """
     fields = data_fields(options)
     if not any(given(_option(name)) for name in fields):
         return options
@@ -141,7 +143,8 @@ def _option(name: str) -> str:
 
 
 def differing(options: Options, usual: Options) -> Iterator[tuple[str, Any, Any, Options]]:
-    """The options that are not as in `usual`: the option, what it is here, what it is there, and `usual` with it alone.
+    """The options that are not as in `usual`: the option, what it is here, what it is there,
+    and `usual` with it alone.
 
     >>> from dataclasses import dataclass
     >>> @dataclass(frozen=True)

@@ -22,7 +22,8 @@ class Reference:
 
     authors  (family name, given names) each, in the paper's order
     venue    where it appeared, with volume and pages
-    url      where it can be read: at arXiv if it is there, else by its DOI, else its own address; "" if none is known
+    url      where it can be read: at arXiv if it is there, else by its DOI, else its own
+             address; "" if none is known
     """
 
     key: str
@@ -57,7 +58,8 @@ def references() -> dict[str, Reference]:
 
 
 def citations(keys: Iterable[str], year: int | None = None) -> list[str]:
-    """Full citations. A key that is not in the file, as a user's cell may have, stands for itself, with the year.
+    """Full citations. A key that is not in the file, as a user's cell may have, stands
+    for itself, with the year.
 
     >>> citations(["smith2031"], 2031)
     ['smith2031 (2031)']
@@ -67,7 +69,8 @@ def citations(keys: Iterable[str], year: int | None = None) -> list[str]:
 
 
 def bibtex(keys: Iterable[str], year: int | None = None) -> str:
-    """The entries of these keys as BibTeX, as they stand in the file; one with its year alone for a key that does not.
+    """The entries of these keys as BibTeX, as they stand in the file; one with its year alone
+    for a key that does not.
 
     >>> print(bibtex(["smith2031"], 2031))
     @misc{smith2031,
@@ -94,7 +97,8 @@ def year_of(keys: Sequence[str]) -> int | None:
 
 
 def parse(text: str) -> list[Reference]:
-    """The entries of a file of the simple form that ours has: one field a line, no macros, nothing nested but braces.
+    """The entries of a file of the simple form that ours has: one field a line, no macros,
+    nothing nested but braces.
 
     Raises UsageError, with the line, for anything else.
     """

@@ -1,4 +1,6 @@
-"""How good a model is on batches: its mean loss, a sum over a number of terms, each counted once; and its task's figures."""
+"""How good a model is on batches: its mean loss, a sum over a number of terms, each counted
+once; and its task's figures.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +36,9 @@ def evaluating(model: nn.Module):
 
 
 def mean_loss(task: Task, model: nn.Module, batches: Iterable[Batch]) -> float:
-    """Mean loss per term; NaN where there is no term. States are carried where a batch says that it continues."""
+    """Mean loss per term; NaN where there is no term. States are carried where a
+    batch says that it continues.
+    """
     total, terms, state = 0.0, 0, None
     with evaluating(model):
         for batch in batches:
@@ -55,7 +59,9 @@ def finite(figures: Figures) -> dict[str, float | None]:
 
 
 def scored(task: Task, model: nn.Module, encoding: Any, batches: Iterable[Batch]) -> Scored:
-    """A task's figures of a model on some batches. The random numbers of a training under way stay as they are."""
+    """A task's figures of a model on some batches. The random numbers of a training
+    under way stay as they are.
+    """
     batches = list(batches)
     with torch.random.fork_rng(devices=[]), evaluating(model):
         loss = mean_loss(task, model, batches)

@@ -1,4 +1,6 @@
-"""A stored cell's data, field by field: each has its type and its bounds, and is about something that the graph has."""
+"""A stored cell's data, field by field: each has its type and its bounds, and is about
+something that the graph has.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,9 @@ LARGEST = 3e38
 
 
 def stored_cell(make: Callable[..., Made], data: object) -> Made:
-    """`make` called with the fields of a cell. Raises UsageError for data that `Cell.to_json` cannot have written."""
+    """`make` called with the fields of a cell. Raises UsageError for data that
+    `Cell.to_json` cannot have written.
+    """
     if not isinstance(data, dict):
         raise UsageError(f"it is a {type(data).__name__}")
     missing = [name for name in FIELDS if name not in data]

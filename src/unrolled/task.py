@@ -1,7 +1,8 @@
 """What a task is: what somebody wants done with sequences.
 
-The engine, a run's folder, the command line and the exports know of a task what stands here, and nothing else. A task is
-one file in tasks/: a frozen dataclass whose fields are the options of `unrolled train NAME`, with the methods of `Task`.
+The engine, a run's folder, the command line and the exports know of a task what stands here, and nothing
+else. A task is one file in tasks/: a frozen dataclass whose fields are the options of `unrolled train NAME`,
+with the methods of `Task`.
 """
 
 from __future__ import annotations
@@ -72,23 +73,26 @@ class Recipe:
     optimiser: Literal["adamw", "sgd"] = "adamw"
     """AdamW, or plain stochastic gradient descent"""
     steady_epochs: Count | None = None
-    """epochs at the full rate, each later one at a lower rate; without it the rate warms up and falls as a cosine does"""
+    """epochs at the full rate, each later one at a lower rate; without it the rate warms up
+    and falls as a cosine does"""
     epoch_decay: Share = 0.5
     """what the rate is multiplied with for each epoch after the steady ones"""
     average: Share | None = None
-    """evaluate and keep a running average of the weights, of which this share stays at each step, such as 0.995; 0: the weights"""
+    """evaluate and keep a running average of the weights, of which this share stays at each step, such
+    as 0.995; 0: the weights"""
 
 
 class Encoding(Protocol):
     """What a model's numbers mean: characters, labels, scales.
 
-    A run that goes on from another run's weights (`train --from`) has an encoding that extends the other one's: each list in
-    its JSON begins with the list that stood there, so that symbol k stays symbol k, and all else is as it was. A tensor of the
-    model with a place for each symbol has these places from the first on, in the encoding's order, and nothing behind them.
+    A run that goes on from another run's weights (`train --from`) has an encoding that extends the other one's:
+    each list in its JSON begins with the list that stood there, so that symbol k stays symbol k, and all else
+    is as it was. A tensor of the model with a place for each symbol has these places from the first on, in the
+    encoding's order, and nothing behind them.
 
-    `lists`, where an encoding has them, are the lengths of lists whose places stand one behind the other in a dimension: the
-    first of them in one, more of them in another. `beside` names what its JSON keeps of the data beside: what was learned from,
-    how often. That need not extend anything.
+    `lists`, where an encoding has them, are the lengths of lists whose places stand one behind the other in a
+    dimension: the first of them in one, more of them in another. `beside` names what its JSON keeps of the data
+    beside: what was learned from, how often. That need not extend anything.
     """
 
     def to_json(self) -> dict: ...
@@ -97,9 +101,10 @@ class Encoding(Protocol):
 class Data(Protocol):
     """What is learned from. Step k is the same batch in every process and in every resumed run.
 
-    A process's part of a batch may have no rows: then its count is 0, and nobody asks the model about it. Data that keep a
-    third part apart have `test() -> Iterable[Batch]`: nothing is chosen by it, and the best weights are tried on it at the end.
-    `notes`, where they have some, are sentences to be said of them: what was left out, how many stand there twice.
+    A process's part of a batch may have no rows: then its count is 0, and nobody asks the model about it. Data
+    that keep a third part apart have `test() -> Iterable[Batch]`: nothing is chosen by it, and the best weights
+    are tried on it at the end. `notes`, where they have some, are sentences to be said of them: what was left
+    out, how many stand there twice.
 
     digest         of all parts; a run is resumed on the same data only
     source         where they come from, for a message
@@ -146,9 +151,9 @@ class Details(Protocol):
 class Task(Protocol):
     """A frozen dataclass; its fields are the options of `unrolled train NAME`.
 
-    A field that is a Path names data: "-" is standard input, which is kept in the run's folder, and the task is given that file.
-    Where its data are files, `valid: Path | None` is a held-out file in place of a part of them, and `test: Path | None` one for
-    the report.
+    A field that is a Path names data: "-" is standard input, which is kept in the run's folder, and the task is
+    given that file. Where its data are files, `valid: Path | None` is a held-out file in place of a part of
+    them, and `test: Path | None` one for the report.
 
     name    as on the command line
     Ask     a dataclass, the options of `unrolled predict RUN`: beam width, temperature, horizon
@@ -156,16 +161,18 @@ class Task(Protocol):
     better  which value of the first figure is the better one
     next    commands to try when a run is done; {run} stands for its folder
 
-    `settle(self, model, encoding, batches) -> None`, where there is one, chooses on the held-out part what is chosen there besides
-    weights, such as thresholds, and keeps it in the model's buffers; it is called before each evaluation.
+    `settle(self, model, encoding, batches) -> None`, where there is one, chooses on the held-out part
+    what is chosen there besides weights, such as thresholds, and keeps it in the model's buffers; it is
+    called before each evaluation.
 
-    A task may have `choices(data) -> Mapping[str, tuple]`: fields that the data settle (one value each), and fields of which the
-    held-out part is to choose a value (the usual one first); a short training is made with each (training/choose.py).
+    A task may have `choices(data) -> Mapping[str, tuple]`: fields that the data settle (one value each), and
+    fields of which the held-out part is to choose a value (the usual one first); a short training is made with
+    each (training/choose.py).
 
     A task may have `details(model, encoding, batches) -> Details`, which `unrolled evaluate` shows.
 
-    `unprompted: ClassVar[bool] = True` says that its models make something of no input, as a text from nothing; of other tasks
-    `unrolled predict RUN` reads standard input where no input is given.
+    `unprompted: ClassVar[bool] = True` says that its models make something of no input, as a text from nothing;
+    of other tasks `unrolled predict RUN` reads standard input where no input is given.
     """
 
     name: ClassVar[str]
@@ -182,8 +189,9 @@ class Task(Protocol):
     def data(self, known: Any = None) -> Data:
         """Read and split the data; raises UsageError with what is wrong with them.
 
-        known  the encoding of the run that this one goes on from: the data's encoding is to extend it, with what is new in
-               them behind. A task whose `data` does not take it can go on where the data have that very encoding.
+        known  the encoding of the run that this one goes on from: the data's encoding is to extend it, with
+               what is new in them behind. A task whose `data` does not take it can go on where the data
+               have that very encoding.
         """
         ...
 
@@ -192,12 +200,14 @@ class Task(Protocol):
         ...
 
     def model(self, encoding: Any) -> nn.Module:
-        """An untrained model. It has `set_dropout(probability)` and `undecayed()`, matrices that decay leaves alone."""
+        """An untrained model. It has `set_dropout(probability)` and `undecayed()`, matrices
+        that decay leaves alone.
+        """
         ...
 
     def dropout(self, weights: int, data: Any, epochs: float | None) -> float:
-        """The probability for a model of so many weights, whose data will be gone through `epochs` times (None: nobody
-        knows yet)."""
+        """The probability for a model of so many weights, whose data will be gone through `epochs` times
+        (None: nobody knows yet)."""
         ...
 
     def loss(self, model: Any, batch: Batch, state: State | None) -> Loss: ...
@@ -211,8 +221,8 @@ class Task(Protocol):
         ...
 
     def figures(self, model: Any, encoding: Any, batches: Iterable[Batch], loss: float) -> Figures:
-        """How good a model is on some batches, on which its mean loss is `loss`. It is in evaluation mode, without gradients,
-        and random numbers drawn here are not missed in training."""
+        """How good a model is on some batches, on which its mean loss is `loss`. It is in evaluation mode,
+        without gradients, and random numbers drawn here are not missed in training."""
         ...
 
     def sentence(self, figures: Figures) -> str:
@@ -228,8 +238,8 @@ class Task(Protocol):
         ...
 
     def predict(self, model: Any, encoding: Any, inputs: Iterable[str], ask: Any) -> Iterator[Prediction]:
-        """One prediction or more for each input, in their order. The inputs of one call may share batches: of a stream, they
-        are the lines that are there."""
+        """One prediction or more for each input, in their order. The inputs of one call may share batches: of a
+        stream, they are the lines that are there."""
         ...
 
     def remark(self, model: Any, ask: Any) -> str:

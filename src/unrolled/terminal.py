@@ -1,4 +1,6 @@
-"""The terminal, whatever it is: what is printed cannot steer it, and what it cannot take is said in one sentence."""
+"""The terminal, whatever it is: what is printed cannot steer it, and what it cannot take
+is said in one sentence.
+"""
 
 from __future__ import annotations
 
@@ -16,10 +18,8 @@ from typing import Any, TextIO
 
 from .errors import UnrolledError
 
-NARROWEST, WIDEST = (
-    40,
-    1000,
-)  # columns that helps and tables are laid out for; below, libraries never come to an end
+# Columns that helps and tables are laid out for; below, libraries never come to an end.
+NARROWEST, WIDEST = (40, 1000)
 COLOUR = re.compile(r"(\x1b\[[0-9;]*m)")
 
 
@@ -30,7 +30,8 @@ class OutputError(UnrolledError):
 
 
 def printable(text: str) -> str:
-    """Text without what would steer a terminal: control characters other than line ends and tabs show as \ufffd.
+    """Text without what would steer a terminal: control characters other than line ends
+    and tabs show as \ufffd.
 
     >>> printable("a" + chr(27) + "[2J") == "a" + chr(0xFFFD) + "[2J"
     True
@@ -39,7 +40,8 @@ def printable(text: str) -> str:
 
 
 def say(text: str, to: TextIO | None = None, colours: bool = False, end: str = "\n") -> None:
-    """Prints a text that may hold what is not ours. Letters that the stream's encoding has not become question marks.
+    """Prints a text that may hold what is not ours. Letters that the stream's encoding has
+    not become question marks.
 
     to       standard output without one
     colours  whether sequences that only choose a colour are ours, and stay
@@ -74,7 +76,8 @@ def writable(text: str, stream: TextIO) -> str:
 
 
 def prepare() -> None:
-    """Standard streams and a width that nothing fails at later. Raises OutputError where standard output is closed.
+    """Standard streams and a width that nothing fails at later. Raises OutputError where
+    standard output is closed.
 
     What was not opened for us is opened as nothing: else the next file that is opened would be standard error.
     """
@@ -108,7 +111,9 @@ def silence() -> None:
 
 
 def is_command() -> bool:
-    """Whether this process is the command `unrolled`, rather than somebody's program that imports the package."""
+    """Whether this process is the command `unrolled`, rather than somebody's program
+    that imports the package.
+    """
     asked = sys.orig_argv
     return os.path.basename(sys.argv[0] if sys.argv else "") in ("unrolled", "unrolled.exe") or (
         ("-m", "unrolled") in zip(asked, asked[1:])
@@ -116,8 +121,8 @@ def is_command() -> bool:
 
 
 def end_at_once() -> None:
-    """From here on Ctrl-C ends the process, as it ends other programs: for while modules are loaded, which do not bear
-    an exception at any point. `interruptible` is its end."""
+    """From here on Ctrl-C ends the process, as it ends other programs: for while modules are loaded, which do
+    not bear an exception at any point. `interruptible` is its end."""
     if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGINT) in OURS:
         signal.signal(signal.SIGINT, _end)
 

@@ -68,7 +68,9 @@ def _softmax_with_cross_entropy(worked: Worked, row: int) -> list[WorkedLine]:
 
 
 def _gradient(worked: Worked, q: Quantity, terms: Sequence[Term]) -> WorkedLine:
-    """d loss / d q as chains in symbols, in formulas, in numbers, and worked out. Chains that are 0 are left out."""
+    """d loss / d q as chains in symbols, in formulas, in numbers, and worked out. Chains
+    that are 0 are left out.
+    """
     used = [t for t in terms if t.value != 0] or list(terms[:1])
     left = slope(loss_name(worked), said(q.label))
     if not used:
@@ -190,7 +192,9 @@ def terms_over_time(worked: Worked, every: bool) -> Iterable[Piece]:
 def _three_products(
     worked: Worked, found: ThroughTime, factors: Sequence[Said], s: str
 ) -> Iterable[WorkedLine]:
-    """dL3/dW_hh as dL3/dy3 dy3/dh3 dh3/dW_hh + dL3/dy3 dy3/dh3 dh3/dh2 dh2/dW_hh + ..., for each matrix within the loop."""
+    """dL3/dW_hh as dL3/dy3 dy3/dh3 dh3/dW_hh + dL3/dy3 dy3/dh3 dh3/dh2 dh2/dW_hh + ..., for
+    each matrix within the loop.
+    """
     loss = said(Label(worked.called, found.t))
     for name in found.gradients:
         if len(worked.given.parameters[name].shape) != 2 or not _moves_state(worked, name):

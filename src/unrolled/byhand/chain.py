@@ -14,7 +14,9 @@ LONG, SHORT = 5, 1  # slopes in one chain: of a feed-forward net, of a net throu
 
 @dataclass(frozen=True)
 class Term:
-    """One product of a chain: the gradient of `of` (1 if `of` is the loss itself), then the slopes of `edges`."""
+    """One product of a chain: the gradient of `of` (1 if `of` is the loss itself),
+    then the slopes of `edges`.
+    """
 
     of: int
     gradient: float
@@ -74,7 +76,8 @@ class Chains:
         return found
 
     def terms(self, index: int, row: int | None = None) -> list[Term]:
-        """The gradient of a number as a sum of chains, each going up until a number has several users or is the loss.
+        """The gradient of a number as a sum of chains, each going up until a number has
+        several users or is the loss.
 
         row   only what is used in that row
         """

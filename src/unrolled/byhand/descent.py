@@ -16,12 +16,13 @@ from .optimiser import find_rule
 from .worked import Worked
 
 MOST_STEPS = 100_000
+# Most of all nodes.
 FAST = {
     "add": operator.add,
     "sub": operator.sub,
     "mul": operator.mul,
     "div": operator.truediv,
-}  # most of all nodes
+}
 
 
 @dataclass(frozen=True)
@@ -35,8 +36,8 @@ class Descent:
 def descend(worked: Worked, *, rate: float, steps: int) -> Descent:
     """Takes `steps` steps of gradient descent from a worked net's weights.
 
-    The whole net is differentiated once, by the rules that the lines of `worked` show, and then only worked out again.
-    Raises UsageError where there is no loss, and for a number of steps that is none.
+    The whole net is differentiated once, by the rules that the lines of `worked` show, and then only worked out
+    again. Raises UsageError where there is no loss, and for a number of steps that is none.
 
     >>> from unrolled.byhand import worked
     >>> line = worked(lambda x, *, W: W @ x, [2], {"W": [[0.5]]}, target=[3])

@@ -63,8 +63,8 @@ class Grid:
 
 @dataclass(frozen=True)
 class Brackets:
-    """Matrices and columns in brackets, each the texts of its cells, and what stands between them; `made` says which of
-    them are worked out."""
+    """Matrices and columns in brackets, each the texts of its cells, and what stands between them; `made` says
+    which of them are worked out."""
 
     pieces: tuple[Said | tuple[tuple[str, ...], ...], ...]
     made: frozenset[int] = frozenset()

@@ -1,4 +1,6 @@
-"""Parts of a worked net's document: its forward, backward or optimiser part alone, and the same as an exercise."""
+"""Parts of a worked net's document: its forward, backward or optimiser part alone,
+and the same as an exercise.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +35,9 @@ def only(pieces: Sequence[Piece], part: str | None) -> list[Piece]:
 
 
 def as_exercise(pieces: Sequence[Piece]) -> list[Piece]:
-    """What has to be worked out left blank: formulas stay, numbers that were not given go, and so do remarks on slides."""
+    """What has to be worked out left blank: formulas stay, numbers that were not given go, and
+    so do remarks on slides.
+    """
     made, now = [], "given"
     for piece in pieces:
         if isinstance(piece, Heading) and piece.level <= 2:

@@ -21,8 +21,8 @@ TWICE = re.compile(r"\(\((-[^()]*)\)\)")  # sigmoid((-0.4)): a call has brackets
 
 @dataclass(frozen=True)
 class Formula:
-    """An expression: `nodes` and the number `root` of its outermost one. `at` maps its leaves, and what it derives, to
-    the numbers of the net that they stand for."""
+    """An expression: `nodes` and the number `root` of its outermost one. `at` maps its leaves, and what it
+    derives, to the numbers of the net that they stand for."""
 
     nodes: tuple[Node, ...]
     root: int
@@ -96,9 +96,8 @@ def formula(nodes: Sequence[Node], root: int, named: Mapping[int, Label]) -> tup
     The derivatives come from the primitives' own rules, and are then written shorter: 0.5 * d + 0.5 * d as d.
     """
     builder, local = Builder(), {}
-    for index in sorted(
-        {root, *needed(nodes, nodes[root].args, named)}
-    ):  # names end it, the root's own does not
+    # Names end it, the root's own does not.
+    for index in sorted({root, *needed(nodes, nodes[root].args, named)}):
         node = nodes[index]
         if index in named and index != root or node.is_leaf and node.op != "constant":
             local[index] = builder.leaf("input", str(index), ()).index

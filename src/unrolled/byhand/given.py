@@ -18,8 +18,8 @@ MOST_ROWS = 64
 
 @dataclass(frozen=True)
 class GivenNumbers:
-    """What a net is worked with. Inputs and targets: one array a row, which is a time step where the net has a state,
-    and an example where it has none. `sizes` says what the width letters stand for."""
+    """What a net is worked with. Inputs and targets: one array a row, which is a time step where the net has a
+    state, and an example where it has none. `sizes` says what the width letters stand for."""
 
     inputs: Mapping[str, tuple[Array, ...]]
     states: Mapping[str, Array]
@@ -106,7 +106,9 @@ def check_given(
     steps: int | None,
     first: First,
 ) -> GivenNumbers:
-    """Everything as arrays. Raises UsageError or ShapeError, naming the number or the two sizes that are wrong."""
+    """Everything as arrays. Raises UsageError or ShapeError, naming the number or the
+    two sizes that are wrong.
+    """
     graph, sizes = cell.graph, dict(cell.widths)
     by_input = _by_name(cell.name, cell.graph.inputs, inputs)
     rows = _rows(cell, by_input, steps)
@@ -229,9 +231,8 @@ def _bind(graph: Graph, kind: str, name: str, found: Array, sizes: dict[Dim, int
             f"Write it as {_pattern(len(wanted))}."
         )
     for dim, width in zip(wanted, found.shape):
-        known = (
-            sizes.setdefault(dim, width) if dim.isidentifier() else width
-        )  # numbers clash where an equation says so
+        # Numbers clash where an equation says so.
+        known = sizes.setdefault(dim, width) if dim.isidentifier() else width
         if known != width:
             raise ShapeError(
                 f"{place} has {said_shape(found.shape)} and is {shape_text(wanted)}, where {dim} is {known} "

@@ -13,7 +13,8 @@ WIDTHS = ((2, 2), (3, 2), (2, 4), (4, 4), (6, 6), (8, 8), (12, 12))
 
 
 def invented(cell: Cell, steps: int = 3) -> dict[str, dict]:
-    """{"inputs": ..., "parameters": ..., "target": ...} for `worked`, the same in every process; one decimal each.
+    """{"inputs": ..., "parameters": ..., "target": ...} for `worked`, the same in every
+    process; one decimal each.
 
     Raises NotYet where none of a few small widths fits the cell.
 

@@ -50,8 +50,8 @@ def in_brackets(worked: Worked, row: int) -> Iterable[Brackets]:
 
 
 def _terms(worked: Worked, node: Node, row: int) -> list[tuple[tuple[Array, bool], ...]] | None:
-    """The addends, each a matrix and a vector or a vector alone, with whether it is given; None where one is something
-    else."""
+    """The addends, each a matrix and a vector or a vector alone, with whether it is given; None where
+    one is something else."""
     nodes = worked.cell.graph.nodes
     if node.op == "add":
         left, right = (_terms(worked, nodes[a], row) for a in node.args)

@@ -12,9 +12,8 @@ from typing import Any
 from ..errors import UsageError
 
 DIGITS = 6
-_DIGITS: ContextVar[int | None] = ContextVar(
-    "digits", default=None
-)  # of the page or picture that is being made
+# Of the page or picture that is being made.
+_DIGITS: ContextVar[int | None] = ContextVar("digits", default=None)
 SMALL = 1e-3  # below it, decimals would hide a number: significant digits instead
 
 
@@ -64,7 +63,8 @@ def array(
     name, where   for messages: W[2,1] is missing in row 3
     first         what indices begin with in messages
 
-    Raises UsageError naming the place where a number is missing or is not a number, or where rows differ in length.
+    Raises UsageError naming the place where a number is missing or is not a number, or
+    where rows differ in length.
 
     >>> array([[1, 2], [3, 4]], "W").shape
     (2, 2)
@@ -113,7 +113,9 @@ def _number(given: object, place: str, where: str) -> float:
 
 @contextmanager
 def digits_of(count: int | None) -> Iterator[None]:
-    """While a page is written: its numbers have so many decimals. Raises UsageError for a count that cannot be."""
+    """While a page is written: its numbers have so many decimals. Raises UsageError
+    for a count that cannot be.
+    """
     if count is not None and (not isinstance(count, int) or isinstance(count, bool) or not 1 <= count <= 15):
         raise UsageError(f"digits={count!r}: numbers are printed with 1 to 15 decimals. Give such a number.")
     token = _DIGITS.set(_DIGITS.get() if count is None else count)
@@ -129,8 +131,8 @@ def digits_now(usual: int) -> int:
 
 
 def shown(value: float, digits: int | None = None) -> str:
-    """A number with `digits` decimals (those of `digits_of` without it), without the zeros at their end; a small one with
-    as many significant digits.
+    """A number with `digits` decimals (those of `digits_of` without it), without the zeros at their end; a
+    small one with as many significant digits.
 
     >>> shown(0.5), shown(2 / 3), shown(1 / 3e7), shown(-0.0)
     ('0.5', '0.666667', '3.33333e-08', '0')

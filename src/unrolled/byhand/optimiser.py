@@ -1,4 +1,6 @@
-"""Steps of an optimiser, from nothing: what it makes of a weight, its gradient, and what it remembers of earlier ones."""
+"""Steps of an optimiser, from nothing: what it makes of a weight, its gradient, and what it
+remembers of earlier ones.
+"""
 
 from __future__ import annotations
 
@@ -16,8 +18,9 @@ Move = Callable[[float, Memory, int], tuple[float, Memory]]  # c, memory, k -> w
 
 @dataclass(frozen=True)
 class UpdateRule:
-    """`words` and `latex` are the rule in symbols, c the gradient and k the step; `first` what is left of it in the first
-    step. `move` gives what is taken off a weight, as a multiple of the rate; memories begin with zeros."""
+    """`words` and `latex` are the rule in symbols, c the gradient and k the step; `first` what is left
+    of it in the first step. `move` gives what is taken off a weight, as a multiple of the rate;
+    memories begin with zeros."""
 
     words: str
     latex: str
@@ -87,7 +90,8 @@ RULES = {
 
 @dataclass(frozen=True)
 class DescentStep:
-    """Weights before and after the k-th step, the gradients that it was taken with, and the loss before and after.
+    """Weights before and after the k-th step, the gradients that it was taken with, and
+    the loss before and after.
 
     memory  what the rule remembers, by parameter: its v, or m and v, after the step
     """

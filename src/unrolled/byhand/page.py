@@ -24,7 +24,9 @@ if TYPE_CHECKING:
 
 
 def page(worked: Worked, rows: tuple[int, ...] | None = None, every: bool = False) -> list[Piece]:
-    """The document. `rows` are shown line by line, `every` weight with its chain; without them what fits a reader."""
+    """The document. `rows` are shown line by line, `every` weight with its chain; without
+    them what fits a reader.
+    """
     count = worked.given.rows
     if rows is not None and not isinstance(rows, (tuple, list, range)):
         raise UsageError(f"rows={rows!r} are not rows. Give a tuple such as (1, 3).")

@@ -1,4 +1,6 @@
-"""The graph of a worked net's single numbers: on each edge the value above, the gradient below, as in deck 003."""
+"""The graph of a worked net's single numbers: on each edge the value above, the
+gradient below, as in deck 003.
+"""
 
 from __future__ import annotations
 
@@ -74,7 +76,9 @@ def _rounded(value: float) -> float:
 
 
 def numbers_scene(wires: Wires) -> Scene:
-    """Numbers from left to right. The layered drawing has its rows from below to above; here they are turned."""
+    """Numbers from left to right. The layered drawing has its rows from below to
+    above; here they are turned.
+    """
     nodes = [wires.nodes[i] for i in needed(wires.nodes, [wires.root])]
     nodes = [node for node in nodes if node.op != "constant"]
     shapes = {f"n{node.index}": _shape(wires, node) for node in nodes}

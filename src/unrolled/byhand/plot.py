@@ -18,7 +18,8 @@ def plot(file: str | Path, names: Sequence[str] = SHOWN, *, theme: str = "auto")
 
     theme   "auto" (an SVG follows the reader's light or dark setting, light elsewhere), "light" or "dark"
 
-    Raises UsageError for another suffix or theme, a folder that does not exist, and where matplotlib is not installed.
+    Raises UsageError for another suffix or theme, a folder that does not exist, and where
+    matplotlib is not installed.
     """
     rows = ceil(len(names) / ACROSS)
 

@@ -1,7 +1,7 @@
 """A net over its rows as one list of single numbers: what is given, what is made of it, the loss at the end.
 
-Rows are time steps where the net has a state, the parameters being the same numbers in all of them; examples where it
-has none.
+Rows are time steps where the net has a state, the parameters being the same numbers in all of them;
+examples where it has none.
 """
 
 from __future__ import annotations
@@ -28,7 +28,8 @@ class Edge:
 
 @dataclass
 class NetNumbers:
-    """All numbers of a net. `labels`, `kinds` and `rows` speak of those that have names; row 0 is what all rows share.
+    """All numbers of a net. `labels`, `kinds` and `rows` speak of those that have names; row
+    0 is what all rows share.
 
     leaves      node -> what was given
     softmaxes   node of a softmax's value -> (all values of it, what it is taken of)
@@ -51,7 +52,8 @@ class NetNumbers:
     def values(self, leaves: Mapping[int, float] | None = None) -> list[float]:
         """Every number worked out, from what was given or from other `leaves`.
 
-        Raises UsageError naming the number that cannot be worked out: a logarithm of 0, a division by 0, e^1000.
+        Raises UsageError naming the number that cannot be worked out: a logarithm of 0,
+        a division by 0, e^1000.
         """
         given = self.leaves if leaves is None else leaves
         made: list[float] = []

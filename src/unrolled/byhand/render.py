@@ -77,7 +77,9 @@ def _text_lines(piece: Piece, width: int) -> Iterable[Text]:
 
 
 def _drawn(piece: Brackets, width: int) -> list[str]:
-    """Matrices side by side, in the middle of the highest; in several rows, each begun by a sign, where they are too wide."""
+    """Matrices side by side, in the middle of the highest; in several rows, each begun by a sign,
+    where they are too wide.
+    """
     high = max(len(p) for p in piece.pieces if not isinstance(p, Said))
     columns: list[list[str]] = []
     for one in piece.pieces:
@@ -130,7 +132,9 @@ def _equation(line: WorkedLine, room: int, width: int) -> Iterable[Text]:
 
 
 def broken(text: str, width: int) -> list[str]:
-    """A sum in lines, broken before a + or -: where no bracket holds it, or else within as few brackets as need be."""
+    """A sum in lines, broken before a + or -: where no bracket holds it, or else within as
+    few brackets as need be.
+    """
     for deepest in range(4):
         lines = _broken(text, width, deepest)
         if max(map(len, lines)) <= width:
@@ -157,7 +161,8 @@ def _wrapped(text: str, width: int) -> list[str]:
     return wrap(printable(text), width, break_long_words=False, break_on_hyphens=False) or [""]
 
 
-# --- Markdown --------------------------------------------------------------------------------------------------
+# --- Markdown
+# --------------------------------------------------------------------------------------------------
 
 
 def as_markdown(pieces: Sequence[Piece]) -> str:
@@ -206,7 +211,8 @@ def _latex_line(line: WorkedLine, wide: int) -> str:
     return f"{line.left.latex} &= " + " \\\\\n  &= ".join(parts)
 
 
-# --- LaTeX -----------------------------------------------------------------------------------------------------
+# --- LaTeX
+# -----------------------------------------------------------------------------------------------------
 
 
 def as_latex(pieces: Sequence[Piece], name: str, style: str = "document") -> str:

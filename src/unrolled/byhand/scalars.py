@@ -36,7 +36,8 @@ def written_out(
     sizes: Mapping[Dim, int],
     named: Callable[[int, Array], Array] = lambda index, made: made,
 ) -> dict[int, Array]:
-    """Adds to `builder` the single numbers of the nodes in `wanted`, which stand in order, and returns them by node.
+    """Adds to `builder` the single numbers of the nodes in `wanted`, which stand in order,
+    and returns them by node.
 
     leaf    gives the numbers of an input, state, parameter or hyper-parameter
     named   is told of each node that is made, and returns what later nodes read in its place

@@ -39,10 +39,12 @@ class Sheet:
 def read_sheet(file: str | Path, cell: Cell) -> Sheet:
     """The numbers of a CSV file (commas, semicolons or tabs) for a cell's inputs, parameters and first states.
 
-    Lines of an input are its time steps, or its examples, in order; so are those of the target, where a line without
-    numbers means that there is none. Lines of a matrix are its rows. Empty lines and those with # first are skipped.
+    Lines of an input are its time steps, or its examples, in order; so are those of the target, where a
+    line without numbers means that there is none. Lines of a matrix are its rows. Empty lines and those
+    with # first are skipped.
 
-    Raises UsageError naming file, line and name where a number is missing or is not a number, or a name is unknown.
+    Raises UsageError naming file, line and name where a number is missing or is not a
+    number, or a name is unknown.
     """
     graph, made = cell.graph, Sheet()
     ranks = {
@@ -68,9 +70,8 @@ def read_sheet(file: str | Path, cell: Cell) -> Sheet:
     for name, rows in found.items():
         _put(made, name, rows, ranks, str(file), len(graph.nodes[graph.output].shape))
     most = max(map(len, made.inputs.values()), default=0)
-    made.inputs.update(
-        {n: rows[0] for n, rows in made.inputs.items() if len(rows) == 1 < most}
-    )  # one for all rows
+    # One for all rows.
+    made.inputs.update({n: rows[0] for n, rows in made.inputs.items() if len(rows) == 1 < most})
     return made
 
 

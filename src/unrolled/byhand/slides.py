@@ -1,4 +1,6 @@
-"""A worked example held against the slides that it comes from: what they print, what is right, and why they differ."""
+"""A worked example held against the slides that it comes from: what they print, what is
+right, and why they differ.
+"""
 
 from __future__ import annotations
 

@@ -181,8 +181,8 @@ class _Unrolling:
 
 
 def _followed(graph: Graph) -> list[int]:
-    """The nodes that a reader follows. What a softmax or a norm is made of is not, unless the author gave it a name: the
-    form is written out from its argument alone."""
+    """The nodes that a reader follows. What a softmax or a norm is made of is not, unless the author gave it a
+    name: the form is written out from its argument alone."""
     used = set(needed(graph.nodes, [graph.output, *graph.new_states]))
     found: set[int] = set()
     todo = [graph.output, *graph.new_states, *(s.index for s in graph.statements if s.index in used)]
@@ -196,8 +196,8 @@ def _followed(graph: Graph) -> list[int]:
 
 
 def _with_more_names(graph: Graph, wanted: Sequence[int], moving: Sequence[bool]) -> dict[int, Called]:
-    """The author's names, and v1, v2, ... for vectors without one that are read as a whole: a line of their own keeps
-    those that read them short."""
+    """The author's names, and v1, v2, ... for vectors without one that are read as a whole: a line of their own
+    keeps those that read them short."""
     names = names_of(graph)
     taken = {called.name for called in names.values()}
     read = [graph.nodes[i] for i in wanted]

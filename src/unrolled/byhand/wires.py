@@ -130,7 +130,9 @@ def _backward(nodes: list[Node], root: int, given: Mapping[int, float], labels, 
 
 
 def _worked(node: Node, values) -> float:
-    """A number of the picture. Raises UsageError where it has no finite value, as e^765 has none in an opened sigmoid."""
+    """A number of the picture. Raises UsageError where it has no finite value, as e^765 has
+    none in an opened sigmoid.
+    """
     try:
         return result(node, values)
     except (ArithmeticError, ValueError):

@@ -1,4 +1,6 @@
-"""`worked(net, inputs, parameters, target=...)`: a net by hand, forward and backward, over time, one optimiser step."""
+"""`worked(net, inputs, parameters, target=...)`: a net by hand, forward and backward, over
+time, one optimiser step.
+"""
 
 from __future__ import annotations
 
@@ -56,8 +58,10 @@ class Worked:
 
     quantities    every number that has a name, in the order in which they are worked out
     loss          the whole loss, and by row in `losses`; None and empty where there was no target
-    gradients     parameter -> d loss / d parameter; `row_gradients` by row: what each step or example gives to it
-    through_time  for a net with a state, the terms of backpropagation through time for each step that has a loss
+    gradients     parameter -> d loss / d parameter; `row_gradients` by row: what each
+                  step or example gives to it
+    through_time  for a net with a state, the terms of backpropagation through time for
+                  each step that has a loss
     steps         optimiser steps, one after the other, where a rate was given; `step` is the first
     """
 
@@ -83,7 +87,9 @@ class Worked:
         return bool(self.cell.states)
 
     def __getitem__(self, wanted: str | tuple[str, int]) -> Quantity:
-        """A number by its printed name, `worked["a1[2]"]`; of another example than the first, `worked["a1[2]", 3]`."""
+        """A number by its printed name, `worked["a1[2]"]`; of another example than the
+        first, `worked["a1[2]", 3]`.
+        """
         name, row = wanted if isinstance(wanted, tuple) else (wanted, None)
         said = canonical(str(name), (q.label for q in self.quantities))
         found = [q for q in self.quantities if str(q.label) == said and (row is None or q.row in (0, row))]
@@ -153,8 +159,8 @@ class Worked:
         exercise: bool = False,
         style: str = "document",
     ) -> str:
-        """A LaTeX document of its own, or with style="fragment" a part of one, with "beamer" slides. The other arguments
-        are those of `text`."""
+        """A LaTeX document of its own, or with style="fragment" a part of one, with "beamer" slides. The other
+        arguments are those of `text`."""
         with digits_of(digits):
             return as_latex(self._page(rows, every, part, exercise), self.cell.name, style)
 
@@ -184,8 +190,8 @@ class Worked:
         opened  primitives or numbers shown in their parts: ("sigmoid",) as -x, e^x, 1 + x, 1/x
         digits  decimals of every number; 4 without it, 6 of the weights between neurons
 
-        Below what one number alone enters stands its own slope. Raises UsageError for names that there are not, too many
-        numbers, and for a PNG or PDF where Graphviz is missing.
+        Below what one number alone enters stands its own slope. Raises UsageError for names that there are not,
+        too many numbers, and for a PNG or PDF where Graphviz is missing.
         """
         if view not in ("numbers", "neurons"):
             raise UsageError(f"view={view!r} is not a view of a worked net: choose one of numbers, neurons.")
@@ -248,11 +254,13 @@ def worked(
 ) -> Worked:
     """Works a net by hand: every number, every gradient with its chain of factors.
 
-    net         a cell, a registered cell's name, or a function in the cell language; feed-forward if it has no state
-    inputs      numbers of the input, one row for each time step (each example, if the net has no state); several inputs
-                by name. A single row serves all.
+    net         a cell, a registered cell's name, or a function in the cell language;
+                feed-forward if it has no state
+    inputs      numbers of the input, one row for each time step (each example, if the net has no state);
+                several inputs by name. A single row serves all.
     parameters  numbers by name
-    target      a row for each row of the inputs, None where there is none; without targets there is no backward pass
+    target      a row for each row of the inputs, None where there is none; without targets
+                there is no backward pass
     loss        a name, or a function of output and target in the cell language; half-squared-error without one
     steps       how many rows, where fewer than given are wanted or a single row is given
     state       the first states by name; else those of the cell
@@ -262,8 +270,8 @@ def worked(
     called      the loss's name; target_called the target's
     first       what a name's indices begin with, 1 without it: {"w1": (0, 1)} for bias weights in row 0
 
-    Raises UsageError and ShapeError naming the number that is missing or does not fit, NotYet for functions of a whole
-    matrix.
+    Raises UsageError and ShapeError naming the number that is missing or does not fit, NotYet for
+    functions of a whole matrix.
 
         >>> from unrolled import sigmoid
         >>> from unrolled.byhand import worked

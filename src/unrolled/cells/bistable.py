@@ -20,7 +20,8 @@ def brc(x, h, *, W_a, u_a, b_a, W_c, u_c, b_c, W_h, b_h):
 def nbrc(x, h, *, W_a, U_a, b_a, W_c, U_c, b_c, W_h, b_h):
     """Neuromodulated bistable recurrent cell: all units decide together which of them is bistable.
 
-    torchrecurrent 0.2.5 documents an elementwise product with U_a and U_c; its code multiplies, as the paper does.
+    torchrecurrent 0.2.5 documents an elementwise product with U_a and U_c; its code
+    multiplies, as the paper does.
     """
     a = 1 + tanh(W_a @ x + U_a @ h + b_a)  # feedback strength, 0 to 2
     c = sigmoid(W_c @ x + U_c @ h + b_c)  # update gate

@@ -13,7 +13,9 @@ def fully_recurrent(x, y, *, W, b, nonlinearity="sigmoid"):
 
 @cell(cite="tutschku1995", shapes={"W": ("depth", "H", "H"), "b": ("depth", "H")})
 def recurrent_mlp(x, h, *, V, c, W, b, U, depth=1):
-    """Recurrent multilayer perceptron: a feed-forward subnetwork, its last layer fed back; layers cascade them."""
+    """Recurrent multilayer perceptron: a feed-forward subnetwork, its last layer fed
+    back; layers cascade them.
+    """
     a = tanh(V @ x + c)  # first layer
     for k in range(depth):
         seen = W[k] @ a + b[k]
@@ -32,7 +34,9 @@ def recurrent_mlp(x, h, *, V, c, W, b, U, depth=1):
     },
 )
 def deep_rnn(x, h, *upper, W, U, b, V, U_up, b_up, above=1):
-    """Deep recurrent network as one cell: `above` layers on the first, each reads the one below (equation 11)."""
+    """Deep recurrent network as one cell: `above` layers on the first, each reads the
+    one below (equation 11).
+    """
     h = tanh(W @ x + U @ h + b)  # first layer
     states = [h]
     for k in range(above):

@@ -11,7 +11,9 @@ from ..ops import floor, minimum, sigmoid, step, stop_gradient, tanh, total, whe
     init={"tau": "clockwork_periods", "mask": "clockwork_mask"},
 )
 def clockwork_rnn(x, h, t, *, W, U, b, tau, mask):
-    """Clockwork RNN: groups of units with periods 1, 2, 4, ..., each reading from the slower ones (section 3)."""
+    """Clockwork RNN: groups of units with periods 1, 2, 4, ..., each reading from the
+    slower ones (section 3).
+    """
     phase = t - tau * floor(t / tau)  # steps since the group's turn
     new = tanh(W @ x + (mask * U) @ h + b)
     h = where(phase < 0.5, new, h)  # hidden state
@@ -63,8 +65,8 @@ def skip_gru(x, h, u, *, W_r, U_r, b_r, W_z, U_z, b_z, W_n, U_n, b_n, w_p, b_p):
 def act_rnn(x, s, cost, *, W, first, U, b, w_p, b_p, ponder=5, rest=0.01):
     """Adaptive computation time: up to `ponder` updates a step, until halting numbers add up to 1 (section 2).
 
-    `cost` is the ponder cost so far, updates and remainder of every step; its final value times a small number is
-    added to the loss.
+    `cost` is the ponder cost so far, updates and remainder of every step; its final value times a small
+    number is added to the loss.
     """
     left, going, mean = 1.0, 1.0, 0.0
     for n in range(ponder):

@@ -6,7 +6,8 @@ from ..ops import absolute, sigmoid, softmax, softmax_columns, total
 
 @cell(cite="hoedt2021", shapes={"m": ()}, init={"b_o": -3.0, "B": "identity"})
 def mass_conserving_lstm(x, m, /, c, *, W_i, U_i, b_i, W_o, U_o, b_o, B):
-    """Mass-conserving LSTM: what comes in as mass m is stored, redistributed or put out, never lost (equations 2 to 7).
+    """Mass-conserving LSTM: what comes in as mass m is stored, redistributed or put out, never
+    lost (equations 2 to 7).
 
     m is a number a step, x what the gates see besides. The authors' code divides the cell state by its sum, and
     neuralhydrology's by the norm over the whole batch, so that rows meet; the paper has each row's own norm.

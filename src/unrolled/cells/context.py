@@ -14,11 +14,12 @@ from ..ops import activation, sigmoid
 def scrn(
     x, h, s, *, W_s, b_s, W_h, U_h, V_h, b_h, U_y, V_y, b_y, alpha, nonlinearity="identity", fed_back="hidden"
 ):
-    """Structurally constrained recurrent network: beside the hidden units, s is a slow moving average of the input.
+    """Structurally constrained recurrent network: beside the hidden units, s is a slow
+    moving average of the input.
 
-    torchrecurrent feeds back tanh of the output where the paper (and its own documentation) feeds back the hidden
-    layer: that is .using(fed_back="output", nonlinearity="tanh"). It also trains alpha, and has biases, which start at
-    zero here; the paper has none.
+    torchrecurrent feeds back tanh of the output where the paper (and its own documentation) feeds back the
+    hidden layer: that is .using(fed_back="output", nonlinearity="tanh"). It also trains alpha, and has biases,
+    which start at zero here; the paper has none.
     """
     s = (1 - alpha) * (W_s @ x + b_s) + alpha * s  # context units
     h = sigmoid(V_h @ s + W_h @ x + U_h @ h + b_h)  # hidden units

@@ -7,7 +7,9 @@ from ..ops import sigmoid, tanh
 
 @cell(cite="beer1995", init={"tau": 1.0, "theta": 0.0})
 def ctrnn(x, y, *, W, U, theta, tau, dt=0.1, method="euler"):
-    """Continuous-time RNN, tau y' = -y + U sigmoid(y + theta) + W x: steps of Euler or Runge-Kutta (equation 1)."""
+    """Continuous-time RNN, tau y' = -y + U sigmoid(y + theta) + W x: steps of Euler or
+    Runge-Kutta (equation 1).
+    """
     seen = W @ x  # held over the step
 
     def slope(y):
@@ -50,8 +52,8 @@ def lem(x, y, z, *, W_1, V_1, b_1, W_2, V_2, b_2, W_z, V_z, b_z, W_y, V_y, b_y, 
 def lem_explicit(x, y, z, *, W_1, V_1, b_1, W_2, V_2, b_2, W_z, V_z, b_z, W_y, V_y, b_y, dt=1.0):
     """Long expressive memory by the explicit Euler step of the same differential equations: the old z feeds y.
 
-    The paper's own scheme feeds the new z (equation 3, our lem). torchrecurrent 0.2.5 computes this one, against its
-    documentation, which says c_t where it uses c_{t-1}."""
+    The paper's own scheme feeds the new z (equation 3, our lem). torchrecurrent 0.2.5 computes this one,
+    against its documentation, which says c_t where it uses c_{t-1}."""
     slow = dt * sigmoid(W_1 @ y + V_1 @ x + b_1)  # time step of z
     fast = dt * sigmoid(W_2 @ y + V_2 @ x + b_2)  # time step of y
     kept = (1 - fast) * y + fast * tanh(W_y @ z + V_y @ x + b_y)

@@ -1,8 +1,9 @@
-"""Cells found by searching over thousands of architectures. The GRU that the first search started from is jozefowicz_gru.
+"""Cells found by searching over thousands of architectures. The GRU that the first search
+started from is jozefowicz_gru.
 
-In the paper of Jozefowicz et al. (2015) x enters MUT1's candidate and MUT2's reset gate without a weight, which needs
-an input as wide as the state. Here a matrix brings it to that width, as in torchrecurrent and RecurrentLayers.jl; the
-identity makes it the paper's.
+In the paper of Jozefowicz et al. (2015) x enters MUT1's candidate and MUT2's reset gate without a weight, which
+needs an input as wide as the state. Here a matrix brings it to that width, as in torchrecurrent and
+RecurrentLayers.jl; the identity makes it the paper's.
 """
 
 from ..cell import cell
@@ -27,7 +28,8 @@ def mut1(x, h, *, W_z, b_z, W_r, U_r, b_r, W_x, b_x, U_n, b_n):
 def mut2(x, h, *, W_z, U_z, b_z, W_r, U_r, b_r, W_n, U_n, b_n):
     """MUT2: the reset gate sees the input itself.
 
-    The paper has x in place of W_r x, which needs I = H. With W_r a matrix, this is a GRU whose update gate is turned.
+    The paper has x in place of W_r x, which needs I = H. With W_r a matrix, this is a GRU
+    whose update gate is turned.
     """
     z = sigmoid(W_z @ x + U_z @ h + b_z)  # update gate, 1 overwrites
     r = sigmoid(W_r @ x + U_r @ h + b_r)  # reset gate
@@ -40,7 +42,8 @@ def mut2(x, h, *, W_z, U_z, b_z, W_r, U_r, b_r, W_n, U_n, b_n):
 def mut3(x, h, *, W_z, U_z, b_z, W_r, U_r, b_r, W_n, U_n, b_n):
     """MUT3: the update gate sees the state through a tanh.
 
-    torchrecurrent 0.2.5 documents another cell (a bare x in the reset gate, no tanh); its code is the paper's, as here.
+    torchrecurrent 0.2.5 documents another cell (a bare x in the reset gate, no tanh); its code
+    is the paper's, as here.
     """
     z = sigmoid(W_z @ x + U_z @ tanh(h) + b_z)  # update gate, 1 overwrites
     r = sigmoid(W_r @ x + U_r @ h + b_r)  # reset gate

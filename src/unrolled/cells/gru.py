@@ -123,7 +123,8 @@ def miru2(x, h, *, W, U, b, reset=0.5, update=0.5):
 def tau_gru(x, h, *past, W_u, U_u, b_u, W_z, U_z, b_z, W_g, U_g, b_g, W_a, U_a, b_a, delay=5):
     """tau-GRU: a second candidate sees the state of `delay` steps ago, weighted by a gate of its own.
 
-    torchrecurrent 0.2.5 forgets the buffer between calls, so its layer cannot be continued in chunks; here it is state.
+    torchrecurrent 0.2.5 forgets the buffer between calls, so its layer cannot be continued in
+    chunks; here it is state.
     """
     u = tanh(W_u @ x + U_u @ h + b_u)  # candidate
     z = tanh(W_z @ x + U_z @ past[0] + b_z)  # delayed candidate

@@ -27,7 +27,9 @@ def rhn(x, s, *, W_h, W_t, U_h, b_h, U_t, b_t, depth=3):
 
 @cell(cite="collins2017", init={"b_gy": 1.0, "b_gh": 1.0})
 def intersection_rnn(x, h, *, W_yin, U_yin, b_yin, W_hin, U_hin, b_hin, W_gy, U_gy, b_gy, W_gh, U_gh, b_gh):
-    """Intersection RNN (+RNN): one gate for depth, one for time; the output is not the state (equations 6 to 9)."""
+    """Intersection RNN (+RNN): one gate for depth, one for time; the output is not the
+    state (equations 6 to 9).
+    """
     y_in = relu(W_yin @ x + U_yin @ h + b_yin)
     h_in = tanh(W_hin @ x + U_hin @ h + b_hin)
     g_y = sigmoid(W_gy @ x + U_gy @ h + b_gy)  # gate of the depth

@@ -78,8 +78,8 @@ def hyper_lstm(
 ):
     """HyperLSTM: a small LSTM scales the rows of a large one's weights at every step (appendix A.2.2).
 
-    Gates are stacked in the order i, f, g, o. The paper scales by the small LSTM's last state; its authors' code and
-    labml's by the new one, which is .using(scaled_by="new").
+    Gates are stacked in the order i, f, g, o. The paper scales by the small LSTM's last state; its authors'
+    code and labml's by the new one, which is .using(scaled_by="new").
     """
     if scaled_by not in ("last", "new"):
         raise Never(f"scaled_by={scaled_by!r} is not a state of hyper_lstm; choose last or new")

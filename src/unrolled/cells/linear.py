@@ -39,7 +39,9 @@ def minlstm(x, h, *, W_f, b_f, W_i, b_i, W_n, b_n, candidate="plain"):
 
 @cell(cite="lei2017sru", init={"W_h": "identity"})
 def sru_2017(x, c, *, W, W_f, b_f, W_r, b_r, W_h, nonlinearity="tanh"):
-    """The first simple recurrent unit, whose gates do not see the state, so that it is linear (equations 3 to 7)."""
+    """The first simple recurrent unit, whose gates do not see the state, so that it is
+    linear (equations 3 to 7).
+    """
     f = sigmoid(W_f @ x + b_f)  # forget gate
     r = sigmoid(W_r @ x + b_r)  # reset gate, of the highway
     c = f * c + (1 - f) * (W @ x)  # internal state
@@ -86,7 +88,9 @@ def qrnn(x, c, last, *, W_z, V_z, b_z, W_f, V_f, b_f, W_o, V_o, b_o):
     },
 )
 def lru(x, re, im, *, nu, theta, gamma, B_re, B_im, C_re, C_im, D):
-    """Linear recurrent unit: a complex diagonal exp(-exp(nu) + i exp(theta)), stable by its form (appendix A)."""
+    """Linear recurrent unit: a complex diagonal exp(-exp(nu) + i exp(theta)), stable
+    by its form (appendix A).
+    """
     size = exp(-exp(nu))  # modulus, below 1
     turn_re = size * cos(exp(theta))  # eigenvalue, real part
     turn_im = size * sin(exp(theta))  # and imaginary part

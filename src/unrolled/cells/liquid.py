@@ -1,4 +1,6 @@
-"""Liquid networks: a unit's time constant depends on its input; the second input is the time since the last step."""
+"""Liquid networks: a unit's time constant depends on its input; the second input is the
+time since the last step.
+"""
 
 from ..cell import cell
 from ..errors import Never
@@ -6,7 +8,9 @@ from ..ops import absolute, activation, exp, sigmoid, tanh
 
 
 def scaled_tanh(v):
-    """LeCun's hyperbolic tangent: slope near 1, +-1 at +-1 (the backbone's nonlinearity in the authors' code)."""
+    """LeCun's hyperbolic tangent: slope near 1, +-1 at +-1 (the backbone's
+    nonlinearity in the authors' code).
+    """
     return 1.7159 * tanh(0.666 * v)
 
 
@@ -14,8 +18,8 @@ def scaled_tanh(v):
 def liquid_time_constant(x, dt, /, h, *, W, U, b, A, tau, unfolds=6, nonlinearity="sigmoid"):
     """Liquid time-constant network: h' = -(1/tau + f) h + f A by steps of the fused solver (equations 1 and 3).
 
-    ncps has conductance-based synapses here, one sigmoid a connection (its f is a sum over them), where the paper's
-    equations have one layer f; its weights do not fit.
+    ncps has conductance-based synapses here, one sigmoid a connection (its f is a sum over them), where the
+    paper's equations have one layer f; its weights do not fit.
     """
     part = dt / unfolds  # of the elapsed time
     for _ in range(unfolds):
@@ -28,8 +32,8 @@ def liquid_time_constant(x, dt, /, h, *, W, U, b, A, tau, unfolds=6, nonlinearit
 def cfc(x, dt, /, h, *, W, U, b, W_g, b_g, W_h, b_h, W_f, b_f, W_s, b_s, mode="default"):
     """Closed-form continuous-time network: a gate falls with the elapsed time from one candidate to the other.
 
-    The paper's gate is sigmoid(-f dt); the shift s, from the authors' code and ncps, is more, and so is mode="no_gate"
-    of theirs. ncps calls W_f and b_f time_a with the other sign, and W_s and b_s time_b.
+    The paper's gate is sigmoid(-f dt); the shift s, from the authors' code and ncps, is more, and so is
+    mode="no_gate" of theirs. ncps calls W_f and b_f time_a with the other sign, and W_s and b_s time_b.
     """
     z = scaled_tanh(W @ x + U @ h + b)  # backbone
     g = tanh(W_g @ z + b_g)  # candidate of a short time
@@ -48,9 +52,11 @@ def cfc(x, dt, /, h, *, W, U, b, W_g, b_g, W_h, b_h, W_f, b_f, W_s, b_s, mode="d
 
 @cell(cite="hasani2022cfc", shapes={"dt": ()}, init={"w_tau": 0.0, "A": 1.0})
 def cfc_pure(x, dt, /, h, *, W, U, b, W_f, b_f, w_tau, A, form="paper"):
-    """The closed-form solution itself (Cf-S): A is reached from 0 at speed w_tau + f, times f of the negated input.
+    """The closed-form solution itself (Cf-S): A is reached from 0 at speed w_tau + f,
+    times f of the negated input.
 
-    form="ncps" is ncps's mode="pure": f where the paper has f of the negated input, and absolute values in the speed.
+    form="ncps" is ncps's mode="pure": f where the paper has f of the negated input, and
+    absolute values in the speed.
     """
     seen = W @ x + U @ h
     f = W_f @ scaled_tanh(seen + b) + b_f  # f(x, h)
@@ -96,7 +102,8 @@ def cfc_mixed_memory(
     W_s,
     b_s,
 ):
-    """Closed-form network behind an LSTM, which keeps the memory and makes the state it starts from (CfC-mmRNN).
+    """Closed-form network behind an LSTM, which keeps the memory and makes the state it
+    starts from (CfC-mmRNN).
 
     ncps adds 1 to the forget gate's bias, which is b_m here, and has the signs of cfc.
     """

@@ -36,7 +36,9 @@ def light_ru(x, h, *, W_h, b_h, W_f, U_f, b_f):
 
 @cell(cite="turkoglu2022")
 def star(x, h, *, W_z, b_z, W_k, U_k, b_k):
-    """Stackable recurrent cell: one gate, and a tanh around the state, so that gradients survive many layers."""
+    """Stackable recurrent cell: one gate, and a tanh around the state, so that
+    gradients survive many layers.
+    """
     z = tanh(W_z @ x + b_z)  # candidate
     k = sigmoid(W_k @ x + U_k @ h + b_k)  # gate, 1 overwrites
     h = tanh((1 - k) * h + k * z)  # hidden state
@@ -60,7 +62,8 @@ def sgrn(x, h, *, W, b, U, b_f):
 def fast_rnn(x, h, *, W, U, b, alpha, beta, nonlinearity="tanh"):
     """FastRNN: a residual connection through time with two learned numbers, kept in 0 to 1 by a sigmoid.
 
-    First values are those of the authors' code, a slow state; torchrecurrent 0.2.5 has them the other way round.
+    First values are those of the authors' code, a slow state; torchrecurrent 0.2.5 has
+    them the other way round.
     """
     n = activation(nonlinearity, W @ x + U @ h + b)  # candidate
     h = sigmoid(alpha) * n + sigmoid(beta) * h  # hidden state
@@ -75,7 +78,8 @@ def fast_rnn(x, h, *, W, U, b, alpha, beta, nonlinearity="tanh"):
 def fast_grnn(x, h, *, W, U, b_z, b_h, zeta, nu, gate="sigmoid", nonlinearity="tanh"):
     """FastGRNN: gate and candidate share both matrices; two learned numbers between 0 and 1 mix them.
 
-    torchrecurrent 0.2.5 documents the paper's sigmoid gate and computes a tanh by default: that is .using(gate="tanh").
+    torchrecurrent 0.2.5 documents the paper's sigmoid gate and computes a tanh by default:
+    that is .using(gate="tanh").
     """
     p = W @ x + U @ h  # shared by both
     z = activation(gate, p + b_z)  # update gate
@@ -88,8 +92,8 @@ def fast_grnn(x, h, *, W, U, b_z, b_h, zeta, nu, gate="sigmoid", nonlinearity="t
 def sgu(x, h, *, W_x, b_x, U_m, b_m, W_z, U_z, b_z, slope=0.2):
     """Simple gated unit: the input multiplies the state, and one gate mixes the result in.
 
-    The paper has no bias b_m; torchrecurrent has, so it is there and starts at zero. `slope` is that of the hard
-    sigmoid: 0.2 in Theano and Keras of the paper's time, 1/6 in torch, which torchrecurrent takes.
+    The paper has no bias b_m; torchrecurrent has, so it is there and starts at zero. `slope` is that of the
+    hard sigmoid: 0.2 in Theano and Keras of the paper's time, 1/6 in torch, which torchrecurrent takes.
     """
     m = tanh(U_m @ ((W_x @ x + b_x) * h) + b_m)  # how the input modulates the state
     n = softplus(m * h)  # candidate
@@ -116,7 +120,9 @@ def dsgu(x, h, *, W_x, b_x, U_m, b_m, U_o, W_z, U_z, b_z, slope=0.2):
     init={"alpha": 1.0, "beta_1": 1.0, "beta_2": 1.0, "b_z": 0.0, "b_r": 0.0},
 )
 def delta_rnn(x, h, *, W, U, alpha, beta_1, beta_2, b_z, b_r):
-    """Delta-RNN: product and sum of one view of the input and one of the state; the gate does not see the state."""
+    """Delta-RNN: product and sum of one view of the input and one of the state; the
+    gate does not see the state.
+    """
     seen = W @ x  # what the input says
     kept = U @ h  # what the state says
     z = tanh(alpha * kept * seen + beta_1 * kept + beta_2 * seen + b_z)  # candidate

@@ -6,7 +6,9 @@ from ..ops import sigmoid, tanh
 
 @cell(cite="sutskever2011", init={"b": 0.0})
 def multiplicative_rnn(x, h, *, W_m, U_m, V, W, b):
-    """Multiplicative RNN: each input picks its own recurrent matrix, V diag(W_m x) U_m; as many factors as units."""
+    """Multiplicative RNN: each input picks its own recurrent matrix, V diag(W_m x) U_m;
+    as many factors as units.
+    """
     m = (W_m @ x) * (U_m @ h)  # factors
     h = tanh(V @ m + W @ x + b)  # hidden state
     return h
@@ -32,9 +34,11 @@ def multiplicative_lstm(
 
 @cell(cite="melis2020", init={"b_f": 1.0}, shapes={"M": ("rounds", "I", "H")})
 def mogrifier_lstm(x, h, c, *, M, W_i, U_i, b_i, W_f, U_f, b_f, W_g, U_g, b_g, W_o, U_o, b_o, rounds=5):
-    """Mogrifier LSTM: before the step, input and state gate each other in turn, `rounds` times (equations 1 and 2).
+    """Mogrifier LSTM: before the step, input and state gate each other in turn, `rounds`
+    times (equations 1 and 2).
 
-    The paper's Q and R are the M of odd rounds and the transposed M of even ones, here and in the paper counted from 1.
+    The paper's Q and R are the M of odd rounds and the transposed M of even ones, here and in
+    the paper counted from 1.
     """
     for k in range(rounds):
         if k % 2 == 0:

@@ -36,7 +36,9 @@ def nested_lstm(
     R_o,
     d_o,
 ):
-    """Nested LSTM: the sum f c + i g that makes an LSTM's memory gives way to an LSTM with a memory of its own."""
+    """Nested LSTM: the sum f c + i g that makes an LSTM's memory gives way to an LSTM
+    with a memory of its own.
+    """
     kept = sigmoid(W_f @ x + U_f @ h + b_f) * c  # of the outer memory
     read = sigmoid(W_i @ x + U_i @ h + b_i) * tanh(W_g @ x + U_g @ h + b_g)  # into the outer memory
     o = sigmoid(W_o @ x + U_o @ h + b_o)  # output gate
@@ -68,9 +70,11 @@ def lstm_step(net, c):
     },
 )
 def fast_slow_rnn(x, h, c, h_slow, c_slow, *, W, U, b, V, W_slow, U_slow, b_slow, fast=2):
-    """Fast-slow RNN of LSTMs: `fast` cells in a row at every step, and a slow one between the first two (section 3).
+    """Fast-slow RNN of LSTMs: `fast` cells in a row at every step, and a slow one between
+    the first two (section 3).
 
-    Gates are stacked in the order i, f, g, o. The slow cell is as wide as the fast ones, which the paper leaves open.
+    Gates are stacked in the order i, f, g, o. The slow cell is as wide as the fast ones,
+    which the paper leaves open.
     """
     for k in range(fast):
         net = [U[k][j] @ h + b[k][j] for j in range(4)]

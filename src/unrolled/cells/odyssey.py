@@ -1,4 +1,6 @@
-"""The LSTM taken apart: one vanilla LSTM and the variants of two studies, each made by exchanging its equations."""
+"""The LSTM taken apart: one vanilla LSTM and the variants of two studies, each made by
+exchanging its equations.
+"""
 
 from ..cell import cell
 from ..ops import sigmoid, tanh

@@ -16,7 +16,8 @@ def plrnn(x, z, *, a, U, W, b):
 
 @cell(cite="rotman2021", fixed=("P",), init={"P": "cyclic"})
 def srnn(x, h, *, P, V, b_v, W, b_w, W_g, b_g, nonlinearity="relu"):
-    """Shuffling RNN: the state is permuted, here by one place around, and what the input adds is gated; only that is learned.
+    """Shuffling RNN: the state is permuted, here by one place around, and what the input adds is
+    gated; only that is learned.
 
     The layer V of the input's network is as wide as the state, where the paper has a width of its own.
     """

@@ -28,6 +28,8 @@ def indrnn(x, h, *, W, u, b, nonlinearity="relu"):
 
 @cell(cite="le2015", init={"U": "identity", "b": 0.0})
 def irnn(x, h, *, W, U, b):
-    """IRNN: rectified units whose recurrent matrix starts as the identity, so that at first nothing is forgotten."""
+    """IRNN: rectified units whose recurrent matrix starts as the identity, so that at
+    first nothing is forgotten.
+    """
     h = relu(W @ x + U @ h + b)  # hidden state
     return h

@@ -1,4 +1,6 @@
-"""Strongly typed cells: the state is never multiplied by a matrix, so that it keeps the type of what it averages."""
+"""Strongly typed cells: the state is never multiplied by a matrix, so that it keeps the
+type of what it averages.
+"""
 
 from ..cell import cell
 from ..ops import sigmoid, tanh

@@ -1,4 +1,6 @@
-"""`unrolled byhand WHAT [NUMBERS.csv]`: a worked example of the decks, or a net of one's own with one's own numbers."""
+"""`unrolled byhand WHAT [NUMBERS.csv]`: a worked example of the decks, or a net of one's
+own with one's own numbers.
+"""
 
 from __future__ import annotations
 
@@ -36,7 +38,8 @@ def listed() -> str:
 def byhand(
     what: str, numbers: Path | None, options: ByhandOptions, colour: bool = False, cell: Cell | None = None
 ) -> str:
-    """The text that is printed. `what` is an example's name, a cell's, or FILE.py:FUNCTION; or `cell` is the cell.
+    """The text that is printed. `what` is an example's name, a cell's, or
+    FILE.py:FUNCTION; or `cell` is the cell.
 
     Raises UsageError for what does not exist, and whatever `worked` finds wrong with the numbers.
     """

@@ -25,7 +25,8 @@ class ByhandOptions:
     list_examples: Annotated[bool, tyro.conf.arg(name="list"), tyro.conf.FlagCreatePairsOff] = False
     """the worked examples there are"""
     loss: str | None = None
-    """half-squared-error, squared-error, mean-squared-error, absolute-error, cross-entropy or binary-cross-entropy"""
+    """half-squared-error, squared-error, mean-squared-error, absolute-error,
+    cross-entropy or binary-cross-entropy"""
     rate: float | None = None
     """of the optimiser's steps; none without it"""
     optimiser: str = "sgd"
@@ -45,7 +46,8 @@ class ByhandOptions:
     picture: Path | None = None
     """draw the single numbers, value above and gradient below each edge, as .svg, .png or .pdf"""
     of: str | None = None
-    """whose gradients the picture shows, such as a2[1] (or a2.1, for shells that read brackets); the row's loss without it"""
+    """whose gradients the picture shows, such as a2[1] (or a2.1, for shells that read brackets);
+    the row's loss without it"""
     row: int | None = None
     """which step or example the picture shows"""
     leaves: tuple[str, ...] = ()

@@ -21,9 +21,8 @@ NARROW = 100  # columns below which states are counted and the backend is a mark
 ROOM = 88  # columns that a sentence wants beside its row; else it stands below
 PAPER = 24  # of authors; "Hochreiter & Schmidhuber"
 GAP = 2
-SOURCE = re.compile(
-    r" \((?=[^()]*(?:equation|section|appendix|figure|table))[^()]*\)(?=[.]?$)"
-)  # its page has it
+# Its page has it.
+SOURCE = re.compile(r" \((?=[^()]*(?:equation|section|appendix|figure|table))[^()]*\)(?=[.]?$)")
 NUMBERED = re.compile(r"(\w+)_(\d+)$")
 
 

@@ -24,7 +24,9 @@ BACKENDS = ("c", "reference")
 
 @dataclass(frozen=True)
 class CellRow:
-    """One cell. `parameters` and `flops` (of one row in one step, forward) are for all widths equal to `width`."""
+    """One cell. `parameters` and `flops` (of one row in one step, forward) are for
+    all widths equal to `width`.
+    """
 
     name: str
     family: str
@@ -63,7 +65,9 @@ SORTS: dict[str, Callable[[CellRow], object]] = {
 
 
 def rows(wanted: WantedCells = WantedCells()) -> list[CellRow]:
-    """The registered cells that fit, family by family. Raises UsageError for a family, year, ... that there is not."""
+    """The registered cells that fit, family by family. Raises UsageError for a family,
+    year, ... that there is not.
+    """
     fits = [check(wanted) for check in (_family, _years, _words, _states, _backend)]  # the cheap ones first
     order = _order(wanted.sort)
     families = list(dict.fromkeys(cell.family for cell in REGISTRY.values()))

@@ -19,7 +19,9 @@ CELL = ("cell", "what")  # parameters that name a cell
 
 @dataclass(frozen=True)
 class Option:
-    """An option with its dashes; the words that it takes, where these are known; whether it takes anything at all."""
+    """An option with its dashes; the words that it takes, where these are known; whether
+    it takes anything at all.
+    """
 
     name: str
     words: tuple[str, ...] = ()
@@ -39,7 +41,9 @@ class Context:
 
 
 def contexts(commands: dict[str, str]) -> list[Context]:
-    """Every command's; of `train` one more for each task. A run's options are those of any task: only the run knows its own."""
+    """Every command's; of `train` one more for each task. A run's options are those of any task:
+    only the run knows its own.
+    """
     found = []
     for name, file in commands.items():
         command = import_module(f".{file}", __package__).command

@@ -29,7 +29,9 @@ BAR = 16
 
 @dataclass(frozen=True)
 class NetFlow:
-    """One net and its flow on the sentence. `given` is the probability that it gives the character asked for."""
+    """One net and its flow on the sentence. `given` is the probability that it gives
+    the character asked for.
+    """
 
     name: str
     cell: str
@@ -67,12 +69,12 @@ class NetFlow:
 
 
 def nets(wanted: Sequence[str | Cell], place: PlacedSentence = DEFAULT) -> list[NetFlow]:
-    """Each cell as a character model, untrained: with its usual first values, and with recurrent matrices GAIN times as
-    large, where it has any; and each run's model as it was trained. Float64, so that small norms are norms; the same seed
-    gives the same numbers.
+    """Each cell as a character model, untrained: with its usual first values, and with recurrent matrices GAIN
+    times as large, where it has any; and each run's model as it was trained. Float64, so that small norms are
+    norms; the same seed gives the same numbers.
 
-    Raises UsageError for a cell that is not there, reads more than one input, or has no state; for a run that is not of
-    a character model, and a text with characters that it does not know.
+    Raises UsageError for a cell that is not there, reads more than one input, or has no state; for a run that
+    is not of a character model, and a text with characters that it does not know.
     """
     found = []
     for each in wanted:
@@ -132,7 +134,8 @@ def _measured(
 def report(
     wanted: Sequence[str | Cell], out: Path | None = None, theme: str = "auto", place: PlacedSentence = DEFAULT
 ) -> str:
-    """The text, and the figure where `out` says; an SVG follows the reader's light or dark setting unless `theme` says one.
+    """The text, and the figure where `out` says; an SVG follows the reader's light or dark setting
+    unless `theme` says one.
 
     >>> report(["elman"]).splitlines()[0]
     'The bird that I really really really liked w|as flying'

@@ -1,4 +1,6 @@
-"""Inputs as they come: arguments, lines of files, lines of standard input, in the groups in which they are there."""
+"""Inputs as they come: arguments, lines of files, lines of standard input, in the groups
+in which they are there.
+"""
 
 from __future__ import annotations
 
@@ -15,8 +17,9 @@ MOST = 256  # lines of a group
 
 
 def groups(inputs: Iterable[str], files: Iterable[Path] = ()) -> Iterator[list[str]]:
-    """Inputs that are there together, so that they may be answered together: the arguments, and of a file or of standard input
-    (an argument "-", or a file of that name) the lines that can be read at once. Who types gets an answer a line.
+    """Inputs that are there together, so that they may be answered together: the arguments, and of a file
+    or of standard input (an argument "-", or a file of that name) the lines that can be read at once. Who
+    types gets an answer a line.
 
     Raises UsageError for a file that cannot be read.
     """
@@ -53,7 +56,9 @@ def _of_file(file: Path) -> Iterator[list[str]]:
 
 
 def _of_stream(source: BinaryIO, encoding: str) -> Iterator[list[str]]:
-    """A read takes what is there and waits only where nothing is. Bytes that are not text stay as they are (PEP 383)."""
+    """A read takes what is there and waits only where nothing is. Bytes that are not text
+    stay as they are (PEP 383).
+    """
     rest = b""
     while block := source.read1(BLOCK):
         *whole, rest = (rest + block).split(b"\n")

@@ -1,4 +1,6 @@
-"""`unrolled predict RUN [INPUT ...]`: what a trained model makes of inputs: arguments, lines of files or of standard input."""
+"""`unrolled predict RUN [INPUT ...]`: what a trained model makes of inputs: arguments, lines of
+files or of standard input.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +37,8 @@ ALIASES = {"sample": "char-lm"}  # of predict, and the task whose options are sh
 def predict(
     folder: Path, inputs: Iterable[str], ask: Any, as_json: bool = False, files: Iterable[Path] = ()
 ) -> None:
-    """Writes the predictions to standard output as they come; a remark on the options asked for, to standard error.
+    """Writes the predictions to standard output as they come; a remark on the options
+    asked for, to standard error.
 
     inputs  texts; "-" stands for the lines of standard input
     files   whose lines are inputs, too
@@ -93,7 +96,9 @@ def command(name: str, arguments: list[str]) -> int | None:
 
 
 def _asked(command: str, arguments: list[str]) -> type | None:
-    """The task whose options are meant: of the first argument that is a run, or a task's name; None where nothing is named."""
+    """The task whose options are meant: of the first argument that is a run, or a task's name;
+    None where nothing is named.
+    """
     named = [argument for argument in arguments if not argument.startswith("-")]
     if not named:
         return tasks.find(ALIASES[command]) if command in ALIASES and arguments else None

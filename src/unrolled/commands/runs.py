@@ -18,8 +18,8 @@ def runs(folder: Positional[Path] = Path("runs"), sort: str | None = None, as_js
     """The runs below a folder: task, options that differ between them, figures, time.
 
     Args:
-        folder: where the runs are
-        sort: by a figure (best first), an option, run, task, cell, steps or seconds; --sort=-NAME the other way round; as they
+        folder: where the runs are sort: by a figure (best first), an option, run, task, cell, steps or seconds;
+        --sort=-NAME the other way round; as they
             were begun without it
         as_json: print a JSON list
     """

@@ -12,7 +12,9 @@ MOST = 400  # characters; every pair of steps has a norm
 
 @dataclass(frozen=True)
 class PlacedSentence:
-    """A text, and the step t: `text[step]` is the last character that was read, `text[step + 1]` the one asked for."""
+    """A text, and the step t: `text[step]` is the last character that was read,
+    `text[step + 1]` the one asked for.
+    """
 
     text: str
     step: int
@@ -44,9 +46,9 @@ DEFAULT = PlacedSentence(BIRD, BIRD.index(" was") + 1)  # has read the w of was,
 
 
 def sentence(text: str | None = None, at: str | None = None) -> PlacedSentence:
-    """The sentence that is meant, and its place: `at` has just been read, and the space after it where one follows; the
-    character behind is asked for. Of several places the last counts, whole words before parts of words; without `at` it
-    is the last word's first character.
+    """The sentence that is meant, and its place: `at` has just been read, and the space after it where one
+    follows; the character behind is asked for. Of several places the last counts, whole words before parts of
+    words; without `at` it is the last word's first character.
 
     Raises UsageError where `at` is not in the text or nothing follows it, and for a text too short or too long.
 

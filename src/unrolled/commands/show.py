@@ -29,10 +29,11 @@ def show(
     """The text of one stage of a cell.
 
     wanted   a name, "FILE.py:FUNCTION", or a Cell
-    stage    equations: what the author wrote, parameters, counts; latex: the same as a paper prints them; picture: the
-             computational graph, or another view, as SVG; listing: every array, FLOPs, BibTeX; graph: node by node; backward: the equations
-             of backpropagation through time; plan: what is done before, in and after the loop; c: the C of both directions;
-             gradient-flow: how much of a loss reaches earlier states
+    stage    equations: what the author wrote, parameters, counts; latex: the same as a paper prints them;
+             picture: the computational graph, or another view, as SVG; listing: every array, FLOPs, BibTeX;
+             graph: node by node; backward: the equations of backpropagation through time; plan: what is
+             done before, in and after the loop; c: the C of both directions; gradient-flow: how much of a
+             loss reaches earlier states
     out      a file that the text goes to instead; of a picture .svg, .png or .pdf
     widths   of a listing: ("I=28", "H=64")
 

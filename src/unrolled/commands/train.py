@@ -74,7 +74,9 @@ def command(_: str, arguments: list[str]) -> int:
 
 
 def _options_of(run: str, name: str | None) -> Any:
-    """The task of a run with its options, as a user would give them. Raises UsageError where it is of another task."""
+    """The task of a run with its options, as a user would give them. Raises UsageError
+    where it is of another task.
+    """
     from ..runs.folder import RunFolder
     from ..runs.run import read_parts
 

@@ -1,4 +1,6 @@
-"""The zoo as a page of documentation, docs/zoo.md: the catalogue with links to the papers and with the notes."""
+"""The zoo as a page of documentation, docs/zoo.md: the catalogue with links to the
+papers and with the notes.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""A generated grammar in which a word's form hangs on one that stood long before: number, gender, and where somebody grew up.
+"""A generated grammar in which a word's form hangs on one that stood long before: number, gender,
+and where somebody grew up.
 
     the clouds that near the wind BE in the sky            are: many, though the last noun is one
     the queen who behind the king often OWN keys           her: the subject's gender, not the other's
@@ -31,12 +32,14 @@ FURTHEST = 40
 
 
 def sentences(count: int, seed: int = 0, distances: Sequence[int] = ()) -> list[Sentence]:
-    """Sentences of the three kinds, each with one of the distances between what decides and what is decided, in words.
+    """Sentences of the three kinds, each with one of the distances between what decides and
+    what is decided, in words.
 
-    Without distances they are from 1 to 40, each order of magnitude as often: what is near is learned first, and then what is
-    further off.
+    Without distances they are from 1 to 40, each order of magnitude as often: what is near is learned first,
+    and then what is further off.
 
-    The words BE, OWN and LANGUAGE stand for the form that is to be said, their tag; the other words' tag is "_".
+    The words BE, OWN and LANGUAGE stand for the form that is to be said, their tag; the
+    other words' tag is "_".
 
     >>> (one,) = sentences(1, seed=1, distances=[5])
     >>> " ".join(one.words), one.tags[decided(one)]

@@ -1,4 +1,6 @@
-"""What becomes of a file's rows that cannot be read: the first is an error, or all are left out, counted and said."""
+"""What becomes of a file's rows that cannot be read: the first is an error, or all are
+left out, counted and said.
+"""
 
 from __future__ import annotations
 

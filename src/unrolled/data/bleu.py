@@ -20,7 +20,8 @@ class Overlap(NamedTuple):
 
 
 def overlap(hypotheses: Sequence[str], references: Sequence[str]) -> Overlap:
-    """Of texts as people write them, not cut into words: the tool does that, always in the same way (Post 2018).
+    """Of texts as people write them, not cut into words: the tool does that, always in
+    the same way (Post 2018).
 
     Raises UsageError where sacrebleu is not installed.
 

@@ -75,7 +75,8 @@ class Classes:
         """The encoding of the examples that are learned from.
 
         labels  those there are, in any part
-        reads   None: of texts words, where there are 4 or more in one on average, else characters; of a series its values
+        reads   None: of texts words, where there are 4 or more in one on average, else
+                characters; of a series its values
         folds   of each example, where a committee learns: the member that does not see it
         """
         if reads is None:
@@ -128,7 +129,9 @@ class Classes:
         return value
 
     def target(self, labels: Sequence[str]) -> Any:
-        """The index of a label; of a multi-label example (labels,) zeros and ones. Raises ValueError for an unknown label."""
+        """The index of a label; of a multi-label example (labels,) zeros and ones. Raises
+        ValueError for an unknown label.
+        """
         for label in labels:
             if label not in self._labels:
                 raise ValueError(f"its label is {label!r}, which the model does not know")
@@ -137,7 +140,9 @@ class Classes:
         return [float(label in labels) for label in self.labels]
 
     def grown(self, examples: Sequence[LabelledExample], labels: Iterable[str]) -> Classes:
-        """This encoding with labels and symbols of other examples behind its own: all that it means stays as it is."""
+        """This encoding with labels and symbols of other examples behind its own: all that
+        it means stays as it is.
+        """
         other = Classes.of(examples, labels, reads=self.reads, multilabel=self.multilabel)
         if other.channels != self.channels:
             raise UsageError(

@@ -70,8 +70,8 @@ def classified(parts: LabelledParts, way: EncodingPlan, known: Classes | None = 
 
     known  the encoding of a run that this one goes on from
 
-    Raises UsageError for parts of different kinds, for labels in a held-out file that the training file does not have, and where
-    there is but one label.
+    Raises UsageError for parts of different kinds, for labels in a held-out file that the training file does
+    not have, and where there is but one label.
     """
     train = parts.train
     for other in (parts.valid, parts.test):
@@ -108,7 +108,9 @@ def classified(parts: LabelledParts, way: EncodingPlan, known: Classes | None = 
 def _split(
     train: Labelled, valid: Labelled | None, committee: bool
 ) -> tuple[list[LabelledExample], Sequence[LabelledExample], list[int]]:
-    """What is learned from, what is held out, and each example's fold where few are learned from by a committee."""
+    """What is learned from, what is held out, and each example's fold where few are
+    learned from by a committee.
+    """
     examples = train.examples
     if valid is not None:
         return examples, valid.examples, []
@@ -122,7 +124,9 @@ def _split(
 def _encoding(
     training: list[LabelledExample], apart: list[int], train: Labelled, way: EncodingPlan, known: Classes | None
 ) -> Classes:
-    """Of the examples that are learned from; labels are those of the whole file, so that a rare one is known."""
+    """Of the examples that are learned from; labels are those of the whole file, so
+    that a rare one is known.
+    """
     labels = list(dict.fromkeys(label for example in train.examples for label in example.labels))
     labels.sort(key=lambda label: (0, float(label), label) if _is_whole(label) else (1, 0.0, label))
     if len(labels) < 2 and not (way.multilabel and labels):
@@ -202,8 +206,8 @@ def _rows(most: int, examples: int) -> int:
 
 
 def gather(items: list[Item]) -> Batch:
-    """Inputs are values, lengths and folds (None without a committee), as models.classifier.PaddedRows has them; targets are what is
-    right (B,) int64 or (B, labels), and weights (B,)."""
+    """Inputs are values, lengths and folds (None without a committee), as models.classifier.PaddedRows has
+    them; targets are what is right (B,) int64 or (B, labels), and weights (B,)."""
     values, lengths = padded([item.values for item in items])
     apart = torch.tensor([item.apart for item in items]) if items[0].apart >= 0 else None
     targets = torch.tensor([item.target for item in items])

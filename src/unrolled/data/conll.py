@@ -1,8 +1,9 @@
 """Sentences with a tag a word: CoNLL's columns, CoNLL-U, and JSONL.
 
-Columns: a word a line, its tag in one of the columns, an empty line (or one of blanks) between sentences; `-DOCSTART-` lines and
-comments are passed over. CoNLL-U (universaldependencies.org/format.html): ten columns with names; ranges of words, `15-16`, and
-empty nodes, `8.1`, are not words of their own. JSONL: an object a sentence, with lists.
+Columns: a word a line, its tag in one of the columns, an empty line (or one of blanks) between sentences;
+`-DOCSTART-` lines and comments are passed over. CoNLL-U (universaldependencies.org/format.html): ten
+columns with names; ranges of words, `15-16`, and empty nodes, `8.1`, are not words of their own. JSONL: an
+object a sentence, with lists.
 """
 
 from __future__ import annotations
@@ -45,8 +46,9 @@ class Sentence(NamedTuple):
 
 @dataclass(frozen=True)
 class Layout:
-    """How a file is read. Columns go by number, from 1 on or from -1 back, or by name where the file names them: CoNLL-U, a
-    `# global.columns =` line, the keys of JSONL, or a first line of names if a name is asked for.
+    """How a file is read. Columns go by number, from 1 on or from -1 back, or by name where the
+    file names them: CoNLL-U, a `# global.columns =` line, the keys of JSONL, or a first line of
+    names if a name is asked for.
 
     word, tag  "" for the usual ones: the first and the last column, FORM and UPOS, words (tokens) and tags
     features   further columns
@@ -166,7 +168,9 @@ def _blocks(lines: Iterable[str]) -> Iterator[tuple[int, list[str]]]:
 
 
 def _settled(block: Sequence[str], layout: Layout, numbered: bool, bad: BadRows) -> Settled | None:
-    """By the first line that is no comment; None where there is none. Raises UsageError for columns that are not there."""
+    """By the first line that is no comment; None where there is none. Raises UsageError for
+    columns that are not there.
+    """
     named = next((line for line in block if line.startswith(NAMED)), None)
     names = CONLLU if numbered and named is None else tuple((named or "").removeprefix(NAMED).split())
     numbered = numbered or named is not None
@@ -215,7 +219,9 @@ def _place(name: str, names: Sequence[str], count: int, bad: BadRows) -> int:
 
 
 def _row(content: str, settled: Settled, read: int, passed: dict[str, int]) -> list[str] | None:
-    """The columns of a line; None for a line that is not a word. Raises ValueError for a line that cannot be read."""
+    """The columns of a line; None for a line that is not a word. Raises ValueError for a
+    line that cannot be read.
+    """
     if content == settled.header or (settled.numbered and content.startswith("#")):
         return None
     row = _split(content, settled.separator)

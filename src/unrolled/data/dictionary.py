@@ -1,5 +1,5 @@
-"""A dictionary learned from pairs of sentences, and what it makes of others word by word: what a translation model is
-compared with."""
+"""A dictionary learned from pairs of sentences, and what it makes of others word by word: what a translation
+model is compared with."""
 
 from __future__ import annotations
 
@@ -17,8 +17,9 @@ LONGEST = 100  # words of a sentence
 
 @dataclass(frozen=True)
 class Dictionary:
-    """The likeliest word for each word, by IBM model 1 (Brown, Della Pietra, Della Pietra and Mercer, The mathematics of
-    statistical machine translation, 1993, section 4.2): expectation maximisation from a uniform start.
+    """The likeliest word for each word, by IBM model 1 (Brown, Della Pietra, Della Pietra and
+    Mercer, The mathematics of statistical machine translation, 1993, section 4.2): expectation
+    maximisation from a uniform start.
 
     >>> Dictionary.of([("the house", "das haus"), ("the book", "das buch"), ("a book", "ein buch")]).translate("a house")
     'ein haus'
@@ -34,7 +35,8 @@ class Dictionary:
             (sources.of(split_words(source)[:LONGEST]), targets.of(split_words(target)[:LONGEST]))
             for source, target in pairs[:MOST]
         ]
-        # Each word of a target beside each of its source: which target word it is, one after the other, and which pair of words.
+        # Each word of a target beside each of its source: which target word it is, one after the other,
+        # and which pair of words.
         counts = [(len(source), len(target)) for source, target in rows if source and target]
         written = numpy.repeat(
             numpy.arange(sum(t for _, t in counts)),

@@ -16,8 +16,9 @@ LIMIT = 1_500_000  # characters
 
 
 def documentation(limit: int = LIMIT) -> Text:
-    """The language reference of Python's `help`, and the docstrings of its standard library, in sorted order, cut after `limit`
-    characters; lines that are ASCII only, and the same Python gives the same text. Raises UsageError where there is none.
+    """The language reference of Python's `help`, and the docstrings of its standard library, in sorted order,
+    cut after `limit` characters; lines that are ASCII only, and the same Python gives the same text. Raises
+    UsageError where there is none.
 
     >>> str(documentation(2000))[:1000] == str(documentation(1000))
     True

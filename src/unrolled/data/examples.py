@@ -1,4 +1,6 @@
-"""Independent examples: batches of like lengths in an order that every process and every resumed run agrees on."""
+"""Independent examples: batches of like lengths in an order that every process and
+every resumed run agrees on.
+"""
 
 from __future__ import annotations
 
@@ -79,14 +81,16 @@ class Examples:
         return [self.length(example) for example in self.training]
 
     def batch(self, step: int, part: Part = Part()) -> Batch:
-        """A step's examples. The same step always gives the same batch; a process that gets none of them has a count of 0."""
+        """A step's examples. The same step always gives the same batch; a process that gets none
+        of them has a count of 0.
+        """
         epoch, place = divmod(step, self.steps_per_epoch)
         mine = self._order(epoch)[place][part.rank :: part.size]
         return self.gather([self.training[each] for each in mine]) if mine else Batch(None, None, 0)
 
     def _order(self, epoch: int) -> list[list[int]]:
-        """The batches of an epoch, as places of examples: shuffled, those that stand near each other sorted by length, cut
-        into batches, and these shuffled."""
+        """The batches of an epoch, as places of examples: shuffled, those that stand near each other sorted by
+        length, cut into batches, and these shuffled."""
         if epoch not in self._orders:
             drawn = torch.Generator().manual_seed(epoch)
             count, batches = len(self.training), self.steps_per_epoch

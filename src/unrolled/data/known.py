@@ -6,7 +6,8 @@ from ..errors import UsageError
 
 
 def check_same(option: str, asked: object, has: object) -> None:
-    """Raise UsageError where an option says that numbers shall mean something else than the run's weights were learned for.
+    """Raise UsageError where an option says that numbers shall mean something else than the run's
+    weights were learned for.
 
     >>> check_same("tokens", "words", "words")
     """

@@ -87,9 +87,9 @@ def read_labelled(
 ) -> Labelled:
     """The examples of a file or a folder.
 
-    path  .ts; a CSV, TSV or JSONL file with a header, of labels beside texts, numbers, or (JSONL) lists of numbers; a text
-          whose lines begin with __label__x (fastText); a folder with a folder of texts for each label; or a folder with
-          LABEL.txt for each label, a text a line
+    path  .ts; a CSV, TSV or JSONL file with a header, of labels beside texts, numbers, or (JSONL) lists of
+          numbers; a text whose lines begin with __label__x (fastText); a folder with a folder of texts for each
+          label; or a folder with LABEL.txt for each label, a text a line
 
     Raises UsageError with file, line and what was expected.
 

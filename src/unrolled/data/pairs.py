@@ -1,4 +1,6 @@
-"""Pairs of texts, one to be written after the other was read: from a file with tabs, from two parallel files, or made here."""
+"""Pairs of texts, one to be written after the other was read: from a file with tabs, from two
+parallel files, or made here.
+"""
 
 from __future__ import annotations
 
@@ -43,9 +45,9 @@ def read_pairs(
 ) -> Pairs:
     """The pairs of a file, or of two parallel ones.
 
-    path       a file of which each line has a source, a tab, and a target (what stands behind another tab is passed over); or,
-               with `languages`, what the names of two files begin with whose lines belong together: train for train.de and
-               train.en. UTF-8; a name that ends in .gz is unpacked
+    path       a file of which each line has a source, a tab, and a target (what stands behind another tab is
+               passed over); or, with `languages`, what the names of two files begin with whose lines belong
+               together: train for train.de and train.en. UTF-8; a name that ends in .gz is unpacked
     languages  the ends of the two files' names, "de" and "en"
     swap       the second text is the source
     lowercase  all letters small
@@ -189,7 +191,6 @@ def _date(drawn: random.Random, day: date) -> Pair:
     return Pair(said, day.isoformat())
 
 
-MONTHS = (
-    "january february march april may june july august september october november december".split()
-)  # strftime's would be the locale's
+# strftime's would be the locale's.
+MONTHS = "january february march april may june july august september october november december".split()
 DAYS = "monday tuesday wednesday thursday friday saturday sunday".split()

@@ -1,4 +1,6 @@
-"""Strings of the embedded Reber grammar, good ones and bad ones: labelled examples that the program makes itself."""
+"""Strings of the embedded Reber grammar, good ones and bad ones: labelled examples that
+the program makes itself.
+"""
 
 from __future__ import annotations
 
@@ -22,10 +24,10 @@ KINDS = ("good", "slip", "wrong end")
 
 
 def reber(count: int = 2000, seed: int = 0) -> Labelled:
-    """Distinct strings of the embedded grammar, B T ... T E or B P ... P E around a string of Reber's (Hochreiter and
-    Schmidhuber 1997, section 5.1), in three kinds: good; with a slip, one letter inside that cannot stand there; or with the
-    wrong end, the other letter of T and P than after the first B. A slip shows in a few letters beside each other; the
-    wrong end only to who remembers the second letter over all the rest.
+    """Distinct strings of the embedded grammar, B T ... T E or B P ... P E around a string of Reber's
+    (Hochreiter and Schmidhuber 1997, section 5.1), in three kinds: good; with a slip, one letter inside that
+    cannot stand there; or with the wrong end, the other letter of T and P than after the first B. A slip shows
+    in a few letters beside each other; the wrong end only to who remembers the second letter over all the rest.
 
     >>> [(text, kind) for text, (kind,) in reber(3).examples]
     [('BPBPTVVEPE', 'good'), ('BPBPETVPXVPSEPE', 'slip'), ('BTBTXSEPE', 'wrong end')]

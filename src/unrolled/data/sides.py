@@ -28,7 +28,9 @@ class Side:
 
     @classmethod
     def of(cls, texts: Iterable[str], units: Units, size: int, least: int = 1) -> Side:
-        """Those of texts to learn from. size: at most so many; least: words that stand there less often are unknown."""
+        """Those of texts to learn from. size: at most so many; least: words that stand
+        there less often are unknown.
+        """
         if units == "subwords":
             return cls(Subwords.of(map(_begun, texts), size=size, marks=MARKS), units)
         if units == "characters":
@@ -36,8 +38,8 @@ class Side:
         return cls(Words.of(texts, most=size, least=least, marks=MARKS), units)
 
     def grown(self, texts: Iterable[str], size: int, least: int = 1) -> tuple[Side, int]:
-        """This side, with what other texts have beside behind its own, and how much there was no room for. Parts of words stay as
-        they are: they spell every text."""
+        """This side, with what other texts have beside behind its own, and how much there was no room for.
+        Parts of words stay as they are: they spell every text."""
         if isinstance(self.symbols, Subwords):
             return self, 0
         if self.units == "characters":

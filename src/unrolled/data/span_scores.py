@@ -1,5 +1,5 @@
-"""How many spans were found, by type: precision, recall and F1 as conlleval (BIO) and strict seqeval (BIOES) count them.
-Of plain tags each word is a span of its own."""
+"""How many spans were found, by type: precision, recall and F1 as conlleval (BIO) and strict seqeval (BIOES)
+count them. Of plain tags each word is a span of its own."""
 
 from __future__ import annotations
 

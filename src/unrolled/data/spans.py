@@ -1,7 +1,8 @@
 """Spans of words as tags: which tag may follow which, reading, checking and conversion.
 
 plain  a tag a word, no spans: NOUN VERB
-iob1   a word in a span is I-TYPE, and B-TYPE only where a span follows one of its type (Ramshaw and Marcus 1995)
+iob1   a word in a span is I-TYPE, and B-TYPE only where a span follows one of its type
+       (Ramshaw and Marcus 1995)
 bio    the first word of a span is B-TYPE, the others I-TYPE (IOB2: Tjong Kim Sang and Veenstra 1999)
 bioes  the last word is E-TYPE, and the word of a span of one S-TYPE
 """
@@ -78,7 +79,8 @@ def wrong_at(tags: Sequence[str], scheme: Scheme) -> int | None:
 
 
 def scheme_of(sentences: Iterable[Sequence[str]]) -> Scheme:
-    """The scheme that tags are written in. Where nothing is wrong as BIO, they are BIO, though they may be IOB1 as well.
+    """The scheme that tags are written in. Where nothing is wrong as BIO, they are BIO, though
+    they may be IOB1 as well.
 
     Raises ValueError where most look like spans and some do not.
 
@@ -103,8 +105,8 @@ def scheme_of(sentences: Iterable[Sequence[str]]) -> Scheme:
 def spans(tags: Sequence[str], scheme: Scheme) -> list[Span]:
     """The spans of a sentence, also where a model has made tags that may not follow each other.
 
-    BIO and IOB1 as conlleval counts them: I-TYPE begins a span where none of its type is before it. BIOES as strict seqeval
-    does: a span counts if it is S, or B, any number of I, and E, all of one type.
+    BIO and IOB1 as conlleval counts them: I-TYPE begins a span where none of its type is before it. BIOES as
+    strict seqeval does: a span counts if it is S, or B, any number of I, and E, all of one type.
 
     >>> spans(["B-PER", "I-PER", "O", "I-LOC"], "bio")
     [Span(start=0, end=2, type='PER'), Span(start=3, end=4, type='LOC')]
@@ -175,7 +177,8 @@ def converted(tags: Sequence[str], given: Scheme, wanted: Scheme) -> list[str]:
 
 
 def whole(tags: Iterable[str], scheme: Scheme) -> tuple[str, ...]:
-    """All tags that spans of these tags' types can take, O first: a type of which only single words were seen has an I, too.
+    """All tags that spans of these tags' types can take, O first: a type of which only single words
+    were seen has an I, too.
 
     >>> whole(["O", "B-PER", "B-LOC"], "bio")
     ('O', 'B-LOC', 'I-LOC', 'B-PER', 'I-PER')

@@ -1,4 +1,6 @@
-"""A part held out of the data for choices, so that nothing in it also stands in the part that is learned from."""
+"""A part held out of the data for choices, so that nothing in it also stands in the
+part that is learned from.
+"""
 
 from __future__ import annotations
 
@@ -31,8 +33,8 @@ def grouped(
     keys    what must not stand on both sides: the text, the speaker, the word, the bytes of a series
     share   of the rows, 0 < share < 1
     seed    another split
-    labels  one a row: each label gets its share, where it has enough groups (by its first row); a label with one group
-            stays with what is learned from
+    labels  one a row: each label gets its share, where it has enough groups (by its first row); a label with
+            one group stays with what is learned from
 
     The order of a hash of the keys decides, so that the same rows are split alike in any order, on any machine.
     Raises UsageError where there are fewer than two distinct keys, of which one could be held out.
@@ -53,7 +55,8 @@ def grouped(
 def folded(
     keys: Sequence[str | bytes], folds: int, seed: int = 0, labels: Sequence[Hashable] | None = None
 ) -> list[int]:
-    """The fold of each row, 0 to folds - 1: as many rows in each as can be, those of one key in one, each label spread over all.
+    """The fold of each row, 0 to folds - 1: as many rows in each as can be, those of one key in one,
+    each label spread over all.
 
     Raises UsageError where there are fewer than two distinct keys.
 
@@ -89,8 +92,8 @@ def _strata(keys: Sequence[str | bytes], seed: int, labels: Sequence[Hashable] |
 
 
 def _held_out(strata: list[list[list[int]]], share: float) -> list[int]:
-    """Of each stratum the first groups, as many as come nearest to its share; what is missing to the share of all is
-    made up by those after it."""
+    """Of each stratum the first groups, as many as come nearest to its share; what is missing to the share of
+    all is made up by those after it."""
     due, held_out = 0.0, []
     for groups in strata:
         due += share * _size(groups)

@@ -72,7 +72,8 @@ class Streams:
 
 
 def pieces(text: Tensor) -> Iterator[Batch]:
-    """A text (n,) of n >= 2 indices in batches of (T, B) that score every position after the first exactly once.
+    """A text (n,) of n >= 2 indices in batches of (T, B) that score every position
+    after the first exactly once.
 
     A long text is cut into up to 32 pieces that run side by side, each with the state carried from its start to
     its end. A piece first reads the 256 positions before it, unscored, so that it does not start cold; the

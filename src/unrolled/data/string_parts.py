@@ -31,12 +31,14 @@ def string_data(
     gather: Callable[[Strings, Sequence[Example]], Any],
     known: Strings | None = None,
 ) -> Examples:
-    """Rows to learn from, rows held out, `valid` or else a tenth of those given, and rows for the report, as data of a task.
+    """Rows to learn from, rows held out, `valid` or else a tenth of those given, and rows for the
+    report, as data of a task.
 
     gather  makes a batch of examples
     known   the encoding of a run that is gone on from
 
-    Raises UsageError where nothing can be held out, and for characters and values that no row to learn from has.
+    Raises UsageError where nothing can be held out, and for characters and values that
+    no row to learn from has.
     """
     training, held_out = split(rows, HELD_OUT) if valid is None else (rows, valid)
     learned = Strings.of(training.texts, training.conditions, training.names)
@@ -97,9 +99,8 @@ def examples(encoding: Strings, rows: Rows) -> list[Example]:
             f"{rows.source} has the conditions {', '.join(rows.names) or 'none'}, and the model {', '.join(names) or 'none'}. "
             "Name the model's with --by."
         )
-    encoding.vocabulary.encode(
-        "".join(rows.texts), rows.source
-    )  # one message for all characters that are unknown
+    # One message for all characters that are unknown.
+    encoding.vocabulary.encode("".join(rows.texts), rows.source)
     for column, found in zip(encoding.columns, zip(*rows.conditions)):
         for value in sorted(set(found) - set(column.values)):
             encoding.check(column.name, value)

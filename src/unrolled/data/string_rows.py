@@ -1,4 +1,6 @@
-"""Rows of short strings, each with its conditions: from a table, a file of lines, a folder of such files, or Python itself."""
+"""Rows of short strings, each with its conditions: from a table, a file of lines, a folder of such
+files, or Python itself.
+"""
 
 from __future__ import annotations
 
@@ -38,7 +40,9 @@ class Rows:
         return Rows(self.source, texts, self.names, conditions)
 
     def of_run(self, names: tuple[str, ...]) -> Rows:
-        """With the conditions in the order of a run that is gone on from. Raises UsageError where they are others."""
+        """With the conditions in the order of a run that is gone on from. Raises
+        UsageError where they are others.
+        """
         if self.names == names:
             return self
         its = f"{', '.join(names) or 'no conditions'}"
@@ -70,14 +74,16 @@ def read_rows(
 ) -> Rows:
     """The rows of a file or folder; a row that stands there already is left out, and counted.
 
-    path      a table (.csv, .tsv, .jsonl, and any file where columns are named: see `read_table`); any other file has a string
-              in each line and no conditions; a folder has LABEL.txt for each label, a string a line
+    path      a table (.csv, .tsv, .jsonl, and any file where columns are named: see `read_table`);
+              any other file has a string in each line and no conditions; a folder has LABEL.txt for
+              each label, a string a line
     strings   the table's column of strings; without it the one called text
     by        its columns of conditions; without it all others
     skip_bad  leave out rows that cannot be read
     option    what named the file, for messages
 
-    Raises UsageError for what cannot be read, for columns that are not there, and for a column of too many values.
+    Raises UsageError for what cannot be read, for columns that are not there, and for a
+    column of too many values.
 
     >>> import tempfile
     >>> file = Path(tempfile.mkdtemp()) / "names.csv"
@@ -97,7 +103,8 @@ def read_rows(
 
 
 def identifiers() -> Rows:
-    """Names that Python's standard library defines, by their kind: class, exception, function, method, constant.
+    """Names that Python's standard library defines, by their kind: class, exception,
+    function, method, constant.
 
     >>> rows = identifiers()
     >>> rows.names, ("ArithmeticError" in rows.texts, "ArgumentParser" in rows.texts)

@@ -32,7 +32,9 @@ class Column:
     values: Values
 
     def grown(self, other: Column) -> Column:
-        """With the values that another one has beside behind its own. Raises UsageError where they become too many."""
+        """With the values that another one has beside behind its own. Raises UsageError
+        where they become too many.
+        """
         values = tuple(dict.fromkeys((*self.values, *other.values)))
         if len(values) > MOST_VALUES:
             raise UsageError(
@@ -47,9 +49,11 @@ class Strings:
     """Characters, conditions, and which strings were learned from.
 
     columns       the conditions
-    combinations  values that came together in a row to learn from, as places in their columns, and in how many rows
+    combinations  values that came together in a row to learn from, as places in their
+                  columns, and in how many rows
     longest       characters of the longest string to learn from
-    known         hashes of the strings to learn from, one after the other in order: none is to be given out as a new one
+    known         hashes of the strings to learn from, one after the other in order: none is to
+                  be given out as a new one
 
     >>> encoding = Strings.of(["anna", "otto"], [("f",), ("m",)], ("sex",))
     >>> encoding.characters, encoding.columns[0].values, encoding.is_known("anna"), encoding.is_known("nana")
@@ -85,8 +89,8 @@ class Strings:
         )
 
     def grown(self, other: Strings) -> Strings:
-        """This encoding, with what another one of the same columns has beside behind its own. How many rows had some values is
-        the larger of both. Raises UsageError for a column of too many values."""
+        """This encoding, with what another one of the same columns has beside behind its own. How many rows had
+        some values is the larger of both. Raises UsageError for a column of too many values."""
         columns = tuple(map(Column.grown, self.columns, other.columns))
         counted = dict(self.combinations)
         for places, count in other.combinations:
@@ -103,7 +107,9 @@ class Strings:
 
     @property
     def lists(self) -> tuple[int, ...]:
-        """How many places a model has for characters, for the mark behind them, and for each column's values."""
+        """How many places a model has for characters, for the mark behind them, and
+        for each column's values.
+        """
         return len(self.vocabulary), 1, *(len(column.values) for column in self.columns)
 
     @property
@@ -135,7 +141,9 @@ class Strings:
         return frozenset(self.known[k : k + BYTES] for k in range(0, len(self.known), BYTES))
 
     def given(self, values: Values) -> Tensor:
-        """What a model is told of a row: (K,) float, 1 at each of its values. Raises KeyError for an unknown value."""
+        """What a model is told of a row: (K,) float, 1 at each of its values. Raises
+        KeyError for an unknown value.
+        """
         told, first = torch.zeros(self.width), 0
         for places, value in zip(self._places, values):
             told[first + places[value]] = 1.0
@@ -149,7 +157,8 @@ class Strings:
     def values_of(self, asked: dict[str, str]) -> list[tuple[Values, int]]:
         """Values of all columns that fit what is asked for, and in how many rows they came together.
 
-        Raises UsageError for values that there are not, and where some columns are left open and no row has the others.
+        Raises UsageError for values that there are not, and where some columns are left open
+        and no row has the others.
         """
         for name, value in asked.items():
             self.check(name, value)
@@ -182,7 +191,8 @@ class Strings:
             )
 
     def asked(self, text: str) -> dict[str, str]:
-        """What an input asks for, by column: "language=Greek, sex=f", or a value alone where there is one column.
+        """What an input asks for, by column: "language=Greek, sex=f", or a value alone
+        where there is one column.
 
         Raises UsageError where it says neither.
         """

@@ -1,4 +1,6 @@
-"""Subwords: parts of words by byte-pair encoding (Sennrich, Haddow and Birch 2016), by the library `tokenizers`."""
+"""Subwords: parts of words by byte-pair encoding (Sennrich, Haddow and Birch 2016), by
+the library `tokenizers`.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,8 @@ from .words import LONGEST, checked_marks, encoded, parts
 
 MOST = 500_000  # parts of a vocabulary
 BYTES = 256
-# The letters that GPT-2's way to write has for bytes: themselves, where they are seen on a page, and the next ones from 256 on.
+# The letters that GPT-2's way to write has for bytes: themselves, where they are seen on a page, and
+# the next ones from 256 on.
 SEEN = (*range(33, 127), *range(161, 173), *range(174, 256))
 LETTERS = frozenset(map(chr, (*SEEN, *range(BYTES, 2 * BYTES - len(SEEN)))))
 
@@ -30,7 +33,8 @@ class Subwords:
     merges  indices of two pieces that are put together to a third, the first merge first
     marks   some of "<pad>", "<s>", "</s>"; their indices come before those of the pieces
 
-    The methods are those of `Words`. Raises UsageError, when it is first used, where `tokenizers` is not installed.
+    The methods are those of `Words`. Raises UsageError, when it is first used, where
+    `tokenizers` is not installed.
 
         v = Subwords.of(["to be or not to be"], size=260)
         v.decode(v.encode("not to be")) == "not to be"
@@ -129,7 +133,9 @@ class Subwords:
 
     @classmethod
     def of_json(cls, stored: dict) -> Subwords:
-        """Read what `to_json` made; raises ValueError where it is anything else. The library is given nothing else of it."""
+        """Read what `to_json` made; raises ValueError where it is anything else. The library is
+        given nothing else of it.
+        """
         if stored.keys() != {"pieces", "merges", "marks"}:
             raise ValueError("not pieces, merges and marks")
         pieces, merges = stored["pieces"], stored["merges"]

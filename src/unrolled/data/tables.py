@@ -36,7 +36,9 @@ class Row(NamedTuple):
         return self.fields[column]
 
     def text(self, column: str) -> str:
-        """Raises ValueError where the value is not text, or is empty. A whole number or a truth is taken for its text."""
+        """Raises ValueError where the value is not text, or is empty. A whole number or a
+        truth is taken for its text.
+        """
         value = self.value(column)
         if isinstance(value, (bool, int)):
             value = str(value)
@@ -77,14 +79,15 @@ class Table:
 def read_table(path: str | Path, *, skip_bad: bool = False, option: str = "--data") -> Table:
     """The rows of a CSV or TSV file with a header, or of a JSONL file with an object a line.
 
-    path      its ending says which kind it is (.csv, .tsv, .jsonl); otherwise its first line does. CSV fields may be quoted
-              with " and then hold commas, quotes ("") and line ends; where a header has semicolons and no comma, they separate.
-              TSV fields hold no tab and are taken as they stand. UTF-8; empty lines are passed over
+    path      its ending says which kind it is (.csv, .tsv, .jsonl); otherwise its first line does. CSV fields
+              may be quoted with " and then hold commas, quotes ("") and line ends; where a header has
+              semicolons and no comma, they separate. TSV fields hold no tab and are taken as they stand. UTF-8;
+              empty lines are passed over
     skip_bad  leave out rows that cannot be read, and count them in `bad`
     option    what named the file, for messages
 
-    Raises UsageError, with file, line and what was expected, for a file that cannot be read or has no header or no rows,
-    and for a row that does not fit the header.
+    Raises UsageError, with file, line and what was expected, for a file that cannot be read or has no header or
+    no rows, and for a row that does not fit the header.
 
     >>> import tempfile, pathlib
     >>> file = pathlib.Path(tempfile.mkdtemp()) / "names.csv"

@@ -15,8 +15,9 @@ Tags = Sequence[Sequence[str]]
 
 
 def figures(sentences: Sequence[Sentence], said: Tags, scheme: Scheme, ambiguous: Collection[str]) -> Figures:
-    """Of true sentences and what is said of their words: of plain tags the accuracy, and that on words that have several tags in
-    the training part; of spans F1, precision, recall, F1 by type, and the accuracy of tags beside that of tagging nothing.
+    """Of true sentences and what is said of their words: of plain tags the accuracy, and that on words that
+    have several tags in the training part; of spans F1, precision, recall, F1 by type, and the accuracy of tags
+    beside that of tagging nothing.
 
     >>> figures([Sentence(("can", "it"), ("AUX", "PRON"))], [["AUX", "AUX"]], "plain", {"can"})
     {'accuracy': 0.5, 'accuracy_of_ambiguous': 1.0}

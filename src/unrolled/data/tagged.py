@@ -1,4 +1,6 @@
-"""Tagged sentences as data to learn from: their tags checked and in one scheme, long ones in pieces, a part held out."""
+"""Tagged sentences as data to learn from: their tags checked and in one scheme, long ones in
+pieces, a part held out.
+"""
 
 from __future__ import annotations
 
@@ -73,7 +75,9 @@ class Source:
 
 @dataclass(frozen=True)
 class Parts:
-    """Sentences to learn from, held out, and kept for the report; their scheme, and what is to be said of them."""
+    """Sentences to learn from, held out, and kept for the report; their scheme, and
+    what is to be said of them.
+    """
 
     training: list[Sentence]
     validation: list[Sentence]

@@ -1,4 +1,6 @@
-"""What a tagger's numbers mean: its words, their letters and shapes, further columns, and its tags; sentences as batches of them."""
+"""What a tagger's numbers mean: its words, their letters and shapes, further columns, and its tags;
+sentences as batches of them.
+"""
 
 from __future__ import annotations
 
@@ -46,7 +48,9 @@ class Reading(NamedTuple):
 
 
 class Gold(NamedTuple):
-    """The true tags: (T, B) int64, UNSCORED where training never saw one or no word is; and the sentences, in the batch's order."""
+    """The true tags: (T, B) int64, UNSCORED where training never saw one or no word is; and the
+    sentences, in the batch's order.
+    """
 
     indices: Tensor
     sentences: list[Sentence]
@@ -82,13 +86,15 @@ def outline(word: str) -> str:
 
 @dataclass(frozen=True)
 class Tagging:
-    """The lists that indices point into. Of words, letters, shapes, outlines and each column, 0 is what is not known.
+    """The lists that indices point into. Of words, letters, shapes, outlines and each
+    column, 0 is what is not known.
 
     words    the training part's, normal ones; counts says how often each stands there
     letters  of its words
     tags     all tags that there are, and the scheme that their spans are written in
     ambiguous  words that have several tags in the training part, as they are written there
-    vectors  words with pretrained vectors, and how wide these are; `table` holds them where they have just been read
+    vectors  words with pretrained vectors, and how wide these are; `table` holds them where
+             they have just been read
 
     >>> made = Tagging.of([Sentence(("EU", "says"), ("B-ORG", "O"))], "bio")
     >>> made.words, made.tags
@@ -112,7 +118,9 @@ class Tagging:
 
     @classmethod
     def of(cls, training: Sequence[Sentence], scheme: Scheme, rare: int = 1) -> Tagging:
-        """Of the part that is learned from alone. Words that stand there fewer than `rare` times are not known."""
+        """Of the part that is learned from alone. Words that stand there fewer than
+        `rare` times are not known.
+        """
         words = Counter(word for sentence in training for word in sentence.words)
         norms: Counter[str] = Counter()
         for word, count in words.items():

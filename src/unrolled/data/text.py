@@ -1,4 +1,6 @@
-"""Texts: read from a file block by block, with every way it can go wrong named, or taken from the running Python itself."""
+"""Texts: read from a file block by block, with every way it can go wrong named, or taken from
+the running Python itself.
+"""
 
 from __future__ import annotations
 
@@ -98,7 +100,9 @@ KINDS = {stat.S_IFDIR: "a folder", stat.S_IFIFO: "a pipe", stat.S_IFCHR: "a devi
 
 
 def _opened(path: Path, named: str) -> BinaryIO:
-    """The file, once it is sure that it has an end: neither a pipe, which may never say a word, nor a device."""
+    """The file, once it is sure that it has an end: neither a pipe, which may never
+    say a word, nor a device.
+    """
     try:
         handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
     except FileNotFoundError:
@@ -178,8 +182,8 @@ def held_out(length: int) -> int:
 def split(length: int, batch: int, span: int) -> int:
     """Where a text of so many characters is cut: what stands before is learned from, the end is held out.
 
-    Raises UsageError where what remains is shorter than one batch, `batch` rows of `span` characters and one more to
-    predict, or where too little is held out to predict anything.
+    Raises UsageError where what remains is shorter than one batch, `batch` rows of `span` characters and one
+    more to predict, or where too little is held out to predict anything.
 
     >>> split(100, batch=2, span=4)
     90

@@ -28,9 +28,9 @@ class Texts(NamedTuple):
 
 
 def texts_of(text: Path | None, valid: Path | None, test: Path | None) -> Texts:
-    """What is learned from, held out and kept: files of their own, where they are given. Otherwise the last tenth of the text
-    that is left is kept for the report (not where --valid is given, for then the text is to be learned from), and the tenth
-    before it is held out; each 1,500,000 characters at most, cut behind a word.
+    """What is learned from, held out and kept: files of their own, where they are given. Otherwise the last
+    tenth of the text that is left is kept for the report (not where --valid is given, for then the text is to
+    be learned from), and the tenth before it is held out; each 1,500,000 characters at most, cut behind a word.
 
     text   without one, Python's documentation
 
@@ -49,7 +49,8 @@ def texts_of(text: Path | None, valid: Path | None, test: Path | None) -> Texts:
 
 
 def cut(text: Text, places: list[int]) -> list[Text]:
-    """A text in parts, each of them from the first white space at or after a place on. Raises UsageError where one is empty.
+    """A text in parts, each of them from the first white space at or after a place on. Raises
+    UsageError where one is empty.
 
     >>> [str(part) for part in cut(Text.of("one two three"), [2, 5])]
     ['one', ' two', ' three']

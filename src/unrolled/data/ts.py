@@ -1,4 +1,6 @@
-"""Files of labelled series, .ts: the format of the UCR and UEA archives (https://www.timeseriesclassification.com)."""
+"""Files of labelled series, .ts: the format of the UCR and UEA archives
+(https://www.timeseriesclassification.com).
+"""
 
 from __future__ import annotations
 
@@ -53,12 +55,12 @@ class Header:
 
 
 def read_ts(path: str | Path, *, skip_bad: bool = False, option: str = "--data") -> tuple[list, BadRows]:
-    """The series of a .ts file: (line, series, label) each, a series being (T, channels) float32 with NaN where a value is
-    missing ("?" or "NaN"); and the rows that could not be read. Series may have unequal lengths.
+    """The series of a .ts file: (line, series, label) each, a series being (T, channels) float32 with NaN where
+    a value is missing ("?" or "NaN"); and the rows that could not be read. Series may have unequal lengths.
 
-    Raises UsageError, with file, line and what was expected, for a file without labels, for one that says of itself what is not
-    so (`@equalLength true` over unequal lengths, a label that `@classLabel` does not list), and for a series whose channels
-    have unequal lengths.
+    Raises UsageError, with file, line and what was expected, for a file without labels, for one that says of
+    itself what is not so (`@equalLength true` over unequal lengths, a label that `@classLabel` does not list),
+    and for a series whose channels have unequal lengths.
     """
     path = Path(path)
     lines = enumerate(str(read_text(path, option)).splitlines(), 1)

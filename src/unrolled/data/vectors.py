@@ -1,4 +1,6 @@
-"""Pretrained vectors of words from a text file: a word and its numbers a line, as word2vec, GloVe and fastText write them."""
+"""Pretrained vectors of words from a text file: a word and its numbers a line, as word2vec, GloVe
+and fastText write them.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,9 @@ WIDEST = 4096
 
 
 class Vectors(NamedTuple):
-    """Words, and their vectors (words, width) float32, scaled so that their numbers have a standard deviation of 1."""
+    """Words, and their vectors (words, width) float32, scaled so that their numbers have a
+    standard deviation of 1.
+    """
 
     words: tuple[str, ...]
     values: Tensor
@@ -29,7 +33,8 @@ def read_vectors(
 ) -> Vectors:
     """The vectors of a file's first words, and of those that are wanted.
 
-    path    UTF-8; a word may hold spaces. A first line of two whole numbers, how many words and how wide, is not a vector
+    path    UTF-8; a word may hold spaces. A first line of two whole numbers, how many words and
+            how wide, is not a vector
     wanted  words to keep wherever they stand in the file
 
     Raises UsageError, with file and line, for a line that has another number of numbers than the others.

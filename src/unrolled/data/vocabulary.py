@@ -16,9 +16,8 @@ from unrolled.data.text import Text, code_points
 from unrolled.errors import UsageError
 
 INDICES = (numpy.uint8, numpy.int16, numpy.int32)
-IN_MEMORY = (
-    2**27
-)  # bytes of indices; more are in a file, of which the system keeps in memory what there is room for
+# Bytes of indices; more are in a file, of which the system keeps in memory what there is room for.
+IN_MEMORY = 2**27
 
 
 def spell(character: str) -> str:
@@ -89,8 +88,9 @@ class Vocabulary:
         return table
 
     def encode(self, text: str | Text, what: str | None = None) -> torch.Tensor:
-        """The indices of a text's characters, (len(text),): int64 of a str; of a Text uint8, int16 or int32, whatever holds
-        them, and in a mapped temporary file where that is large. `tensor[...].long()` is what a model takes.
+        """The indices of a text's characters, (len(text),): int64 of a str; of a Text uint8, int16 or
+        int32, whatever holds them, and in a mapped temporary file where that is large.
+        `tensor[...].long()` is what a model takes.
 
         Raises UsageError naming the characters that are unknown; `what` names the text in it.
         """
@@ -104,8 +104,8 @@ class Vocabulary:
         return torch.from_numpy(self._table[code_points(text)].astype(numpy.int64))
 
     def _encoded(self, text: Text) -> numpy.ndarray:
-        """Read once more, into memory or into a file that is gone with this process. Raises UsageError where the text is
-        not what it was when it was first read."""
+        """Read once more, into memory or into a file that is gone with this process. Raises UsageError where
+        the text is not what it was when it was first read."""
         kind, digest = self._table.dtype, hashlib.sha256()
 
         def blocks() -> Iterator[numpy.ndarray]:
@@ -168,7 +168,9 @@ def _filled(blocks: Iterable[numpy.ndarray], length: int, kind: numpy.dtype) -> 
 
 
 def _mapped(blocks: Iterable[numpy.ndarray], length: int, kind: numpy.dtype) -> numpy.ndarray:
-    """A map of a temporary file that has no name any more. Raises UsageError where the disk has no room for it."""
+    """A map of a temporary file that has no name any more. Raises UsageError where
+    the disk has no room for it.
+    """
     try:
         with tempfile.TemporaryFile(prefix="unrolled-") as file:
             for block in blocks:

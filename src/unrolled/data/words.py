@@ -29,8 +29,8 @@ Way = Literal["words", "spaces"]
 def split_words(text: str) -> list[str]:
     """The words of a text, punctuation apart, each line's end as the word "\\n".
 
-    A sign says on which sides of it no space stood, so that `join_words` gives the text back. Spaces and tabs beside each
-    other are one, those around a line's end none; the joiner itself, U+FFED, is read as U+25A0.
+    A sign says on which sides of it no space stood, so that `join_words` gives the text back. Spaces and tabs
+    beside each other are one, those around a line's end none; the joiner itself, U+FFED, is read as U+25A0.
 
     >>> split_words('"Well," he said.')
     ['"￭', 'Well', '￭,', '￭"', 'he', 'said', '￭.']
@@ -90,8 +90,9 @@ WAYS = {"words": (split_words, join_words), "spaces": (split_spaces, join_spaces
 
 @cache
 def _words() -> re.Pattern[str]:
-    """A number with points and commas inside, or letters with hyphens and apostrophes inside; a line's end; or a sign, as often
-    as it is repeated. Python counts marks that are set on letters (vowels of Devanagari, accents) as no letters; here they are."""
+    """A number with points and commas inside, or letters with hyphens and apostrophes inside; a line's end; or
+    a sign, as often as it is repeated. Python counts marks that are set on letters (vowels of Devanagari,
+    accents) as no letters; here they are."""
     marks = [k for k in range(0x10000) if unicodedata.category(chr(k)) in ("Mn", "Mc", "Me")]
     letter = rf"[\w\u200c\u200d{re.escape(''.join(map(chr, marks)))}]"
     return re.compile(
@@ -130,16 +131,18 @@ class Words:
         marks: tuple[str, ...] = (),
         split: Way = "words",
     ) -> Words:
-        """The vocabulary of texts, of training texts only: the `most` words that are there most often, and `least` times at
-        least. Words that are there equally often are sorted. Raises UsageError for texts without a word."""
+        """The vocabulary of texts, of training texts only: the `most` words that are there most often,
+        and `least` times at least. Words that are there equally often are sorted. Raises UsageError for
+        texts without a word."""
         kept = _frequent(texts, least, split)[: MOST if most is None else most]
         if not kept:
             raise UsageError(f"there is no word that stands there {least} times or more: give a longer text.")
         return cls(tuple(kept), marks, split)
 
     def grown(self, texts: str | Text | Iterable[str], *, most: int, least: int = 1) -> tuple[Words, int]:
-        """These words, and behind them those of other texts that are not among them and stand there `least` times at least, the
-        most frequent first, up to `most` words in all; and how many words there was no room for.
+        """These words, and behind them those of other texts that are not among them and stand there
+        `least` times at least, the most frequent first, up to `most` words in all; and how many
+        words there was no room for.
 
         >>> v, left = Words.of(["to be or not to be"], most=2).grown(["not to be that is not it that is not"], most=4)
         >>> v.names, v.ranked, left
@@ -251,7 +254,9 @@ def _is_word(word: object) -> bool:
 
 
 def checked_marks(marks: object) -> tuple[str, ...]:
-    """Marks as a list that a run's folder holds; raises ValueError where they are not some of those there are, in order."""
+    """Marks as a list that a run's folder holds; raises ValueError where they are not some of
+    those there are, in order.
+    """
     if not isinstance(marks, list) or marks != [mark for mark in MARKS if mark in marks]:
         raise ValueError("not a list of marks")
     return tuple(marks)
@@ -275,8 +280,8 @@ def parts(texts: str | Text | Iterable[str]) -> Iterator[str]:
 
 
 def encoded(text: Text, encoding) -> Tensor:
-    """The indices of a text that need not be in memory: (n,) int32. Raises UsageError where it is not what it was when it
-    was first read."""
+    """The indices of a text that need not be in memory: (n,) int32. Raises UsageError where it is not what it
+    was when it was first read."""
     found = [encoding.encode(part).int() for part in parts(text)]
     if Text.in_blocks(text.blocks, text.name).digest != text.digest:
         raise UsageError(f"{text.name} was changed while it was read: start again when it is as it shall be.")

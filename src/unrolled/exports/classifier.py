@@ -1,4 +1,6 @@
-"""A classifier in an ONNX file: its members side by side, each from what it reads to probabilities, and their mean."""
+"""A classifier in an ONNX file: its members side by side, each from what it reads to
+probabilities, and their mean.
+"""
 
 from __future__ import annotations
 

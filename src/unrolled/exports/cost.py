@@ -16,7 +16,9 @@ STEPS, ROWS = 50, 4
 
 
 def with_rounded(model: nn.Module, kept: Sequence[Tensor]) -> nn.Module:
-    """A copy of the model in which the tensors of `kept`, parameters of the model, are what int8 leaves of them."""
+    """A copy of the model in which the tensors of `kept`, parameters of the model, are
+    what int8 leaves of them.
+    """
     names = {id(t): name for name, t in (*model.named_parameters(), *model.named_buffers())}
     other = copy.deepcopy(model).cpu()
     places = dict((*other.named_parameters(), *other.named_buffers()))
@@ -27,7 +29,9 @@ def with_rounded(model: nn.Module, kept: Sequence[Tensor]) -> nn.Module:
 
 
 def random_inputs(chain: ModuleChain, dtype: torch.dtype) -> tuple[Tensor, ...]:
-    """Inputs for a model, drawn with a generator of their own: indices, or from N(0, 1); further ones from U(0, 1)."""
+    """Inputs for a model, drawn with a generator of their own: indices, or from N(0, 1);
+    further ones from U(0, 1).
+    """
     made, first = torch.Generator().manual_seed(0), chain.modules[0]
     lead = (ROWS, STEPS) if getattr(first, "batch_first", False) else (STEPS, ROWS)
     (_, width), *more = reads(first)

@@ -1,4 +1,6 @@
-"""A cell's equations as ONNX operators: what is known when the file is written is worked out by torch, the rest is spelled."""
+"""A cell's equations as ONNX operators: what is known when the file is written is worked out by
+torch, the rest is spelled.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,8 @@ class CellNodes:
     last     how wide each wire is; a number is one wide
     lookups  inputs that are indices, int64, by the node that they stand for as one-hot rows
     like     the name of a value with all axes before the width, of which there are so many: `axes`
-    stack    makes one matrix of those of several products; a name for each that is a parameter itself, else None
+    stack    makes one matrix of those of several products; a name for each that is a
+             parameter itself, else None
     named    what the author calls a node
     """
 

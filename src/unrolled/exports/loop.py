@@ -25,7 +25,9 @@ def write_direction(
     reverse: bool,
     path: str,
 ) -> tuple[str, list[str]]:
-    """given: the cell's inputs; state: (B, width) each. The output's name, (T, B, width), and those of the last states."""
+    """given: the cell's inputs; state: (B, width) each. The output's name, (T, B, width), and
+    those of the last states.
+    """
     net, body = writing.net, plan_of(graph).body
     if reverse and RESETS in graph.inputs:
         at = graph.inputs.index(RESETS)

@@ -14,7 +14,8 @@ LEVELS = 127  # from -127 to 127, so that a row and its negative are rounded ali
 
 
 def rows_in_int8(weights: Tensor) -> tuple[Tensor, Tensor]:
-    """(rows, depth) to int8 of that shape and a scale for each row: weights are about numbers * scales[:, None].
+    """(rows, depth) to int8 of that shape and a scale for each row: weights are about
+    numbers * scales[:, None].
 
     >>> numbers, scales = rows_in_int8(torch.tensor([[1.0, -0.5], [0.0, 0.0]]))
     >>> numbers.tolist(), scales.tolist()
@@ -34,7 +35,9 @@ def rounded(weights: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class Matrix:
-    """Stacked weights (rows, depth) on their way into a net: turned, (depth, rows), where a product wants them."""
+    """Stacked weights (rows, depth) on their way into a net: turned, (depth, rows),
+    where a product wants them.
+    """
 
     net: OnnxGraph
     weights: Tensor
@@ -66,10 +69,11 @@ class Matrix:
     def _scaled(self, numbers: Tensor, scales: Tensor) -> str:
         """Times the scales, of constants alone: onnxruntime works that out once, when it loads the file.
 
-        Measured on one core at H 512: DequantizeLinear, which it runs at every call, makes a single step take 3 to 15 times
-        as long, or is joined with the product into one that rounds the other operand, too. MatMulInteger takes a third of
-        the time of a product of float32 numbers, but DynamicQuantizeLinear before it rounds all rows of a batch to one
-        scale: a row's result would depend on the others, and differ by a hundredth.
+        Measured on one core at H 512: DequantizeLinear, which it runs at every call, makes a single step
+        take 3 to 15 times as long, or is joined with the product into one that rounds the other operand,
+        too. MatMulInteger takes a third of the time of a product of float32 numbers, but
+        DynamicQuantizeLinear before it rounds all rows of a batch to one scale: a row's result would depend
+        on the others, and differ by a hundredth.
         """
         stored = self.net.constant(numbers, f"{self.name}.int8")
         as_number = self.net.op("Cast", stored, attributes={"to": self.net.dtype})
@@ -91,7 +95,9 @@ class Matrices:
     def stack(
         self, tensors: Sequence[Tensor], names: Sequence[str | None], sources: Mapping[str, Tensor], path: str
     ) -> Matrix:
-        """One matrix of several below each other. What is made of parameters, and has no name, stays as it is."""
+        """One matrix of several below each other. What is made of parameters, and has
+        no name, stays as it is.
+        """
         plain = all(name is not None for name in names)
         from_ = [sources[name] for name in names] if plain else []
         int8 = self.int8 and plain and all(id(tensor) in self.own for tensor in from_)

@@ -28,7 +28,8 @@ Writer = Callable[[ModuleWriting, nn.Module, Sequence[Wire], str, str], Wire]
 
 @dataclass(frozen=True)
 class ModuleChain:
-    """A model: what it reads, the modules that this goes through one after the other, and what it calls the result.
+    """A model: what it reads, the modules that this goes through one after the other, and
+    what it calls the result.
 
     indices  whether it reads int64 (T, B), which stand for one-hot rows or for rows of an embedding
     steps    whether the result has steps, (T, B, width), or is one for all of them, (B, width)
@@ -81,7 +82,8 @@ CHAINS: dict[type, Callable[[nn.Module], ModuleChain]] = {
 def write(writing: ModuleWriting, module: nn.Module, given: Sequence[Wire], path: str, prefix: str) -> Wire:
     """A module applied to what is given: its output.
 
-    path    before the names of its weights, "" or with a dot at its end; prefix likewise, before the names of states
+    path    before the names of its weights, "" or with a dot at its end; prefix likewise,
+            before the names of states
 
     Raises NotYet for a kind of module that no row of WRITERS is for.
     """

@@ -1,4 +1,6 @@
-"""An ONNX graph while it is written: operators, constants, inputs and outputs as plain data; `proto.py` makes the file of it."""
+"""An ONNX graph while it is written: operators, constants, inputs and outputs as plain data;
+`proto.py` makes the file of it.
+"""
 
 from __future__ import annotations
 
@@ -32,8 +34,8 @@ class Operator:
 
 @dataclass
 class OnnxGraph:
-    """A graph being written, or the body of a loop inside one. Values are known by name; no name is used twice, nor in
-    bodies, which read constants and values of the graph around them.
+    """A graph being written, or the body of a loop inside one. Values are known by name; no name is used twice,
+    nor in bodies, which read constants and values of the graph around them.
 
     >>> net = OnnxGraph(torch.float32)
     >>> x = net.input("x", torch.float32, ("batch", 3))

@@ -1,4 +1,6 @@
-"""Recurrent layers: their states as inputs and outputs of the file, and each layer as an operator or as loops."""
+"""Recurrent layers: their states as inputs and outputs of the file, and each layer as
+an operator or as loops.
+"""
 
 from __future__ import annotations
 
@@ -101,9 +103,9 @@ def write_layers(writing: ModuleWriting, layers: Layers, given: Sequence[Wire], 
 
 
 def _standard(writing: ModuleWriting, cell: Cell, x: Wire, hidden: int):
-    """ONNX's own operator for the cell, where one is wanted and would do: onnxruntime's are of float32 only, and multiply
-    with one-hot rows where a loop looks products up. Measured on one core, at H 256 and 100 steps, LSTM against Scan: 0.9
-    and 1.7 ms with 65 characters, 1.8 and 1.7 with 1,024, 18 and 1.7 with 16,384."""
+    """ONNX's own operator for the cell, where one is wanted and would do: onnxruntime's are of float32 only,
+    and multiply with one-hot rows where a loop looks products up. Measured on one core, at H 256 and 100 steps,
+    LSTM against Scan: 0.9 and 1.7 ms with 65 characters, 1.8 and 1.7 with 1,024, 18 and 1.7 with 16,384."""
     if writing.generic or writing.net.dtype is not torch.float32:
         return None
     found = standard_of(cell.graph)

@@ -1,4 +1,6 @@
-"""How ONNX spells each primitive: vectors are (..., width), numbers (..., 1) or without axes, as in the reference backend."""
+"""How ONNX spells each primitive: vectors are (..., width), numbers (..., 1) or without axes, as
+in the reference backend.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +32,9 @@ def _where(net: OnnxGraph, condition: str, a: str, b: str) -> str:
 
 
 def _kron(net: OnnxGraph, a: str, b: str) -> str:
-    """All products a_i b_j: (..., A, 1) times (..., 1, B). What the two axes become is one, `flattened` by the caller."""
+    """All products a_i b_j: (..., A, 1) times (..., 1, B). What the two axes become is one,
+    `flattened` by the caller.
+    """
     return net.op(
         "Mul", net.op("Unsqueeze", a, net.whole(-1)), net.op("Unsqueeze", b, net.whole(-2)), name="kron"
     )

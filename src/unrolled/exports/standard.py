@@ -1,6 +1,7 @@
 """Cells whose equations are those of ONNX's own operators LSTM, GRU and RNN, and how those want their weights.
 
-Source: onnx, docs/Operators.md. What is compared is the graph, so that a cell of the same lines under other names is known.
+Source: onnx, docs/Operators.md. What is compared is the graph, so that a cell of the same lines
+under other names is known.
 """
 
 from __future__ import annotations
@@ -61,7 +62,9 @@ STANDARD = (
 
 @lru_cache(maxsize=512)
 def standard_of(graph: Graph) -> tuple[Standard, dict[str, str]] | None:
-    """The operator whose equations these are, and what its cell's parameters are called here; None where there is none."""
+    """The operator whose equations these are, and what its cell's parameters are called here;
+    None where there is none.
+    """
     for row in STANDARD:
         cell = find(row.cell)
         cell = cell.using(nonlinearity=row.nonlinearity) if row.nonlinearity else cell
@@ -168,7 +171,9 @@ def _row_lengths(writing: ModuleWriting) -> str:
 
 
 def _or_first(writing: ModuleWriting, new: str, old: str) -> str:
-    """The last state, (directions, B, H); where a row has no step, for which onnxruntime gives zero, the one before."""
+    """The last state, (directions, B, H); where a row has no step, for which onnxruntime
+    gives zero, the one before.
+    """
     net, steps = writing.net, writing.steps
     if steps.lengths is None:
         return new

@@ -28,10 +28,11 @@ class Exported:
 
     size        bytes of the file
     inputs      names in the file; those that may be left out stand in brackets
-    layers      what each recurrent layer became: "LSTM", "GRU", "RNN", "Scan", or "equations" where it has no state
+    layers      what each recurrent layer became: "LSTM", "GRU", "RNN", "Scan", or
+                "equations" where it has no state
     saved       bytes that int8 weights save against float32
-    difference  with int8 weights: the largest difference of an output from the model's on random input, and how large
-                the model's largest output is there; None otherwise
+    difference  with int8 weights: the largest difference of an output from the model's on random input, and how
+                large the model's largest output is there; None otherwise
     part        of a model that is not written whole, which part this is, and what is left out; "" otherwise
     """
 
@@ -72,35 +73,39 @@ def export(
     weights: str = "",
     metadata: Mapping[str, object] | None = None,
 ) -> Exported:
-    """Writes a layer or a model as ONNX, for onnxruntime from 1.18 on, in Python, C++, JavaScript and elsewhere.
+    """Writes a layer or a model as ONNX, for onnxruntime from 1.18 on, in Python, C++,
+    JavaScript and elsewhere.
 
-    model     a Recurrent, a Stacked, an LSTM, GRU or RNN (torch.nn's too), or a model that stands on one. It is written
-              as in evaluation: without noise and dropout
+    model     a Recurrent, a Stacked, an LSTM, GRU or RNN (torch.nn's too), or a model that stands on one. It is
+              written as in evaluation: without noise and dropout
     path      the file, "m.onnx"
-    generic   every cell as a loop over its equations. Otherwise layers whose equations are those of ONNX's LSTM, GRU and
-              RNN become these, which are faster
-    lengths   "optional": an input that may be left out; "required": for onnxruntime in JavaScript, which cannot give one
-              that may be left out; "none": no such input, all rows have all steps, the fastest
-    indices   a layer reads whole numbers, which stand for one-hot rows; a model that reads characters always does
-    weights   "int8": matrices of weights in int8 with a scale for each row: about a quarter of the size, as fast; what
-              is returned says what it costs
+    generic   every cell as a loop over its equations. Otherwise layers whose equations are those of ONNX's
+              LSTM, GRU and RNN become these, which are faster
+    lengths   "optional": an input that may be left out; "required": for onnxruntime in JavaScript, which cannot
+              give one that may be left out; "none": no such input, all rows have all steps, the fastest
+    indices   a layer reads whole numbers, which stand for one-hot rows; a model that
+              reads characters always does
+    weights   "int8": matrices of weights in int8 with a scale for each row: about a quarter of the size, as
+              fast; what is returned says what it costs
     metadata  texts to keep in the file, by name, or what JSON can say: vocabulary, names, licence
 
     In the file, T and B are any numbers from 1 on:
 
-        x         (T, B, I) float, or (T, B) int64; further inputs of a cell under their names, (T, B) where they are numbers
-        h_in      each state of the cell by its name, (layers x directions, B, width); zeros to begin with, or what
-                  the metadata `first_states` says. A Stacked's are called 0.h_in, 1.h_in, ...
+        x         (T, B, I) float, or (T, B) int64; further inputs of a cell under their names, (T,
+                  B) where they are numbers
+        h_in      each state of the cell by its name, (layers x directions, B, width); zeros to begin with, or
+                  what the metadata `first_states` says. A Stacked's are called 0.h_in, 1.h_in, ...
         lengths   (B,) int64: a row's y is zero past it, and its state is that of its last step
         given     (B, K) float, the conditions of a language model that has some
-        y         (T, B, H x directions), a language model's logits (T, B, V); (B, T, ·) where the layer is batch_first
+        y         (T, B, H x directions), a language model's logits (T, B, V); (B, T, ·) where
+                  the layer is batch_first
         h_out     the states after the last step: the next chunk's h_in
 
-    The numbers are float32 or float64, as the model's are; onnxruntime's LSTM, GRU and RNN are of float32, so in float64
-    every cell is a loop. Source: ONNX operators, opset 17.
+    The numbers are float32 or float64, as the model's are; onnxruntime's LSTM, GRU and RNN are of float32, so
+    in float64 every cell is a loop. Source: ONNX operators, opset 17.
 
-    Raises UsageError for arguments that do not fit, where onnx is not installed (pip install "unrolled[export]") and
-    where the file cannot be written; NotYet for a module that cannot be written.
+    Raises UsageError for arguments that do not fit, where onnx is not installed (pip install
+    "unrolled[export]") and where the file cannot be written; NotYet for a module that cannot be written.
 
         print(export(Recurrent("mgu", 3, 5), "m.onnx"))
     """

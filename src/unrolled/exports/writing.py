@@ -16,7 +16,9 @@ LENGTHS = ("optional", "required", "none")
 
 @dataclass(frozen=True)
 class Wire:
-    """A value that goes from one module to the next: (T, B, width), or where it is indices or a number (T, B)."""
+    """A value that goes from one module to the next: (T, B, width), or where it is
+    indices or a number (T, B).
+    """
 
     name: str
     width: int
@@ -72,7 +74,8 @@ class ModuleWriting:
     """A module on its way into a net.
 
     generic  every cell as a loop over its equations, the standard ones too
-    keeps    states are inputs and outputs of the file, so that a sequence may come in chunks; otherwise each call begins afresh
+    keeps    states are inputs and outputs of the file, so that a sequence may come in chunks;
+             otherwise each call begins afresh
     made     which operator each layer became, by its path
     cells    of every recurrent module, the lowest first
     starts   each state's first value, by the input's name

@@ -1,4 +1,6 @@
-"""Makes the nodes of a graph: equal expressions become one node, and shapes follow from those of the arguments."""
+"""Makes the nodes of a graph: equal expressions become one node, and shapes follow
+from those of the arguments.
+"""
 
 from __future__ import annotations
 
@@ -74,7 +76,9 @@ class Builder:
 
 
 def same_value(op: str, args: tuple[int, ...], value: object, shape: Shape | None) -> tuple:
-    """What two nodes agree in that are one: a leaf is its name; the same number spread over two widths is two vectors."""
+    """What two nodes agree in that are one: a leaf is its name; the same number spread over
+    two widths is two vectors.
+    """
     return op, args, repr(value), None if op in LEAVES else shape
 
 

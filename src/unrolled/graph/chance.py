@@ -1,7 +1,7 @@
 """Random numbers that a cell draws while it is traced: they would stand in its equations as constants for good.
 
-They are noticed by the generators, whose states change: Python's, numpy's and torch's own, and those that the function
-holds.
+They are noticed by the generators, whose states change: Python's, numpy's and torch's own, and those
+that the function holds.
 """
 
 from __future__ import annotations
@@ -25,7 +25,9 @@ TENSOR = (
 
 
 def states(function: Callable) -> tuple:
-    """The states of the generators that a function can reach; equal to those of another time if none was used."""
+    """The states of the generators that a function can reach; equal to those of
+    another time if none was used.
+    """
     found: list[object] = [random.getstate()]
     torch, numpy = sys.modules.get("torch"), sys.modules.get("numpy")
     if torch is not None:

@@ -1,7 +1,8 @@
-"""A graph that comes from outside is put through the rules that tracing uses: what passes is what `@cell` could have made.
+"""A graph that comes from outside is put through the rules that tracing uses: what passes is what
+`@cell` could have made.
 
-Widths are derived again from the shapes of the leaves, as from those that an author declares, and the stored ones must be
-equal to them; so nothing that reads a graph need doubt it. Work is bounded before any is done.
+Widths are derived again from the shapes of the leaves, as from those that an author declares, and the stored
+ones must be equal to them; so nothing that reads a graph need doubt it. Work is bounded before any is done.
 """
 
 from __future__ import annotations
@@ -17,10 +18,8 @@ from .builder import SINGLE
 from .node import Clash, Graph, Node, letters_of, size
 from .widths import infer
 
-MOST_NODES, MOST_DEPTH = (
-    2000,
-    320,
-)  # of a step; the deepest cell of the zoo is 49 deep, the largest has 329 nodes
+# Of a step; the deepest cell of the zoo is 49 deep, the largest has 329 nodes.
+MOST_NODES, MOST_DEPTH = (2000, 320)
 MOST_WRITTEN = 1000  # values in one line of equations, written out
 MOST_NAME, MOST_TEXT = 64, 200_000  # letters of a name; of a text that is only printed
 MOST_TITLE = 1000  # letters of a cell's name, of a width
@@ -46,7 +45,8 @@ NUMBER = re.compile(r"[1-9][0-9]{0,7}")
 
 
 def checked(graph: Graph) -> Graph:
-    """The graph with every width derived again. Raises UsageError, naming the place, for what tracing cannot have made.
+    """The graph with every width derived again. Raises UsageError, naming the place, for what
+    tracing cannot have made.
 
     Types are taken for granted (graph/json.py sees to them), and nothing else.
     """
@@ -97,7 +97,9 @@ def is_title(text: object) -> bool:
 
 
 def excess(graph: Graph) -> str | None:
-    """What of a graph is too much for anybody to work with; None if nothing is. Takes time in proportion to its nodes."""
+    """What of a graph is too much for anybody to work with; None if nothing is. Takes time in
+    proportion to its nodes.
+    """
     if len(graph.nodes) > MOST_NODES:
         return f"a step has {len(graph.nodes):,} values, and {MOST_NODES:,} is the most"
     named = {s.index for s in graph.statements}
@@ -268,7 +270,9 @@ def _moving(graph: Graph, known: Graph) -> Iterator[str]:
 
 
 def _all_clashes(graph: Graph, known: Graph) -> tuple[Clash, ...]:
-    """Those that were stored, with the author's words, and whichever of the derived ones do not follow from them."""
+    """Those that were stored, with the author's words, and whichever of the derived ones
+    do not follow from them.
+    """
     one = {c.right: c.left for c in graph.clashes if c.right.isidentifier() and c.left.isidentifier()}
     said = {_pair(c, one) for c in graph.clashes}
     more = [c for c in known.clashes if (pair := _pair(c, one)) not in said and len(pair) == 2]
@@ -276,7 +280,9 @@ def _all_clashes(graph: Graph, known: Graph) -> tuple[Clash, ...]:
 
 
 def _pair(clash: Clash, one: dict[str, str]) -> frozenset[tuple[str, ...]]:
-    """The two widths as sums, with one letter for those that a clash says are equal; one sum where they are the same."""
+    """The two widths as sums, with one letter for those that a clash says are equal; one sum
+    where they are the same.
+    """
 
     def summands(width: str) -> tuple[str, ...]:
         return tuple(sorted(re.sub(r"[^\W\d]\w*", lambda m: one.get(m[0], m[0]), width).split("+")))

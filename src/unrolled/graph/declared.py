@@ -1,4 +1,6 @@
-"""What an author declares beside his equations: shapes, first values, what is fixed. Names must be the cell's own."""
+"""What an author declares beside his equations: shapes, first values, what is fixed.
+Names must be the cell's own.
+"""
 
 from __future__ import annotations
 
@@ -30,8 +32,8 @@ class Signature:
 
 
 def signature_of(function: Callable, values: dict[str, object]) -> Signature:
-    """Inputs stand before `/` (else the first argument is the input), then states; keywords are parameters, and those
-    with a default hyper-parameters, overridden by `values`."""
+    """Inputs stand before `/` (else the first argument is the input), then states; keywords are parameters, and
+    those with a default hyper-parameters, overridden by `values`."""
     inputs, states, parameters, hyper, past = [], [], [], {}, None
     listed = python_signature(function).parameters.values()
     slash = any(p.kind is p.POSITIONAL_ONLY for p in listed)
@@ -61,9 +63,11 @@ def signature_of(function: Callable, values: dict[str, object]) -> Signature:
 
 
 def with_shapes(signature: Signature, declared: Declared, name: str) -> tuple[Signature, Declared]:
-    """The signature with the states behind its star, and the shapes with numbers for the settings that divide a width.
+    """The signature with the states behind its star, and the shapes with numbers for the
+    settings that divide a width.
 
-    Raises CellError for shapes of what the cell does not have, and for what is not a shape; NotYet for matrices as states.
+    Raises CellError for shapes of what the cell does not have, and for what is not a shape;
+    NotYet for matrices as states.
     """
     ours = (*signature.inputs, *signature.states, *signature.parameters, signature.past or "")
     check_names(name, "shapes", declared, [n for n in ours if n], "argument")
@@ -130,7 +134,9 @@ def _divided(signature: Signature, declared: Declared, name: str) -> Declared:
 
 
 def _with_past(signature: Signature, declared: Declared, name: str) -> tuple[Signature, Declared]:
-    """`*past` as the states past_1, past_2, ...: their number and their shape are declared, {"past": ("5", "H")}."""
+    """`*past` as the states past_1, past_2, ...: their number and their shape are
+    declared, {"past": ("5", "H")}.
+    """
     past = signature.past
     if past is None:
         return signature, declared
@@ -160,8 +166,8 @@ def _shown(shape: Shape) -> str:
 
 
 def function_of(named: Callable, cells: Container[str]) -> Callable:
-    """What can be traced. Raises UsageError for layers and other things that can be called; `cells` are names that
-    are known."""
+    """What can be traced. Raises UsageError for layers and other things that can be called; `cells` are
+    names that are known."""
     if hasattr(named, "__code__"):
         return named
     kind = type(named).__name__ if not isinstance(named, type) else named.__name__
@@ -176,7 +182,9 @@ def function_of(named: Callable, cells: Container[str]) -> Callable:
 
 
 def like_default(cell_name: str, name: str, default: object, value: object) -> object:
-    """The value, if it is of the default's kind: a whole number or a text shapes the graph, another number does not."""
+    """The value, if it is of the default's kind: a whole number or a text shapes the graph,
+    another number does not.
+    """
     accepted, called = {
         float: ((int, float), "a number"),
         int: (int, "a whole number"),

@@ -1,7 +1,8 @@
 """From the equations of a step to the equations of its backward pass, in the same language.
 
-Reverse accumulation over the nodes, with each primitive's own rule. What leaves the step is listed apart: products
-of matrices with vectors give an outer product per step, which the plan sums over time in one product at the end.
+Reverse accumulation over the nodes, with each primitive's own rule. What leaves the step is listed
+apart: products of matrices with vectors give an outer product per step, which the plan sums over time
+in one product at the end.
 """
 
 from __future__ import annotations
@@ -25,7 +26,9 @@ class Outer:
 
 @dataclass(frozen=True)
 class Backward:
-    """Gradient nodes of a step: of each leaf asked for (absent: it has none), and the outer products of its matrices."""
+    """Gradient nodes of a step: of each leaf asked for (absent: it has none), and the outer
+    products of its matrices.
+    """
 
     of: dict[int, int]
     outers: tuple[Outer, ...]
@@ -34,8 +37,8 @@ class Backward:
 def differentiate(builder: Builder, seeds: list[tuple[int, int]], leaves: list[int]) -> Backward:
     """Adds to `builder` the nodes of the gradients of `leaves`.
 
-    `seeds` pairs a node with the node that holds its incoming gradient. All products that wait for the same vector's
-    gradient are gathered into one node `products_t` (matrix, gradient, matrix, gradient, ...).
+    `seeds` pairs a node with the node that holds its incoming gradient. All products that wait for the same
+    vector's gradient are gathered into one node `products_t` (matrix, gradient, matrix, gradient, ...).
     """
     sweep = _Sweep(Simplifying(builder), set(leaves), _reaching(builder, leaves))
     for node, seed in seeds:
@@ -89,8 +92,8 @@ class _Sweep:
         return self.sums.get(index)
 
     def _without_gradient(self, operand: int, matrices: list[int]) -> list[int]:
-        """Other matrices with this operand, whose products no gradient reaches: zero takes its place, so that the
-        operand's matrices stay together."""
+        """Other matrices with this operand, whose products no gradient reaches: zero takes its place, so that
+        the operand's matrices stay together."""
         result: list[int] = []
         for node in self.builder.nodes:
             if node.op == "product" and node.args[1] == operand and node.args[0] not in matrices:

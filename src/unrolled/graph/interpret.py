@@ -16,8 +16,8 @@ def interpret(graph: Graph, given: Sequence, parameters: Mapping[str, object], w
     parameters  by name; hyper-parameters may be among them
     widths      what a width letter stands for where no tensor tells
 
-    One value is returned as it is, several as a tuple, as an author's function would. Raises UsageError, with the names
-    wanted, where values are missing or too many.
+    One value is returned as it is, several as a tuple, as an author's function would. Raises UsageError, with
+    the names wanted, where values are missing or too many.
 
         interpret(find("mgu").graph, [x, h], {"W_f": ..., ...}, {})
     """

@@ -1,6 +1,7 @@
 """A graph as plain JSON data and back: how runs keep their cell, and how cells pickle.
 
-Reading believes nothing: every field has its type and its bounds here, and graph/check.py has the rules of the language.
+Reading believes nothing: every field has its type and its bounds here, and graph/check.py has
+the rules of the language.
 """
 
 from __future__ import annotations

@@ -20,7 +20,9 @@ Shape = tuple[Dim, ...]  # () a number, (H,) a vector, (H, I) a matrix
 
 @dataclass(frozen=True)
 class Node:
-    """One value: a leaf (input, state, parameter, hyper, constant, width) or a primitive of `ops.OPS` applied to earlier nodes."""
+    """One value: a leaf (input, state, parameter, hyper, constant, width) or a primitive of `ops.OPS`
+    applied to earlier nodes.
+    """
 
     index: int
     op: str
@@ -35,7 +37,9 @@ class Node:
 
 @dataclass(frozen=True)
 class Statement:
-    """One line of the author's: `name` was bound to node `index`; `count` tells repeated names apart (1, 2, ...)."""
+    """One line of the author's: `name` was bound to node `index`; `count` tells repeated
+    names apart (1, 2, ...).
+    """
 
     name: str
     index: int
@@ -61,7 +65,8 @@ class Clash:
 class Graph:
     """A cell's equations as data.
 
-    `outputs` is the output's node and `new_states` the states' nodes in order; `leaves` maps (kind, name) to nodes.
+    `outputs` is the output's node and `new_states` the states' nodes in order; `leaves`
+    maps (kind, name) to nodes.
     """
 
     name: str
@@ -80,9 +85,8 @@ class Graph:
 
     def leaf(self, kind: str, name: str) -> Node | None:
         """The leaf of that kind and name; None where the equations never use it."""
-        found = [
-            n for n in self.nodes if n.op == kind and n.value == name
-        ]  # torch 2.8 compiles no next(..., None)
+        # Torch 2.8 compiles no next(..., None).
+        found = [n for n in self.nodes if n.op == kind and n.value == name]
         return found[0] if found else None
 
     def shape(self, kind: str, name: str) -> Shape:
@@ -153,7 +157,9 @@ def quote_clash(graph: Graph, clash: Clash, left: int, right: int) -> str:
 
 
 def needed(nodes: Sequence[Node], roots: Iterable[int], ends: Container[int] = ()) -> list[int]:
-    """Every node that the roots rest on, roots included, in order of number; what `ends` rest on is not looked at."""
+    """Every node that the roots rest on, roots included, in order of number; what `ends`
+    rest on is not looked at.
+    """
     found, todo = set(), list(roots)
     while todo:
         index = todo.pop()

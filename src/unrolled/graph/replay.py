@@ -1,8 +1,8 @@
 """A graph made from another one: its nodes are built again in order, some of them differently.
 
-What every cell -> cell function does: say which nodes change, which leaves are new, and what comes out. Names and
-comments are kept, equal expressions are joined and simplified, what nobody needs any more is left out, and widths
-follow from use as they do for an author's function.
+What every cell -> cell function does: say which nodes change, which leaves are new, and what comes out. Names
+and comments are kept, equal expressions are joined and simplified, what nobody needs any more is left out, and
+widths follow from use as they do for an author's function.
 """
 
 from __future__ import annotations
@@ -24,11 +24,12 @@ Change = Callable[["Draft", Node], "Symbol | float | None"]
 class Draft:
     """A new graph under construction from `graph`.
 
-    change  asked about every old node before it is built again: a Symbol or a number takes its place, None leaves it
-            as it is
+    change  asked about every old node before it is built again: a Symbol or a number takes its
+            place, None leaves it as it is
     copies  whether an equation that has become `a = b` is kept
 
-        new = Draft(graph, lambda draft, node: 1.0 if graph.name_of(node.index) == "f" else None).finish("without_f")
+        new = Draft(graph, lambda draft, node: 1.0 if graph.name_of(node.index) == "f" else
+        None).finish("without_f")
     """
 
     def __init__(self, graph: Graph, change: Change | None = None, copies: bool = True):
@@ -104,9 +105,8 @@ class Draft:
         """The old node built again from the new nodes of its arguments, whatever `change` would make of it."""
         node = self.graph.nodes[index]
         if node.is_leaf:
-            return self.builder.leaf(
-                node.op, node.value, None if node.op in NAMED else ()
-            )  # shapes are found at the end
+            # Shapes are found at the end.
+            return self.builder.leaf(node.op, node.value, None if node.op in NAMED else ())
         return self.again(node, [self.value(a) for a in node.args])
 
     def again(self, node: Node, args: Sequence[Symbol]) -> Symbol:
@@ -123,7 +123,9 @@ class Draft:
         return node.value if node.op == "constant" else None
 
     def _remembered(self, node: Node, symbol: Symbol) -> Symbol:
-        """The new node under the author's name; an equation that has become another's gets a node of its own."""
+        """The new node under the author's name; an equation that has become
+        another's gets a node of its own.
+        """
         name = self.names.get(node.index)
         if (
             name is not None
@@ -192,8 +194,8 @@ class Draft:
         return symbol.index
 
     def _kept_states(self, output: Symbol, states: list[Symbol]) -> list[int]:
-        """Which states are needed: those that the output rests on from step to step. A state that the old output did not
-        rest on either was returned to be looked at, and stays."""
+        """Which states are needed: those that the output rests on from step to step. A state that the old
+        output did not rest on either was returned to be looked at, and stays."""
         graph = self.graph
         before = _behind(graph.nodes, graph.output, dict(zip(graph.states, graph.new_states)), ())
         looked_at = [name for name in graph.states if name not in before]
@@ -229,7 +231,9 @@ class Draft:
         return infer(graph, declared, lambda index: self._place(graph, index, places.get(index)))
 
     def _place(self, graph: Graph, index: int, old: int | None) -> tuple:
-        """Where the author wrote what a new node was made for, as far as the old graph remembers: for quoting."""
+        """Where the author wrote what a new node was made for, as far as the old
+        graph remembers: for quoting.
+        """
         said = next((c for c in self.graph.clashes if c.index == old), None)
         if said is not None:
             return said.line, said.text, said.column

@@ -1,7 +1,9 @@
-"""One table of shape rules: what each kind of primitive asks of its arguments' shapes, and which shape comes out.
+"""One table of shape rules: what each kind of primitive asks of its arguments' shapes,
+and which shape comes out.
 
-A row of `ops.OPS` names its rule. `result` is read twice: with letters, where shapes are known (`builder`), and with
-numbered unknown widths while they are found (`widths`). `check` is read only then, where an author can be told.
+A row of `ops.OPS` names its rule. `result` is read twice: with letters, where shapes are known
+(`builder`), and with numbered unknown widths while they are found (`widths`). `check` is read only then,
+where an author can be told.
 """
 
 from __future__ import annotations

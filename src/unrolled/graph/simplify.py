@@ -85,8 +85,8 @@ class Simplifying:
 def split_concatenations(graph: Graph) -> tuple[list[Node], list[int]]:
     """The graph's nodes with `W @ concat(a, b)` written as `W[:, a] @ a + W[:, b] @ b`, numbered again.
 
-    So each part can go its own way: the input's product leaves the loop, the state's stays. A bilinear form becomes a
-    product. Returns the nodes, and for each old number the new one.
+    So each part can go its own way: the input's product leaves the loop, the state's stays. A bilinear form
+    becomes a product. Returns the nodes, and for each old number the new one.
     """
     builder = Builder()
     moved: list[int] = []

@@ -1,8 +1,8 @@
 """A plain function becomes a graph: it is called once on symbols, and its lines are watched for names.
 
-Python's own tracing hook reports each line of the author's function; what that line bound to a node gives the node
-its name. So closures, loops and functions made by `exec` work; without source only names are lost to the reader,
-never the meaning.
+Python's own tracing hook reports each line of the author's function; what that line bound to a node gives the
+node its name. So closures, loops and functions made by `exec` work; without source only names are lost to the
+reader, never the meaning.
 """
 
 from __future__ import annotations
@@ -79,7 +79,8 @@ class Watch:
 
 
 def trace(function: Callable, declared: Declared, values: dict[str, object] | None = None) -> Graph:
-    """The graph of `function`. `declared` holds the shapes that use cannot tell, `values` overrides hyper-parameters.
+    """The graph of `function`. `declared` holds the shapes that use cannot tell, `values`
+    overrides hyper-parameters.
 
     Raises CellError, quoting the author's line, where the equations are wrong.
     """
@@ -156,9 +157,8 @@ def _complaint(function: Callable, error: Exception) -> str:
     if isinstance(error, NameError):
         message += f". {instead_of_name(error.name or '')}"
     if isinstance(error, TypeError) and "Symbol" in message:
-        called = re.search(
-            r"^(\w+)\(\)|callable (\w+) method", message
-        )  # tanh(): argument 'input' must be Tensor, ...
+        # tanh(): argument 'input' must be Tensor, ...
+        called = re.search(r"^(\w+)\(\)|callable (\w+) method", message)
         message += f". Inside a cell {instead_of(called[1] or called[2] if called else '')}"
     if found is None:
         return quote(function.__name__, None, None, None, message)

@@ -1,7 +1,8 @@
-"""Every width follows from use: vectors added together are equally wide, a matrix is as wide as what it multiplies.
+"""Every width follows from use: vectors added together are equally wide, a matrix is as
+wide as what it multiplies.
 
-Union-find over unknown widths. A class that ends with one letter has that width; with none it is H; with two, the
-letters must be bound to the same number, and a `Clash` remembers the line that says so.
+Union-find over unknown widths. A class that ends with one letter has that width; with none it is H; with two,
+the letters must be bound to the same number, and a `Clash` remembers the line that says so.
 """
 
 from __future__ import annotations
@@ -18,7 +19,9 @@ from .shape_rules import RULES, Place, Use, called, kind_of
 
 @dataclass
 class Widths:
-    """Unknown widths are numbers, known ones letters; `up` is the union-find forest, `letters` what a class is called."""
+    """Unknown widths are numbers, known ones letters; `up` is the union-find forest,
+    `letters` what a class is called.
+    """
 
     up: list[int] = field(default_factory=list)
     letters: list[str | None] = field(default_factory=list)
@@ -146,7 +149,9 @@ def _fit_states(graph: Graph, shapes: list, widths: Widths, declared: Declared, 
 
 
 def _known(node: Node, shape: tuple[int, ...], shapes: list, widths: Widths) -> Node:
-    """The node with its shape in letters. How many units a vector has is its width, and needs no vector any more."""
+    """The node with its shape in letters. How many units a vector has is its width, and
+    needs no vector any more.
+    """
     if node.op == "size":
         return Node(node.index, "width", (), widths.resolved(shapes[node.args[0]][0]), ())
     return replace(node, shape=tuple(widths.resolved(d) for d in shape))

@@ -1,6 +1,7 @@
 """Floor 4: kernels run a plan. `run` prepares a call, chooses a backend, and hands it over.
 
-A backend is one folder with a spelling of each primitive, `obstacle(call)` (why it cannot run, or None) and `run(call)`.
+A backend is one folder with a spelling of each primitive, `obstacle(call)` (why it cannot run,
+or None) and `run(call)`.
 """
 
 from .call import Call, Parameters, StepRows, prepare

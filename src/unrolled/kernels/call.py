@@ -1,4 +1,6 @@
-"""What a kernel is given: a plan, tensors packed the way the plan asks for, and which rows run at which step."""
+"""What a kernel is given: a plan, tensors packed the way the plan asks for, and
+which rows run at which step.
+"""
 
 from __future__ import annotations
 
@@ -22,9 +24,9 @@ Parameters = Mapping[tuple[str, ...], Tensor]  # names stacked along the first a
 class StepRows(NamedTuple):
     """Which rows run at each step. Sequences are packed: the rows of step 0, then those of step 1, ...
 
-    `sizes`: rows at each step, never increasing, where they differ (rows are sorted by length, longest first); None
-    when all `batch` rows run at every step. `reverse` goes through time backwards; ragged rows are reversed by the
-    layer instead.
+    `sizes`: rows at each step, never increasing, where they differ (rows are sorted by length, longest first);
+    None when all `batch` rows run at every step. `reverse` goes through time backwards; ragged rows are
+    reversed by the layer instead.
     """
 
     steps: int
@@ -44,7 +46,8 @@ class Operands(NamedTuple):
     """The tensors of a call, or what stands for each of them: whether its gradient is needed, its gradient.
 
     hoisted  per hoisted group: stacked weights (sum of widths, depth)
-    factors  per hoisted group, what they multiply: (N, depth) values, or int64 (N,) indices that stand for one-hot rows
+    factors  per hoisted group, what they multiply: (N, depth) values, or int64 (N,) indices
+             that stand for one-hot rows
     weights  per group of the loop: stacked weights (sum of widths, depth)
     vectors  all parameter vectors of the loop, packed: (sum of widths,)
     numbers  all parameters that are numbers: (count,)
@@ -92,8 +95,8 @@ def grouped(plan: Plan, flat: tuple) -> Operands:
 
 
 class CallSpec(NamedTuple):
-    """A call without its tensors, so that keeping it keeps no tensor alive behind autograd's back. `mixed`: operands of
-    products in bfloat16, sums and everything else in float32."""
+    """A call without its tensors, so that keeping it keeps no tensor alive behind autograd's back. `mixed`:
+    operands of products in bfloat16, sums and everything else in float32."""
 
     plan: Plan
     sizes: tuple[tuple[Dim, int], ...]
@@ -112,7 +115,9 @@ class CallSpec(NamedTuple):
 
 
 class Call(NamedTuple):
-    """One run of a cell over packed sequences: a `CallSpec` with its tensors, in groups and one behind the other."""
+    """One run of a cell over packed sequences: a `CallSpec` with its tensors, in groups
+    and one behind the other.
+    """
 
     plan: Plan
     sizes: tuple[tuple[Dim, int], ...]
@@ -150,8 +155,8 @@ def prepare(
 ) -> Call:
     """Evaluates what leaves the loop on the parameters' side and packs the rest.
 
-    inputs (N, width) each in the order of the cell's inputs, or int64 (N,) indices; state (B, width) each. A stacked
-    tensor under exactly the names that the plan packs together is used as it is, without a copy.
+    inputs (N, width) each in the order of the cell's inputs, or int64 (N,) indices; state (B, width) each. A
+    stacked tensor under exactly the names that the plan packs together is used as it is, without a copy.
     """
     if graph.clashes:
         check_sizes(graph, sizes)
@@ -180,14 +185,18 @@ with torch.inference_mode(False):  # one made in inference mode could not be kep
 
 
 def nothing(like: Tensor) -> Tensor:
-    """What stands where a plan packs no vectors or numbers: made once, for allocating is slow beside short sequences."""
+    """What stands where a plan packs no vectors or numbers: made once, for allocating is
+    slow beside short sequences.
+    """
     plain = like.is_cpu and type(like) in (Tensor, torch.nn.Parameter) and like.dtype in NOTHING
     return NOTHING[like.dtype] if plain else like.new_empty(0)
 
 
 @dataclass(frozen=True)
 class Stack:
-    """Nodes of the outer graph whose values are put below each other; their names where all are plain parameters."""
+    """Nodes of the outer graph whose values are put below each other; their names where
+    all are plain parameters.
+    """
 
     nodes: tuple[int, ...]
     names: tuple[str, ...] | None
@@ -231,7 +240,9 @@ def _as_values(inputs: Sequence[Tensor], body, sizes, like: Tensor) -> tuple[Ten
 
 
 def check_sizes(graph: Graph, sizes: Mapping[Dim, int]) -> None:
-    """CellError where two widths that an equation needs equal are not, or a stack of weights has no such layer."""
+    """CellError where two widths that an equation needs equal are not, or a stack of
+    weights has no such layer.
+    """
     for clash in graph.clashes:
         left, right = size(clash.left, dict(sizes)), size(clash.right, dict(sizes))
         if left != right:
@@ -251,7 +262,9 @@ def parameter(graph: Graph, sizes: Mapping[Dim, int], parameters: Parameters, na
 
 
 class _Outer:
-    """Values of the outer graph: parameters and what is made of them, inputs and what the loop does not wait for."""
+    """Values of the outer graph: parameters and what is made of them, inputs and what
+    the loop does not wait for.
+    """
 
     def __init__(
         self,

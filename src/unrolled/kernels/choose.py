@@ -40,7 +40,9 @@ def _compiled() -> ModuleType:
 
 
 def multiplies_pairs() -> bool:
-    """Whether a backend has products of bfloat16 numbers here, so that mixed precision is worth its rounding."""
+    """Whether a backend has products of bfloat16 numbers here, so that mixed
+    precision is worth its rounding.
+    """
     from .c.call.prepared import multiplies_pairs
 
     return multiplies_pairs()
@@ -54,7 +56,9 @@ def fastest(ways: Mapping[str, Callable[[], object]], *key: object):
 
 
 def generator(calls: tuple[Call, ...], head: Tensor, bias: Tensor, half: bool) -> Callable | None:
-    """Makes a generator of text, kernels/c/call/generate.py, from (tokens, seeds, rule); None where no backend has one."""
+    """Makes a generator of text, kernels/c/call/generate.py, from (tokens, seeds, rule); None
+    where no backend has one.
+    """
     from .c.call import generate as c
     from .c.call.run import unbuildable
 
@@ -63,7 +67,9 @@ def generator(calls: tuple[Call, ...], head: Tensor, bias: Tensor, half: bool) -
 
 
 def decoder(network_of: Mapping[str, object], beam: int, together: int, distinct: int):
-    """Finds sequences by beam search, kernels/c/call/decode.py, of a `Network` of these fields; None where no backend does."""
+    """Finds sequences by beam search, kernels/c/call/decode.py, of a `Network` of these fields;
+    None where no backend does.
+    """
     from .c.call import decode as c
     from .c.call.run import unbuildable
 

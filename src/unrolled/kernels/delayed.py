@@ -1,7 +1,7 @@
 """States that only hand the input on to the next step: the last input of a QRNN, or of a strongly typed GRU.
 
-Such a state is the input one step late, known before the loop. Given to the kernel as one more input, its products leave
-the loop with all others, and a cell that was linear but for it is found to be so.
+Such a state is the input one step late, known before the loop. Given to the kernel as one more input, its
+products leave the loop with all others, and a cell that was linear but for it is found to be so.
 """
 
 from __future__ import annotations
@@ -83,7 +83,6 @@ def _last(x: Tensor, state: Tensor, step_rows: StepRows) -> Tensor:
             x[: step_rows.batch] if step_rows.reverse else x[-step_rows.batch :]
         ).clone()  # no view of the caller's input
     parts = x.split(list(step_rows.sizes))
-    ends = [
-        p[n:] for p, n in zip(parts, (*step_rows.sizes[1:], 0))
-    ]  # rows that go no further, the longest at the end
+    # Rows that go no further, the longest at the end.
+    ends = [p[n:] for p, n in zip(parts, (*step_rows.sizes[1:], 0))]
     return torch.cat([*reversed(ends), state[step_rows.sizes[0] :]])

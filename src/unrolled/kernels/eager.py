@@ -32,7 +32,8 @@ def run(
 ) -> tuple[Tensor, tuple[Tensor, ...], dict[int, Tensor]]:
     """Runs a cell over packed sequences.
 
-    inputs      (N, width) float each, N = step_rows.total, or int64 (N,) standing for one-hot rows of the cell's first input
+    inputs      (N, width) float each, N = step_rows.total, or int64 (N,) standing for one-hot rows
+                of the cell's first input
     state       (B, width) each; a state that is a number has width 1
     parameters  names stacked along the first axis -> tensor, e.g. {("W",): w} or {("W_i", "W_f"): both}
     backend     "auto", or the name of one: then an error where it cannot run
@@ -69,7 +70,9 @@ def _remembering(
     hyper: Mapping[str, float] | None,
     mixed: bool,
 ) -> Call:
-    """The call; products that the step before has made are further states, where there are steps enough to save some."""
+    """The call; products that the step before has made are further states, where there are
+    steps enough to save some.
+    """
     remembered = None if mixed else remembered_of(graph)
     if remembered is not None and step_rows.steps > len(remembered.states):
         check_sizes(graph, sizes)

@@ -1,8 +1,9 @@
-"""What a kernel may be handed: it is given addresses, and torch has many tensors that have none, or not their own.
+"""What a kernel may be handed: it is given addresses, and torch has many tensors that
+have none, or not their own.
 
-Fake tensors, wrapper subclasses, batches of a vmap, zeros without memory and what a tracer writes down all look like
-plain tensors to Python. Whatever is not surely one goes through the reference backend, whose torch operations they all
-understand.
+Fake tensors, wrapper subclasses, batches of a vmap, zeros without memory and what a tracer writes down all look
+like plain tensors to Python. Whatever is not surely one goes through the reference backend, whose torch
+operations they all understand.
 """
 
 from __future__ import annotations
@@ -18,8 +19,8 @@ PLAIN = frozenset((Tensor, nn.Parameter))  # a subclass may keep its numbers any
 
 
 def why_closed(tensors: Sequence[Tensor]) -> str | None:
-    """Why nothing but torch operations may touch these tensors; None where a kernel may read them. Lazily negated ones
-    it may read once they are `dense`."""
+    """Why nothing but torch operations may touch these tensors; None where a kernel may read them. Lazily
+    negated ones it may read once they are `dense`."""
     return why_observed(tensors) or why_unreadable(tensors)
 
 

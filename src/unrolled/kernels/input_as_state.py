@@ -1,7 +1,8 @@
-"""A layer above the first, when only one step is made at a time: its input is the output of the layer below, just made.
+"""A layer above the first, when only one step is made at a time: its input is the output of
+the layer below, just made.
 
-Nothing is known before the step then, so no product can leave the loop. Seen as one more state, which the layer below
-rewrites, the input's products become products of the step like those of the other states.
+Nothing is known before the step then, so no product can leave the loop. Seen as one more state, which the layer
+below rewrites, the input's products become products of the step like those of the other states.
 """
 
 from __future__ import annotations
@@ -14,7 +15,9 @@ from ..graph.node import Graph, Node
 
 @lru_cache(maxsize=64)
 def with_input_as_state(graph: Graph) -> Graph:
-    """The graph of a cell with one input, with that input as its last state; as it is where the equations never use it."""
+    """The graph of a cell with one input, with that input as its last state; as it is where
+    the equations never use it.
+    """
     name = graph.inputs[0]
     leaf = graph.leaf("input", name)
     if leaf is None:

@@ -1,8 +1,8 @@
 """Long sequences in little memory: blocks of steps, of which only the states between them are kept.
 
-The backward pass goes through the blocks from the last to the first, runs each forward again and then backward. What it
-keeps grows with the square root of the number of steps, for one more forward pass. Source: Chen, Xu, Zhang and Guestrin
-2016, Training deep nets with sublinear memory cost (arXiv:1604.06174).
+The backward pass goes through the blocks from the last to the first, runs each forward again and then backward.
+What it keeps grows with the square root of the number of steps, for one more forward pass. Source: Chen, Xu,
+Zhang and Guestrin 2016, Training deep nets with sublinear memory cost (arXiv:1604.06174).
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from .gate import why_closed
 Run = Callable[[Call], tuple[Tensor, tuple[Tensor, ...]]]
 State = tuple[Tensor, ...]
 
-# At least so many rows are in a block: at the start of each the weights are packed again and at its end their gradients
-# added up, which costs as much as the arithmetic of some ten rows.
+# At least so many rows are in a block: at the start of each the weights are packed again and at its end their
+# gradients added up, which costs as much as the arithmetic of some ten rows.
 ROWS = 1024
 
 
@@ -105,7 +105,9 @@ def _part(call: Call, block: Block, state: State) -> Call:
 
 
 def _gradients(call: Call, run: Run, above: Tensor | None, carries, wanted) -> list[Tensor | None]:
-    """Gradients of `call.tensors`, None where they are not wanted or zero: one forward and one backward pass."""
+    """Gradients of `call.tensors`, None where they are not wanted or zero: one
+    forward and one backward pass.
+    """
     leaves = tuple([t.detach().requires_grad_(w) for t, w in zip(call.tensors, wanted)])
     with torch.enable_grad():
         y, final = run(call.spec.filled(leaves))
@@ -120,7 +122,9 @@ def _gradients(call: Call, run: Run, above: Tensor | None, carries, wanted) -> l
 
 
 class _Sums:
-    """Gradients over all blocks: those of weights are added up, those of sequences stand one after the other."""
+    """Gradients over all blocks: those of weights are added up, those of sequences
+    stand one after the other.
+    """
 
     def __init__(self, call: Call, needed):
         self.call, self.needed = call, needed

@@ -1,7 +1,8 @@
-"""Products that the step before has made already: R @ past_1 is what R @ past_2 was, where past_2 becomes past_1.
+"""Products that the step before has made already: R @ past_1 is what R @ past_2 was,
+where past_2 becomes past_1.
 
-Cells with a delay line multiply every one of its states by the same weights, each as often as it moves on. Only the newest
-product is made; the others are further states, handed on from step to step like the line itself.
+Cells with a delay line multiply every one of its states by the same weights, each as often as it moves on. Only
+the newest product is made; the others are further states, handed on from step to step like the line itself.
 """
 
 from __future__ import annotations
@@ -18,7 +19,9 @@ from ..graph.node import Graph
 
 @dataclass(frozen=True)
 class Remembered:
-    """`graph` has further states: the product of parameter `weights[k]` with state number `states[k]` of the cell."""
+    """`graph` has further states: the product of parameter `weights[k]` with state number
+    `states[k]` of the cell.
+    """
 
     graph: Graph
     weights: tuple[str, ...]

@@ -10,7 +10,9 @@ BRACKETS = {"(": ")", "[": "]"}
 
 
 def without_braces(parser, name: Name, inside: list[LatexToken]) -> list[LatexToken]:
-    """The tokens below a name. W_xz is set as W_x z, and what is meant is W_{xz}; W_hh_{t-1} is W_h times h_{t-1}."""
+    """The tokens below a name. W_xz is set as W_x z, and what is meant is W_{xz};
+    W_hh_{t-1} is W_h times h_{t-1}.
+    """
     first, run = inside[0], []
     following = parser.tokens[parser.place : parser.place + 2]
     if first.text == "t" and [t.text for t in following] == ["-", "1"] and following[1].at == first.at + 2:

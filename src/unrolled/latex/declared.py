@@ -24,7 +24,9 @@ class Declared:
 
 
 def declared_of(source: LatexSource, line: EquationTokens) -> list[Declared]:
-    r"""The names left of \in, each with the shape to the right. Raises CellError for another set than \mathbb{R}^{...}."""
+    r"""The names left of \in, each with the shape to the right. Raises CellError for another
+    set than \mathbb{R}^{...}.
+    """
     shape = _shape(source, line)
     if not line.left:
         raise source.wrong(line.equals.at, f"nothing stands left of \\in. {EXAMPLE}")

@@ -27,8 +27,8 @@ KNOWN = {
 def split_functions(source: LatexSource, equations: list[Equation]) -> tuple[list[Equation], dict[str, str]]:
     """(the equations without the definitions, each defined function's name -> the function that it is).
 
-    A definition that is not of a known function, g(z) = 2 z + 1, is written out where it is called. Raises CellError for a
-    function that stands without a value, and for a text that holds definitions only.
+    A definition that is not of a known function, g(z) = 2 z + 1, is written out where it is called. Raises
+    CellError for a function that stands without a value, and for a text that holds definitions only.
     """
     rest, functions, macros = [], {}, {}
     for equation in equations:

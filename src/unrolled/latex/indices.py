@@ -1,4 +1,6 @@
-r"""Sums over an index become products: y_i = f(\sum_j u_{ij} h_j + b_i) is y = f(u @ h + b), and so is y[i] = ..."""
+r"""Sums over an index become products: y_i = f(\sum_j u_{ij} h_j + b_i) is y = f(u @ h +
+b), and so is y[i] = ...
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,8 @@ class Indexed:
 def without_indices(source: LatexSource, equations: list[Equation]) -> Indexed:
     r"""Equations of single units as equations of vectors. A text without \sum_j and [k] stays as it is.
 
-    Raises CellError for a sum that is not a product of a matrix and a vector or of two vectors, and for single units.
+    Raises CellError for a sum that is not a product of a matrix and a vector or of two
+    vectors, and for single units.
     """
     found = Indexed(equations)
     bracketed = {c for e in equations for n in (e.left, *e.right.names()) for c in _in_brackets(n)}

@@ -22,9 +22,9 @@ DIAGONAL = (
 class Kinds:
     """The kind of every name, and chains of factors resolved by it.
 
-    A capital letter that is the same at every step and stands left of a vector is a matrix; other capitals and small
-    Latin letters are vectors; Greek letters and words are numbers, unless they are added to a vector or \\odot stands
-    beside them.
+    A capital letter that is the same at every step and stands left of a vector is a matrix; other capitals and
+    small Latin letters are vectors; Greek letters and words are numbers, unless they are added to a vector or
+    \\odot stands beside them.
     """
 
     source: LatexSource
@@ -70,7 +70,9 @@ class Kinds:
         return made, max(kinds)
 
     def _diagonal(self, tree: Tree, kind: int) -> tuple[Tree, int]:
-        """diag(R) of a stack of blocks is a matrix; of a vector one, too, whose product is taken unit by unit."""
+        """diag(R) of a stack of blocks is a matrix; of a vector one, too, whose
+        product is taken unit by unit.
+        """
         if kind > MATRIX:
             return Tree("call", tree.args, "block_diagonal", tree.at), MATRIX
         if kind == MATRIX:
@@ -139,7 +141,8 @@ class Kinds:
             "a vector unit by unit here. Give the two uses names of their own.",
         )
 
-    # --- what stands beside a name --------------------------------------------------------------------------------
+    # --- what stands beside a name
+    # --------------------------------------------------------------------------------
 
     def look(self, tree: Tree) -> None:
         """Learn from every part of an expression."""

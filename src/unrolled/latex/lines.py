@@ -1,4 +1,6 @@
-"""Which tokens make one equation: at a line's end, a comma or a \\quad a new one begins, where there is an `=`."""
+"""Which tokens make one equation: at a line's end, a comma or a \\quad a new one
+begins, where there is an `=`.
+"""
 
 from __future__ import annotations
 
@@ -10,12 +12,8 @@ EQUALS = ("\\leftarrow", "\\coloneqq", "\\triangleq", "\\equiv", "\\gets", "\\do
 BREAKS = ("\\\\", "\\newline", "\\quad", "\\qquad", "\\cr")
 OPEN = {"(": ")", "[": "]", "{": "}", "\\{": "\\}", "\\begin": "\\end", "\\langle": "\\rangle"}
 BRACKETS = {"(": ")", "[": "]", "\\{": "\\}", "{": "}"}  # those that group
-STACKS = (
-    "[",
-    "{",
-    "\\{",
-    "\\begin",
-)  # where \\\\ is a row's end; in round brackets a long sum goes on in the next line
+# Where \\\\ is a row's end; in round brackets a long sum goes on in the next line.
+STACKS = ("[", "{", "\\{", "\\begin")
 BETWEEN = (",", ";", "\\\\", "\\|", "\\Vert", "\\mid")  # what stands between vectors that are joined
 FOR = ("for", "für", "pour", "para", "per")
 INDICES = tuple("ijklmnr")
@@ -35,7 +33,9 @@ class EquationTokens:
 
 
 def lines_of(source: LatexSource, tokens: list[LatexToken]) -> list[EquationTokens]:
-    """The equations, in order. Raises CellError for a piece that is not one, and for brackets that do not match."""
+    """The equations, in order. Raises CellError for a piece that is not one, and for
+    brackets that do not match.
+    """
     found: list[EquationTokens] = []
     ranging = False
     for piece in _pieces(source, [_as_equals(t) for t in _without_ranges(tokens)]):
@@ -102,7 +102,9 @@ def _as_equals(token: LatexToken) -> LatexToken:
 
 
 def _add_on(source: LatexSource, found: list[EquationTokens], piece: list[LatexToken]) -> None:
-    """A piece without `=`: words are a comment; what begins or ends at an operator goes on with the equation before."""
+    """A piece without `=`: words are a comment; what begins or ends at an operator goes on
+    with the equation before.
+    """
     while piece and piece[-1].text == ".":
         piece.pop()
     if not piece:

@@ -1,4 +1,6 @@
-r"""Tokens become expressions: sums of chains of factors as they stand; what a factor does to the next comes later."""
+r"""Tokens become expressions: sums of chains of factors as they stand; what a factor does
+to the next comes later.
+"""
 
 from __future__ import annotations
 
@@ -25,15 +27,8 @@ SIGNS = {
 }
 # Letters that papers give to a function.
 FREE = ("f", "g", "phi", "varphi", "psi", "Phi", "Psi", "rho", "act", "activation")
-ALSO_NAMES = (
-    "mean",
-    "norm",
-    "maximum",
-    "minimum",
-    "stop_gradient",
-    "concat",
-    "log",
-)  # \mathrm{mean} without brackets is a name
+# \mathrm{mean} without brackets is a name.
+ALSO_NAMES = ("mean", "norm", "maximum", "minimum", "stop_gradient", "concat", "log")
 END = LatexToken("end", "", -1)
 MANY = {"maximum": 2, "minimum": 2, "clip": 3}
 

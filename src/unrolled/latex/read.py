@@ -27,8 +27,8 @@ def python_from_latex(text: str, name: str = "pasted") -> str:
     text   the equations, pasted: with or without $...$, align and words around them
     name   what the function is called
 
-    The function's docstring says what was assumed. Raises CellError, with the line and a caret under the place, for
-    what cannot be read.
+    The function's docstring says what was assumed. Raises CellError, with the line and a caret under the place,
+    for what cannot be read.
 
     >>> print(python_from_latex(r"h_t = \tanh(W x_t + U h_{t-1} + b)").splitlines()[-2].strip())
     h = tanh(W @ x + U @ h + b)
@@ -58,13 +58,14 @@ def python_from_latex(text: str, name: str = "pasted") -> str:
 
 
 def cell_from_latex(text: str, name: str = "pasted") -> Cell:
-    r"""The cell that some LaTeX equations of one step mean (Olah 2015 writes such, and the lecture decks after him).
+    r"""The cell that some LaTeX equations of one step mean (Olah 2015 writes such, and the
+    lecture decks after him).
 
     text   the equations; x_t is an input, h_{t-1} makes h a state, what carries no t is a parameter
     name   what the cell is called
 
-    Its equations are those of `python_from_latex(text, name)`. Raises CellError for what cannot be read and for widths
-    that clash.
+    Its equations are those of `python_from_latex(text, name)`. Raises CellError for what cannot be read
+    and for widths that clash.
 
     >>> cell = cell_from_latex(r"f_t = \sigma(W_f [h_{t-1}, x_t] + b_f)  \\  h_t = f_t * h_{t-1} + (1 - f_t) * x_t")
     >>> cell.inputs, cell.states, cell.parameters
@@ -76,12 +77,8 @@ def cell_from_latex(text: str, name: str = "pasted") -> Cell:
 def made_of_python(source: str, name: str) -> Cell:
     """The cell of a text that `python_from_latex` made. Traced at once, so that a width clash shows here."""
     file = f"<latex {hashlib.sha256(source.encode()).hexdigest()[:12]}>"
-    linecache.cache[file] = (
-        len(source),
-        None,
-        source.splitlines(keepends=True),
-        file,
-    )  # so that lines can be quoted
+    # So that lines can be quoted.
+    linecache.cache[file] = (len(source), None, source.splitlines(keepends=True), file)
     found: dict[str, object] = {}
     exec(compile(source, file, "exec"), found)
     made = found[name]
@@ -90,7 +87,9 @@ def made_of_python(source: str, name: str) -> Cell:
 
 
 def cell_of_file(file: str | Path) -> Cell:
-    """The cell of a file of LaTeX equations, named like the file. Raises UsageError where it cannot be opened."""
+    """The cell of a file of LaTeX equations, named like the file. Raises UsageError
+    where it cannot be opened.
+    """
     return made_of_python(*python_of_file(file))
 
 

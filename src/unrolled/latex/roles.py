@@ -1,4 +1,6 @@
-"""What each name is: given by an equation, input, state, parameter; in which order; and what had to be assumed."""
+"""What each name is: given by an equation, input, state, parameter; in which order;
+and what had to be assumed.
+"""
 
 from __future__ import annotations
 

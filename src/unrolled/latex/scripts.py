@@ -39,9 +39,8 @@ def script_of(source: LatexSource, tokens: list[LatexToken]) -> Script:
     for piece in _split(_unwrapped(tokens)):
         piece = _unwrapped(piece)
         said = _said(source, piece)
-        upright = (
-            source.timed and len(piece) == 1 and piece[0].kind == "word" and said == NOW
-        )  # W_{\mathrm{t}} beside x_t
+        # W_{\mathrm{t}} beside x_t.
+        upright = source.timed and len(piece) == 1 and piece[0].kind == "word" and said == NOW
         if upright:
             parts.append(said)
         elif said in (NOW, BEFORE):

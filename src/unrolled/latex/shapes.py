@@ -1,4 +1,6 @@
-"""What `@cell(shapes=...)` has to say of a function that was read: numbers, stacks, widths that use cannot tell."""
+"""What `@cell(shapes=...)` has to say of a function that was read: numbers, stacks,
+widths that use cannot tell.
+"""
 
 from __future__ import annotations
 

@@ -80,8 +80,8 @@ UNICODE = {pair[0]: pair[1:] for pair in LETTERS.split()}
 
 @dataclass(frozen=True)
 class LatexToken:
-    """One piece. kind: command, letter, number, word (several letters), sign, line (a line's end); of \\begin and
-    \\end, what is begun."""
+    """One piece. kind: command, letter, number, word (several letters), sign, line (a line's end); of \\begin
+    and \\end, what is begun."""
 
     kind: str
     text: str
@@ -105,7 +105,9 @@ class LatexSource:
         )
 
     def gives(self, letter: str) -> bool:
-        """Whether a letter without a moment is a value of a net without time: its input x, or what stands left of =."""
+        """Whether a letter without a moment is a value of a net without time: its input x,
+        or what stands left of =.
+        """
         return not self.timed and (
             letter in "xX" or re.search(rf"(?<![a-zA-Z_^{{\\]){letter}\s*=", self.text) is not None
         )
@@ -239,7 +241,9 @@ def _one_letter_each(source: LatexSource, text: str, at: int) -> None:
 
 
 def _mathematics(source: LatexSource) -> str:
-    """The text with everything outside of $...$ and environments blanked, letter for letter; all of it without any."""
+    """The text with everything outside of $...$ and environments blanked, letter for
+    letter; all of it without any.
+    """
     text = re.sub(r"(?<!\\)%[^\n]*", lambda m: " " * len(m[0]), source.text)
     zones = list(ZONE.finditer(text))
     if not zones:

@@ -28,7 +28,9 @@ GREEK = (
 
 @dataclass(frozen=True)
 class Name:
-    r"""A value's name without its moment: \tilde{C}_t is Name("C", ("tilde",)), W_{xh} Name("W", (), ("xh",))."""
+    r"""A value's name without its moment: \tilde{C}_t is Name("C", ("tilde",)),
+    W_{xh} Name("W", (), ("xh",)).
+    """
 
     base: str
     marks: tuple[str, ...] = ()
@@ -69,8 +71,9 @@ class Name:
 class Tree:
     """An expression.
 
-    op      number, name, call, chain (factors as they stand in the text), add, sub, neg, power, transpose, concat,
-            cases, one of CONDITIONS; once it is known what is a matrix, product, mul, div and total stand for a chain
+    op      number, name, call, chain (factors as they stand in the text), add, sub, neg, power,
+            transpose, concat, cases, one of CONDITIONS; once it is known what is a matrix, product, mul,
+            div and total stand for a chain
     value   a number; a Name; a function; a chain's signs between its factors
     moment  of a name: t, t-1, or nothing
     at      where it begins in the text

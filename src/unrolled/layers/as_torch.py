@@ -1,4 +1,6 @@
-"""Drop-ins as the layers of torch.nn that they stand for, where somebody must have those: parameters are shared."""
+"""Drop-ins as the layers of torch.nn that they stand for, where somebody must have
+those: parameters are shared.
+"""
 
 from __future__ import annotations
 
@@ -17,9 +19,10 @@ OURS = ("_stack", "watchers", "_qconfig")  # what a drop-in has and torch's laye
 def as_torch(module: nn.Module) -> nn.Module:
     """The same model with torch.nn's LSTM, GRU and RNN in the place of this package's.
 
-    For tools that ask for torch's own classes: quantisation, or `isinstance(m, torch.nn.LSTM)`. What comes back is a model
-    of its own whose parameters and buffers are the same tensors as those of `module`: who trains one trains both. Of a
-    drop-in alone it makes torch's layer; other layers stay what they are. Raises UsageError where a drop-in is parametrized.
+    For tools that ask for torch's own classes: quantisation, or `isinstance(m, torch.nn.LSTM)`. What comes back
+    is a model of its own whose parameters and buffers are the same tensors as those of `module`: who trains one
+    trains both. Of a drop-in alone it makes torch's layer; other layers stay what they are. Raises UsageError
+    where a drop-in is parametrized.
 
     >>> import torch, unrolled
     >>> model = torch.nn.Sequential(unrolled.LSTM(3, 5))
@@ -50,7 +53,9 @@ def torch_twin(layer: nn.RNNBase) -> nn.RNNBase:
 
 
 def scriptable(layer: nn.RNNBase) -> nn.RNNBase:
-    """What torch.jit.script compiles in a drop-in's place, for it compiles no kernels. It also puts it there, so say so."""
+    """What torch.jit.script compiles in a drop-in's place, for it compiles no kernels. It also
+    puts it there, so say so.
+    """
     warnings.warn(
         f"torch.jit.script puts torch.nn.{TWINS[layer.mode].__name__}, with the same parameters, in the place of "
         "unrolled's layer, in the model that it is given too. Script unrolled.as_torch(model) to keep that as it is.",

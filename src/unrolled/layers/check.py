@@ -75,8 +75,8 @@ def check_input(x: object, who: str, width: int, batch_first: bool) -> None:
 def of_type(value: Tensor, like: Tensor, who: str, what: str) -> Tensor:
     """The value, which must have the parameters' device and, where it is floating-point, their type.
 
-    Under autocast it is brought to that type, for what comes out of the layer before may be bfloat16 then. True and
-    false become 1 and 0; indices, which only the first input may be, stay what they are.
+    Under autocast it is brought to that type, for what comes out of the layer before may be bfloat16 then. True
+    and false become 1 and 0; indices, which only the first input may be, stay what they are.
     """
     if value.device != like.device:
         raise UsageError(
@@ -97,8 +97,8 @@ def of_type(value: Tensor, like: Tensor, who: str, what: str) -> Tensor:
 
 
 def check_indices(x: Tensor, who: str, width: int) -> None:
-    """Indices are 0 .. width - 1: a kernel reads memory with them. One pass; not where nobody can look at values, for then
-    the operator checks when it runs, or the reference backend."""
+    """Indices are 0 .. width - 1: a kernel reads memory with them. One pass; not where nobody can look at
+    values, for then the operator checks when it runs, or the reference backend."""
     if torch.compiler.is_compiling() or why_closed((x,)) or not x.numel():
         return
     low, high = (int(v) for v in x.aminmax())

@@ -18,8 +18,8 @@ def is_chrono(value: str) -> bool:
 def fill_chrono(tensor: Tensor, value: str, earlier: dict[tuple[str, str], Tensor]) -> None:
     """b = log U(1, T - 1), or for "-chrono(T)" its negative (Tallec and Ollivier 2018).
 
-    earlier   what this layer has drawn: of a forget gate's and an input gate's bias, whichever comes second is the negative
-              of the first
+    earlier   what this layer has drawn: of a forget gate's and an input gate's bias, whichever comes second is
+              the negative of the first
     """
     sign, longest = NAME.fullmatch(value).groups()
     partner = earlier.get(("" if sign else "-", longest))

@@ -60,8 +60,8 @@ def run_direction(
 
 
 def _full_precision(device: str):
-    """Under autocast a loop still computes in its parameters' type, but for the operands of products: its states must not
-    lose digits at every step."""
+    """Under autocast a loop still computes in its parameters' type, but for the operands of products: its
+    states must not lose digits at every step."""
     return torch.autocast(device, enabled=False) if autocasts(device) else nullcontext()
 
 

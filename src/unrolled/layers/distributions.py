@@ -1,4 +1,6 @@
-"""First values by a distribution and its numbers, as text: normal(0.1), uniform(-1, 1), kaiming, orthogonal(1.4)."""
+"""First values by a distribution and its numbers, as text: normal(0.1), uniform(-1, 1),
+kaiming, orthogonal(1.4).
+"""
 
 from __future__ import annotations
 
@@ -40,7 +42,8 @@ def _of_each_matrix(function: Callable[..., object], keyword: str, default: floa
     return made
 
 
-# Name -> how many numbers it may take, whether it is for matrices only, and what makes the filling function of them.
+# Name -> how many numbers it may take, whether it is for matrices only, and what makes the
+# filling function of them.
 DISTRIBUTIONS: dict[str, tuple[tuple[int, ...], bool, Callable[..., Fill]]] = {
     "normal": ((1, 2), False, _normal),  # deviation, or mean and deviation
     "uniform": ((1, 2), False, _uniform),  # bound on both sides, or the lower and the upper one
@@ -60,7 +63,8 @@ FORMS = "normal(0.1), uniform(-1, 1), truncated_normal(0.02), xavier_normal, kai
 
 
 def distribution(text: str) -> tuple[bool, Fill] | None:
-    """(whether it is for matrices only, what fills a tensor in place); None where the text is not a distribution.
+    """(whether it is for matrices only, what fills a tensor in place); None where the
+    text is not a distribution.
 
     >>> distribution("normal") is None, distribution("normal(0.1)") is None
     (True, False)

@@ -1,6 +1,7 @@
 """First values that particular families of cells ask for: reservoirs, clocks, rings of eigenvalues, rotations.
 
-Each fills a tensor in place; `before` is the parameter that another draw of the same cell left for it (see `initial`).
+Each fills a tensor in place; `before` is the parameter that another draw of the same cell
+left for it (see `initial`).
 """
 
 from __future__ import annotations
@@ -13,10 +14,8 @@ from torch import Tensor
 
 Draw = Callable[[Tensor, Tensor | None], object]
 
-DENSITY, LEAST = (
-    0.1,
-    10,
-)  # of a reservoir: one connection in ten, ten a unit where it has so many (Lukosevicius 2012, 3.2)
+# Of a reservoir: one connection in ten, ten a unit where it has so many (Lukosevicius 2012, 3.2).
+DENSITY, LEAST = (0.1, 10)
 GROUPS = 8  # of a clockwork network: periods 1, 2, ..., 128
 
 
@@ -35,7 +34,9 @@ def _antisymmetric(tensor: Tensor, before: Tensor | None) -> None:
 
 
 def _rotations(tensor: Tensor, before: Tensor | None) -> None:
-    """A upper triangular, so that A - A^T turns pairs of units by angles from U(-pi, pi) (Henaff et al. 2016)."""
+    """A upper triangular, so that A - A^T turns pairs of units by angles from U(-pi,
+    pi) (Henaff et al. 2016).
+    """
     tensor.zero_()
     pairs = torch.arange(0, len(tensor) - 1, 2, device=tensor.device)
     tensor[pairs, pairs + 1] = torch.empty_like(tensor[pairs, 0]).uniform_(-math.pi, math.pi)
@@ -62,7 +63,9 @@ def _slow_quarter(tensor: Tensor, before: Tensor | None) -> None:
 
 
 def _ring(tensor: Tensor, before: Tensor | None) -> None:
-    """log(-log |eigenvalue|), uniform over the unit disk (Orvieto et al. 2023, lemma 3.2 with r_min 0 and r_max 1)."""
+    """log(-log |eigenvalue|), uniform over the unit disk (Orvieto et al. 2023, lemma 3.2
+    with r_min 0 and r_max 1).
+    """
     tensor.uniform_(0.0, 1.0).clamp_(1e-6, 1 - 1e-6).log_().mul_(-0.5).log_()
 
 
@@ -82,7 +85,9 @@ def _normal(share: float) -> Draw:
 
 
 def _cyclic(tensor: Tensor, before: Tensor | None) -> None:
-    """Moves each unit's value to the next unit, the last one's to the first (Rotman and Wolf 2021, section 3)."""
+    """Moves each unit's value to the next unit, the last one's to the first (Rotman
+    and Wolf 2021, section 3).
+    """
     tensor.copy_(torch.eye(len(tensor), device=tensor.device).roll(1, 0))
 
 

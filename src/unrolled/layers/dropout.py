@@ -1,6 +1,7 @@
 """Dropout whose mask costs little: eight elements of it from each 64-bit number that torch draws.
 
-torch's own draws a number an element, one after the other: at 512 units that takes a seventh of a training step.
+torch's own draws a number an element, one after the other: at 512 units that takes a
+seventh of a training step.
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ LEVELS = 256  # a byte an element: the probability is rounded to a 256th
 
 
 def dropped(x: Tensor, probability: float) -> Tensor:
-    """x with each element zero with that probability (to the nearest 256th), and the others scaled so that the mean stays.
+    """x with each element zero with that probability (to the nearest 256th), and the others
+    scaled so that the mean stays.
 
     x  any shape, floating point. The mask comes from torch's generator, so `torch.manual_seed` repeats it.
 

@@ -30,18 +30,18 @@ def from_torchrecurrent(
 ) -> Recurrent:
     """A `Recurrent` that computes what a layer or a cell of torchrecurrent computes, with the same numbers.
 
-    module   a layer such as torchrecurrent.MGU(3, 5, num_layers=2), a single cell such as torchrecurrent.MGUCell(3, 5),
-             or the name of either, "MGU", where only its state_dict is at hand
+    module   a layer such as torchrecurrent.MGU(3, 5, num_layers=2), a single cell such as
+             torchrecurrent.MGUCell(3, 5), or the name of either, "MGU", where only its state_dict is at hand
     tensors  the state_dict, where `module` is a name
     using    hyper-parameters of our cell, where `module` is a name and torchrecurrent's defaults were not used
 
-    Layers, batch_first, dropout, type, device and training or evaluation mode are the module's. Its two biases become
-    one, their sum. What it trains is trained, also where our cell fixes it (JANET's beta, SCRN's alpha); a bias that it
-    does not train (bias=False) is zero and not trained. States are always a tuple here, in the order of the cell's:
-    `rnn.cell.states`. The numbers are copies.
+    Layers, batch_first, dropout, type, device and training or evaluation mode are the module's. Its two biases
+    become one, their sum. What it trains is trained, also where our cell fixes it (JANET's beta, SCRN's alpha);
+    a bias that it does not train (bias=False) is zero and not trained. States are always a tuple here, in the
+    order of the cell's: `rnn.cell.states`. The numbers are copies.
 
-    Raises UsageError where the class is not known or an activation is not one that the cell has, ShapeError where the
-    tensors' sizes do not go together. Source: torchrecurrent 0.2.5 (F. Martinuzzi, MIT licence).
+    Raises UsageError where the class is not known or an activation is not one that the cell has, ShapeError
+    where the tensors' sizes do not go together. Source: torchrecurrent 0.2.5 (F. Martinuzzi, MIT licence).
 
     >>> numbers = {"weight_ih": torch.ones(10, 3), "weight_hh": torch.zeros(10, 5),
     ...            "bias_ih": torch.zeros(10), "bias_hh": torch.ones(10)}
@@ -142,7 +142,9 @@ def _layers_of(tensors: Tensors, name: str) -> list[dict[str, Tensor]]:
 
 
 def _hyper(module: nn.Module | str, row: ClassNames, name: str) -> dict[str, object]:
-    """Hyper-parameters that the module's cells carry as attributes; torchrecurrent's defaults for a mere name."""
+    """Hyper-parameters that the module's cells carry as attributes; torchrecurrent's
+    defaults for a mere name.
+    """
     if isinstance(module, str):
         return {ours: default for ours, (_, default) in row.attributes.items()}
     cell = module.cells[0] if hasattr(module, "cells") else module
@@ -214,7 +216,9 @@ def _fitting(value: Tensor, shape: tuple[int, ...], who: str, parameter: str) ->
 
 @torch.no_grad()
 def _fill(weights: nn.Module, values: Mapping[str, Tensor], row: ClassNames, trained: set[str]) -> None:
-    """Copies the values; a parameter all of whose sources are not trained (a missing bias) is not trained either."""
+    """Copies the values; a parameter all of whose sources are not trained (a missing
+    bias) is not trained either.
+    """
     sources: dict[str, set[str]] = {}
     for key, names in row.parts.items():
         for part in names:

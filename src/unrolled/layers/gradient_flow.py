@@ -26,8 +26,9 @@ class GradientFlow:
     """Norms of the gradients of the losses L_t with respect to the states h_k.
 
     steps       the t, one for each row of the norms
-    norms       by layer ("0", "1", "reversed.0", or a path in a module, "rnn.0") and state ("h", "c"): (len(steps), T, B)
-                with ||dL_t/dh_k|| at [row of t, k, b]; 0 where nothing of h_k reaches L_t, as where k > t
+    norms       by layer ("0", "1", "reversed.0", or a path in a module, "rnn.0") and state ("h", "c"):
+                (len(steps), T, B) with ||dL_t/dh_k|| at [row of t, k, b]; 0 where nothing of h_k
+                reaches L_t, as where k > t
     parameters  (len(steps),): ||dL_t/dtheta|| over all parameters that are trained, the sum over the batch
     """
 
@@ -36,7 +37,9 @@ class GradientFlow:
     parameters: Tensor
 
     def __getitem__(self, key: str | tuple[str, str]) -> Tensor:
-        """flow["h"] of the first layer, or flow["rnn.1", "c"]. Raises UsageError where there is no such state."""
+        """flow["h"] of the first layer, or flow["rnn.1", "c"]. Raises UsageError
+        where there is no such state.
+        """
         layer, state = key if isinstance(key, tuple) else (next(iter(self.norms)), key)
         if layer not in self.norms or state not in self.norms[layer]:
             known = " ".join(f"[{at!r}, {name!r}]" for at, states in self.norms.items() for name in states)
@@ -44,7 +47,9 @@ class GradientFlow:
         return self.norms[layer][state]
 
     def by_lag(self, key: str | tuple[str, str]) -> Tensor:
-        """(T,): the mean norm over all pairs with t - k = lag and all rows of the batch; NaN where no pair has that lag."""
+        """(T,): the mean norm over all pairs with t - k = lag and all rows of the batch; NaN
+        where no pair has that lag.
+        """
         norms = self[key].mean(-1)
         rows = [torch.full_like(norms[0], torch.nan) for _ in self.steps]
         for row, t, given in zip(rows, self.steps, norms):
@@ -53,8 +58,8 @@ class GradientFlow:
         return torch.stack(rows).nanmean(0)
 
     def clipped(self, limit: float) -> GradientFlow:
-        """What is left where the gradient of each L_t is clipped to norm `limit` (Pascanu et al. 2013): all of its terms
-        are scaled by the same factor, so what has vanished beside the others stays vanished.
+        """What is left where the gradient of each L_t is clipped to norm `limit` (Pascanu et al. 2013): all of
+        its terms are scaled by the same factor, so what has vanished beside the others stays vanished.
 
         Raises UsageError where the limit is not above 0.
         """
@@ -70,11 +75,13 @@ class GradientFlow:
     def picture(
         self, file: str | Path | None = None, *, state: str | None = None, theme: str = "auto"
     ) -> Picture:
-        """How far back the gradient reaches: every state's mean norm by the number of steps back, on a logarithmic scale;
-        and squares for all pairs of steps of one state, a square a twelfth smaller for each power of ten less.
+        """How far back the gradient reaches: every state's mean norm by the number of steps back, on a
+        logarithmic scale; and squares for all pairs of steps of one state, a square a twelfth smaller
+        for each power of ten less.
 
         file   where to write it, too: .svg, .png or .pdf
-        state  whose pairs are shown, of the first layer; the last of its states without it, for an LSTM the cell state
+        state  whose pairs are shown, of the first layer; the last of its states without it,
+               for an LSTM the cell state
         theme  "auto" (an SVG follows its reader's setting and is light in print), "light" or "dark"
 
         Raises UsageError for a state that there is not, and for what does not fit. Returns SVG text.
@@ -115,23 +122,25 @@ def gradient_flow(
     loss: Loss | None = None,
     steps: Sequence[int] | None = None,
 ) -> GradientFlow:
-    """The norm of dL_t/dh_k for every pair of steps, every recurrent layer in a model, and every state of its cells.
+    """The norm of dL_t/dh_k for every pair of steps, every recurrent layer in a model, and
+    every state of its cells.
 
-    model   a Recurrent, Stacked, LSTM, GRU or RNN, or any module with such layers; called once, model(x), as it is
-            (training or evaluation mode)
-    x       what the model reads: (T, B, I), indices (T, B), a tuple for several inputs; its output y, or the first of
-            what it returns, is (T, B, ·), or (B, T, ·) where its layers are batch_first
+    model   a Recurrent, Stacked, LSTM, GRU or RNN, or any module with such layers; called once, model(x), as it
+            is (training or evaluation mode)
+    x       what the model reads: (T, B, I), indices (T, B), a tuple for several inputs; its output y, or the
+            first of what it returns, is (T, B, ·), or (B, T, ·) where its layers are batch_first
     target  int64, (T, B) or as y is laid out: L_t is the cross-entropy of y at step t, summed over the batch
-    loss    or: loss(y_t, t) with y_t (B, ·) gives L_t, a number, or one for each row, which are summed. Without target
-            and loss L_t is the sum of y_t
+    loss    or: loss(y_t, t) with y_t (B, ·) gives L_t, a number, or one for each row, which are summed. Without
+            target and loss L_t is the sum of y_t
     steps   which t; all of them without it. Negative ones count from the end
 
-    One forward pass, and one backward pass of the layers' kernels for each t: that gives dL_t/dh_k for all k at once, as
-    the gradient of zeros that were added to the states (`unrolled.transform.probed`). dL_t/dc_k of an LSTM has both
-    ways in it, c_k to c_(k+1) and c_k to h_k. `.grad` of the parameters is left alone.
+    One forward pass, and one backward pass of the layers' kernels for each t: that gives dL_t/dh_k for all k at
+    once, as the gradient of zeros that were added to the states (`unrolled.transform.probed`). dL_t/dc_k of an
+    LSTM has both ways in it, c_k to c_(k+1) and c_k to h_k. `.grad` of the parameters is left alone.
 
-    Raises UsageError where a model has no recurrent layer, none with a state ran, a step is out of range, or both target
-    and loss are given; ShapeError where target or losses do not fit. Source: Bengio et al. 1994; Pascanu et al. 2013.
+    Raises UsageError where a model has no recurrent layer, none with a state ran, a step is out of range,
+    or both target and loss are given; ShapeError where target or losses do not fit. Source: Bengio et al.
+    1994; Pascanu et al. 2013.
 
     >>> from unrolled import Recurrent
     >>> flow = gradient_flow(Recurrent("lstm", 3, 5), torch.randn(7, 2, 3))

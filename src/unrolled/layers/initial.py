@@ -51,17 +51,14 @@ LEFT_FOR_OTHERS = ("phase", "ring")  # what later draws of the same cell depend 
 
 
 MATRICES = ("identity", "orthogonal", "xavier")  # what needs rows and columns,
-SQUARE = (
-    "reservoir",
-    "antisymmetric",
-    "rotations",
-    "cyclic",
-    "clockwork_mask",
-)  # and as many of these as of those
+# And as many of these as of those.
+SQUARE = ("reservoir", "antisymmetric", "rotations", "cyclic", "clockwork_mask")
 
 
 def check_initial(cell: Cell) -> None:
-    """UsageError where a cell's `init` names no parameter of its own, no initialisation, or one that does not fit."""
+    """UsageError where a cell's `init` names no parameter of its own, no initialisation,
+    or one that does not fit.
+    """
     for name, value in cell.init.items():
         if name not in cell.parameters:
             raise UsageError(
@@ -107,8 +104,9 @@ def _fill(cell: Cell, name: str, number: float, tensor: Tensor) -> None:
 def initialise(cell: Cell, hidden_size: int, values: Mapping[str, Tensor]) -> None:
     """Fills a layer's parameters in place, drawing in the order in which the cell declares them.
 
-    Every parameter is drawn from U(-1/sqrt(H), 1/sqrt(H)), torch.nn's choice for recurrent layers; then `cell.init`
-    has its say: a number, a name of `INITIAL`, a distribution with its numbers, or a function of the tensor.
+    Every parameter is drawn from U(-1/sqrt(H), 1/sqrt(H)), torch.nn's choice for recurrent layers;
+    then `cell.init` has its say: a number, a name of `INITIAL`, a distribution with its numbers, or
+    a function of the tensor.
     """
     if any(tensor.is_meta for tensor in values.values()):
         return  # shapes alone have no values
@@ -138,7 +136,9 @@ def initialise(cell: Cell, hidden_size: int, values: Mapping[str, Tensor]) -> No
 
 
 def _computable(tensor: Tensor) -> Tensor:
-    """The tensor, or a copy of one of half precision: eigenvalues and orthogonal matrices are made in float32."""
+    """The tensor, or a copy of one of half precision: eigenvalues and orthogonal
+    matrices are made in float32.
+    """
     return tensor if tensor.dtype in (torch.float32, torch.float64) else tensor.float()
 
 

@@ -1,7 +1,8 @@
 """Rows of a batch that end at different steps, packed so that finished rows drop out of the loop.
 
-Packed order is torch's own (PackedSequence): rows sorted by length, longest first; then the rows of step 0, those of
-step 1 that have not ended, and so on. Padding is never read, so that NaN in it reaches neither values nor gradients.
+Packed order is torch's own (PackedSequence): rows sorted by length, longest first; then the rows of step
+0, those of step 1 that have not ended, and so on. Padding is never read, so that NaN in it reaches
+neither values nor gradients.
 """
 
 from __future__ import annotations
@@ -22,12 +23,13 @@ class PackedRows:
 
     step_rows  for the kernel, forward in time
     steps     T of the padded sequences
-    take      (N,) places in a padded (T * B, ·) tensor in packed order; None where nothing is padded or packed already
+    take      (N,) places in a padded (T * B, ·) tensor in packed order; None where nothing is
+              padded or packed already
     backward  (N,) packed places with every row's time reversed; None where all rows have all steps
     order     (B,) the caller's rows in sorted order; None where they are sorted
     restore   (B,) the other way round
-    lengths   (B,) while a compiler traces: their values are looked at when the program runs (operator.py), so that
-              until then all rows have all steps
+    lengths   (B,) while a compiler traces: their values are looked at when the program runs (operator.py), so
+              that until then all rows have all steps
     """
 
     step_rows: StepRows
@@ -47,9 +49,8 @@ class PackedRows:
         """(N, width) to (T, B, width), zero past each row's length; what autograd keeps is never handed out."""
         if self.take is None:
             steps, batch = self.steps, self.step_rows.batch
-            kept = (
-                packed.requires_grad or torch.jit.is_tracing()
-            )  # which checks a trace by one without gradients
+            # Which checks a trace by one without gradients.
+            kept = packed.requires_grad or torch.jit.is_tracing()
             if kept and (steps == 1 or batch == 1):
                 return torch.stack([packed], 0 if steps == 1 else 1)  # one operation, where each counts
             padded = packed.view(steps, batch, packed.shape[-1])
@@ -77,8 +78,8 @@ def rows_of(
 ) -> PackedRows:
     """Rows of the given lengths, (B,) whole numbers from 0 to T.
 
-    Raises ShapeError where there is not one for each row or one is out of range, UsageError where they are not whole
-    numbers; `who` begins the message.
+    Raises ShapeError where there is not one for each row or one is out of range, UsageError where they are not
+    whole numbers; `who` begins the message.
     """
     given = _whole_numbers(lengths, who)
     if given.shape != (batch,):

@@ -24,8 +24,8 @@ def drawn(
 
     sizes   what each width letter stands for
     like    a tensor of the type and device wanted
-    Returns those that stand behind the cell's inputs, packed (N, width) each, and those that are shaped like parameters.
-    None needs a gradient; `torch.manual_seed` repeats them.
+    Returns those that stand behind the cell's inputs, packed (N, width) each, and those that are shaped like
+    parameters. None needs a gradient; `torch.manual_seed` repeats them.
 
         inputs, weights = drawn(zoneout("lstm", 0.1), {"I": 3, "H": 5}, all_rows(7, 2), torch.zeros(1))
         inputs[0].shape        # (14, 5): zoneout_h
@@ -50,12 +50,11 @@ def drawn(
 
 @torch.no_grad()
 def mask(shape: Sequence[int], noise: Noise, like: Tensor) -> Tensor:
-    """One mask: ones and zeros, or zeros and 1 / (1 - rate). Four elements of it come from each number that torch draws,
-    which is several times as fast as a number each."""
+    """One mask: ones and zeros, or zeros and 1 / (1 - rate). Four elements of it come from each number that
+    torch draws, which is several times as fast as a number each."""
     count = prod(shape)
-    levels = round(
-        LEVELS * (noise.rate if noise.kind == "keep" else 1 - noise.rate)
-    )  # of the 65536 that become a one
+    # Of the 65536 that become a one.
+    levels = round(LEVELS * (noise.rate if noise.kind == "keep" else 1 - noise.rate))
     if torch.jit.is_tracing():  # knows no other way of looking at bytes
         chosen = torch.rand(count, device=like.device) < levels / LEVELS
     else:

@@ -1,9 +1,10 @@
-"""One custom operator, for all cells, that stands for a layer's run while torch.compile or torch.export traces a model.
+"""One custom operator, for all cells, that stands for a layer's run while torch.compile or
+torch.export traces a model.
 
-The compiler sees one opaque operator with known result shapes; when it runs, it checks what it was given, for nobody did
-while tracing, and runs what an eager call runs. The cell's equations travel inside, as text, so that an exported program
-needs this package and nothing else. Its backward pass runs the forward pass again, so that nothing about a cell has to
-be told to the compiler.
+The compiler sees one opaque operator with known result shapes; when it runs, it checks what it was given, for
+nobody did while tracing, and runs what an eager call runs. The cell's equations travel inside, as text, so that
+an exported program needs this package and nothing else. Its backward pass runs the forward pass again, so that
+nothing about a cell has to be told to the compiler.
 """
 
 from __future__ import annotations
@@ -58,7 +59,8 @@ class Given(NamedTuple):
     cell      the graph as JSON
     dims      width letters, and `widths` their numbers
     names     of the parameters, those stacked in one tensor with | between them
-    rows      packed data: rows at each step; [0] where it is not (no empty lists: autograd's trees trip over them)
+    rows      packed data: rows at each step; [0] where it is not (no empty lists:
+              autograd's trees trip over them)
     """
 
     inputs: list[Tensor]
@@ -187,8 +189,8 @@ def _like(given: Given) -> Tensor:
 
 
 def _check(given: Given) -> None:
-    """What a layer checks at an eager call, and what nothing else stands for in an exported program: ShapeError where a
-    tensor has another shape than the equations give it, UsageError where an index stands for no row."""
+    """What a layer checks at an eager call, and what nothing else stands for in an exported program: ShapeError
+    where a tensor has another shape than the equations give it, UsageError where an index stands for no row."""
     graph, sizes = given.graph, given.sizes
 
     def expect(kind: str, name: str, tensor: Tensor, lead: tuple[int, ...], shapes) -> None:
@@ -237,8 +239,8 @@ def _run_backward(gradients: list[Tensor], *arguments) -> list[Tensor]:
 
 @contextmanager
 def _recording():
-    """Autograd records again: inside an operator it is switched off below the level that `enable_grad` reaches, and
-    whatever torch does to parameters before they reach a kernel would have no gradient."""
+    """Autograd records again: inside an operator it is switched off below the level that `enable_grad` reaches,
+    and whatever torch does to parameters before they reach a kernel would have no gradient."""
     with torch._C._PreserveDispatchKeyGuard(), torch.enable_grad():
         for key in (torch._C.DispatchKey.AutogradFunctionality, torch._C.DispatchKey.ADInplaceOrView):
             torch._C._dispatch_tls_set_dispatch_key_excluded(key, False)

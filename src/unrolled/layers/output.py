@@ -1,4 +1,6 @@
-"""The output layer that a cell's equations end in, as a module: it stands on the recurrent part once, at the top."""
+"""The output layer that a cell's equations end in, as a module: it stands on the
+recurrent part once, at the top.
+"""
 
 from __future__ import annotations
 

@@ -25,7 +25,9 @@ if TYPE_CHECKING:  # stack.py asks for the probes that are held, so it cannot be
 
 @dataclass
 class Probes:
-    """What was probed: zeros by layer and state, (T, B, width) each; layers are called as `watch` calls them."""
+    """What was probed: zeros by layer and state, (T, B, width) each; layers are
+    called as `watch` calls them.
+    """
 
     name: str = ""  # of the module that runs
     zeros: dict[str, dict[str, Tensor]] = field(default_factory=dict)

@@ -1,4 +1,6 @@
-"""Whole sequences read with weights that stay as they are: put below each other as a kernel wants them once, not at each call."""
+"""Whole sequences read with weights that stay as they are: put below each other as a kernel wants
+them once, not at each call.
+"""
 
 from __future__ import annotations
 
@@ -21,8 +23,8 @@ Reader = Callable[[Tensor, Sequence[int]], Tensor]
 def reader(rnn: Recurrent) -> Reader:
     """The output (T, B, width) that a layer has in evaluation mode for x (T, B, I) with the length of each row.
 
-    For weights that stay as they are: make another one when they have changed. Short sequences otherwise wait for the copies
-    of weights, at each call as many bytes as the steps read.
+    For weights that stay as they are: make another one when they have changed. Short sequences otherwise wait
+    for the copies of weights, at each call as many bytes as the steps read.
 
     >>> rnn, x = Recurrent("gru", 3, 4, bidirectional=True), torch.randn(5, 2, 3)
     >>> torch.equal(reader(rnn)(x, [5, 2]), rnn(x, None, [5, 2])[0])

@@ -46,33 +46,36 @@ class Recurrent(nn.Module):
     cell           a Cell, a registered name such as "lstm", or a plain function in the cell language
     input_size     I, width of the input
     hidden_size    H, width of the states (widths that a cell names itself are set with `cell.using(O=...)`)
-    num_layers     how many layers; each reads the output of the one below. An output layer that the equations end in,
-                   y = f(U h + b), stands once on the top layer, and layers read the state h (`transform.head`)
+    num_layers     how many layers; each reads the output of the one below. An output layer that the
+                   equations end in, y = f(U h + b), stands once on the top layer, and layers read the
+                   state h (`transform.head`)
     bidirectional  two sets of parameters a layer, the second reading from the end; outputs are put side by side
     batch_first    sequences are (B, T, width) instead of (T, B, width); states are not turned
     dropout        probability of dropping each output between layers, while training
     backend        "auto" (the fastest that can), "c" or "reference"
-    recompute      for long sequences: keep about sqrt(T) states instead of every step's values for the backward pass,
-                   and run forward once more there. The results are the same
+    recompute      for long sequences: keep about sqrt(T) states instead of every step's values for the backward
+                   pass, and run forward once more there. The results are the same
 
         x        (T, B, I) float, (T, I) for one sequence, or int64 (T, B): an index stands for its one-hot row.
                  A cell with several inputs gets a tuple, each (T, B, width), or (T, B) where it is a number;
                  the inputs after the first are given to every layer unchanged
-        state    a tuple, one (layers x directions, B, width) tensor for each state of the cell (without B for one
-                 sequence), layer 0, layer 0 reversed, layer 1, ...; None starts with zeros or the cell's `start`.
-                 A state as wide as the input may be wider in one layer than in another: then `width` is the greatest,
-                 and what lies beyond a layer's own is zero and never read
-        lengths  (B,) whole numbers from 0 to T: past a row's length its output is zero, its state is that of its
-                 last step, and the reversed direction starts there. Padding may hold anything, NaN too
-        y        (T, B, H x directions), or as wide as the cell's output is. Under autocast to bfloat16 operands of
-                 products are rounded to it, and y is given out in it, as torch.nn's layers do; states stay float32
+        state    a tuple, one (layers x directions, B, width) tensor for each state of the cell (without B for
+                 one sequence), layer 0, layer 0 reversed, layer 1, ...; None starts with zeros or the cell's
+                 `start`. A state as wide as the input may be wider in one layer than in another: then `width`
+                 is the greatest, and what lies beyond a layer's own is zero and never read
+        lengths  (B,) whole numbers from 0 to T: past a row's length its output is zero, its state is that of
+                 its last step, and the reversed direction starts there. Padding may hold anything, NaN too
+        y        (T, B, H x directions), or as wide as the cell's output is. Under autocast to
+                 bfloat16 operands of products are rounded to it, and y is given out in it, as
+                 torch.nn's layers do; states stay float32
 
     Parameters are called by layer and by their author's name, `layers.0.W_i`, those of the reversed direction
     `reversed.0.W_i`, those of an output layer on a stack `head.U` (and
     `reversed_head.U`). Drawn from U(-1/sqrt(H), 1/sqrt(H)) unless the cell's `init` says otherwise.
 
-    Raises UsageError for arguments out of range, ShapeError (a UsageError) for tensors that do not fit, CellError
-    where two widths that an equation needs equal are not, NotYet where a chosen backend cannot run the cell.
+    Raises UsageError for arguments out of range, ShapeError (a UsageError) for tensors that do not
+    fit, CellError where two widths that an equation needs equal are not, NotYet where a chosen
+    backend cannot run the cell.
 
     >>> rnn = Recurrent("mgu", 3, 5, num_layers=2)
     >>> y, state = rnn(torch.randn(7, 2, 3))
@@ -230,8 +233,8 @@ class Recurrent(nn.Module):
     def step(self, x_t: Input, state: State | None = None) -> tuple[Tensor, State]:
         """Runs one step: x_t (B, I) float or (B,) int64 to y_t (B, ·). Raises Never where layers go both ways.
 
-        In training mode a cell with noise draws its masks for this step alone, those of whole sequences too: a step does
-        not know to which sequence it belongs. Train on sequences, and step in evaluation mode.
+        In training mode a cell with noise draws its masks for this step alone, those of whole sequences too: a
+        step does not know to which sequence it belongs. Train on sequences, and step in evaluation mode.
         """
         if self.bidirectional:
             raise Never(
@@ -280,7 +283,9 @@ class Recurrent(nn.Module):
         return y.to(torch.bfloat16) if mixes(like) else y, self._final(last, rows, alone)
 
     def _with_noise(self, weights: list[Named], rows: PackedRows, like: Tensor):
-        """What runs, masks behind the inputs, and the weights with theirs: drawn while training, else without any."""
+        """What runs, masks behind the inputs, and the weights with theirs: drawn while
+        training, else without any.
+        """
         if not self.training:
             return self._evaluated, None, weights
         sizes = [s for s in self._stack.sizes for _ in range(self._directions)]

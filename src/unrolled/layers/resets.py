@@ -15,8 +15,8 @@ from .lengths import PackedRows
 def seen_backwards(graph: Graph, x: Sequence[Tensor], rows: PackedRows) -> Sequence[Tensor]:
     """The inputs, packed, as a reversed direction takes them, still in forward order.
 
-    resets[t] lies between the steps t - 1 and t, so that going back it is step t - 1 that begins again: each row's
-    resets move one step towards its start. A row's last step keeps the state that the call was given.
+    resets[t] lies between the steps t - 1 and t, so that going back it is step t - 1 that begins again: each
+    row's resets move one step towards its start. A row's last step keeps the state that the call was given.
     """
     if RESETS not in graph.inputs:
         return x

@@ -73,14 +73,15 @@ def run_stack(
     """Runs all layers.
 
     x        the cell's inputs, packed: (N, width) each; the first may be int64 (N,), one-hot indices
-    state    per layer and direction (layer 0, layer 0 reversed, layer 1, ...), (B, width) each, in the kernel's order
+    state    per layer and direction (layer 0, layer 0 reversed, layer 1, ...), (B, width)
+             each, in the kernel's order
     weights  per layer and direction
     between  what a layer's output goes through on its way to the next: dropout, while training
     masks    per layer and direction: what stands behind the cell's inputs in its graph, packed, while training
     Returns the last layer's output (N, width x directions) and the final states, ordered as `state` is.
 
-    Layers above the first get the output below as their first input, and the other inputs unchanged. `between` sees all
-    steps at once, in packed order.
+    Layers above the first get the output below as their first input, and the other inputs unchanged. `between`
+    sees all steps at once, in packed order.
     """
     stack, masks = with_held(stack, masks, rows, state)
     final: list[State] = []
@@ -139,7 +140,9 @@ def _run_one(
 def _without_steps(
     stack: LayerStack, x: Sequence[Tensor], state: State, weights: Named
 ) -> tuple[Tensor, State]:
-    """Nothing to run: the state stays as it is. What training follows is followed here too; its gradients are zeros."""
+    """Nothing to run: the state stays as it is. What training follows is followed here too;
+    its gradients are zeros.
+    """
     given = (*state, *weights.values(), *x)
     y = given[0].new_zeros(0, stack.output)
     followed = [t for t in given if t.requires_grad]

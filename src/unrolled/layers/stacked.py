@@ -20,22 +20,22 @@ State = tuple[Tensor, ...]
 class Stacked(nn.Module):
     """Recurrent layers on top of each other, each with a cell, a size and directions of its own.
 
-    layers   Recurrent layers, the lowest first (each may itself be several layers deep); all of them take sequences
-             the same way round (batch_first). They are `stacked.layers[0]`, ...; nobody copies them
-    skip     every layer above the first reads x and the output below side by side, [x, below], and the output is that
-             of all layers side by side
+    layers   Recurrent layers, the lowest first (each may itself be several layers deep); all of them take
+             sequences the same way round (batch_first). They are `stacked.layers[0]`, ...; nobody copies them
+    skip     every layer above the first reads x and the output below side by side, [x, below], and the output
+             is that of all layers side by side
     dropout  probability of dropping each output on its way to the layer above, while training
 
-        x        as for a Recurrent. Where cells have several inputs, a tuple in the order of `stacked.inputs`; those
-                 after the first go by name to every layer whose cell has them, unchanged
-        state    a tuple with the state of each layer, itself a tuple; None, here or in place of one layer's, starts
-                 again
+        x        as for a Recurrent. Where cells have several inputs, a tuple in the order of `stacked.inputs`;
+                 those after the first go by name to every layer whose cell has them, unchanged
+        state    a tuple with the state of each layer, itself a tuple; None, here or in place of
+                 one layer's, starts again
         lengths  (B,) as for a Recurrent
         y        (T, B, output_size): the last layer's output, or all layers' with skip
 
-    Raises ShapeError where a layer does not read as many values as it would get, UsageError where layers disagree about
-    batch_first or something else than a Recurrent is given, and Never for `step` where a layer goes both ways.
-    Source: haiku's DeepRNN and deep_rnn_with_skip_connections.
+    Raises ShapeError where a layer does not read as many values as it would get, UsageError where layers
+    disagree about batch_first or something else than a Recurrent is given, and Never for `step` where a layer
+    goes both ways. Source: haiku's DeepRNN and deep_rnn_with_skip_connections.
 
     >>> stacked = Stacked([Recurrent("lstm", 3, 8), Recurrent("gru", 11, 5)], skip=True)
     >>> y, state = stacked(torch.randn(7, 2, 3))

@@ -12,7 +12,8 @@ from .recurrent import Recurrent
 
 @torch.no_grad()
 def step_calls(rnn: Recurrent, state: tuple[Tensor, ...], each: Tensor) -> tuple[Call, ...]:
-    """Per layer, a call of one step in evaluation mode, with everything evaluated that does not depend on the input.
+    """Per layer, a call of one step in evaluation mode, with everything evaluated that does
+    not depend on the input.
 
     state  (L, B, width) each, as `rnn` returns it
     each   every input that the first layer may be given, in order: (V,) indices or (V, I) rows
@@ -27,7 +28,9 @@ def step_calls(rnn: Recurrent, state: tuple[Tensor, ...], each: Tensor) -> tuple
 
 @torch.no_grad()
 def fed_calls(rnn: Recurrent, state: tuple[Tensor, ...], first: int = 0) -> tuple[Call, ...]:
-    """Of the layers from one on, a call of one step in evaluation mode. What a layer reads is its last state."""
+    """Of the layers from one on, a call of one step in evaluation mode. What a layer
+    reads is its last state.
+    """
     stack, batch = rnn.evaluated, state[0].shape[1] if state else 1
     fed, calls, like = with_input_as_state(stack.graph), [], state[0] if state else torch.zeros(())
     parts = rnn._cut([tuple(s[k] for s in state) for k in range(rnn.num_layers)])

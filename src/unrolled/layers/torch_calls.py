@@ -1,4 +1,6 @@
-"""One call, on our kernels, of a layer that has torch.nn's parameters: what fits, and torch's input and result."""
+"""One call, on our kernels, of a layer that has torch.nn's parameters: what fits, and
+torch's input and result.
+"""
 
 from __future__ import annotations
 
@@ -67,7 +69,9 @@ def call_as_torch(layer: nn.RNNBase, x, hx, states: int):
 def fits(
     layer: nn.RNNBase, current: list[Tensor], x: object, state: Sequence[Tensor] | None, states: int
 ) -> bool:
-    """Whether the call is one that our kernels run; torch.nn answers the others, with its errors for wrong ones."""
+    """Whether the call is one that our kernels run; torch.nn answers the others, with
+    its errors for wrong ones.
+    """
     packed = isinstance(x, PackedSequence)
     data = x.data if packed else x
     weight = current[0]
@@ -104,7 +108,9 @@ def _shown(hx: object) -> str:
 
 
 def _check_shapes(layer: nn.RNNBase, current: list[Tensor]) -> None:
-    """RuntimeError where somebody put a tensor of another shape into the layer; torch.nn's LSTM would read past its end."""
+    """RuntimeError where somebody put a tensor of another shape into the layer; torch.nn's LSTM
+    would read past its end.
+    """
     due = _shapes(
         layer.mode,
         layer.input_size,
@@ -176,9 +182,8 @@ def run_as_torch(layer: nn.RNNBase, current: list[Tensor], x, hx: Sequence[Tenso
     stack, weights = layer._stack, named_as_cells(layer, current)
     watcher = watcher_of(layer.watchers)
     note = watcher and watcher.call(stack.graph, lambda v: v if packed else _as_given(layer, v, rows, alone))
-    between = (
-        partial(dropout, p=layer.dropout) if layer.training and layer.dropout else None
-    )  # torch's own draws
+    # torch's own draws.
+    between = partial(dropout, p=layer.dropout) if layer.training and layer.dropout else None
     y, last = run_stack(
         stack, (data.to(kind) if mixed else data,), state, weights, rows, between=between, watch=note
     )
@@ -213,10 +218,11 @@ def _given(
 
 
 def named_as_cells(layer: nn.RNNBase, current: list[Tensor] | None = None) -> list[Named]:
-    """torch's stacked tensors under the cells' names, in the plan's order, so that a kernel takes them as they are.
+    """torch's stacked tensors under the cells' names, in the plan's order, so that a
+    kernel takes them as they are.
 
-    One for each layer and direction; with proj_size the projection is P, as in the cell lstm_projected. `current`: the
-    layer's tensors, where they are at hand.
+    One for each layer and direction; with proj_size the projection is P, as in the cell lstm_projected.
+    `current`: the layer's tensors, where they are at hand.
     """
     result, current = [], _current(layer) if current is None else current
     name = {"LSTM": _lstm_names, "GRU": _gru_names}.get(layer.mode, _rnn_names)
@@ -231,8 +237,9 @@ def named_as_cells(layer: nn.RNNBase, current: list[Tensor] | None = None) -> li
 
 
 def _current(layer: nn.RNNBase) -> list[Tensor]:
-    """The tensors that torch.nn would use: those under their names, if one was exchanged since the last time (by
-    functional_call, a parametrization), otherwise the list `_flat_weights`, which somebody may have assigned."""
+    """The tensors that torch.nn would use: those under their names, if one was exchanged since the
+    last time (by functional_call, a parametrization), otherwise the list `_flat_weights`, which
+    somebody may have assigned."""
     names, found = layer._flat_weights_names, layer._parameters
     whole = list(found) == names  # `getattr` on a module costs ten times as much
     named = [found[name] if whole else getattr(layer, name) for name in names]
@@ -275,10 +282,10 @@ def _mixes(kind: torch.dtype) -> bool:
 
 
 def _result_type(layer: nn.RNNBase, x: Tensor, hx: Sequence[Tensor] | None, packed: bool) -> torch.dtype:
-    """What torch.nn returns under autocast to bfloat16, measured with torch 2.13: the simple network and the padded
-    LSTM (one oneDNN operation, which takes bfloat16 inputs where the processor has instructions for them) return it; the
-    GRU and the other LSTMs mix with their state, so a float32 state (or input, where there is no state) makes them
-    float32."""
+    """What torch.nn returns under autocast to bfloat16, measured with torch 2.13: the simple network and the
+    padded LSTM (one oneDNN operation, which takes bfloat16 inputs where the processor has instructions for
+    them) return it; the GRU and the other LSTMs mix with their state, so a float32 state (or input, where there
+    is no state) makes them float32."""
     one = ONEDNN and not packed and (ONEDNN_TAKES_BFLOAT16 or x.dtype is not torch.bfloat16)
     if layer.mode.startswith("RNN") or (layer.mode == "LSTM" and one):
         return torch.bfloat16

@@ -1,10 +1,12 @@
-"""`LSTM`, `GRU` and `RNN` under torch.nn's names: the same arguments, keys, first values and results, on our kernels.
+"""`LSTM`, `GRU` and `RNN` under torch.nn's names: the same arguments, keys, first values and
+results, on our kernels.
 
-Each stands on torch's RNNBase, so that everything that is not arithmetic (construction, random order of first values,
-state_dict, checks, messages) is torch's own. Not on nn.LSTM itself: torch.compile refuses that class and all made from
-it, so `isinstance(layer, torch.nn.LSTM)` is False and `isinstance(layer, torch.nn.RNNBase)` True; `as_torch` gives a
-model with torch's classes to tools that insist. What a kernel here does not do (other devices than the CPU, projections,
-half precision parameters, empty batches, arguments that torch.nn refuses, exports) goes to torch's.
+Each stands on torch's RNNBase, so that everything that is not arithmetic (construction, random order of first
+values, state_dict, checks, messages) is torch's own. Not on nn.LSTM itself: torch.compile refuses that class
+and all made from it, so `isinstance(layer, torch.nn.LSTM)` is False and `isinstance(layer, torch.nn.RNNBase)`
+True; `as_torch` gives a model with torch's classes to tools that insist. What a kernel here does not do (other
+devices than the CPU, projections, half precision parameters, empty batches, arguments that torch.nn refuses,
+exports) goes to torch's.
 """
 
 from __future__ import annotations
@@ -26,9 +28,9 @@ class LSTM(nn.RNNBase):
         hx      (h, c), each (layers x directions, B, H), or (layers x directions, H) for one sequence
         y       like x, H x directions wide; then (h, c) after the last step
 
-    With proj_size, or away from the CPU, torch's own kernels run. `isinstance(rnn, torch.nn.LSTM)` is False, with
-    torch.nn.RNNBase it is True; `as_torch` makes a torch.nn.LSTM of it. Source: Hochreiter and Schmidhuber 1997, Gers
-    et al. 2000, as written in `unrolled.find("lstm")`.
+    With proj_size, or away from the CPU, torch's own kernels run. `isinstance(rnn, torch.nn.LSTM)` is False,
+    with torch.nn.RNNBase it is True; `as_torch` makes a torch.nn.LSTM of it. Source: Hochreiter and Schmidhuber
+    1997, Gers et al. 2000, as written in `unrolled.find("lstm")`.
 
     >>> rnn = LSTM(3, 5, bidirectional=True)
     >>> y, (h, c) = rnn(torch.randn(7, 2, 3))
@@ -74,9 +76,9 @@ class GRU(nn.RNNBase):
         hx      (layers x directions, B, H), or (layers x directions, H) for one sequence
         y       like x, H x directions wide; then the state after the last step
 
-    Away from the CPU torch's own kernels run. `isinstance(rnn, torch.nn.GRU)` is False, with torch.nn.RNNBase it is
-    True; `as_torch` makes a torch.nn.GRU of it. Raises torch.nn's ValueError for `proj_size`. Source: Cho et al. 2014,
-    as written in `unrolled.find("gru")`.
+    Away from the CPU torch's own kernels run. `isinstance(rnn, torch.nn.GRU)` is False, with torch.nn.RNNBase
+    it is True; `as_torch` makes a torch.nn.GRU of it. Raises torch.nn's ValueError for `proj_size`. Source: Cho
+    et al. 2014, as written in `unrolled.find("gru")`.
 
     >>> rnn = GRU(3, 5)
     >>> y, h = rnn(torch.randn(7, 2, 3))
@@ -119,9 +121,10 @@ class RNN(nn.RNNBase):
         hx      (layers x directions, B, H), or (layers x directions, H) for one sequence
         y       like x, H x directions wide; then the state after the last step
 
-    Away from the CPU torch's own kernels run. `isinstance(rnn, torch.nn.RNN)` is False, with torch.nn.RNNBase it is
-    True; `as_torch` makes a torch.nn.RNN of it. Raises UsageError (a ValueError) where nonlinearity is not "tanh" or
-    "relu", and torch.nn's ValueError for `proj_size`. Source: Elman 1990, as written in `unrolled.find("elman")`.
+    Away from the CPU torch's own kernels run. `isinstance(rnn, torch.nn.RNN)` is False, with torch.nn.RNNBase
+    it is True; `as_torch` makes a torch.nn.RNN of it. Raises UsageError (a ValueError) where nonlinearity is
+    not "tanh" or "relu", and torch.nn's ValueError for `proj_size`. Source: Elman 1990, as written in
+    `unrolled.find("elman")`.
 
     >>> rnn = RNN(3, 5, nonlinearity="relu")
     >>> y, h = rnn(torch.randn(7, 2, 3))

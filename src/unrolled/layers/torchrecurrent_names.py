@@ -3,28 +3,33 @@
 A row is called as the layer is ("MGU"; its cell is "MGUCell") and says
 
     cell        our cell's name
-    parts       for each of torchrecurrent's tensors (parameters and buffers), where its chunks go: as many names as it
-                has equal chunks along its first axis, in their order. Every tensor of the class is named.
-                "W_f"   that parameter of ours. A parameter named more than once is the sum of all chunks that name it,
-                        so that torchrecurrent's two biases add up: bias_ih=("b_f", "b_n"), bias_hh=("b_f", "b_n")
+    parts       for each of torchrecurrent's tensors (parameters and buffers), where its chunks go:
+                as many names as it has equal chunks along its first axis, in their order. Every
+                tensor of the class is named.
+                "W_f"   that parameter of ours. A parameter named more than once is the sum of all
+                        chunks that name it, so that torchrecurrent's two biases add up: bias_ih=("b_f",
+                        "b_n"), bias_hh=("b_f", "b_n")
                 "-b_f"  the negative of the chunk;  "U.T" its transpose;  both: "-U.T"
                 ("W_f", "V_f")   the same chunk for two parameters
                 None    ours has nothing like it: loading is an error unless the chunk is zero
                 Between shapes () and (1,), or a stack (k, H, H) and its (k * H, H), the chunk is reshaped.
     trained     parameters that our cell fixes and torchrecurrent trains: they are trained after conversion, too
-    zero        parameters of ours that torchrecurrent does not have; they are zero. What is named nowhere is an error
+    zero        parameters of ours that torchrecurrent does not have; they are zero. What is
+                named nowhere is an error
     using       hyper-parameters that make our cell theirs, as in `cell.using(...)`
-    attributes  hyper-parameters of ours that are read off their cell, or off their layer where the cell has none:
-                {"dt": ("dt", 1.0)} reads cell.dt, a number; {"nonlinearity": ("act", "tanh")} reads the name of the
-                module cell.act. The second of the pair is torchrecurrent's own default, for a state_dict alone
-    needs       activation modules that our cell has in its equations: {"gate_act": "sigmoid"}; any other is an error
-    states      our states in the order of theirs; left out where the order is the same. A state of ours named twice
-                stands for two of theirs that are always equal; one not named begins at its start value
+    attributes  hyper-parameters of ours that are read off their cell, or off their layer where the cell
+                has none: {"dt": ("dt", 1.0)} reads cell.dt, a number; {"nonlinearity": ("act", "tanh")}
+                reads the name of the module cell.act. The second of the pair is torchrecurrent's own
+                default, for a state_dict alone
+    needs       activation modules that our cell has in its equations: {"gate_act":
+                "sigmoid"}; any other is an error
+    states      our states in the order of theirs; left out where the order is the same. A state of ours named
+                twice stands for two of theirs that are always equal; one not named begins at its start value
     note        where torchrecurrent contradicts the paper, and how this row deals with it
 
-Whether a row is right is measured in tests/test_torchrecurrent.py, which runs every row of this table against the
-installed torchrecurrent: outputs, final states and all gradients in float64, with random biases and random states.
-Keep the rows in alphabetical order.
+Whether a row is right is measured in tests/test_torchrecurrent.py, which runs every row of this table against
+the installed torchrecurrent: outputs, final states and all gradients in float64, with random biases and random
+states. Keep the rows in alphabetical order.
 """
 
 from __future__ import annotations
@@ -51,7 +56,9 @@ class ClassNames:
 
 
 def _gates(*names: str, input: str = "W", recurrent: str = "U") -> dict[str, tuple[Part, ...]]:
-    """The common case: weight_ih, weight_hh and two biases that add up, all with the same gates in the same order."""
+    """The common case: weight_ih, weight_hh and two biases that add up, all with the same
+    gates in the same order.
+    """
     biases = tuple(f"b_{name}" for name in names)
     return {
         "weight_ih": tuple(f"{input}_{name}" for name in names),

@@ -1,7 +1,8 @@
-"""What a layer is to those who write a model down by running it: one node to torch.fx, its equations to torch.jit.trace.
+"""What a layer is to those who write a model down by running it: one node to torch.fx, its
+equations to torch.jit.trace.
 
-(torch.compile and torch.export see one operator, operator.py; modes such as make_fx see the reference backend. ONNX files
-are made by either of two of these ways, and get the equations.)
+(torch.compile and torch.export see one operator, operator.py; modes such as make_fx see the reference backend.
+ONNX files are made by either of two of these ways, and get the equations.)
 """
 
 from __future__ import annotations
@@ -17,8 +18,8 @@ from torch.overrides import TorchFunctionMode
 
 from ..errors import NotYet
 
-# Read while torch.jit.trace runs, these give tensors, which a trace may follow and Python cannot count with. And numbers
-# that become tensors give warnings.
+# Read while torch.jit.trace runs, these give tensors, which a trace may follow and Python cannot count with.
+# And numbers that become tensors give warnings.
 CONSTANT = {Tensor.shape.__get__, Tensor.size, Tensor.numel, Tensor.__len__, Tensor.new_tensor, torch.as_tensor}
 
 

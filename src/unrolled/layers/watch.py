@@ -16,8 +16,9 @@ from ..plan.plan import plan_of
 class Seen:
     """Named values of one layer in one call, each (T, B, width), laid out as the layer's output is.
 
-    A name that an equation binds more than once in a step gives its last value; `seen["s", 2]` is the second.
-    A loss may be made of the values, for they are part of autograd's graph: `detach()` them to keep them for long.
+    A name that an equation binds more than once in a step gives its last value; `seen["s", 2]` is
+    the second. A loss may be made of the values, for they are part of autograd's graph: `detach()`
+    them to keep them for long.
     """
 
     def __init__(self, name: str):
@@ -48,7 +49,9 @@ class Seen:
 
 
 class Watching(dict):
-    """What was seen, by layer: `seen["rnn.0"]`; each layer's last call. `seen.calls("rnn.0")` lists all calls."""
+    """What was seen, by layer: `seen["rnn.0"]`; each layer's last call.
+    `seen.calls("rnn.0")` lists all calls.
+    """
 
     def __init__(self):
         super().__init__()
@@ -98,8 +101,8 @@ def watcher_of(watchers: tuple[Watcher, ...]) -> Watcher | None:
 
 
 def watched_nodes(graph: Graph) -> dict[tuple[str, int], int]:
-    """Body nodes of the author's statements, by name and count; without what leaves the loop: matrices made of parameters,
-    and what a layer makes of the input alone before it is multiplied."""
+    """Body nodes of the author's statements, by name and count; without what leaves the loop: matrices made of
+    parameters, and what a layer makes of the input alone before it is multiplied."""
     body = plan_of(graph).body
     made = dict(body.made)
     found = {(s.name, s.count): made[s.index] for s in graph.statements if s.index in made}
@@ -110,9 +113,10 @@ def watched_nodes(graph: Graph) -> dict[tuple[str, int], int]:
 def watch(module: nn.Module) -> Iterator[Watching]:
     """Records what the recurrent layers inside `module` compute, by the names in their cells' equations.
 
-    Layers are called by their path in the module and their number, "rnn.0", "rnn.1", and "rnn.reversed.0" for the
-    reversed direction; where the module is itself the layer, "0". Only calls made in this thread are seen, and they
-    run on the reference backend. Raises UsageError where the module holds no recurrent layer of this package.
+    Layers are called by their path in the module and their number, "rnn.0", "rnn.1", and
+    "rnn.reversed.0" for the reversed direction; where the module is itself the layer, "0". Only calls
+    made in this thread are seen, and they run on the reference backend. Raises UsageError where the
+    module holds no recurrent layer of this package.
 
         with watch(model) as seen:
             model(x)

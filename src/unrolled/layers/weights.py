@@ -16,7 +16,8 @@ Named = dict[tuple[str, ...], Tensor]  # what a kernel takes: names stacked alon
 
 
 class Weights(nn.Module):
-    """One tensor for each parameter of a cell; those the cell calls `fixed` are buffers, the others are trained.
+    """One tensor for each parameter of a cell; those the cell calls `fixed` are
+    buffers, the others are trained.
 
     sizes   what each width letter stands for, {"I": 3, "H": 5, ...}
 
@@ -48,11 +49,11 @@ class Weights(nn.Module):
         initialise(cell, hidden_size, {name: getattr(self, name) for name in self._named})
 
     def forward(self) -> Named:
-        """The tensors as they are now, whoever put them there: functional_call, parametrizations, pruning and replicas all
-        exchange them.
+        """The tensors as they are now, whoever put them there: functional_call, parametrizations, pruning and
+        replicas all exchange them.
 
-        Straight from torch's own table where that is whole, because `getattr` on a module costs ten times as much. Raises
-        ShapeError where one has another shape than the cell's equations give it.
+        Straight from torch's own table where that is whole, because `getattr` on a module costs ten times as
+        much. Raises ShapeError where one has another shape than the cell's equations give it.
         """
         found = self._parameters
         if tuple(found) != self._named:
@@ -66,7 +67,9 @@ class Weights(nn.Module):
         return {(name,): tensor for name, tensor in found.items()}
 
     def named(self) -> Named:
-        """`forward`, behind the hooks that are registered here: weight norm, pruning and others renew a tensor there."""
+        """`forward`, behind the hooks that are registered here: weight norm, pruning and
+        others renew a tensor there.
+        """
         return self() if self._forward_pre_hooks or self._forward_hooks else self.forward()
 
     def _refuse(self, found: Mapping[str, Tensor | None]) -> None:

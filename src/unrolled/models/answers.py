@@ -30,7 +30,9 @@ class Asking:
 
 @dataclass(frozen=True)
 class Answer:
-    """One input, and the probabilities of all labels in the model's order; of a multi-label model each by itself."""
+    """One input, and the probabilities of all labels in the model's order; of a
+    multi-label model each by itself.
+    """
 
     given: str
     labels: tuple[str, ...]

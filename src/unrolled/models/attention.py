@@ -45,7 +45,8 @@ class Attention(nn.Module):
         context  (B, T, M)
         weights  (B, T, S), which add up to 1; exactly 0 at places of padding
 
-    All steps of a sequence are two products for each row of the batch. A row with no place at all gets a context of zeros.
+    All steps of a sequence are two products for each row of the batch. A row with no place at all
+    gets a context of zeros.
 
     >>> attention = Attention("luong", 4, 6)
     >>> memory = attention.memory(torch.randn(2, 5, 6), torch.tensor([5, 3]))
@@ -64,7 +65,9 @@ class Attention(nn.Module):
             nn.init.uniform_(self.v_a, -1 / math.sqrt(query), 1 / math.sqrt(query))
 
     def memory(self, values: Tensor, lengths: Tensor) -> Memory:
-        """What is the same for all queries. values (B, S, M), lengths (B,): how many places of each row are none of padding."""
+        """What is the same for all queries. values (B, S, M), lengths (B,): how many places of each
+        row are none of padding.
+        """
         places = torch.arange(values.shape[1], device=values.device)
         return Memory(values, self.W_a(values), places >= lengths[:, None])
 

@@ -1,4 +1,6 @@
-"""The cheapest things that tell classes apart: the most frequent one, letters and words by themselves, the nearest neighbour."""
+"""The cheapest things that tell classes apart: the most frequent one, letters and words by
+themselves, the nearest neighbour.
+"""
 
 from __future__ import annotations
 
@@ -22,8 +24,9 @@ def majority(targets: Sequence[int], others: int) -> Tensor:
 def naive_bayes(
     texts: Sequence[Tensor], targets: Sequence[int], others: Sequence[Tensor], longest: int
 ) -> Tensor:
-    """The class of each of some texts by its runs of 1 to `longest` symbols, as if each stood there by itself (multinomial naive
-    Bayes, Manning, Raghavan and Schuetze 2008, chapter 13; a count of 1 for each run that a class lacks): (others,) int64."""
+    """The class of each of some texts by its runs of 1 to `longest` symbols, as if each stood there by itself
+    (multinomial naive Bayes, Manning, Raghavan and Schuetze 2008, chapter 13; a count of 1 for each run that a
+    class lacks): (others,) int64."""
     classes = max(targets) + 1
     places: dict[tuple[int, ...], int] = {}
     found = [
@@ -49,8 +52,8 @@ def _runs(text: Tensor, longest: int) -> list[tuple[int, ...]]:
 
 
 def nearest(rows: Sequence[Tensor], targets: Sequence[int], others: Sequence[Tensor]) -> Tensor:
-    """The class of the nearest row (Euclidean distance, series stretched to one length, each channel by its deviation):
-    (others,) int64.
+    """The class of the nearest row (Euclidean distance, series stretched to one length, each channel by its
+    deviation): (others,) int64.
 
     rows, others  (T, channels) each, NaN where a value is missing
     """

@@ -1,5 +1,5 @@
-"""What is added to tags' scores when they are said, so that a figure of theirs is best: a model that says each tag as often as it
-is likely says rare ones too seldom for F1."""
+"""What is added to tags' scores when they are said, so that a figure of theirs is best: a model that says each
+tag as often as it is likely says rare ones too seldom for F1."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ TRIED = (-2.0, -1.0, 1.0, 2.0)
 
 
 def chosen(groups: Sequence[Sequence[int]], count: int, figure: Callable[[Tensor], float]) -> Tensor:
-    """Biases (count,) float32 for which a figure is highest, found group after group, and once more in smaller steps.
+    """Biases (count,) float32 for which a figure is highest, found group after group, and
+    once more in smaller steps.
 
     groups  of tags that share a bias
     figure  of biases; on a part that is not learned from

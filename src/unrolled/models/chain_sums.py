@@ -1,7 +1,9 @@
-"""Sums over all tags of a chain: the partition, how probable each tag of each word is, and how often each stands behind each.
+"""Sums over all tags of a chain: the partition, how probable each tag of each word is, and how often
+each stands behind each.
 
-In the linear domain with shares that add up to 1 at each word (Rabiner 1989, section V.A), which takes a fifth of the time; in
-logarithms where a share would be so small that float64 loses it. Scores (T, B, K), rows of unequal length; all is float64.
+In the linear domain with shares that add up to 1 at each word (Rabiner 1989, section V.A), which takes a fifth
+of the time; in logarithms where a share would be so small that float64 loses it. Scores (T, B, K), rows of
+unequal length; all is float64.
 """
 
 from __future__ import annotations
@@ -16,7 +18,9 @@ FORBIDDEN = float("-inf")
 
 
 class Chain(NamedTuple):
-    """Scores of a tag behind another (K, K), of the first tag (K,), and of the last (K,); -inf where it is forbidden."""
+    """Scores of a tag behind another (K, K), of the first tag (K,), and of the last (K,);
+    -inf where it is forbidden.
+    """
 
     steps: Tensor
     first: Tensor
@@ -24,8 +28,8 @@ class Chain(NamedTuple):
 
 
 class Sums(NamedTuple):
-    """log of the partition (B,); each tag's probability (T, B, K), 0 past a row's end; and how often each tag is expected behind
-    each, (B, K, K). The latter two are None where nobody asked."""
+    """log of the partition (B,); each tag's probability (T, B, K), 0 past a row's end; and how often each tag
+    is expected behind each, (B, K, K). The latter two are None where nobody asked."""
 
     total: Tensor
     chances: Tensor | None

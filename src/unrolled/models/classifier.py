@@ -1,4 +1,6 @@
-"""Classifier: recurrent layers that read a text, a series or numbers, one value for all its steps, and a linear layer."""
+"""Classifier: recurrent layers that read a text, a series or numbers, one value for all its
+steps, and a linear layer.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,8 @@ class PaddedRows(NamedTuple):
 
     values   (T, B) int64, indices; or (T, B, channels) float, NaN where a value is missing
     lengths  (B,) int64
-    apart    (B,) int64: the member of a committee that may not learn from a row and is the one to judge it; None: all may
+    apart    (B,) int64: the member of a committee that may not learn from a row and is the one
+             to judge it; None: all may
     """
 
     values: Tensor
@@ -56,8 +59,8 @@ class Embedded(nn.Module):
 class TimePool(nn.Module):
     """One value for all steps of a row.
 
-    way  "mean and max": of all its steps; "last": the state at its end, and of the reversed direction at its beginning;
-         "all": all three
+    way  "mean and max": of all its steps; "last": the state at its end, and of the reversed direction at its
+         beginning; "all": all three
 
         y  (T, B, width), lengths (B,) -> (B, width), (B, 2 width) of mean and max, or (B, 3 width)
     """
@@ -84,7 +87,9 @@ class TimePool(nn.Module):
 
 
 class Member(nn.Module):
-    """One model: what reads, filters where it has them, recurrent layers, what is left of all steps, and a linear layer."""
+    """One model: what reads, filters where it has them, recurrent layers, what is left of all
+    steps, and a linear layer.
+    """
 
     def __init__(
         self,
@@ -112,13 +117,15 @@ class Member(nn.Module):
 class Classifier(nn.Module):
     """Models that vote: the probabilities are the mean of theirs.
 
-    Where rows are set apart (`PaddedRows.apart`), the members are a committee after Krogh and Vedelsby, Neural network ensembles,
-    cross validation, and active learning (1995): each learns from all rows but its own fold, and is the one to judge that
-    fold. So all rows are learned from, and all can be judged by somebody who has not seen them.
+    Where rows are set apart (`PaddedRows.apart`), the members are a committee after Krogh and Vedelsby,
+    Neural network ensembles, cross validation, and active learning (1995): each learns from all rows but its
+    own fold, and is the one to judge that fold. So all rows are learned from, and all can be judged by
+    somebody who has not seen them.
 
         rows           PaddedRows of B examples
         logits         (members, B, classes)
-        log_chances    (B, classes), logarithms of probabilities; with `several` (multi-label) of each label by itself
+        log_chances    (B, classes), logarithms of probabilities; with `several`
+                       (multi-label) of each label by itself
     """
 
     def __init__(self, members: Sequence[Member], *, several: bool = False):
@@ -130,7 +137,9 @@ class Classifier(nn.Module):
         return torch.stack([member(rows) for member in self.members])
 
     def learning(self, rows: PaddedRows) -> Iterator[tuple[Tensor, Tensor]]:
-        """Of each member the places of the rows that it learns from (n,), and its logits of them (n, classes)."""
+        """Of each member the places of the rows that it learns from (n,), and its
+        logits of them (n, classes).
+        """
         every = torch.arange(len(rows.lengths), device=rows.lengths.device)
         for number, member in enumerate(self.members):
             if rows.apart is None:

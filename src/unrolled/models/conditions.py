@@ -16,9 +16,9 @@ class Conditions(nn.Module):
         given   (B, K) float, the same at every step: 1 at each value that is asked for, 0 elsewhere
         result  (T, B, V + K) or (B, V + K) float
 
-    The columns by which a recurrent layer multiplies a row's last K numbers are the values' embeddings, added to what it makes
-    of the character: the static features of conditional generation as in Li et al., A persona-based neural conversation model
-    (2016), equation 6.
+    The columns by which a recurrent layer multiplies a row's last K numbers are the values' embeddings, added
+    to what it makes of the character: the static features of conditional generation as in Li et al., A
+    persona-based neural conversation model (2016), equation 6.
 
     >>> Conditions(3, 2)(torch.tensor([[1], [0]]), torch.tensor([[0.0, 1.0]]))[:, 0].tolist()
     [[0.0, 1.0, 0.0, 0.0, 1.0], [1.0, 0.0, 0.0, 0.0, 1.0]]

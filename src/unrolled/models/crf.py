@@ -1,8 +1,10 @@
-"""Linear-chain conditional random field over tags (Lafferty, McCallum and Pereira 2001): a score for each tag of each word and
-for each tag behind another; a sentence's tags are as probable as e^score is large among all that are allowed.
+"""Linear-chain conditional random field over tags (Lafferty, McCallum and Pereira 2001): a score for each
+tag of each word and for each tag behind another; a sentence's tags are as probable as e^score is large
+among all that are allowed.
 
-Scores are (T, B, K), rows of unequal length: `lengths` (B,) from 1 to T. What stands past a row's end may be anything, NaN
-too. There are no tags START and STOP that a model could say: how a sentence begins and ends are vectors.
+Scores are (T, B, K), rows of unequal length: `lengths` (B,) from 1 to T. What stands past a row's end
+may be anything, NaN too. There are no tags START and STOP that a model could say: how a sentence
+begins and ends are vectors.
 """
 
 from __future__ import annotations
@@ -26,7 +28,8 @@ class Path(NamedTuple):
 
 
 def lengths_of(mask: Tensor) -> Tensor:
-    """The lengths (B,) that a mask (T, B) of words says. Raises UsageError for a row without words, or with a gap in them.
+    """The lengths (B,) that a mask (T, B) of words says. Raises UsageError for a row without
+    words, or with a gap in them.
 
     >>> lengths_of(torch.tensor([[True, True], [True, False]]))
     tensor([2, 1])
@@ -47,7 +50,9 @@ def log_partition(scores: Tensor, chain: Chain, lengths: Tensor) -> Tensor:
 
 
 def score(scores: Tensor, tags: Tensor, chain: Chain, lengths: Tensor) -> Tensor:
-    """The score of given tags (T, B) int64 of each row: (B,) float64. What stands past a row's end is not read."""
+    """The score of given tags (T, B) int64 of each row: (B,) float64. What stands
+    past a row's end is not read.
+    """
     there = torch.arange(len(scores), device=scores.device)[:, None] < lengths
     rows, tags = torch.arange(tags.shape[1], device=tags.device), tags.where(there, 0)
     of_words = scores.gather(2, tags[:, :, None])[:, :, 0].double().where(there, 0.0).sum(0)
@@ -63,7 +68,9 @@ def marginals(scores: Tensor, chain: Chain, lengths: Tensor) -> Tensor:
 
 @torch.no_grad()
 def decode(scores: Tensor, chain: Chain, lengths: Tensor) -> Tensor:
-    """The most probable tags of each row (T, B) int64, by the algorithm of Viterbi (1967); 0 past a row's end."""
+    """The most probable tags of each row (T, B) int64, by the algorithm of Viterbi
+    (1967); 0 past a row's end.
+    """
     best, back = scores[0].double() + chain.first.double(), []
     steps = chain.steps.double()
     ends = [best]
@@ -84,7 +91,9 @@ def decode(scores: Tensor, chain: Chain, lengths: Tensor) -> Tensor:
 
 @torch.no_grad()
 def best(scores: Tensor, chain: Chain, count: int) -> list[Path]:
-    """The `count` most probable tags of one sentence, scores (T, K), the most probable first; fewer where there are fewer."""
+    """The `count` most probable tags of one sentence, scores (T, K), the most probable first;
+    fewer where there are fewer.
+    """
     length, kinds = scores.shape
     total = log_partition(scores[:, None], chain, torch.tensor([length]))[0]
     reached = (scores[0].double() + chain.first.double())[:, None]  # (K, n): the n best ways to each tag
@@ -108,7 +117,9 @@ def best(scores: Tensor, chain: Chain, count: int) -> list[Path]:
 
 
 class _LogPartition(torch.autograd.Function):
-    """Its gradient are probabilities: of each tag of each word, of each behind each, of the first, of the last."""
+    """Its gradient are probabilities: of each tag of each word, of each behind each,
+    of the first, of the last.
+    """
 
     @staticmethod
     def forward(ctx, scores, steps, first, last, lengths):
@@ -125,7 +136,9 @@ class _LogPartition(torch.autograd.Function):
 
 
 class _Nats(torch.autograd.Function):
-    """log of the partition less the score of true tags. Its gradient: how often each is expected, less how often it is there."""
+    """log of the partition less the score of true tags. Its gradient: how often each is expected,
+    less how often it is there.
+    """
 
     @staticmethod
     def forward(ctx, scores, steps, first, last, tags, lengths):
@@ -149,7 +162,9 @@ class _Nats(torch.autograd.Function):
 def _slopes(
     lengths: Tensor, words: Tensor, pairs: Tensor, slope: Tensor, of_scores, of_chain
 ) -> tuple[Tensor, ...]:
-    """Of scores, and of the chain's three parts, from what each tag of each word (T, B, K) and each pair (B, K, K) counts."""
+    """Of scores, and of the chain's three parts, from what each tag of each word (T, B, K) and
+    each pair (B, K, K) counts.
+    """
     ends = words[lengths - 1, torch.arange(len(slope), device=slope.device)]
     chain = (torch.einsum("b,bij->ij", slope, pairs), slope @ words[0], slope @ ends)
     return (words * slope[:, None]).to(of_scores), *(part.to(of_chain) for part in chain)
@@ -159,7 +174,8 @@ class CRF(nn.Module):
     """The chain of a conditional random field, with what is forbidden in training as in decoding.
 
     tags     K
-    allowed  which tag may follow which (K, K), which may be the first (K,) and the last (K,), of truths; all without it
+    allowed  which tag may follow which (K, K), which may be the first (K,) and the last (K,),
+             of truths; all without it
 
     >>> crf = CRF(3, ([[True, True, True], [True, True, False], [True, True, True]], [True] * 3, [True] * 3))
     >>> scores, lengths = torch.randn(5, 2, 3), torch.tensor([5, 2])

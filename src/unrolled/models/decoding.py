@@ -1,4 +1,6 @@
-"""Where sequences are found: in C, where the C backend runs the model, else step by step with torch (search.py)."""
+"""Where sequences are found: in C, where the C backend runs the model, else step by
+step with torch (search.py).
+"""
 
 from __future__ import annotations
 
@@ -21,9 +23,8 @@ from .translation import Translator
 
 TOGETHER = 32  # sentences a call of the C decoder, at most
 ROOM = 2**22  # numbers of attention that such a call may keep
-LARGEST = (
-    2**28
-)  # of those of one sentence, a gigabyte; a longer one is decoded step by step, which keeps only what is looked at
+# Of those of one sentence, a gigabyte; a longer one is decoded step by step, which keeps only what is looked at.
+LARGEST = 2**28
 MOST_UNITS = 4000  # of a sentence
 
 Finder = Callable[[Sequence[Sequence[int]]], list[list[Hypothesis]]]
@@ -31,10 +32,11 @@ Finder = Callable[[Sequence[Sequence[int]]], list[list[Hypothesis]]]
 
 @torch.no_grad()
 def finder(model: Translator, beam: Beam = Beam()) -> Finder:
-    """What finds the sequences of any number of sentences, each a list of symbols: `beam.width` of each, best first.
+    """What finds the sequences of any number of sentences, each a list of symbols:
+    `beam.width` of each, best first.
 
-    For weights that stay as they are: make another one when they have changed. Raises NoNumbers, when it is called, for a model
-    whose logits are none, and UsageError for a sentence of more than 4,000 symbols.
+    For weights that stay as they are: make another one when they have changed. Raises NoNumbers, when it is
+    called, for a model whose logits are none, and UsageError for a sentence of more than 4,000 symbols.
 
     >>> find = finder(Translator(20, 30, "gru", hidden=8, embedding=6), Beam(2))
     >>> [len(found) for found in find([[4, 5, 6], [7]])]
@@ -69,7 +71,9 @@ def check_length(units: int) -> None:
 
 
 class _Spare:
-    """What reads sentences, and decoders that nobody uses at the moment; as many are made as there are threads that want one."""
+    """What reads sentences, and decoders that nobody uses at the moment; as many are made as there
+    are threads that want one.
+    """
 
     def __init__(self, model: Translator, beam: Beam):
         self._model, self._beam = model, beam
@@ -94,7 +98,9 @@ def _padded(model: Translator, sentences: Sequence[Sequence[int]]) -> tuple[Tens
 
 
 def _made(model: Translator, beam: Beam):
-    """The C backend's decoder, where it runs all layers; never where somebody watches, or asked for the reference."""
+    """The C backend's decoder, where it runs all layers; never where somebody watches, or
+    asked for the reference.
+    """
     layers = [rnn for rnn in (model.lower, model.upper) if rnn is not None]
     if any(rnn.backend == "reference" or rnn.watchers or rnn.head is not None for rnn in layers):
         return None
@@ -122,7 +128,9 @@ def _made(model: Translator, beam: Beam):
 def _in_c(
     model: Translator, spare: _Spare, sentences: Sequence[Sequence[int]], beam: Beam
 ) -> list[list[Hypothesis]]:
-    """Groups of sentences one after the other, or on as many threads as torch has: a call of C lets others run."""
+    """Groups of sentences one after the other, or on as many threads as torch has: a
+    call of C lets others run.
+    """
     threads = torch.get_num_threads()
     work = [
         (group, _given(model, spare, group) if _room(group, beam) <= LARGEST else None)
@@ -149,7 +157,9 @@ def _in_c(
 
 
 def _given(model: Translator, spare: _Spare, group: Sequence[Sequence[int]]) -> tuple[list, list[list[Tensor]]]:
-    """What a group's sentences gave when they were read: values, keys and limit of each, and the first states."""
+    """What a group's sentences gave when they were read: values, keys and limit of
+    each, and the first states.
+    """
     source, lengths = _padded(model, group)
     sizes = [len(each) for each in group]
     memory, state = model.begun(spare.encode(model.source(source), sizes), lengths)
@@ -158,7 +168,9 @@ def _given(model: Translator, spare: _Spare, group: Sequence[Sequence[int]]) -> 
 
 
 def _groups(sentences: Sequence[Sequence[int]], beam: Beam, threads: int) -> Iterator[list[Sequence[int]]]:
-    """Sentences that are decoded together: as many as there is room for, and a group at least for each thread."""
+    """Sentences that are decoded together: as many as there is room for, and a group
+    at least for each thread.
+    """
     group: list[Sequence[int]] = []
     together = min(TOGETHER, -(-len(sentences) // threads))
     for each in sentences:

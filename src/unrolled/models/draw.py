@@ -28,9 +28,11 @@ class NoNumbers(UnrolledError):
 class DrawRule:
     """What may be drawn, and how freely.
 
-    temperature  logits are divided by it: below 1 more predictable, above 1 wilder; 0 always takes the likeliest
+    temperature  logits are divided by it: below 1 more predictable, above 1 wilder; 0
+                 always takes the likeliest
     top_k        draw among the k likeliest only (Fan et al. 2018)
-    top_p        draw among the fewest that together reach this probability, after `top_k` (the nucleus of Holtzman et al. 2020)
+    top_p        draw among the fewest that together reach this probability, after `top_k` (the nucleus
+                 of Holtzman et al. 2020)
 
     Raises UsageError for numbers out of range.
     """

@@ -1,13 +1,15 @@
-"""Strings with an end that is asked for, from a model that reads forwards: drawn as the model draws those that happen to end so.
+"""Strings with an end that is asked for, from a model that reads forwards: drawn as the model draws
+those that happen to end so.
 
-Wanted is x from p(x | x begins with a, x ends with b), where p is what the model draws by the rule. Every such x is a m b for
-one m (or b overlaps a), so that
+Wanted is x from p(x | x begins with a, x ends with b), where p is what the model draws by the rule. Every such
+x is a m b for one m (or b overlaps a), so that
 
     p(a m b | a) = p(m | a) p(b, mark | a m)
 
-The model draws some strings that begin with a, freely. Each place in each of them is an m, drawn with p(m | a); it is weighed by
-p(b, mark | a m), and one m is drawn by its weight. This is sampling importance resampling (Rubin 1987): exact as the number of
-free strings grows, for any cell, beginning and end, without another model that reads backwards.
+The model draws some strings that begin with a, freely. Each place in each of them is an m, drawn with p(m |
+a); it is weighed by p(b, mark | a m), and one m is drawn by its weight. This is sampling importance
+resampling (Rubin 1987): exact as the number of free strings grows, for any cell, beginning and end, without
+another model that reads backwards.
 """
 
 from __future__ import annotations
@@ -28,8 +30,8 @@ TOGETHER = 16  # of those that are wanted
 
 @torch.no_grad()
 def strings_with_end(model: LanguageModel, wanted: Wanted, seeds: Sequence[int]) -> list[Indices | None]:
-    """A string for each seed, which always draws the same one; None where no place was found at which the end is possible.
-    At temperature 0 the likeliest of those found."""
+    """A string for each seed, which always draws the same one; None where no place was found at which the end
+    is possible. At temperature 0 the likeliest of those found."""
     found: list[Indices | None] = []
     for first in range(0, len(seeds), TOGETHER):
         found += _some(model, wanted, seeds[first : first + TOGETHER])
@@ -85,7 +87,9 @@ def _made(wanted: Wanted, free: Tensor, places: int, row: int, pick: int, shorte
 
 
 def _weights(model: LanguageModel, wanted: Wanted, free: Tensor) -> tuple[Tensor, Tensor]:
-    """log p(b, mark | a m) and log p(m | a) of each place in each free string: (places, B) each; -inf where no m is."""
+    """log p(b, mark | a m) and log p(m | a) of each place in each free string: (places, B)
+    each; -inf where no m is.
+    """
     mark, count = model.characters - 1, free.shape[1]
     room = wanted.longest - len(wanted.begin) - len(wanted.end)
     places = max(0, min(len(free), room) + 1)
@@ -118,7 +122,9 @@ def _of_end(model: LanguageModel, wanted: Wanted, end: Indices, chances: Tensor,
 
 
 def _overlapping(model: LanguageModel, wanted: Wanted) -> Iterator[tuple[Indices, float]]:
-    """Strings whose end begins inside their beginning, such as "anna" of "ann" and "na", and their log p after the beginning."""
+    """Strings whose end begins inside their beginning, such as "anna" of "ann" and "na", and their
+    log p after the beginning.
+    """
     begin, end = wanted.begin, wanted.end
     for shared in range(1, min(len(begin), len(end)) + 1):
         if begin[-shared:] == end[:shared] and len(begin) + len(end) - shared <= wanted.longest:

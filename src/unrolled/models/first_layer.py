@@ -9,7 +9,9 @@ from ..layers.recurrent import Recurrent
 
 
 def input_weights(rnn: Recurrent) -> dict[str, nn.Parameter]:
-    """What the first layer multiplies its input with, by the author's name; of the reversed direction "reversed.NAME"."""
+    """What the first layer multiplies its input with, by the author's name; of the reversed
+    direction "reversed.NAME".
+    """
     graph = rnn.cell.graph
     seen = graph.leaf("input", graph.inputs[0])
     names = [
@@ -30,7 +32,9 @@ def input_weights(rnn: Recurrent) -> dict[str, nn.Parameter]:
 
 @torch.no_grad()
 def spread_input_weights(rnn: Recurrent, deviation: float) -> None:
-    """Draw them again, normal with that deviation, but for those to which the cell's `init` gives first values."""
+    """Draw them again, normal with that deviation, but for those to which the cell's
+    `init` gives first values.
+    """
     for name, weight in input_weights(rnn).items():
         if name.removeprefix("reversed.") not in rnn.cell.init:
             weight.normal_(0.0, deviation)

@@ -56,9 +56,9 @@ def ranked(
 
     begin  the index that is read before the text
 
-    A candidate is as good as the whole text with it is probable: what follows the gap counts, too. Of all words, those are tried
-    with it that what stands before makes most probable. Raises UsageError where the text has no gap or more of them,
-    and where none of `among` is known.
+    A candidate is as good as the whole text with it is probable: what follows the gap counts, too. Of all
+    words, those are tried with it that what stands before makes most probable. Raises UsageError where the text
+    has no gap or more of them, and where none of `among` is known.
     """
     gaps = GAP.findall(text)
     if len(gaps) != 1:

@@ -1,4 +1,6 @@
-"""What counting reaches: an n-gram model with interpolated modified Kneser-Ney smoothing, to compare a word model with."""
+"""What counting reaches: an n-gram model with interpolated modified Kneser-Ney smoothing, to
+compare a word model with.
+"""
 
 from __future__ import annotations
 
@@ -35,9 +37,9 @@ class Order:
 class KneserNey:
     """p(w | the n - 1 words before), exact: the chances of all V words add up to one after any context.
 
-    Chen and Goodman, An empirical study of smoothing techniques for language modeling (1998), section 3: three discounts for each
-    order, estimated from counts of counts; lower orders count in how many contexts a word stands, not how often; the
-    first order is interpolated with 1/V.
+    Chen and Goodman, An empirical study of smoothing techniques for language modeling (1998), section 3: three
+    discounts for each order, estimated from counts of counts; lower orders count in how many contexts a word
+    stands, not how often; the first order is interpolated with 1/V.
 
     words   V
     first   (V,) chances of words whatever stands before
@@ -73,12 +75,13 @@ class KneserNey:
         return cls(words, lowest.chance + lowest.left[0] / words, tuple(orders))
 
     def nats(self, text: Tensor) -> Tensor:
-        """-log p of each word of a text (m,) after its first, given all that stands before in it: (m - 1,) float64."""
+        """-log p of each word of a text (m,) after its first, given all that stands before
+        in it: (m - 1,) float64.
+        """
         text = text.numpy().astype(numpy.int64)
         chance, context = self.first[text[1:]], text[:-1]
-        for k, order in enumerate(
-            self.orders, 1
-        ):  # context: the number of the k words before, from place k - 1 on
+        # context: the number of the k words before, from place k - 1 on.
+        for k, order in enumerate(self.orders, 1):
             if len(context) == 0:
                 break
             last = text[k:]

@@ -1,4 +1,6 @@
-"""Character language model: a recurrent layer that reads characters, and a linear layer that predicts the next one."""
+"""Character language model: a recurrent layer that reads characters, and a linear layer
+that predicts the next one.
+"""
 
 from __future__ import annotations
 
@@ -22,8 +24,8 @@ FORGET = -1.0  # the forget gates' bias; see `close_forget_gates`
 
 
 class LanguageModel(nn.Module):
-    """Next-character model, p(c_{t+1} | c_1 .. c_t), after Mikolov et al., Recurrent neural network based language
-    model (2010) and Graves, Generating sequences with recurrent neural networks (2013), equations 1-9.
+    """Next-character model, p(c_{t+1} | c_1 .. c_t), after Mikolov et al., Recurrent neural network based
+    language model (2010) and Graves, Generating sequences with recurrent neural networks (2013), equations 1-9.
 
     characters  V, how many characters there are
     cell        a Cell or a registered name
@@ -32,16 +34,18 @@ class LanguageModel(nn.Module):
     dropout     between the layers and before the linear layer, while training
     conditions  K, how many numbers say what the text is to be like (see `Conditions`); 0 for none
 
-    Where the cell's equations end in an output layer of their own, o = softmax(V s), that is the linear layer, and its
-    parameters keep their names, `head.V`; the cell's layers are stacked on s. `note` says so.
+    Where the cell's equations end in an output layer of their own, o = softmax(V s), that is the linear layer,
+    and its parameters keep their names, `head.V`; the cell's layers are stacked on s. `note` says so.
 
     Characters go in as indices: an index means a one-hot vector of width V, so there is no embedding.
 
-        x       (T, B) int64, characters; with conditions a tuple of these and of (B, K) float, the same at every step
+        x       (T, B) int64, characters; with conditions a tuple of these and of (B, K)
+                float, the same at every step
         logits  (T, B, V) float
         state   a tuple, one (L, B, width) tensor per state of the cell; None starts afresh
 
-    Raises UsageError for a cell with more than one input, and for one that ends in a softmax that cannot be taken off.
+    Raises UsageError for a cell with more than one input, and for one that ends in a softmax
+    that cannot be taken off.
 
     >>> model = LanguageModel(65, "lstm", hidden=16)
     >>> logits, state = model(torch.zeros(7, 2, dtype=torch.int64))
@@ -90,17 +94,19 @@ class LanguageModel(nn.Module):
             if head is None
             else OutputLayer(head, whole, self.rnn.output_size, characters, dtype=dtype)
         )
-        # The usual bound 1/sqrt(fan-in) assumes that all V inputs are on. Of a one-hot vector one is: each step reads one
-        # column, and under the usual bound the cell hardly hears its input for the first thousand steps.
+        # The usual bound 1/sqrt(fan-in) assumes that all V inputs are on. Of a one-hot vector one is:
+        # each step reads one column, and under the usual bound the cell hardly hears its input for
+        # the first thousand steps.
         spread_input_weights(self.rnn, ONE_HOT_DEVIATION)
 
     @torch.no_grad()
     def close_forget_gates(self) -> None:
-        """Begin with forget gates that are nearly closed, in cells that would have them open, b_f = 1 (Gers et al. 2000).
+        """Begin with forget gates that are nearly closed, in cells that would have them open,
+        b_f = 1 (Gers et al. 2000).
 
-        Open gates sum up all that was read, and the next character depends on little of it: the cell first has to learn to
-        forget. Measured on Tiny Shakespeare (2 x 192, 1.3 million characters), nats with b_f at 1, 0, -1, -2: 1.588,
-        1.536, 1.522, 1.526.
+        Open gates sum up all that was read, and the next character depends on little of it: the cell first has
+        to learn to forget. Measured on Tiny Shakespeare (2 x 192, 1.3 million characters), nats with b_f at 1,
+        0, -1, -2: 1.588, 1.536, 1.522, 1.526.
         """
         if self.rnn.cell.init.get("b_f") == 1.0:
             for layer in self.rnn.layers:
@@ -109,9 +115,9 @@ class LanguageModel(nn.Module):
     def undecayed(self) -> list[nn.Parameter]:
         """Matrices that weight decay must leave alone.
 
-        A column of the input weights gets a gradient only in steps that read its character, but decay would pull at it in
-        every step: rare characters would fade. Measured on Tiny Shakespeare (2 x 192, 1.3 million characters): 1.611 nats
-        without, 1.620 with decay; with another seed and no dropout 1.581 and 1.599.
+        A column of the input weights gets a gradient only in steps that read its character, but decay would
+        pull at it in every step: rare characters would fade. Measured on Tiny Shakespeare (2 x 192, 1.3 million
+        characters): 1.611 nats without, 1.620 with decay; with another seed and no dropout 1.581 and 1.599.
         """
         return list(input_weights(self.rnn).values())
 
@@ -138,8 +144,8 @@ class LanguageModel(nn.Module):
         return self.head.linear(y) if isinstance(self.head, OutputLayer) else self.head(y)
 
     def nats(self, x: torch.Tensor, y: torch.Tensor, state: State | None = None) -> tuple[torch.Tensor, State]:
-        """Mean cross-entropy of the true next characters y (T, B) int64, a scalar in nats, and the state after the
-        last position, detached: hand it to the next call for truncated BPTT (Williams and Peng 1990)."""
+        """Mean cross-entropy of the true next characters y (T, B) int64, a scalar in nats, and the state after
+        the last position, detached: hand it to the next call for truncated BPTT (Williams and Peng 1990)."""
         logits, state = self(x, state)
         loss = nn.functional.cross_entropy(logits.reshape(-1, self.characters), y.reshape(-1))
         return loss, tuple(part.detach() for part in state)

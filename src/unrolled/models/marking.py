@@ -19,7 +19,8 @@ class Marking:
     """What to say of each sentence."""
 
     form: Literal["lines", "columns", "conllu", "jsonl"] = "lines"
-    """what is read: a sentence a line, its words parted by spaces; or as the run's data, which need not have tags"""
+    """what is read: a sentence a line, its words parted by spaces; or as the run's data,
+    which need not have tags"""
     probabilities: bool = False
     """say how probable each tag is; in JSON, those of all tags"""
     best: Count = 1

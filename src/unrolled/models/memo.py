@@ -31,7 +31,9 @@ class Memo:
         self._versions, self._places, self._table = versions, {}, None
 
     def rows(self, module: nn.Module, words: Sequence[str], make: Callable[[list[int]], Tensor]) -> Tensor:
-        """A row for each word (N, width); `make` gives those at some places of `words`, each of another word."""
+        """A row for each word (N, width); `make` gives those at some places of
+        `words`, each of another word.
+        """
         if self._watched is None:  # to go through a module takes as long as a layer
             self._watched = [*module.parameters(), *module.buffers()]
         versions = tuple((part.data_ptr(), part._version) for part in self._watched)

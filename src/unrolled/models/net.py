@@ -31,10 +31,12 @@ class Net:
     layers: Count | None = None
     """how many recurrent layers"""
     dropout: Share | None = None
-    """share of the hidden values dropped while training; without one, the more often the data are read the more"""
+    """share of the hidden values dropped while training; without one, the more often
+    the data are read the more"""
 
     def found(self) -> Net:
-        """The net with its Cell in place of the cell's name. Raises UsageError or CellError where there is none.
+        """The net with its Cell in place of the cell's name. Raises UsageError or
+        CellError where there is none.
 
         >>> Net("gru", hidden=8, layers=2).found().layer(3).output_size
         8

@@ -26,7 +26,9 @@ def ngram_nats(training: Iterable[Indices], held_out: Iterable[Indices], order: 
 
 
 def _joined(strings: Iterable[Indices], order: int, mark: int) -> tuple[Tensor, Tensor]:
-    """Strings one after the other, with so many marks between that none sees another, and what of it is theirs."""
+    """Strings one after the other, with so many marks between that none sees another,
+    and what of it is theirs.
+    """
     between = max(1, order - 1)
     parts, scored = [torch.full((between,), mark)], [torch.zeros(between, dtype=torch.bool)]
     for string in strings:

@@ -116,7 +116,9 @@ class Ordered:
         return list(self._made(tally)), tally
 
     def pieces(self) -> Iterator[str]:
-        """A line a string as they are drawn, with the conditions that were left open; at the end, what was drawn."""
+        """A line a string as they are drawn, with the conditions that were left open; at
+        the end, what was drawn.
+        """
         left_open = [k for k, column in enumerate(self.encoding.columns) if column.name not in self.asked]
         tally = Tally()
         for text, values in self._made(tally):
@@ -160,13 +162,12 @@ def ordered(model: LanguageModel, encoding: Any, inputs: Iterable[str], ask: Ord
 
 
 def drawn(model: LanguageModel, encoding: Any, asked: dict[str, str], ask: Ordering) -> Iterator[Made]:
-    """Strings without end, one a seed, in order; "" for what came to no end. However many are drawn together, they are the
-    same."""
+    """Strings without end, one a seed, in order; "" for what came to no end. However many are drawn
+    together, they are the same."""
     found = encoding.values_of(asked)
     together = WITH_END if ask.end else ROUND
-    first = int(
-        uniform(ask.seed)[1] * 2**53
-    )  # so that the strings of two seeds have nothing to do with each other
+    # So that the strings of two seeds have nothing to do with each other.
+    first = int(uniform(ask.seed)[1] * 2**53)
     size = min(together, max(8, ask.count))
     while True:
         seeds = range(first, first + size)

@@ -97,7 +97,9 @@ class Probabilities:
 def probabilities(
     model: nn.Module, encoding: Any, text: str | None, unit: str = "character", begin: int | None = None
 ) -> Probabilities:
-    """Of one text. `encoding` has `encode`, `tokens` and `shown`. Raises UsageError for no text, and for unknown characters."""
+    """Of one text. `encoding` has `encode`, `tokens` and `shown`. Raises UsageError for no text,
+    and for unknown characters.
+    """
     if not text:
         raise UsageError('--probabilities are those of a text: unrolled predict RUN "a text" --probabilities.')
     encoding.encode(text)

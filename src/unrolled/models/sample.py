@@ -1,7 +1,8 @@
 """Writing with a language model, one character after the other, one text or many side by side.
 
-Where the C backend runs the model, one call of it makes a number of characters; elsewhere torch steps the model. Both
-draw by the same rule with the same generator (draw.py), so that a seed writes the same text as far as the logits agree.
+Where the C backend runs the model, one call of it makes a number of characters; elsewhere torch steps the
+model. Both draw by the same rule with the same generator (draw.py), so that a seed writes the same text as
+far as the logits agree.
 """
 
 from __future__ import annotations
@@ -40,10 +41,11 @@ def write(
     prime    (n,) int64, n >= 1; read first
     rule     what may be drawn, and how freely
     seed     the same seed writes the same text
-    weights  "float32": as the model's are; "bf16": matrices rounded to bfloat16, which halves the bytes of a step
+    weights  "float32": as the model's are; "bf16": matrices rounded to bfloat16, which
+             halves the bytes of a step
 
-    The model is used in evaluation mode; the global random state is left alone. Raises UsageError for numbers out of
-    range, an empty prime, and weights of another name.
+    The model is used in evaluation mode; the global random state is left alone. Raises UsageError for numbers
+    out of range, an empty prime, and weights of another name.
 
     >>> model = LanguageModel(3, "lstm", hidden=4)
     >>> len(list(write(model, torch.tensor([0]), 5)))
@@ -63,7 +65,8 @@ def write_many(
     seed: int = 0,
     weights: str = "float32",
 ) -> Tensor:
-    """`count` texts after one prime, written side by side: (length, count) int64. Text k is what `write` writes with seed + k.
+    """`count` texts after one prime, written side by side: (length, count) int64. Text k is what
+    `write` writes with seed + k.
 
     Raises UsageError as `write` does, and for a count below 1.
 
@@ -77,8 +80,8 @@ def write_many(
 
 
 def rounded(model: LanguageModel) -> LanguageModel:
-    """A copy of a model whose matrices are rounded to bfloat16; vectors stay as they are. (What a cell makes of its
-    matrices, such as W - W.T, the C backend rounds once more.)"""
+    """A copy of a model whose matrices are rounded to bfloat16; vectors stay as they are. (What a cell makes of
+    its matrices, such as W - W.T, the C backend rounds once more.)"""
     model = copy.deepcopy(model)
     with torch.no_grad():
         for tensor in (*model.parameters(), *model.buffers()):
@@ -156,7 +159,9 @@ def drawing(
 
 
 def beside(x: Tensor, given: Tensor | None) -> Input:
-    """Characters (T, B) or (B,) as a model reads them, with the same conditions (K,) for all rows where it has some."""
+    """Characters (T, B) or (B,) as a model reads them, with the same conditions (K,) for
+    all rows where it has some.
+    """
     return x if given is None else (x, given.expand(x.shape[-1], -1))
 
 

@@ -24,8 +24,8 @@ Answer = Ranked | Written | Probabilities
 
 @dataclass(frozen=True)
 class Saying:
-    """What is wanted of a text. Of one with a gap, ___, the words that may stand there, the most probable first; of another one,
-    what follows it."""
+    """What is wanted of a text. Of one with a gap, ___, the words that may stand there, the most probable
+    first; of another one, what follows it."""
 
     among: str | None = None
     """rank these only, with commas between them: French,Spanish"""
@@ -52,7 +52,8 @@ class Saying:
 
 
 def answers(model: WordModel, encoding: Any, inputs: Iterable[str], ask: Saying) -> Iterator[Answer]:
-    """What is asked of each input; without one, a text from a line's start. `encoding` is as data/words.py has it.
+    """What is asked of each input; without one, a text from a line's start. `encoding` is
+    as data/words.py has it.
 
     Raises UsageError for more gaps than one, for words that are not known, and for options out of range.
     """

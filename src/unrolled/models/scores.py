@@ -1,4 +1,6 @@
-"""How well labels were found: accuracy, F1 by class and over all, the confusion of classes, the score of probabilities."""
+"""How well labels were found: accuracy, F1 by class and over all, the confusion of classes,
+the score of probabilities.
+"""
 
 from __future__ import annotations
 
@@ -19,8 +21,8 @@ MOST_CONFUSED = (
 
 
 class ClassRow(NamedTuple):
-    """One class: how many of the examples said to be of it are (precision), how many that are of it were said to be (recall),
-    the harmonic mean of both, and how many there are."""
+    """One class: how many of the examples said to be of it are (precision), how many that are of it were said
+    to be (recall), the harmonic mean of both, and how many there are."""
 
     label: str
     precision: float
@@ -82,8 +84,9 @@ def micro_f1(right: Tensor, said: Tensor) -> float:
 
 
 def brier(chances: Tensor, right: Tensor) -> float:
-    """Mean squared distance of probabilities from what was right, summed over classes (Brier 1950): 0 is perfect, 2 is certain
-    and wrong. It is lowest for honest probabilities, and tells models apart that have the same accuracy on few examples.
+    """Mean squared distance of probabilities from what was right, summed over classes (Brier 1950): 0 is
+    perfect, 2 is certain and wrong. It is lowest for honest probabilities, and tells models apart that have the
+    same accuracy on few examples.
 
     chances  (N, classes)
     right    (N,) int64, or (N, labels) of zeros and ones
@@ -102,7 +105,8 @@ class Report:
 
     labels  of the classes
     rows    one for each class
-    table   the confusion, a row for what was right; none of multi-label examples, and none of more than 1,000 classes
+    table   the confusion, a row for what was right; none of multi-label examples, and none
+            of more than 1,000 classes
     """
 
     labels: tuple[str, ...]
@@ -122,7 +126,9 @@ class Report:
         return "\n\n".join(parts)
 
     def draw(self, file: str | Path) -> None:
-        """The confusion as .svg, .png or .pdf. Raises UsageError where there is none, and what `confusion_figure` raises."""
+        """The confusion as .svg, .png or .pdf. Raises UsageError where there is none, and what
+        `confusion_figure` raises.
+        """
         if self.table is None:
             raise UsageError(
                 f"there is no table of which class was taken for which, of several labels at once or of more than "

@@ -1,8 +1,8 @@
 """Beam search: the likeliest sequences that a model writes, found a symbol at a time.
 
-Hypotheses of all sentences of a batch stand in one list of rows. One that ends leaves the list and its sentence's beam is
-one narrower from then on (Bahdanau, Cho and Bengio 2015), so that nothing that is finished can ever be gone on with, and no row
-knows which others stand beside it.
+Hypotheses of all sentences of a batch stand in one list of rows. One that ends leaves the list and its
+sentence's beam is one narrower from then on (Bahdanau, Cho and Bengio 2015), so that nothing that is finished
+can ever be gone on with, and no row knows which others stand beside it.
 """
 
 from __future__ import annotations
@@ -33,7 +33,8 @@ class Beam:
     width: Count = 5
     """hypotheses that are kept; 1 always takes the likeliest next word"""
     penalty: Nonnegative = 1.0
-    """a sum of log probabilities is divided by ((5 + length) / 6) to this power (Wu et al. 2016, equation 14): 0 prefers short ones"""
+    """a sum of log probabilities is divided by ((5 + length) / 6) to this power (Wu et al. 2016, equation
+    14): 0 prefers short ones"""
     distinct: Natural = 0
     """no sequence of so many words twice in a sentence; 0 forbids nothing"""
 
@@ -95,8 +96,8 @@ def search(model: Translator, source: Tensor, lengths: Tensor, beam: Beam = Beam
     source   (S, B) int64
     lengths  (B,) int64
 
-    What a sentence gets does not depend on what stands beside it. The model is used in the mode that it is in. Raises
-    NoNumbers for a model whose logits are none.
+    What a sentence gets does not depend on what stands beside it. The model is used in the mode that it is in.
+    Raises NoNumbers for a model whose logits are none.
     """
     memory, state = model.read(source, lengths)
     sizes = lengths.tolist()

@@ -1,4 +1,6 @@
-"""How a classifier reads series of numbers: on a common scale, with their differences, through learned filters."""
+"""How a classifier reads series of numbers: on a common scale, with their
+differences, through learned filters.
+"""
 
 from __future__ import annotations
 
@@ -25,10 +27,11 @@ def mask_of(steps: int, lengths: Tensor) -> Tensor:
 
 
 class Scaled(nn.Module):
-    """Numbers on a common scale, with their differences and, where values may be missing, with which ones are there.
+    """Numbers on a common scale, with their differences and, where values may be missing,
+    with which ones are there.
 
-    A lone channel is scaled by its own mean and deviation, for a series' level is seldom what it is about; several channels by
-    those of the training part, for what they have to each other would be lost.
+    A lone channel is scaled by its own mean and deviation, for a series' level is seldom what it is about;
+    several channels by those of the training part, for what they have to each other would be lost.
 
     scale    mean, deviation and the differences' deviation of each channel
     steps    whether rows have steps; otherwise they are numbers without time, and have no differences
@@ -79,8 +82,8 @@ def _kept(x: Tensor, there: Tensor) -> Tensor:
 
 
 def _warped(x: Tensor, there: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
-    """Rows whose time runs now faster and now slower, and whose values are all a little larger or smaller. Each keeps its
-    length, its first and its last value (T, B, channels)."""
+    """Rows whose time runs now faster and now slower, and whose values are all a little larger or smaller. Each
+    keeps its length, its first and its last value (T, B, channels)."""
     steps, rows, channels = x.shape
     knots = torch.randn(rows, 1, KNOTS, device=x.device) * WARP
     pace = functional.interpolate(knots, size=PLACES - 1, mode="linear", align_corners=True)[:, 0].exp()
@@ -101,7 +104,8 @@ def _warped(x: Tensor, there: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
 
 
 class Filters(nn.Module):
-    """Convolutions over time before the recurrence, which then has fewer steps and finds shapes instead of values.
+    """Convolutions over time before the recurrence, which then has fewer steps and finds
+    shapes instead of values.
 
     width     of the input
     steps     the usual length, by which filters and strides are chosen
@@ -131,11 +135,12 @@ class Filters(nn.Module):
 
 
 class RowNorm(nn.Module):
-    """Each row by mean and deviation of its own steps, so that no row depends on the others of its batch, as it would with
-    batch normalisation.
+    """Each row by mean and deviation of its own steps, so that no row depends on the others of its batch, as it
+    would with batch normalisation.
 
-    together  over all channels at once (Ba et al. 2016), which keeps what they have to each other; or else channel by channel
-              (Ulyanov et al. 2016), which suits a lone series that is scaled by its own deviation
+    together  over all channels at once (Ba et al. 2016), which keeps what they have to each other;
+              or else channel by channel (Ulyanov et al. 2016), which suits a lone series that is
+              scaled by its own deviation
 
         x (B, channels, T), inside (B, 1, T) bool
     """

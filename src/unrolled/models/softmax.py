@@ -22,9 +22,9 @@ def cross_entropy(y: Tensor, weight: Tensor, bias: Tensor, targets: Tensor) -> T
     bias     (V,)
     targets  (N,) int64; rows where it is -100 count nothing
 
-    A few rows at a time, and gradients are made on the way: a row's softmax is all that they take. Under autocast to bfloat16
-    products and the softmax are of such numbers where something is learned. Raises RuntimeError for gradients of
-    gradients, and where one result is differentiated twice.
+    A few rows at a time, and gradients are made on the way: a row's softmax is all that they take. Under
+    autocast to bfloat16 products and the softmax are of such numbers where something is learned. Raises
+    RuntimeError for gradients of gradients, and where one result is differentiated twice.
 
     >>> y, weight, bias = torch.randn(5, 3), torch.randn(7, 3), torch.randn(7)
     >>> targets = torch.tensor([0, 6, -100, 2, 2])
@@ -73,10 +73,8 @@ class _CrossEntropy(torch.autograd.Function):
             raise RuntimeError(
                 "a cross_entropy gives its gradients away: differentiate its result once, or call it again"
             )
-        made, ctx.made = (
-            ctx.made,
-            None,
-        )  # nobody else holds them, so that autograd keeps them as they are: no copy of 8 MB
+        # Nobody else holds them, so that autograd keeps them as they are: no copy of 8 MB.
+        made, ctx.made = (ctx.made, None)
         return *(gradient.mul_(by) for gradient in made), None
 
 

@@ -40,7 +40,8 @@ class Wanted:
 
 
 def marked(strings: Sequence[Indices], mark: int) -> tuple[Tensor, Tensor]:
-    """Strings side by side as a model reads them and as it should go on: both (T, B) int64, the latter UNSCORED past each end.
+    """Strings side by side as a model reads them and as it should go on: both (T, B) int64, the
+    latter UNSCORED past each end.
 
     >>> marked([(1, 0), ()], 2)
     (tensor([[2, 2],
@@ -73,15 +74,17 @@ def nats(model: LanguageModel, strings: Sequence[Indices], given: Tensor | None)
 
 
 def strings(model: LanguageModel, wanted: Wanted, seeds: Sequence[int]) -> list[Indices | None]:
-    """A string for each seed, which always draws the same one; None for one that had not ended when it was `longest`. Without
-    an end that is asked for, see ending.py."""
+    """A string for each seed, which always draws the same one; None for one that had not ended when it was
+    `longest`. Without an end that is asked for, see ending.py."""
     columns = drawn(model, wanted, seeds).t().tolist()
     mark = model.characters - 1
     return [(*wanted.begin, *row[: row.index(mark)]) if mark in row else None for row in columns]
 
 
 def drawn(model: LanguageModel, wanted: Wanted, seeds: Sequence[int]) -> Tensor:
-    """The characters that follow the beginning, (T, B) int64; what comes after a string's mark means nothing."""
+    """The characters that follow the beginning, (T, B) int64; what comes after a
+    string's mark means nothing.
+    """
     mark = model.characters - 1
     draws = drawing(model, torch.tensor((mark, *wanted.begin)), wanted.rule, seeds, given=wanted.given)
     left, parts = wanted.longest - len(wanted.begin) + 1, []

@@ -1,4 +1,6 @@
-"""A tagger: words read in both directions by recurrent layers, a score for each tag of each word, and a chain of tags."""
+"""A tagger: words read in both directions by recurrent layers, a score for each tag of each
+word, and a chain of tags.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,8 @@ UNSCORED = -100
 
 
 class Tagger(nn.Module):
-    """Bidirectional recurrent layers with a conditional random field (Huang, Xu and Yu 2015; Lample et al. 2016).
+    """Bidirectional recurrent layers with a conditional random field (Huang, Xu and Yu
+    2015; Lample et al. 2016).
 
     sizes    of the encoding
     counts   how often each word stands in the data, (words,)
@@ -33,9 +36,10 @@ class Tagger(nn.Module):
     chain    a conditional random field; without it each tag is said alone
     forward_only  layers see what stands before a word, not what comes after
 
-    What is read is a batch's distinct words and their places, `data.tagging.Reading`. A sentence of more than 512 words is
-    read in pieces. Where layers go forward only, each goes on from the state that the one before left, and nothing changes
-    but rounding. Where they go both ways the end would have to be read first: a piece is read with 64 words around it.
+    What is read is a batch's distinct words and their places, `data.tagging.Reading`. A sentence of more than
+    512 words is read in pieces. Where layers go forward only, each goes on from the state that the one before
+    left, and nothing changes but rounding. Where they go both ways the end would have to be read first: a piece
+    is read with 64 words around it.
     """
 
     def __init__(
@@ -78,7 +82,9 @@ class Tagger(nn.Module):
         return torch.cat(list(self._in_pieces(distinct, reading)))
 
     def _distinct(self, reading: Any) -> Tensor:
-        """The batch's distinct words as vectors; in evaluation each is read once, in whatever batch it comes."""
+        """The batch's distinct words as vectors; in evaluation each is read once, in
+        whatever batch it comes.
+        """
         if self.training or torch.is_grad_enabled():
             return self.reader(reading.words, reading.letters, reading.letter_counts)
 
@@ -101,18 +107,19 @@ class Tagger(nn.Module):
                 yield scores[start - first : end - first]
 
     def _scores(self, distinct: Tensor, reading: Any, start: int, end: int, state) -> tuple[Tensor, Any]:
-        parts = [
-            embedding(reading.places[start:end], distinct)
-        ]  # whose gradient is added up faster than an index's
+        # Whose gradient is added up faster than an index's.
+        parts = [embedding(reading.places[start:end], distinct)]
         parts += [table(column[start:end]) for table, column in zip(self.columns, reading.columns)]
         x = self.dropout(torch.cat(parts, -1) if len(parts) > 1 else parts[0])
         y, state = self.rnn(x, state, lengths=(reading.lengths - start).clamp(0, end - start))
         return self.head(self.dropout(y)), state
 
     def nats(self, reading: Any, tags: Tensor) -> tuple[Tensor, int]:
-        """-log of the probability of true tags (T, B), summed over the words that have one, and how many these are.
+        """-log of the probability of true tags (T, B), summed over the words that have
+        one, and how many these are.
 
-        A tag of -100 does not count. In a chain all tags of a sentence are one answer: one that lacks a tag is not counted.
+        A tag of -100 does not count. In a chain all tags of a sentence are one answer: one that
+        lacks a tag is not counted.
         """
         scores = self(reading).float()
         if self.chain is None:

@@ -87,7 +87,9 @@ class Translation:
                 yield "\n" + "\n".join(self._looked(one))
 
     def draw(self, path: Path) -> None:
-        """The attention of the best translation, as an SVG file. Raises UsageError where it cannot be written."""
+        """The attention of the best translation, as an SVG file. Raises UsageError
+        where it cannot be written.
+        """
         one = self.found[0] if self.found else Hypothesis((), 0.0, 0.0, True, torch.zeros(0, 0))
         names = self.sides.target.names(one.symbols)
         drawn = attention_svg(self.sides.source.pieces(self.source), names, one.weights.tolist(), self.source)

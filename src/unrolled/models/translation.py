@@ -1,4 +1,6 @@
-"""Translation model: a recurrent layer reads a sentence in both directions, another writes one and looks back at it."""
+"""Translation model: a recurrent layer reads a sentence in both directions, another writes
+one and looks back at it.
+"""
 
 from __future__ import annotations
 
@@ -17,9 +19,9 @@ DEVIATION = 0.1  # of the first embeddings; the written side's are the output la
 
 
 class Translator(nn.Module):
-    """An encoder of both directions, attention, and a decoder (Bahdanau, Cho and Bengio, Neural machine translation by
-    jointly learning to align and translate, 2015; Luong, Pham and Manning, Effective approaches to attention-based
-    neural machine translation, 2015).
+    """An encoder of both directions, attention, and a decoder (Bahdanau, Cho and Bengio, Neural machine
+    translation by jointly learning to align and translate, 2015; Luong, Pham and Manning, Effective approaches
+    to attention-based neural machine translation, 2015).
 
     sources, targets  how many symbols there are on either side
     cell              a Cell or a registered name
@@ -30,10 +32,10 @@ class Translator(nn.Module):
     input_feeding     whether a step of the decoder reads what the step before said (Luong et al., section 3.3)
     dropout           on embeddings, between layers and before the softmax, while training
 
-    The decoder's first layer reads the symbols written so far; its output asks the attention; the layers above read that
-    output beside the context that came back, and W_o [y; context] under tanh is what the symbols' vectors are multiplied
-    with (their weights are tied: Press and Wolf 2017). So without input feeding no layer waits for the attention of the
-    step before: each runs over all steps at once, and attention is two products.
+    The decoder's first layer reads the symbols written so far; its output asks the attention; the layers above
+    read that output beside the context that came back, and W_o [y; context] under tanh is what the symbols'
+    vectors are multiplied with (their weights are tied: Press and Wolf 2017). So without input feeding no layer
+    waits for the attention of the step before: each runs over all steps at once, and attention is two products.
 
         source   (S, B) int64, lengths (B,)
         written  (T, B) int64: the symbols before each one to be bet on
@@ -98,7 +100,9 @@ class Translator(nn.Module):
             rnn.dropout = probability if rnn.num_layers > 1 else 0.0
 
     def undecayed(self) -> list[nn.Parameter]:
-        """The symbols' vectors: a rare one gets a gradient in few steps, but decay would pull at it in every one."""
+        """The symbols' vectors: a rare one gets a gradient in few steps, but decay would
+        pull at it in every one.
+        """
         return [self.source.weight, self.target.weight]
 
     def read(self, source: Tensor, lengths: Tensor) -> tuple[Memory, State]:
@@ -113,7 +117,9 @@ class Translator(nn.Module):
         return self.attention.memory(y, lengths), self._first_state(mean)
 
     def _first_state(self, mean: Tensor) -> State:
-        """tanh(W mean) as the first state of each layer, the others as their cell begins, and what was said before: nothing."""
+        """tanh(W mean) as the first state of each layer, the others as their cell begins, and what
+        was said before: nothing.
+        """
         batch, hidden = len(mean), self.lower.hidden_size
         first = in_full(torch.tanh(self.begin(mean))).unflatten(-1, (-1, hidden)).transpose(0, 1)
         state: list[Tensor] = []
@@ -124,7 +130,9 @@ class Translator(nn.Module):
         return (*state, mean.new_zeros(1, batch, self.target.embedding_dim))
 
     def say(self, written: Tensor, memory: Memory, state: State) -> tuple[Tensor, Tensor]:
-        """All steps at once, the symbols written so far being given (teacher forcing: Williams and Zipser 1989)."""
+        """All steps at once, the symbols written so far being given (teacher forcing:
+        Williams and Zipser 1989).
+        """
         vectors = self.dropout(self.target(written))
         if not self.input_feeding:
             said, weights, _ = self._steps(vectors, memory, state)

@@ -1,6 +1,8 @@
-"""What makes chances of words from a vector: a full softmax, tied to the embedding or not, and the adaptive one.
+"""What makes chances of words from a vector: a full softmax, tied to the embedding or
+not, and the adaptive one.
 
-Each has `forward(y)`, logits (or logarithms of chances) of all words, and `total(y, targets)`, the sum of -log p of some.
+Each has `forward(y)`, logits (or logarithms of chances) of all words, and `total(y, targets)`,
+the sum of -log p of some.
 """
 
 from __future__ import annotations
@@ -24,7 +26,9 @@ class Full(nn.Linear):
 
 
 class Tied(nn.Module):
-    """The same, whose matrix is the embedding's (Press and Wolf 2017; Inan et al. 2017): only the bias is its own."""
+    """The same, whose matrix is the embedding's (Press and Wolf 2017; Inan et al. 2017):
+    only the bias is its own.
+    """
 
     def __init__(self, embedding: nn.Embedding):
         super().__init__()
@@ -44,8 +48,9 @@ class Tied(nn.Module):
 
 
 class Adaptive(nn.Module):
-    """Adaptive softmax (Grave et al. 2017): frequent words each have a place in a first softmax, which also says to which group
-    any other word belongs; the words of a group share a second softmax, of a narrower vector.
+    """Adaptive softmax (Grave et al. 2017): frequent words each have a place in a first softmax,
+    which also says to which group any other word belongs; the words of a group share a second
+    softmax, of a narrower vector.
 
     width    E, of the vector that is read
     words    V; the first ones are the most frequent
@@ -91,7 +96,8 @@ class Adaptive(nn.Module):
 
 
 def cutoffs(words: int) -> tuple[int, ...]:
-    """Where rarer words begin: the first softmax has 2,000 words and a twentieth of all, the next group three times as many.
+    """Where rarer words begin: the first softmax has 2,000 words and a twentieth of all, the next
+    group three times as many.
 
     >>> cutoffs(10_000), cutoffs(100_000)
     ((2500,), (7000, 28000))

@@ -36,10 +36,12 @@ class Sizes:
 class WordReader(nn.Module):
     """Words, (N, width), each read once however often it stands in a batch.
 
-    counts   how often each word stands in the data: while training, rare ones are dropped, so that unknown ones are known
+    counts   how often each word stands in the data: while training, rare ones are dropped, so
+             that unknown ones are known
     width    of a word's own vector
-    letters  how a word's letters are read: by recurrent layers of the cell in both directions, whose last outputs count
-             (Lample et al. 2016), or by a convolution, of which the largest values do (Ma and Hovy 2016)
+    letters  how a word's letters are read: by recurrent layers of the cell in both directions, whose
+             last outputs count (Lample et al. 2016), or by a convolution, of which the largest
+             values do (Ma and Hovy 2016)
     """
 
     def __init__(self, sizes: Sizes, counts: Tensor, width: int, letters: Letters, cell):
@@ -66,7 +68,9 @@ class WordReader(nn.Module):
         return [self.words.weight, self.shapes.weight, self.outlines.weight, *of_letters]
 
     def forward(self, words: Tensor, letters: Tensor, counts: Tensor) -> Tensor:
-        """words (N, 4): the word, its vector, its shape, its outline; letters (L, N) and how many each has, (N,)."""
+        """words (N, 4): the word, its vector, its shape, its outline; letters (L, N) and
+        how many each has, (N,).
+        """
         own, pretrained, shape, outline = words.unbind(1)
         if self.training:
             own = own.masked_fill(torch.rand(len(own), device=own.device) < self.dropped[own], 0)

@@ -22,28 +22,30 @@ HEARD = 0.5  # deviation of what a gate makes of an untrained word
 
 
 class WordModel(nn.Module):
-    """Next-word model, p(w_{t+1} | w_1 .. w_t), after Mikolov et al. (2010) and Zaremba et al., Recurrent neural network
-    regularization (2014), with the dropped weights of Merity et al., Regularizing and optimizing LSTM language models (2018).
+    """Next-word model, p(w_{t+1} | w_1 .. w_t), after Mikolov et al. (2010) and Zaremba et al., Recurrent
+    neural network regularization (2014), with the dropped weights of Merity et al., Regularizing and optimizing
+    LSTM language models (2018).
 
     words          V
-    cell           a Cell or a registered name; layers stand on its state, where its equations end in an output layer
+    cell           a Cell or a registered name; layers stand on its state, where its
+                   equations end in an output layer
     hidden         H, width of the recurrent layers
     layers         L, how many
     width          E, width of the embedding; H unless told
-    softmax        "tied": over all words, its matrix is the embedding; "full": a matrix of its own; "adaptive": rare words in
-                   groups (`word_heads.Adaptive`)
+    softmax        "tied": over all words, its matrix is the embedding; "full": a matrix of its own; "adaptive":
+                   rare words in groups (`word_heads.Adaptive`)
     dropout        before the first layer, between layers and before the softmax, while training
     input_dropout  before the first layer, where that is another one
     weight_drop    share of the entries of recurrent matrices that are dropped, a mask a call
-    ordered        how many of the words, the first ones, are in the order of their frequency; the others are in the last group of
-                   an adaptive softmax, whose groups those make. All unless told
+    ordered        how many of the words, the first ones, are in the order of their frequency; the others are in
+                   the last group of an adaptive softmax, whose groups those make. All unless told
 
         x        (T, B) int64, words
         y        (T, B, V) float: logits, of an adaptive softmax logarithms of chances
         state    a tuple, one (L, B, width) tensor per state of the cell; None starts afresh
 
-    Where E is not H, a tied or adaptive softmax reads the layers through a matrix of E x H. Raises UsageError for a cell with more
-    than one input.
+    Where E is not H, a tied or adaptive softmax reads the layers through a matrix of E x H. Raises UsageError
+    for a cell with more than one input.
 
     >>> model = WordModel(1000, "lstm", hidden=16)
     >>> logits, state = model(torch.zeros(7, 2, dtype=torch.int64))
@@ -93,8 +95,9 @@ class WordModel(nn.Module):
             if isinstance(module, Full):
                 module.weight.uniform_(-BOUND, BOUND)
                 module.bias.zero_()
-        # So small vectors hardly move a cell under the usual bound 1/sqrt(E). Of 800 steps on sentences where the country six
-        # words before says which language is spoken, the n-gram's perplexity is 1.27; reached 1.27 under that bound, 1.13 so.
+        # So small vectors hardly move a cell under the usual bound 1/sqrt(E). Of 800 steps on sentences where
+        # the country six words before says which language is spoken, the n-gram's perplexity is 1.27; reached
+        # 1.27 under that bound, 1.13 so.
         deviation = HEARD / (BOUND / math.sqrt(3) * math.sqrt(self.embedding.embedding_dim))
         spread_input_weights(self.rnn, deviation)
 
@@ -106,7 +109,9 @@ class WordModel(nn.Module):
         self.rnn.dropout = probability if self.rnn.num_layers > 1 else 0.0
 
     def undecayed(self) -> list[nn.Parameter]:
-        """An embedding that is only read has a gradient in steps that read its word, and decay would pull in every step."""
+        """An embedding that is only read has a gradient in steps that read its word, and decay
+        would pull in every step.
+        """
         return [] if isinstance(self.head, Tied) else [self.embedding.weight]
 
     def forward(self, x: Tensor, state: State | None = None) -> tuple[Tensor, State]:
@@ -125,7 +130,9 @@ class WordModel(nn.Module):
         return self.head(self.narrow(y)), state
 
     def nats(self, x: Tensor, targets: Tensor, state: State | None = None) -> tuple[Tensor, State]:
-        """The sum of -log p of the true next words, targets (T, B) int64, where they are not -100; and the state, detached."""
+        """The sum of -log p of the true next words, targets (T, B) int64, where they are not -100;
+        and the state, detached.
+        """
         y, state = self.read(x, state)
         total = self.head.total(y.flatten(0, 1), targets.flatten())
         return total, tuple(part.detach() for part in state)

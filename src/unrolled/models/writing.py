@@ -38,7 +38,8 @@ class Writing:
     weights: Literal["float32", "bf16"] = "float32"
     """float32, or bf16 for half the bytes; the loss of both is then said"""
     probabilities: bool = False
-    """write nothing; say how probable each character of the text is, and which are the likeliest in its place"""
+    """write nothing; say how probable each character of the text is, and which are
+    the likeliest in its place"""
 
     @property
     def rule(self) -> DrawRule:
@@ -86,7 +87,9 @@ def written(model: LanguageModel, encoding: Any, prime: str | None, ask: Writing
 
 
 def _groups(model: LanguageModel, indices: torch.Tensor, ask: Writing) -> Iterator[tuple[int, torch.Tensor]]:
-    """Texts a number at a time, so that any number of them fits into memory: the first one's seed, and (length, texts)."""
+    """Texts a number at a time, so that any number of them fits into memory: the first one's
+    seed, and (length, texts).
+    """
     most = max(1, min(SIDE_BY_SIDE, ROOM // max(1, ask.length)))
     for first in range(0, max(1, ask.count), most):  # of a count below 1 `write_many` says what is wrong
         count, seed = min(most, ask.count - first), ask.seed + first

@@ -1,6 +1,6 @@
-"""The cell language: its primitives (`table`), the functions that an author calls (`functions`), what they are called
-with while a cell is traced (`symbol`), and what they are on plain tensors and numbers (`plain`). Nothing here imports
-torch."""
+"""The cell language: its primitives (`table`), the functions that an author calls (`functions`), what they are
+called with while a cell is traced (`symbol`), and what they are on plain tensors and numbers (`plain`).
+Nothing here imports torch."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""The functions that an author calls. Each makes a node of a `Symbol`, and otherwise computes on plain tensors or
-numbers, so that a cell is an ordinary function."""
+"""The functions that an author calls. Each makes a node of a `Symbol`, and otherwise computes on plain tensors
+or numbers, so that a cell is an ordinary function."""
 
 from __future__ import annotations
 
@@ -64,7 +64,9 @@ def cumax(v):
 
 
 def norm(v):
-    """The Euclidean length. That of a vector of zeros is 0 and so is its slope, where sqrt alone would have none."""
+    """The Euclidean length. That of a vector of zeros is 0 and so is its slope, where
+    sqrt alone would have none.
+    """
     squares = total(v * v)
     nothing = apply_op("equal", squares, 0)
     return sqrt(squares + nothing) - nothing

@@ -1,4 +1,6 @@
-"""What a cell's function is called with while it is traced: values that are not known yet, and what may be done to them."""
+"""What a cell's function is called with while it is traced: values that are not known yet, and
+what may be done to them.
+"""
 
 from __future__ import annotations
 
@@ -97,7 +99,9 @@ class Symbol:
         return apply_op("equal", self, 0)
 
     def __pow__(self, power):
-        """A product of as many factors as a small whole number says, a root, 1 / v, or the primitive of that name."""
+        """A product of as many factors as a small whole number says, a root, 1 / v, or
+        the primitive of that name.
+        """
         if isinstance(power, (int, float)) and power == 0.5:
             return apply_op("sqrt", self)
         if isinstance(power, (int, float)) and power == -1:

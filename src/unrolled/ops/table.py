@@ -19,7 +19,9 @@ Gradient = Callable[..., tuple]
 
 @dataclass(frozen=True)
 class Op:
-    """One primitive. `gradient(g, y, *args)` returns the gradient of each argument (None: not differentiable)."""
+    """One primitive. `gradient(g, y, *args)` returns the gradient of each argument
+    (None: not differentiable).
+    """
 
     name: str
     arity: int
@@ -76,7 +78,8 @@ _ROWS = (
     _unary("cos", lambda g, y, a: (-(g * sin(a)),), flops=14, costly=True),
     _unary("sqrt", lambda g, y, a: (g / (2 * y),), r"\sqrt{{{0}}}", flops=4, costly=True),
     Op("abs", 1, lambda g, y, a: (g * sign(a),), "abs({0})", r"\left|{0}\right|"),
-    # v ** 3 is two products, v ** 0.5 a root: what is here has another exponent, or one that is not a plain number.
+    # v ** 3 is two products, v ** 0.5 a root: what is here has another exponent, or one
+    # that is not a plain number.
     Op("power", 2, lambda g, y, a, p: _power_gradients(g, y, a, p), "{0}**{1}", "{0}^{{{1}}}", 5, flops=40, costly=True),
     Op("clip", 3, lambda g, y, v, low, high: _clip_gradients(g, v, low, high), "clip({0}, {1}, {2})",
        r"\mathrm{{clip}}\left({0}, {1}, {2}\right)", flops=2),
@@ -105,7 +108,8 @@ _ROWS = (
        "{0} @ {1}", "{0} {1}", 3, "product", 0),
     Op("product_t", 2, lambda g, y, m, v: (apply_op("outer", v, g), apply_op("product", m, g)),
        "{0}.T @ {1}", r"{0}^\top {1}", 3, "product_t", 0),
-    # Sum of transposed products, matrix and vector in turn: what waits for one vector's gradient, as one product.
+    # Sum of transposed products, matrix and vector in turn: what waits for one vector's
+    # gradient, as one product.
     Op("products_t", -1, None, "products_t({all})", r"\textstyle\sum {all}", 9, "products_t", 0),
     Op("outer", 2, None, "outer({0}, {1})", r"{0} {1}^\top", 3, "outer"),
     Op("spread", 1, lambda g, y, a: (g,), "{0}", "{0}", 9, "spread", 0),      # a number seen as a vector
@@ -190,10 +194,5 @@ COMPARISONS = ("less", "greater", "at_most", "at_least", "equal", "unequal")
 CONDITIONS = (*COMPARISONS, "both", "either")  # 1 or 0
 OVER_UNITS = ("sum", "largest")  # one number of a whole vector: who reads it waits for all units
 ALONG_UNITS = ("cumsum", "cumsum_back")  # a vector whose units rest on those before them: the same
-OF_WHOLES = (
-    "kron",
-    "kron_left",
-    "kron_right",
-    "concat",
-    "part",
-)  # the same, and reads whole vectors where they stand
+# The same, and reads whole vectors where they stand.
+OF_WHOLES = ("kron", "kron_left", "kron_right", "concat", "part")

@@ -1,8 +1,8 @@
 """What stays in the loop over time, and what leaves it.
 
-A cell's graph is cut in three: expressions of parameters alone (evaluated once per call), products of parameters with
-the input (one product over time x batch before the loop), and the body: everything that waits for a state. The body
-also holds its own backward equations.
+A cell's graph is cut in three: expressions of parameters alone (evaluated once per call), products of
+parameters with the input (one product over time x batch before the loop), and the body: everything that waits
+for a state. The body also holds its own backward equations.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ class Hoisted:
 
 @dataclass(frozen=True)
 class Body:
-    """One step of the loop. Leaves of `nodes`: "stream" (per step), "state", "weight" (outer graph's node), "hyper",
-    "constant", "width", and for the backward equations "carry" (a new state's gradient from the future) and "above" (the
-    output's gradient).
+    """One step of the loop. Leaves of `nodes`: "stream" (per step), "state", "weight" (outer graph's node),
+    "hyper", "constant", "width", and for the backward equations "carry" (a new state's gradient from the
+    future) and "above" (the output's gradient).
     """
 
     graph: Graph

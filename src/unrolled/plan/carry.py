@@ -1,7 +1,7 @@
 """The gradients that one step of the backward pass hands to the step before it: one carry for each state.
 
-A carry is overwritten in place, so that whatever still reads it must come first; a product that ends a state's gradient
-is added into its carry directly.
+A carry is overwritten in place, so that whatever still reads it must come first; a product that ends a state's
+gradient is added into its carry directly.
 """
 
 from __future__ import annotations
@@ -28,10 +28,8 @@ def carry_products(body: Body, groups, schedule: Scheduler, fixed: frozenset[int
     Returns the nodes that need no work of their own: the last sum, and its product.
     """
     counts = {i: sum(i in body.nodes[j].args for j in schedule.wanted) for i in schedule.wanted}
-    for index in (
-        *schedule.asked(),
-        *(body.backward.of[leaf] for leaf in body.states),
-    ):  # what puts it somewhere reads it
+    # What puts it somewhere reads it.
+    for index in (*schedule.asked(), *(body.backward.of[leaf] for leaf in body.states)):
         counts[index] = counts.get(index, 0) + 1
     ending = {k: _ending_product(body, body.backward.of[leaf], counts) for k, leaf in enumerate(body.states)}
     direct, last = _carry_stages(body, schedule, ending, fixed)
@@ -52,8 +50,9 @@ def carry_products(body: Body, groups, schedule: Scheduler, fixed: frozenset[int
 
 
 def _carry_stages(body: Body, schedule: Scheduler, ending: dict[int, int | None], fixed: frozenset[int]):
-    """Which states' products are added into the carry directly, and each carry's last reading stage, behind which alone it
-    may be overwritten. What is stored late also reads late, other carries perhaps: hence again until nothing changes.
+    """Which states' products are added into the carry directly, and each carry's last reading stage, behind
+    which alone it may be overwritten. What is stored late also reads late, other carries perhaps: hence
+    again until nothing changes.
     """
     stage, roots = schedule.stage, [body.backward.of[leaf] for leaf in body.states]
     direct = {k for k, product in ending.items() if product is not None}
@@ -77,7 +76,9 @@ def _rest(body: Body, index: int, product: int) -> list[int]:
 
 
 def _ending_product(body: Body, index: int, counts: dict[int, int]) -> int | None:
-    """The product that a state's gradient is, or is the sum of with something else, if nobody else reads either."""
+    """The product that a state's gradient is, or is the sum of with something else, if
+    nobody else reads either.
+    """
     node = body.nodes[index]
     if counts[index] > 1:  # somebody besides this state's carry
         return None

@@ -13,8 +13,8 @@ Width = Callable[[Dim], int]
 
 
 class Way(NamedTuple):
-    """How many threads run a call, whether they share out units or rows, and for how many rows each makes products with
-    the input ahead of the loop."""
+    """How many threads run a call, whether they share out units or rows, and for how many rows each makes
+    products with the input ahead of the loop."""
 
     team: int
     units: bool
@@ -55,7 +55,8 @@ def weight_bytes(plan: Plan, width: Width, item: int) -> int:
 def sharing(plan: Plan, width: Width, batch: int, item: int, threads: int) -> tuple[int, bool]:
     """(threads, split): how many threads, and whether they share out units (True) or rows (False).
 
-    Rows cost no barrier. Units keep each core's part of the weights in its own cache, and are the only way for few rows.
+    Rows cost no barrier. Units keep each core's part of the weights in its own cache, and are
+    the only way for few rows.
     """
     if threads == 1:
         return 1, False
@@ -84,9 +85,11 @@ def ways_to_share(plan: Plan, batch: int, threads: int) -> tuple[Way, ...]:
 def sharing_of_steps(
     layers: list[tuple[Plan, Width]], more: int, batch: int, item: int, threads: int
 ) -> tuple[int, bool]:
-    """The same for steps of all layers, one after the other, as text is generated; `more`: numbers in other weights.
+    """The same for steps of all layers, one after the other, as text is generated; `more`:
+    numbers in other weights.
 
-    At a few rows a step is bound by the bytes of its weights. Where they fit into one core's cache, it needs no second.
+    At a few rows a step is bound by the bytes of its weights. Where they fit into one core's
+    cache, it needs no second.
     """
     size = item * more + sum(weight_bytes(plan, width, item) for plan, width in layers)
     even = all(shares_units(plan) for plan, _ in layers)
@@ -111,5 +114,7 @@ LARGE = 1_000_000_000  # floating-point operations: 256 units wide at 32 rows an
 
 
 def large(total: int, columns: int, depth: int, least: float = LARGE) -> bool:
-    """Whether a product over all rows is worth handing to torch's BLAS, which takes what is larger than `least`."""
+    """Whether a product over all rows is worth handing to torch's BLAS, which takes
+    what is larger than `least`.
+    """
     return 2 * total * columns * depth > least

@@ -55,7 +55,9 @@ def _hoisted_places(body: Body) -> dict[int, Place]:
 
 
 def _place_kept(body: Body, schedule: Scheduler, kept) -> tuple[dict[int, Place], tuple[Dim, ...]]:
-    """Columns for kept values: where a hoisted stream of the same width has been read by then, its column is reused."""
+    """Columns for kept values: where a hoisted stream of the same width has been read by
+    then, its column is reused.
+    """
     fixed = frozenset((*kept, *body.new_states, body.output))
     free = [(leaf, place) for leaf, place in _hoisted_places(body).items()]
     extra, places = Columns("kept"), {}

@@ -1,4 +1,6 @@
-"""The buffer of gradients that products need after the loop: one column each, side by side where one product reads them."""
+"""The buffer of gradients that products need after the loop: one column each, side by side
+where one product reads them.
+"""
 
 from __future__ import annotations
 
@@ -39,7 +41,9 @@ def gradients_are_placed(draft: PlanDraft) -> bool:
 
 
 def _columns(body: Body, groups) -> tuple[Columns, dict[tuple[int, Dim], Place]]:
-    """One column for each gradient that a product needs, in the order of the hoisted streams, then of the loop's matrices."""
+    """One column for each gradient that a product needs, in the order of the hoisted streams,
+    then of the loop's matrices.
+    """
     columns, where = Columns("gradient"), {}
     for group in body.hoisted:
         for leaf, width in zip(group.streams, group.widths):

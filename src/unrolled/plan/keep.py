@@ -1,8 +1,9 @@
 """Which values of the forward pass the backward pass finds again, and how: kept, or computed a second time.
 
-States are there anyway (their sequences are the layer's output or are needed step by step). What a product or a
-hoisted stream went into must be kept; what follows from kept values and states by cheap arithmetic, or by a single
-costly function such as the tanh of an LSTM's cell, is computed again: that costs less than writing and reading it.
+States are there anyway (their sequences are the layer's output or are needed step by step). What a
+product or a hoisted stream went into must be kept; what follows from kept values and states by cheap
+arithmetic, or by a single costly function such as the tanh of an LSTM's cell, is computed again: that
+costs less than writing and reading it.
 """
 
 from __future__ import annotations
@@ -16,8 +17,8 @@ NEVER = float("inf")
 
 
 def kept_values(body: Body) -> tuple[int, ...]:
-    """Forward nodes to keep for the backward pass, in order; operands of the loop's products are always among them
-    unless they are states."""
+    """Forward nodes to keep for the backward pass, in order; operands of the loop's products are always among
+    them unless they are states."""
     kept = set(operand for operand in operands(body) if not _is_state(body, operand))
     for index in _wanted(body):
         _ensure(body, index, kept)
@@ -43,7 +44,9 @@ def _wanted(body: Body) -> list[int]:
 
 
 def cost_again(body: Body, index: int, kept: set[int]) -> float:
-    """How many costly functions it takes to compute a node from what the backward pass finds; infinite if impossible."""
+    """How many costly functions it takes to compute a node from what the backward pass
+    finds; infinite if impossible.
+    """
     node = body.nodes[index]
     if index in kept or _is_state(body, index) or node.op in FOUND:
         return 0

@@ -1,7 +1,7 @@
 """Cells that are linear in their states: new = A old + b, unit by unit, A and b known before the loop.
 
-Such a recurrence need not be walked step by step: any number of its steps put together have the same form (Blelloch
-1990, section 1.4; Martin and Cundy 2018), so that blocks of time can be worked out beside each other.
+Such a recurrence need not be walked step by step: any number of its steps put together have the same form
+(Blelloch 1990, section 1.4; Martin and Cundy 2018), so that blocks of time can be worked out beside each other.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ Slopes = dict[int, Symbol]  # state (its place in the list) -> how a value chang
 
 @dataclass(frozen=True)
 class Linear:
-    """`nodes` are the body's and, behind them, those of the factors; `factors[i][j]` is the node of the factor of old state j
-    in new state i, None where it has none."""
+    """`nodes` are the body's and, behind them, those of the factors; `factors[i][j]` is the node of the factor
+    of old state j in new state i, None where it has none."""
 
     nodes: tuple[Node, ...]
     factors: tuple[tuple[int | None, ...], ...]

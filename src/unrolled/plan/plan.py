@@ -1,8 +1,8 @@
 """The plan of a cell: everything a backend needs to know to run it, and nothing about how it spells it.
 
-A plan lists what is made before the loop (hoisted products), the programs of one step forward and one step backward,
-the layout of the buffers that carry values between them, and what is made after the loop (weight gradients). `PASSES` is its
-page of contents.
+A plan lists what is made before the loop (hoisted products), the programs of one step forward and one step
+backward, the layout of the buffers that carry values between them, and what is made after the loop (weight
+gradients). `PASSES` is its page of contents.
 """
 
 from __future__ import annotations
@@ -28,9 +28,10 @@ from .program import Group, ProductRun, Program
 class Plan:
     """What to make before, in and after the loop over time.
 
-    `kept`: nodes whose values the forward pass leaves for the backward pass. `gradient`: columns of the buffer of
-    gradients that the weight gradients are made of. `hoisted_runs[g]`: where the gradients of hoisted group g stand
-    in it. `vectors`, `numbers`: parameter leaves of rank 1 and 0, in the order in which they are packed.
+    `kept`: nodes whose values the forward pass leaves for the backward pass. `gradient`: columns of
+    the buffer of gradients that the weight gradients are made of. `hoisted_runs[g]`: where the
+    gradients of hoisted group g stand in it. `vectors`, `numbers`: parameter leaves of rank 1 and 0,
+    in the order in which they are packed.
     """
 
     body: Body

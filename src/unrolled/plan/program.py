@@ -1,7 +1,7 @@
 """The loop's step as a program: segments of elementwise work with products of matrices between them.
 
-A product must wait for its whole operand, so it cuts the step into stages. A segment runs over the rows of the batch
-and, inside, over the units; a value that crosses stages is stored in between.
+A product must wait for its whole operand, so it cuts the step into stages. A segment runs over the rows of the
+batch and, inside, over the units; a value that crosses stages is stored in between.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from ..graph.node import Dim
 class Place:
     """Where a value lives: a buffer, and the columns at which it starts there (a sum of widths).
 
-    Buffers: "x0", "x1", ... hoisted streams; "k0", "k1", ... values kept in columns of a hoisted stream that has been
-    read by then (a backend may lay k over x); "kept" for those beyond; "input", "state", "new", "output", "z" (results of
-    products), "scratch", "vectors", "numbers", "hyper", "constant", "width", "carry", "above", "gradient", "dinput".
-    `number` tells which input, state, hoisted group or parameter.
+    Buffers: "x0", "x1", ... hoisted streams; "k0", "k1", ... values kept in columns of a hoisted stream that
+    has been read by then (a backend may lay k over x); "kept" for those beyond; "input", "state", "new",
+    "output", "z" (results of products), "scratch", "vectors", "numbers", "hyper", "constant", "width", "carry",
+    "above", "gradient", "dinput". `number` tells which input, state, hoisted group or parameter.
     """
 
     buffer: str
@@ -29,7 +29,9 @@ class Place:
 
 @dataclass(frozen=True)
 class ProductRun:
-    """Matrices of a product whose operands (backward) stand side by side, starting at a column of "gradient"."""
+    """Matrices of a product whose operands (backward) stand side by side, starting
+    at a column of "gradient".
+    """
 
     start: tuple[Dim, ...]
     widths: tuple[Dim, ...]

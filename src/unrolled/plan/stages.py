@@ -13,11 +13,11 @@ WHOLE = (*OVER_UNITS, *ALONG_UNITS, *OF_WHOLES)  # known when all units have bee
 
 
 def stages(nodes: tuple[Node, ...], wanted: Iterable[int], found: dict[int, Place]) -> dict[int, int]:
-    """Stage of each node: 0 for what is found at the start, one more behind every product, every sum over units, and
-    what reads whole vectors, unless they stand in memory.
+    """Stage of each node: 0 for what is found at the start, one more behind every product, every sum over
+    units, and what reads whole vectors, unless they stand in memory.
 
-    One more also for a costly function of another costly one (the tanh of an LSTM's cell after its gates): as one long
-    chain for each unit they leave the processor waiting, as two loops the units overlap.
+    One more also for a costly function of another costly one (the tanh of an LSTM's cell after its gates): as
+    one long chain for each unit they leave the processor waiting, as two loops the units overlap.
     """
     stage: dict[int, int] = {}
     chained: set[int] = set()  # nodes with a costly function behind them in the same stage
@@ -47,7 +47,9 @@ def reachable(nodes: tuple[Node, ...], roots: Iterable[int], found: dict[int, Pl
 
 
 class Scheduler:
-    """Lays one direction of the step out as a program. `found` maps nodes to where memory already holds them."""
+    """Lays one direction of the step out as a program. `found` maps nodes to where
+    memory already holds them.
+    """
 
     def __init__(self, nodes: tuple[Node, ...], roots: Iterable[int], found: dict[int, Place]):
         self.nodes, self.found, self.given = nodes, dict(found), frozenset(found)
@@ -69,10 +71,11 @@ class Scheduler:
         return shape[0] if shape else "1"
 
     def last_read(self, index: int, fixed: frozenset[int], ends: frozenset[int] = frozenset()) -> int:
-        """The last stage that may read a value, also by way of arithmetic put off to a later stage; -1 if none does.
+        """The last stage that may read a value, also by way of arithmetic put off to a
+        later stage; -1 if none does.
 
-        Nodes in `fixed` are stored at their own stage and not put off. Products read their operands from memory, and
-        `ends` are results whose storing is arranged apart: neither is counted.
+        Nodes in `fixed` are stored at their own stage and not put off. Products read their operands from
+        memory, and `ends` are results whose storing is arranged apart: neither is counted.
         """
         known: dict[int, int] = {}
         for user in (*self._behind(index, fixed, ends), index):
@@ -104,7 +107,8 @@ class Scheduler:
         ]
 
     def store(self, index: int, place: Place, not_before: int = 0, readable: bool = False) -> None:
-        """Stores a node at the end of its stage (or of stage `not_before`); `readable`: later stages may read it there.
+        """Stores a node at the end of its stage (or of stage `not_before`); `readable`: later
+        stages may read it there.
 
         What is made of whole vectors is written at the beginning of its stage, when a carry may still be read.
         """
@@ -124,8 +128,9 @@ class Scheduler:
     def program(self, joined: set[int] = frozenset()) -> Program:
         """The finished program. `joined`: nodes that a product's accumulation has taken over.
 
-        Stages are filled from the last to the first, each with what its stores ask for: what an earlier stage knows is
-        read from memory, computed again where that is a little arithmetic, or else stored by that stage.
+        Stages are filled from the last to the first, each with what its stores ask for: what an
+        earlier stage knows is read from memory, computed again where that is a little arithmetic, or
+        else stored by that stage.
         """
         last = max([*self.stores, *self.sums, *self.numbers, *self.products, 0])
         segments = []
@@ -160,8 +165,8 @@ class Scheduler:
         return [i for table in (self.stores, self.sums, self.numbers) for i, _ in table.get(stage, ())]
 
     def _demanded(self, stage: int, asked: list[int]) -> set[int]:
-        """What one stage computes: its own nodes, and earlier ones that nobody needs earlier or that are little work.
-        Other values from earlier stages that no buffer holds get a scratch column there."""
+        """What one stage computes: its own nodes, and earlier ones that nobody needs earlier or that are little
+        work. Other values from earlier stages that no buffer holds get a scratch column there."""
         nodes: set[int] = set()
         todo = list(asked)
         before = set(
@@ -190,14 +195,16 @@ class Scheduler:
             self.found[index] = place
 
     def _in_memory(self, index: int, stage: int) -> bool:
-        """Whether a stage reads the value from a buffer: it was given, or an earlier stage (or a product) put it there."""
+        """Whether a stage reads the value from a buffer: it was given, or an earlier stage (or
+        a product) put it there.
+        """
         if index in self.given or self.nodes[index].op in PRODUCTS:
             return True
         return index in self.found and self.stage[index] < stage
 
     def _little(self, index: int, stage: int, most: float) -> float:
-        """How many operations it takes to compute a value again from memory; infinite for costly ones, and for more than
-        `most`."""
+        """How many operations it takes to compute a value again from memory; infinite for costly ones, and
+        for more than `most`."""
         node = self.nodes[index]
         if self._in_memory(index, stage):
             return 0

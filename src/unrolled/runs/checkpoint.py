@@ -1,4 +1,6 @@
-"""Named tensors with a small JSON value, as safetensors: what a run's folder keeps of a model and of its training."""
+"""Named tensors with a small JSON value, as safetensors: what a run's folder keeps of a
+model and of its training.
+"""
 
 from __future__ import annotations
 
@@ -36,7 +38,9 @@ class Checkpoint:
 
 
 def header_end(content: bytes) -> int:
-    """How many bytes stand before the tensors, from the first eight. Raises ValueError for what is not such a file."""
+    """How many bytes stand before the tensors, from the first eight. Raises ValueError for
+    what is not such a file.
+    """
     length = int.from_bytes(content[:8], "little")
     if len(content) < 8 or not 0 < length <= HEADER:
         raise ValueError("its header does not fit into it")

@@ -1,4 +1,6 @@
-"""Files of a folder that may be a stranger's: opened inside it, never through a link, and only if they are plain files."""
+"""Files of a folder that may be a stranger's: opened inside it, never through a link, and only
+if they are plain files.
+"""
 
 from __future__ import annotations
 
@@ -59,7 +61,9 @@ def _open_folder(name: str, inside: int) -> int:
 
 
 def _open(name: str, flags: int, inside: int | None) -> int:
-    """A plain file; raises NotAFile for anything else, and for a file that has another name elsewhere and is to change."""
+    """A plain file; raises NotAFile for anything else, and for a file that has another name
+    elsewhere and is to change.
+    """
     try:
         handle = os.open(name, flags | _NO_LINK | _NO_WAIT, 0o666, dir_fd=inside)
     except OSError as error:
@@ -117,9 +121,8 @@ def replace(folder: Path, name: str, content: bytes) -> None:
         aside = f"{last}.part"
         try:
             with suppress(FileNotFoundError):
-                os.unlink(
-                    aside, dir_fd=inside
-                )  # of a process that was killed here; were it a link, the link goes
+                # Of a process that was killed here; were it a link, the link goes.
+                os.unlink(aside, dir_fd=inside)
             with os.fdopen(_open(aside, _NEW, inside), "wb") as file:
                 file.write(content)
                 file.flush()

@@ -11,8 +11,8 @@
     checkpoints/         the last two complete states of training
     tensorboard/         the figures as TensorBoard reads them, of a run with --tensorboard
 
-A folder may be a stranger's. Reading one parses JSON and safetensors: it never executes, imports or unpickles anything,
-and opens no other file than these, none of them through a link.
+A folder may be a stranger's. Reading one parses JSON and safetensors: it never executes, imports or unpickles
+anything, and opens no other file than these, none of them through a link.
 """
 
 from __future__ import annotations
@@ -56,7 +56,9 @@ class RunFolder:
 
     @classmethod
     def create(cls, path: str | Path | None, name: str) -> RunFolder:
-        """Make a new folder: `path`, or the next free runs/NAME-n. Raises UsageError if `path` holds anything."""
+        """Make a new folder: `path`, or the next free runs/NAME-n. Raises UsageError
+        if `path` holds anything.
+        """
         if path is None:
             return cls(_next_free(Path("runs"), name))
         path = Path(path)
@@ -149,7 +151,9 @@ class RunFolder:
     def save_start(
         self, tensors: dict[str, torch.Tensor], figures: dict[str, float], loss: float | None
     ) -> None:
-        """Keep the weights that the run begins with, where they are another run's, and what they reach on its held-out part."""
+        """Keep the weights that the run begins with, where they are another run's, and what they
+        reach on its held-out part.
+        """
         state = {"step": 0, "figures": figures, "loss": loss}
         self._replace("start.safetensors", Checkpoint(tensors, state).to_bytes())
 
@@ -178,7 +182,9 @@ class RunFolder:
         return self.path.resolve() / STANDARD_INPUT_FILE
 
     def tensorboard(self) -> Path:
-        """The folder for TensorBoard's files, made where it is not there. Raises UsageError where something else is."""
+        """The folder for TensorBoard's files, made where it is not there. Raises UsageError
+        where something else is.
+        """
         place = self.path / "tensorboard"
         try:
             place.mkdir(exist_ok=True)

@@ -18,8 +18,10 @@ OWN = ("run", "task", "cell", "steps", "seconds")  # what runs can be sorted by 
 class Listed:
     """What is known of a run.
 
-    options   all that were given or usual; `differs` are those that are not the same in all listed runs of its task
-    figures   of the best weights on the held-out part, or {} before the first evaluation; `test` on the part for the report
+    options   all that were given or usual; `differs` are those that are not the same in
+              all listed runs of its task
+    figures   of the best weights on the held-out part, or {} before the first evaluation; `test`
+              on the part for the report
     seconds   trained so far
     state     "finished", "ended early" (by patience) or "stopped"
     origin    the run whose weights it began with, or None
@@ -45,8 +47,9 @@ class Listed:
 def list_runs(folder: str | Path = "runs", sort: str | None = None) -> list[Listed]:
     """The runs below a folder that can be read, in the order in which they were begun, or sorted.
 
-    sort  a figure (the best one first, of the figure that a task is decided by; else the lowest), an option, run, task, cell,
-          steps or seconds; what a run does not have stands at the end. "-" before the name turns the order round
+    sort  a figure (the best one first, of the figure that a task is decided by; else the lowest), an
+          option, run, task, cell, steps or seconds; what a run does not have stands at the end. "-" before
+          the name turns the order round
 
     Raises UsageError where there is no run, or nothing of that name.
     """

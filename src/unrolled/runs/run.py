@@ -54,7 +54,9 @@ class Run:
         return _trained(self.task.predict(self.model, self.encoding, inputs, ask))
 
     def evaluate(self, source: str | Path) -> Scored:
-        """How good the model is on other data, read from a file. Raises UsageError for data that it cannot read."""
+        """How good the model is on other data, read from a file. Raises UsageError for
+        data that it cannot read.
+        """
         return scored(self.task, self.model, self.encoding, self._batches(source))
 
     def _batches(self, source: str | Path) -> Iterator[Batch]:
@@ -62,7 +64,9 @@ class Run:
             yield from self.task.read(self.encoding, source)
 
     def examine(self, source: str | Path) -> tuple[Scored, Details | None]:
-        """The same, and what the task says beyond its figures: of classes, say, which one was taken for which."""
+        """The same, and what the task says beyond its figures: of classes, say, which
+        one was taken for which.
+        """
         batches = list(self._batches(source))
         found = scored(self.task, self.model, self.encoding, batches)
         if not hasattr(self.task, "details"):

@@ -1,4 +1,6 @@
-"""A run's records as they are read: typed, bounded, and refused in one sentence where they are anything else."""
+"""A run's records as they are read: typed, bounded, and refused in one sentence
+where they are anything else.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +35,9 @@ Record = TypeVar("Record")
 
 
 class Origin(Struct, forbid_unknown_fields=True):
-    """The run whose weights another one goes on from: its folder, the step of these weights, and their SHA-256."""
+    """The run whose weights another one goes on from: its folder, the step of these
+    weights, and their SHA-256.
+    """
 
     run: Annotated[str, Meta(max_length=LONGEST_PATH)]
     step: Steps
@@ -117,7 +121,9 @@ def read_record(content: Any, kind: type[Record]) -> Record:
 
 
 def read_settings(content: bytes) -> Settings:
-    """The settings of a run; raises EarlierVersion where another version wrote them, ValueError where they are damaged."""
+    """The settings of a run; raises EarlierVersion where another version wrote them,
+    ValueError where they are damaged.
+    """
     try:
         found = msgspec.json.decode(content)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
@@ -128,7 +134,9 @@ def read_settings(content: bytes) -> Settings:
 
 
 def task_of(settings: Settings) -> Task:
-    """The task that a run was started with, its cell in its net. Raises ValueError for what no task would have written."""
+    """The task that a run was started with, its cell in its net. Raises ValueError for what no
+    task would have written.
+    """
     try:
         kind = find(settings.task)
         task = msgspec.convert(settings.options, kind, dec_hook=_decoded)
@@ -153,7 +161,9 @@ def task_of(settings: Settings) -> Task:
 
 
 def options_of(task: Task) -> dict[str, Any]:
-    """A task's options as plain JSON, its cell by name: the inverse of `task_of`, but for the cell's equations."""
+    """A task's options as plain JSON, its cell by name: the inverse of `task_of`, but
+    for the cell's equations.
+    """
     cell = task.net.cell
     named = replace(task, net=replace(task.net, cell=cell if isinstance(cell, str) else cell.name))
     return msgspec.to_builtins(named, enc_hook=_encoded)

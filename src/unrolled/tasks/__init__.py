@@ -11,14 +11,16 @@ _OWN: dict[str, type] = {}  # those of a program that uses this package
 
 
 def names() -> list[str]:
-    """The tasks there are: one per file of this folder, `char_lm.py` being "char-lm", and those that were added."""
+    """The tasks there are: one per file of this folder, `char_lm.py` being "char-lm",
+    and those that were added.
+    """
     files = {module.name.replace("_", "-") for module in pkgutil.iter_modules(__path__)}
     return sorted(files | _OWN.keys())
 
 
 def add(task: type) -> type:
-    """Make a task of one's own known by its name, so that its runs can be opened and gone on with; returns it, so that it may
-    stand above the class as `@tasks.add`. Raises UsageError for a name that another task has.
+    """Make a task of one's own known by its name, so that its runs can be opened and gone on with; returns it,
+    so that it may stand above the class as `@tasks.add`. Raises UsageError for a name that another task has.
     """
     if task.name in names() and find(task.name) is not task:
         raise UsageError(f"there is a task {task.name!r} already: give yours another name.")

@@ -51,7 +51,8 @@ class CharLM:
     unprompted: ClassVar[bool] = True
 
     text: Path | None = None
-    """the text to learn, UTF-8, or - for standard input; without one, the source of Python's standard library"""
+    """the text to learn, UTF-8, or - for standard input; without one, the source of
+    Python's standard library"""
     valid: Path | None = None
     """a held-out text of your own, instead of the end of the text"""
     test: Path | None = None
@@ -62,7 +63,9 @@ class CharLM:
     recipe: Recipe = Recipe(rate=2e-2, batch=16, clip=1.0, decay=0.1)
 
     def data(self, known: Vocabulary | None = None) -> Streams:
-        """Read the texts; raises UsageError with what is wrong with them. Characters are those of the text to learn."""
+        """Read the texts; raises UsageError with what is wrong with them. Characters are
+        those of the text to learn.
+        """
         text = standard_library() if self.text is None else read_text(self.text)
         aside = {"--valid": self.valid, "--test": self.test}
         others = {option: read_text(file, option) for option, file in aside.items() if file is not None}
@@ -95,10 +98,11 @@ class CharLM:
         return model
 
     def dropout(self, weights: int, data: Streams, epochs: float | None) -> float:
-        """What is read once cannot be learned by heart, nor can a text with many more characters than there are weights;
-        dropout then only slows learning down. Measured on Tiny Shakespeare, nats at dropout 0 / 0.1 / 0.25: 1.589 / 1.611
-        after 1.3 epochs of 2 x 192, 1.821 / 1.824 / 1.864 after 7 epochs of 2 x 128 on a quarter of the text; 1.394 / 1.396 /
-        1.386 / 1.407 at 0.076 (what comes out here) / 0.11 / 0.15 / 0.22 after 10.5 epochs of 2 x 256, one seed: three alike.
+        """What is read once cannot be learned by heart, nor can a text with many more characters than there are
+        weights; dropout then only slows learning down. Measured on Tiny Shakespeare, nats at dropout 0 / 0.1 /
+        0.25: 1.589 / 1.611 after 1.3 epochs of 2 x 192, 1.821 / 1.824 / 1.864 after 7 epochs of 2 x 128 on a
+        quarter of the text; 1.394 / 1.396 / 1.386 / 1.407 at 0.076 (what comes out here) / 0.11 / 0.15 / 0.22
+        after 10.5 epochs of 2 x 256, one seed: three alike.
         """
         if self.net.dropout is not None:
             return self.net.dropout
@@ -118,7 +122,9 @@ class CharLM:
         return pieces(encoding.encode(longer(read_text(source, "--data"))))
 
     def baseline(self, data: Streams) -> Figures:
-        """The held-out text's nats by how often each character stands in the text to learn, whatever stands before it."""
+        """The held-out text's nats by how often each character stands in the text to learn,
+        whatever stands before it.
+        """
         held_out, size = data.validation[1:], len(data.encoding)
         known = sum(block.bincount(minlength=size) for block in data.training.split(2**20))
         chances = (known + 1) / (known.sum() + len(known))
@@ -147,7 +153,9 @@ class CharLM:
     def predict(
         self, model: LanguageModel, encoding: Vocabulary, inputs: Iterable[str], ask: Writing
     ) -> Iterator[Written | Probabilities]:
-        """Texts that follow each input, or `ask.prime`; without one, a line's start. Or each input's probabilities."""
+        """Texts that follow each input, or `ask.prime`; without one, a line's start. Or
+        each input's probabilities.
+        """
         for prime in list(inputs) or [ask.prime]:
             if ask.probabilities:
                 weighed = rounded(model) if ask.weights == "bf16" else model

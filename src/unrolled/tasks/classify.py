@@ -1,4 +1,6 @@
-"""The task classify: which class a text, a series or a row of numbers is of; or, with --multilabel, which classes."""
+"""The task classify: which class a text, a series or a row of numbers is of; or, with
+--multilabel, which classes.
+"""
 
 from __future__ import annotations
 
@@ -39,9 +41,8 @@ UNKNOWN = 0.1  # of symbols, while training
 MEMBERS = 3
 Members = Annotated[int, Meta(ge=1, le=100)]
 Balance = Annotated[float, Meta(ge=0, le=1)]
-SUREST = (
-    -100.0
-)  # log of the least probability, so that one answer that is wrong and sure does not make a mean infinite
+# Log of the least probability, so that one answer that is wrong and sure does not make a mean infinite.
+SUREST = -100.0
 AT_ONCE = 128  # inputs that are labelled together
 
 
@@ -163,7 +164,9 @@ class Classify:
         return DROPOUT[data.encoding.reads] if self.net.dropout is None else self.net.dropout
 
     def loss(self, model: Classifier, batch: Batch, state: State | None) -> Loss:
-        """In training the mean of the members' losses, weighted and smoothed; otherwise that of their mean probabilities."""
+        """In training the mean of the members' losses, weighted and smoothed; otherwise that of
+        their mean probabilities.
+        """
         rows, (targets, weights) = PaddedRows(*batch.inputs), batch.targets
         if not model.training:
             return Loss(_surprise(model.log_chances(rows), targets).sum(), batch.count)

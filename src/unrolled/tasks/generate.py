@@ -25,11 +25,8 @@ from ..models.strings import UNSCORED, marked, total_nats
 from ..task import Batch, Figures, Loss, Recipe, Unit
 
 MANY = 40  # weights for each string
-DROPOUT, DROPOUT_MORE, DROPOUT_LIMIT = (
-    0.1,
-    0.02,
-    0.6,
-)  # at first, for each time through the rows, at most; see `dropout`
+# At first, for each time through the rows, at most; see `dropout`.
+DROPOUT, DROPOUT_MORE, DROPOUT_LIMIT = (0.1, 0.02, 0.6)
 EXAMPLE = 6  # strings shown while it learns
 SAMPLED, FIGURES_SEED = 256, 2**40  # strings that tell how many are new ones
 ORDERS = (1, 5)  # of the n-gram models to compare with
@@ -37,7 +34,8 @@ ORDERS = (1, 5)  # of the n-gram models to compare with
 
 @dataclass(frozen=True)
 class Generate:
-    """Learn to make short strings to order: names of a language, words of a category, rows of a table by any columns.
+    """Learn to make short strings to order: names of a language, words of a category, rows
+    of a table by any columns.
 
     >>> Generate(net=Net("gru", hidden=64)).recipe.batch
     64
@@ -54,8 +52,8 @@ class Generate:
     unprompted: ClassVar[bool] = True
 
     train: Path | None = None
-    """a table (.csv, .tsv, .jsonl), a file with a string in each line, or a folder of such files, LABEL.txt; without one, names
-    in Python's standard library by their kind"""
+    """a table (.csv, .tsv, .jsonl), a file with a string in each line, or a folder of such files, LABEL.txt;
+    without one, names in Python's standard library by their kind"""
     valid: Path | None = None
     """held-out rows of your own, instead of a part of --train"""
     test: Path | None = None
@@ -70,8 +68,8 @@ class Generate:
     recipe: Recipe = Recipe(rate=2e-2, batch=64, clip=1.0, decay=0.05)
 
     def data(self, known: Strings | None = None) -> Examples:
-        """Read and split the rows; raises UsageError with what is wrong with them. A run that goes on from another one's weights
-        has new characters and values behind that one's; its conditions are the same."""
+        """Read and split the rows; raises UsageError with what is wrong with them. A run that goes on from
+        another one's weights has new characters and values behind that one's; its conditions are the same."""
         if self.train is None and (self.valid or self.test):
             raise UsageError("--valid and --test go with --train: give a file to learn from.")
         by = self.by and self.by.split(",")
@@ -100,9 +98,9 @@ class Generate:
         )
 
     def dropout(self, weights: int, data: Examples, epochs: float | None) -> float:
-        """The more often the rows are read, and the fewer they are beside the weights, the more would be learned by heart.
-        Measured, nats: 18,000 names, 8 times through them, 128 wide, dropout 0.1 / 0.3: 1.821 / 1.841; 4,600 identifiers, 20
-        times, 256 wide, 0.3 / 0.5: 1.746 / 1.687.
+        """The more often the rows are read, and the fewer they are beside the weights, the more would be
+        learned by heart. Measured, nats: 18,000 names, 8 times through them, 128 wide, dropout 0.1 / 0.3: 1.821
+        / 1.841; 4,600 identifiers, 20 times, 256 wide, 0.3 / 0.5: 1.746 / 1.687.
         """
         if self.net.dropout is not None:
             return self.net.dropout
@@ -154,7 +152,9 @@ class Generate:
     def predict(
         self, model: LanguageModel, encoding: Strings, inputs: Iterable[str], ask: Ordering
     ) -> Iterator[Ordered]:
-        """Strings of each input's conditions, such as "Greek" or "language=Greek, sex=f"; without inputs, of any."""
+        """Strings of each input's conditions, such as "Greek" or "language=Greek,
+        sex=f"; without inputs, of any.
+        """
         return ordered(model, encoding, inputs, ask)
 
     def remark(self, model: LanguageModel, ask: Ordering) -> str:

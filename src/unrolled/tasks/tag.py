@@ -59,13 +59,15 @@ class Tag:
     form: Form = "auto"
     """of the files: columns (a word a line), conllu, jsonl; auto goes by the ending"""
     word: str = ""
-    """the column of the words, by number from 1 (-1 is the last) or name; the first, FORM in CoNLL-U, words in JSONL"""
+    """the column of the words, by number from 1 (-1 is the last) or name; the first, FORM
+    in CoNLL-U, words in JSONL"""
     tag: str = ""
     """the column of the tags; the last, UPOS in CoNLL-U, tags in JSONL"""
     columns: str = ""
     """further columns to read, such as 2,3 or XPOS"""
     separator: str = ""
-    """what stands between columns: a character, tab, space or comma; without one tabs, where there are any, else blanks"""
+    """what stands between columns: a character, tab, space or comma; without one tabs, where
+    there are any, else blanks"""
     scheme: Given = "auto"
     """how spans are written in the files: bio, iob1, bioes; plain: tags are not spans"""
     learned: Learned = "same"
@@ -164,8 +166,8 @@ class Tag:
         return model
 
     def dropout(self, weights: int, data: Examples, epochs: float | None) -> float:
-        """The more weights there are for each word of the data, the more is dropped; nothing where a grammar makes them, whose
-        sentences are all right and are not to be learned by heart."""
+        """The more weights there are for each word of the data, the more is dropped; nothing where a grammar
+        makes them, whose sentences are all right and are not to be learned by heart."""
         if self.net.dropout is not None:
             return self.net.dropout
         if self.train is None:
@@ -189,7 +191,9 @@ class Tag:
         return tag_figures.baseline(data.training, data.validation, encoding.scheme, encoding.ambiguous)
 
     def settle(self, model: Tagger, encoding: Tagging, batches: Iterable[Batch]) -> None:
-        """Choose what is added to scores of O and of each type of span, so that F1 is highest on the held-out part."""
+        """Choose what is added to scores of O and of each type of span, so that F1 is
+        highest on the held-out part.
+        """
         if encoding.scheme == "plain":
             return
         batches = list(batches)

@@ -66,7 +66,8 @@ class Translate:
     )
 
     pairs: Path | None = None
-    """lines with a source, a tab and a target; or how two parallel files' names begin; without it, dates that are made"""
+    """lines with a source, a tab and a target; or how two parallel files' names begin;
+    without it, dates that are made"""
     source: str | None = None
     """of parallel files, how the sources' name ends: de for PAIRS.de"""
     target: str | None = None
@@ -101,8 +102,9 @@ class Translate:
     recipe: Recipe = Recipe(rate=2e-3, batch=64, clip=1.0, decay=0.01)
 
     def data(self, known: Sides | None = None) -> Examples:
-        """Read and split the pairs; raises UsageError with what is wrong with them. A run that goes on from another one's
-        weights has new words and characters behind that one's; parts of words are that one's, for they spell every text."""
+        """Read and split the pairs; raises UsageError with what is wrong with them. A run that goes on from
+        another one's weights has new words and characters behind that one's; parts of words are that one's, for
+        they spell every text."""
         training, held_out, notes = self._parts()
         kept = self._read(self.test, "--test") if self.test is not None else Pairs([])
         sides, more = (self._sides(training, held_out), ()) if known is None else self._grown(known, training)
@@ -231,7 +233,9 @@ class Translate:
         }
 
     def figures(self, model: Translator, encoding: Sides, batches: Iterable[Batch], loss: float) -> Figures:
-        """Of the translations that beam search finds; nats with the right target before each unit (teacher forcing)."""
+        """Of the translations that beam search finds; nats with the right target before
+        each unit (teacher forcing).
+        """
         parts = [(batch.inputs.texts, batch.targets.texts) for batch in batches]
         right = [text for _, texts in parts for text in texts]
         found = [each.text for each in translations(model, encoding, [t for texts, _ in parts for t in texts])]

@@ -1,4 +1,6 @@
-"""The task word-lm: predict the next word of a text, or the next part of a word (Mikolov et al. 2010), in perplexity."""
+"""The task word-lm: predict the next word of a text, or the next part of a word (Mikolov et
+al. 2010), in perplexity.
+"""
 
 from __future__ import annotations
 
@@ -53,13 +55,15 @@ class WordLM:
     unprompted: ClassVar[bool] = True
 
     text: Annotated[Path | None, tyro.conf.arg(aliases=("--train",))] = None
-    """the text to learn, UTF-8, or - for standard input; without one, the documentation that comes with Python"""
+    """the text to learn, UTF-8, or - for standard input; without one, the
+    documentation that comes with Python"""
     valid: Path | None = None
     """a held-out text of your own; without one, a tenth of the text is held out"""
     test: Path | None = None
     """a text for the report, on which nothing is chosen; without this and --valid, the text's last tenth"""
     tokens: Literal["words", "spaces", "bpe"] = "words"
-    """words and signs; what stands between spaces, of a text that was split before; or parts of words, by byte-pair encoding"""
+    """words and signs; what stands between spaces, of a text that was split before; or parts of
+    words, by byte-pair encoding"""
     vocabulary: Count = 10_000
     """how many words at most, the most frequent ones; or how many parts of words"""
     least: Count = 2
@@ -67,7 +71,8 @@ class WordLM:
     width: Count | None = None
     """width of the embedding; that of the layers without it"""
     softmax: Literal["auto", "tied", "full", "adaptive"] = "auto"
-    """tied to the embedding, with a matrix of its own, or adaptive, rare words in groups; auto: tied below 50,000 words"""
+    """tied to the embedding, with a matrix of its own, or adaptive, rare words in groups;
+    auto: tied below 50,000 words"""
     input_dropout: Share | None = None
     """dropout before the first layer, where it is to be another one than --dropout"""
     weight_drop: Share = 0.0
@@ -78,8 +83,9 @@ class WordLM:
     recipe: Recipe = Recipe(batch=20, clip=0.5, decay=0.1)
 
     def data(self, known: Words | Subwords | None = None) -> Streams:
-        """Read the texts; raises UsageError with what is wrong with them. Words are those of the text to learn, behind those of a
-        run that this one goes on from; parts of words are that run's, for they spell every text."""
+        """Read the texts; raises UsageError with what is wrong with them. Words are those of the text
+        to learn, behind those of a run that this one goes on from; parts of words are that run's, for
+        they spell every text."""
         texts = texts_of(self.text, self.valid, self.test)
         encoding, notes = (
             (self._learned(texts.training), ()) if known is None else self._grown(known, texts.training)
@@ -116,8 +122,8 @@ class WordLM:
         return grown, no_room(left, len(grown.words))
 
     def choices(self, data: Streams) -> Mapping[str, tuple]:
-        """The width of the layers, and the rate that suits it, by the tokens to learn, where nobody names them. Measured on parts of
-        War and Peace, one thread: TABLE
+        """The width of the layers, and the rate that suits it, by the tokens to learn, where nobody names them.
+        Measured on parts of War and Peace, one thread: TABLE
         """
         width, rate = next((width, rate) for most, width, rate in SIZES if data.training_size <= most)
         net = replace(self.net, hidden=self.net.hidden or width)
@@ -146,8 +152,9 @@ class WordLM:
         )
 
     def dropout(self, weights: int, data: Streams, epochs: float | None) -> float:
-        """A word model has more weights than its text has words, and knows it by heart soon: half of the values are dropped where
-        it is read six times or more, none where it is read once. A rule of thumb, not measured."""
+        """A word model has more weights than its text has words, and knows it by heart soon: half of
+        the values are dropped where it is read six times or more, none where it is read once. A rule
+        of thumb, not measured."""
         if self.net.dropout is not None:
             return self.net.dropout
         if epochs is None:
@@ -163,7 +170,9 @@ class WordLM:
         return pieces(_scored(encoding, read_text(source, "--data")))
 
     def baseline(self, data: Streams) -> Figures:
-        """What counting reaches on the held-out text, and on the kept one; and how much of it is unknown words."""
+        """What counting reaches on the held-out text, and on the kept one; and how
+        much of it is unknown words.
+        """
         counted = KneserNey.of(data.training, len(data.encoding))
         said = {"Kneser-Ney 5-gram, perplexity": _perplexity(counted, data.validation)}
         if data.kept is not None:
@@ -191,7 +200,9 @@ class WordLM:
     def predict(
         self, model: WordModel, encoding: Words | Subwords, inputs: Iterable[str], ask: Saying
     ) -> Iterator[Answer]:
-        """Of a text with a gap, ___, what may stand there; otherwise what follows it, or how probable its words are."""
+        """Of a text with a gap, ___, what may stand there; otherwise what follows it, or
+        how probable its words are.
+        """
         return answers(model, encoding, inputs, ask)
 
     def remark(self, model: WordModel, ask: Saying) -> str:
@@ -199,7 +210,9 @@ class WordLM:
 
 
 def _scored(encoding: Words | Subwords, text: Text) -> Tensor:
-    """A text's tokens behind a line's end: what is read first, so that each of them, the first one too, is scored."""
+    """A text's tokens behind a line's end: what is read first, so that each of them, the
+    first one too, is scored.
+    """
     tokens = encoding.encode(text)
     if not len(tokens):
         raise UsageError(f"{text.name} has no word: give a text with some.")

@@ -1,5 +1,5 @@
-"""The running average of a training's weights, which is evaluated and kept in place of the weights themselves (Polyak and Juditsky
-1992): they go on jumping about a good place until the learning rate is very small."""
+"""The running average of a training's weights, which is evaluated and kept in place of the weights themselves
+(Polyak and Juditsky 1992): they go on jumping about a good place until the learning rate is very small."""
 
 from __future__ import annotations
 
@@ -22,7 +22,9 @@ def begun(model: nn.Module) -> Averages:
 
 @torch.no_grad()
 def follow(averages: Averages, model: nn.Module, kept: float, step: int) -> None:
-    """Take a step's weights in. Of the average a share `kept` stays, less of a young one; steps are counted from 0."""
+    """Take a step's weights in. Of the average a share `kept` stays, less of a young one;
+    steps are counted from 0.
+    """
     kept = min(kept, (1 + step) / (YOUNG + step))
     names, weights = zip(*model.named_parameters())
     torch._foreach_lerp_([averages[name] for name in names], weights, 1 - kept)

@@ -1,4 +1,6 @@
-"""Options that the held-out part chooses: each of a few values is trained with for a short while, and the best one is kept."""
+"""Options that the held-out part chooses: each of a few values is trained with for a short while,
+and the best one is kept.
+"""
 
 from __future__ import annotations
 
@@ -29,8 +31,9 @@ class Chosen(NamedTuple):
 
 
 def with_choices(task: Task, data: Data, minutes: float | None, epochs: float | None, seed: int) -> Chosen:
-    """What a task's `choices` become, where it has some: one option after the other, the values chosen before in place. The
-    first figure of the held-out part decides, which no trial learns from; the test part is not looked at."""
+    """What a task's `choices` become, where it has some: one option after the other, the values chosen
+    before in place. The first figure of the held-out part decides, which no trial learns from; the test
+    part is not looked at."""
     began, said = time.monotonic(), {}
     options = task.choices(data) if hasattr(task, "choices") else {}
     values = {option: candidates[0] for option, candidates in options.items()}

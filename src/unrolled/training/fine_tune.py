@@ -1,4 +1,6 @@
-"""Going on from the weights of another run, with other data or options: what of them the new model takes over, and how."""
+"""Going on from the weights of another run, with other data or options: what of them the new
+model takes over, and how.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +34,8 @@ def origin_of(run: Run) -> Origin:
 
 
 def data_for(task: Task, known: Encoding | None) -> Data:
-    """The task's data, read with an encoding that is known from another run, where there is one, and extends it.
+    """The task's data, read with an encoding that is known from another run, where
+    there is one, and extends it.
 
     Raises UsageError where the data have an encoding that is not the known one and the task cannot extend it.
     """
@@ -56,12 +59,16 @@ def _meaning(encoding: Encoding) -> dict:
 
 
 def new_symbols(known: Encoding, encoding: Encoding) -> str:
-    """How many symbols of each kind an encoding has that the known one has not: "labels +3, symbols +12"; "" for none."""
+    """How many symbols of each kind an encoding has that the known one has not: "labels +3,
+    symbols +12"; "" for none.
+    """
     return ", ".join(f"{name} +{count:,}" for name, count in _longer(_meaning(known), _meaning(encoding)))
 
 
 def _longer(known: Any, new: Any, name: str = "") -> Iterator[tuple[str, int]]:
-    """The lists of a JSON object that have become longer, and by how much; inside other objects, with the names of these."""
+    """The lists of a JSON object that have become longer, and by how much; inside other objects,
+    with the names of these.
+    """
     if isinstance(known, dict):
         for key in known:
             yield from _longer(known[key], new[key], f"{name} {key}".strip())
@@ -75,7 +82,9 @@ def _longer(known: Any, new: Any, name: str = "") -> Iterator[tuple[str, int]]:
 
 
 def _unlike(known: Any, new: Any, name: str = "encoding") -> str:
-    """What of an encoding's JSON does not extend the known one's, as a subject and its verb; "" where all does."""
+    """What of an encoding's JSON does not extend the known one's, as a subject and
+    its verb; "" where all does.
+    """
     if isinstance(known, dict) and isinstance(new, dict) and known.keys() == new.keys():
         return next((found for key in known if (found := _unlike(known[key], new[key], key))), "")
     if isinstance(known, list) and isinstance(new, list) and len(new) >= len(known):
@@ -84,7 +93,9 @@ def _unlike(known: Any, new: Any, name: str = "encoding") -> str:
 
 
 def check_sizes(task: Task, run: Run) -> None:
-    """Raise UsageError, with the options that clash, unless the task's model takes the run's weights as they are."""
+    """Raise UsageError, with the options that clash, unless the task's model takes the
+    run's weights as they are.
+    """
     clash = _clash(task, run)
     if clash is None:
         return
@@ -105,7 +116,9 @@ def _named(value: Any) -> str:
 
 
 def _clash(task: Task, run: Run) -> str | None:
-    """The first tensor that the task's model has and the run's has not, or of another size, with the run's encoding."""
+    """The first tensor that the task's model has and the run's has not, or of another size,
+    with the run's encoding.
+    """
     have = run.model.state_dict()
     try:
         due = blank(task, run.encoding).state_dict()
@@ -119,11 +132,13 @@ def _clash(task: Task, run: Run) -> str | None:
 
 @torch.no_grad()
 def carry(model: nn.Module, run: Run, encoding: Encoding) -> None:
-    """Put a run's weights into a model whose encoding extends the run's: symbols that both know have the run's weights.
+    """Put a run's weights into a model whose encoding extends the run's: symbols that both
+    know have the run's weights.
 
-    What is new begins as the mean of those of its kind (Hewitt, Initializing new word embeddings for pretrained language
-    models, 2021). The logit of an output is then the mean of the others': never the largest, and far below it wherever the
-    run is sure, so that the model says of what it knew what it said. Buffers stay as the model has made them for what is new.
+    What is new begins as the mean of those of its kind (Hewitt, Initializing new word embeddings for pretrained
+    language models, 2021). The logit of an output is then the mean of the others': never the largest, and far
+    below it wherever the run is sure, so that the model says of what it knew what it said. Buffers stay as the
+    model has made them for what is new.
 
     Raises UsageError where a tensor cannot have grown so.
     """
@@ -152,8 +167,8 @@ def _grown(tensor: Tensor, dim: int, parts: list[tuple[int, int]]) -> Tensor:
 
 
 def _parts(old: int, new: int, known: tuple[int, ...], lists: tuple[int, ...]) -> list[tuple[int, int]]:
-    """The lists that stand in a dimension, as long as they were and as they are: the first few of the encoding's that add up to
-    the dimension's sizes; one list where none do.
+    """The lists that stand in a dimension, as long as they were and as they are: the first few of the
+    encoding's that add up to the dimension's sizes; one list where none do.
 
     >>> _parts(4, 6, (3, 1, 2), (5, 1, 2)), _parts(6, 9, (3, 1, 2), (5, 1, 3)), _parts(7, 8, (), ())
     ([(3, 5), (1, 1)], [(3, 5), (1, 1), (2, 3)], [(7, 8)])

@@ -1,4 +1,6 @@
-"""The steps of a training: forward, back, update; figures, evaluations, examples and checkpoints as they fall due."""
+"""The steps of a training: forward, back, update; figures, evaluations, examples and
+checkpoints as they fall due.
+"""
 
 from __future__ import annotations
 
@@ -23,13 +25,16 @@ EVALUATION_COST = 0.5  # of a training step on as many units
 
 
 def run_steps(training: Training, interruption: Interruption, save_every: float) -> None:
-    """Go from the step a training is at to its last, or to a checkpoint at the step where it is asked to stop."""
+    """Go from the step a training is at to its last, or to a checkpoint at the step
+    where it is asked to stop.
+    """
     saved = time.monotonic()
     while not training.over():
         take_step(training)
         if training.schedule is None and training.team.told(_timed_enough(training)):
             _fix_schedule(training)
-        # In whichever process the signal came, and by the leader's clock: all stop and save after the same step.
+        # In whichever process the signal came, and by the leader's clock: all stop and
+        # save after the same step.
         stops, due = training.team.sums(bool(interruption.name), time.monotonic() - saved >= save_every)
         if training.schedule is not None:
             _report(training)
@@ -119,8 +124,8 @@ def _count(training: Training, mean: float, units: int, seconds: float) -> None:
 
 
 def set_dropout(training: Training) -> float:
-    """Set the model's dropout by how often the data will be gone through, and return it. Nobody knows in the steps that are
-    timed, nor when they are taken again."""
+    """Set the model's dropout by how often the data will be gone through, and return it. Nobody knows in the
+    steps that are timed, nor when they are taken again."""
     schedule = training.schedule
     epochs = None
     if schedule is not None and training.step >= schedule.timed:
@@ -150,8 +155,8 @@ def _fix_schedule(training: Training) -> None:
 
 
 def _replan(training: Training, evaluation: float) -> None:
-    """The steps that still fit after an evaluation, which took so many seconds. What was done before stays as it was: a run
-    that goes on from an older checkpoint finds the older schedule there."""
+    """The steps that still fit after an evaluation, which took so many seconds. What was done before stays as
+    it was: a run that goes on from an older checkpoint finds the older schedule there."""
     left = training.settings.minutes * 60 - training.elapsed()
     times = training.settings.evaluations
     still = times - round(training.schedule.share(training.step) * times)

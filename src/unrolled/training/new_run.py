@@ -1,4 +1,6 @@
-"""What stands before a run's first step: options and data that can be trained on, the first weights, and a folder with all of it."""
+"""What stands before a run's first step: options and data that can be trained on, the first weights, and
+a folder with all of it.
+"""
 
 from __future__ import annotations
 
@@ -69,7 +71,9 @@ class RunPlan:
         check_installed(self.tensorboard)
 
     def times(self) -> int:
-        """How often the held-out part is looked at. Patience counts in epochs, where there are epochs to count."""
+        """How often the held-out part is looked at. Patience counts in epochs, where
+        there are epochs to count.
+        """
         if self.evaluations is not None:
             return self.evaluations
         if self.patience is None:
@@ -167,9 +171,8 @@ class _New(NamedTuple):
 
     settings: Settings
     encoding: dict
-    start: (
-        tuple[dict[str, torch.Tensor], dict[str, float], float | None] | None
-    )  # weights, figures, loss, of another run
+    # weights, figures, loss, of another run.
+    start: tuple[dict[str, torch.Tensor], dict[str, float], float | None] | None
     piped: Path | None  # what was read from standard input
 
 

@@ -1,4 +1,6 @@
-"""Optimisers: AdamW, or plain SGD as the older recipes have it; what each keeps between steps, and which weights decay."""
+"""Optimisers: AdamW, or plain SGD as the older recipes have it; what each keeps between steps,
+and which weights decay.
+"""
 
 from __future__ import annotations
 
@@ -7,10 +9,11 @@ import torch
 from ..task import Recipe
 
 BETAS = (0.9, 0.99)  # of AdamW; 0.99 follows the few thousand steps of a short run better than 0.999
+# "step" is a number, the others are like their weight.
 KEPT = {
     "adamw": ("step", "exp_avg", "exp_avg_sq"),
     "sgd": (),
-}  # "step" is a number, the others are like their weight
+}
 
 
 def optimiser_of(recipe: Recipe, model: torch.nn.Module) -> torch.optim.Optimizer:

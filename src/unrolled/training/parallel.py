@@ -1,7 +1,8 @@
 """Training by several processes: each has its rows of every batch, and what they find is added up.
 
-The processes are `torchrun`'s, on one machine or on several; gloo carries the sums between processors, nccl between GPUs.
-Losses are sums over terms (task.Loss), so that N processes have the gradient of one: means of means would not.
+The processes are `torchrun`'s, on one machine or on several; gloo carries the sums between processors,
+nccl between GPUs. Losses are sums over terms (task.Loss), so that N processes have the gradient of one:
+means of means would not.
 """
 
 from __future__ import annotations
@@ -30,7 +31,8 @@ class ProcessLost(UnrolledError):
 
 @dataclass(frozen=True)
 class Team:
-    """This process's place among those that train together; alone, everything is what it would be without a team.
+    """This process's place among those that train together; alone, everything is what it
+    would be without a team.
 
     >>> Team().sums(1.5, 2.0), Team().gathered("a"), Team().told("b")
     ([1.5, 2.0], ['a'], 'b')
@@ -99,7 +101,8 @@ class Team:
 
 @contextmanager
 def joined() -> Iterator[Team]:
-    """The team of processes that `torchrun` started, or that the program has joined already; otherwise one alone.
+    """The team of processes that `torchrun` started, or that the program has joined
+    already; otherwise one alone.
 
     Raises ProcessLost where another process ends before this one is through.
     """

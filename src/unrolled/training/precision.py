@@ -12,11 +12,12 @@ from ..task import Batch, Data, Task
 
 
 def with_precision(task: Task, data: Data) -> tuple[Task, str]:
-    """The task with the precision that "auto" means on this machine, so that a resumed run goes on with it; and why.
+    """The task with the precision that "auto" means on this machine, so that a resumed run
+    goes on with it; and why.
 
-    A step of each is timed, once for each model on this machine. Losses are the same to chance. Measured on Tiny
-    Shakespeare (2 x 128, 1 million characters), held-out nats after each fifth: 2.078, 1.973, 1.879, 1.752, 1.722 in
-    float32 and 2.076, 1.949, 1.856, 1.753, 1.718 in bf16.
+    A step of each is timed, once for each model on this machine. Losses are the same to chance. Measured on
+    Tiny Shakespeare (2 x 128, 1 million characters), held-out nats after each fifth: 2.078, 1.973, 1.879,
+    1.752, 1.722 in float32 and 2.076, 1.949, 1.856, 1.753, 1.718 in bf16.
     """
     if task.recipe.precision != "auto":
         return task, f"{task.recipe.precision}: as asked"

@@ -1,8 +1,8 @@
-"""Where the time of training steps goes, part by part: seconds, and pages of memory that the system had to hand out; and what
-torch copies in a step.
+"""Where the time of training steps goes, part by part: seconds, and pages of memory that the system had to hand
+out; and what torch copies in a step.
 
-A part is what lies between two calls of `done`. Those around a model's modules, forward and back, come from torch's hooks,
-which are only there while somebody looks: a run without a profile pays nothing.
+A part is what lies between two calls of `done`. Those around a model's modules, forward and back, come from
+torch's hooks, which are only there while somebody looks: a run without a profile pays nothing.
 """
 
 from __future__ import annotations
@@ -62,7 +62,9 @@ def nothing(part: str) -> None:
 
 
 def fresh_pages() -> int:
-    """Pages that this process has been given so far without reading a disk; each new one costs a fault and is zeroed."""
+    """Pages that this process has been given so far without reading a disk; each new one
+    costs a fault and is zeroed.
+    """
     return resource.getrusage(resource.RUSAGE_SELF).ru_minflt if resource else 0
 
 
@@ -118,8 +120,8 @@ class Profile:
     def watch(self, model: nn.Module) -> Callable[[], None]:
         """Tell apart the modules that stand directly in a model, forward and back; returns what ends it.
 
-        They must run one after the other, each on what the one before returned: a gradient that arrives at a module's
-        result then says that the modules after it have done their backward pass.
+        They must run one after the other, each on what the one before returned: a gradient that arrives at a
+        module's result then says that the modules after it have done their backward pass.
         """
         handles = []
         for name, module in model.named_children():
@@ -155,7 +157,9 @@ class Profile:
         return f"{self._order[0]}, backward" if self._order else "backward"
 
     def to_json(self) -> dict:
-        """Milliseconds and fresh pages of each part of a step, on average, in the order of a step; what one step copied."""
+        """Milliseconds and fresh pages of each part of a step, on average, in the order of a
+        step; what one step copied.
+        """
         count = max(1, self.steps)
         parts = [
             {"part": name, "milliseconds": 1e3 * taken / count, "pages": self.pages[name] / count}

@@ -74,8 +74,8 @@ def say_stopped(training: Training, signal: str) -> None:
 
 
 def report_due(training: Training, evaluated: bool) -> bool:
-    """Whether figures are written after this step. While steps are timed no report can be due, for nobody knows of how many;
-    so none is when they are taken again."""
+    """Whether figures are written after this step. While steps are timed no report can be due, for nobody knows
+    of how many; so none is when they are taken again."""
     step, schedule = training.step, training.schedule
     if step < schedule.timed:
         return False
@@ -98,7 +98,9 @@ def write_report(training: Training, figures: Figures | None) -> None:
 
 
 def evaluate(training: Training) -> Figures:
-    """The figures of the held-out part; the weights are kept where they are the best so far; an example is shown."""
+    """The figures of the held-out part; the weights are kept where they are the best so
+    far; an example is shown.
+    """
     with averaged(training.averages, training.model):
         return _evaluated(training)
 

@@ -1,5 +1,5 @@
-"""How many steps a run takes and how large each one is. Where minutes are given the clock decides how many: after a few timed
-steps, and again after each evaluation, for machines grow warm and others come and go."""
+"""How many steps a run takes and how large each one is. Where minutes are given the clock decides how many:
+after a few timed steps, and again after each evaluation, for machines grow warm and others come and go."""
 
 from __future__ import annotations
 
@@ -69,7 +69,8 @@ class Schedule:
         )
 
     def replanned(self, step: int, more: int) -> Schedule:
-        """The schedule of a run that goes on for `more` steps after this one: the rate falls on from where it is.
+        """The schedule of a run that goes on for `more` steps after this one: the rate
+        falls on from where it is.
 
         >>> schedule = Schedule(2000).replanned(1000, more=500)
         >>> schedule.steps, schedule.factor(1000) == Schedule(2000).factor(1000), schedule.factor(1250) == Schedule(2000).factor(1500)
@@ -105,8 +106,9 @@ def first_factor(step: int) -> float:
 def steps_in(seconds: float, durations: list[float], evaluation: float) -> int:
     """How many more steps fit, given how long the first ones took, in seconds.
 
-    The median, so that a few steps that met a busy machine do not decide; the first three warm caches up and do
-    not count where there are more. `evaluation` is what all evaluations take, in steps; they get at most half the time.
+    The median, so that a few steps that met a busy machine do not decide; the first three warm caches
+    up and do not count where there are more. `evaluation` is what all evaluations take, in steps; they
+    get at most half the time.
 
     >>> steps_in(10.0, [9.0, 1.0, 1.0, 1.0, 1.0], evaluation=2.0)
     8

@@ -1,4 +1,6 @@
-"""Data from standard input: "-" in place of a file. They are kept in the run's folder, so that a resumed run has them."""
+"""Data from standard input: "-" in place of a file. They are kept in the run's folder, so
+that a resumed run has them.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,9 @@ BLOCK = 2**20  # bytes that are copied at a time
 
 @contextmanager
 def spooled(suffix: str = "") -> Iterator[Path]:
-    """Standard input, to its end, as a file that is gone after the `with` block. Errors about the file are about "-"."""
+    """Standard input, to its end, as a file that is gone after the `with` block. Errors
+    about the file are about "-".
+    """
     with tempfile.TemporaryDirectory(prefix="unrolled-") as folder:
         file = Path(folder) / f"standard-input{suffix}"
         source = getattr(sys.stdin, "buffer", None)

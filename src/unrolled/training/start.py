@@ -1,9 +1,9 @@
 """Training a task: from the start, or on from where it was stopped.
 
 The clock decides two things only: how many steps `minutes` allow (after a few timed steps, and again after each
-evaluation; every checkpoint holds the schedule that it was written under), and when checkpoints are written. So a run
-that was killed anywhere and resumed ends with the weights of one that never stopped, bit for bit, on the same
-machine with the same number of threads, wherever both were given as many steps: always with `epochs`.
+evaluation; every checkpoint holds the schedule that it was written under), and when checkpoints are written. So
+a run that was killed anywhere and resumed ends with the weights of one that never stopped, bit for bit, on the
+same machine with the same number of threads, wherever both were given as many steps: always with `epochs`.
 """
 
 from __future__ import annotations
@@ -51,21 +51,24 @@ def train(
     """Train a task, from the start or from another run's weights, and return the run.
 
     task        e.g. CharLM(text="shakespeare.txt", net=Net("mgu", hidden=512))
-    minutes     how long; the clock decides the number of steps, again after each evaluation. 3 unless epochs are given
+    minutes     how long; the clock decides the number of steps, again after each evaluation.
+                3 unless epochs are given
     epochs      how many times to go through the data instead
     seed        of the initial weights, dropout and examples
     out         the run's folder; runs/NAME-1, -2, ... otherwise
     save_every  seconds between checkpoints
     profile     at the end say where the steps' time went, and write it into profile.json
-    start       a run, or its folder, whose weights are the first ones here: fine-tuning. Sizes that the task leaves open are that
-                run's, as the others have to be; symbols (characters, labels) that are new in the data begin as the mean of the known
+    start       a run, or its folder, whose weights are the first ones here: fine-tuning. Sizes that the task
+                leaves open are that run's, as the others have to be; symbols (characters, labels) that are new
+                in the data begin as the mean of the known
     patience    the run ends after so many evaluations in a row without a better first figure
-    evaluations how often the held-out part is looked at; 5 times, with patience once an epoch or 20 times in its minutes
-    tensorboard write loss and figures for TensorBoard, too, where it is installed
+    evaluations how often the held-out part is looked at; 5 times, with patience once an epoch or 20 times in
+    its minutes tensorboard write loss and figures for TensorBoard, too, where it is installed
 
-    An option of the task that is a path may be "-", standard input, which is then kept in the run's folder.
-    Ctrl-C and SIGTERM save a checkpoint and return the run as far as it came. Raises UsageError for options and
-    data that cannot be trained on, Diverged when the loss stops being a number, SaveError when the disk is full.
+    An option of the task that is a path may be "-", standard input, which is then kept in the run's
+    folder. Ctrl-C and SIGTERM save a checkpoint and return the run as far as it came. Raises UsageError
+    for options and data that cannot be trained on, Diverged when the loss stops being a number,
+    SaveError when the disk is full.
 
         run = unrolled.train(CharLM(text="shakespeare.txt"), minutes=5)
         print(*run.predict("ROMEO:"))
@@ -87,7 +90,8 @@ def resume(
     profile: bool = False,
     tensorboard: bool = False,
 ) -> Run:
-    """Go on with a run that was stopped, however it was stopped; returns the run. A finished run is only opened.
+    """Go on with a run that was stopped, however it was stopped; returns the run. A
+    finished run is only opened.
 
     Raises UsageError where the folder is not a run or is damaged, or its data have changed since.
     """
@@ -146,7 +150,9 @@ def _profiled(training: Training):
 
 @contextmanager
 def _on_a_board(training: Training):
-    """Curves for TensorBoard, where they are asked for; without it a run that was begun with it goes on all the same."""
+    """Curves for TensorBoard, where they are asked for; without it a run that was begun with
+    it goes on all the same.
+    """
     if not training.settings.tensorboard or not training.team.leads:
         yield
         return

@@ -69,8 +69,8 @@ class Training:
         return self.seconds + time.monotonic() - self.began
 
     def improved(self, figure: float, loss: float) -> bool:
-        """Whether a figure is better than the best so far; of one that is as good the loss decides. BLEU, for one, is 0 until a few
-        words in a row are right, and stays so where no text has four."""
+        """Whether a figure is better than the best so far; of one that is as good the loss decides. BLEU, for
+        one, is 0 until a few words in a row are right, and stays so where no text has four."""
         if self.best is None or figure == self.best:
             return loss < self.best_loss
         return figure < self.best if self.task.better == "lower" else figure > self.best
@@ -118,7 +118,9 @@ def save(training: Training) -> None:
 
 
 def check_weights(folder: RunFolder, checkpoint: Checkpoint, task: Task, encoding: Encoding) -> None:
-    """Raise UsageError unless a checkpoint's weights are those of the task's model, before there is memory for one."""
+    """Raise UsageError unless a checkpoint's weights are those of the task's model, before
+    there is memory for one.
+    """
     try:
         check_tensors(_part(checkpoint.tensors, "model."), blank(task, encoding).state_dict(), "the model")
     except (ValueError, TypeError, RuntimeError, UnrolledError) as error:
@@ -126,8 +128,8 @@ def check_weights(folder: RunFolder, checkpoint: Checkpoint, task: Task, encodin
 
 
 def begin_from_another(training: Training) -> None:
-    """Put in the weights of another run that this one begins with, each checked against the model's. They are its best ones
-    until an evaluation finds better ones."""
+    """Put in the weights of another run that this one begins with, each checked against the model's. They are
+    its best ones until an evaluation finds better ones."""
     folder = training.folder
     start = folder.start()
     try:
@@ -183,7 +185,9 @@ def begin_random(training: Training) -> None:
 
 
 def _restore_random(training: Training, tensors: dict[str, torch.Tensor]) -> None:
-    """The random state of this process; a process that was not there when the checkpoint was written begins one."""
+    """The random state of this process; a process that was not there when the
+    checkpoint was written begins one.
+    """
     kept = tensors.get(_random(training.team.part.rank))
     if kept is not None:
         torch.set_rng_state(kept)
@@ -196,7 +200,9 @@ def _random(rank: int) -> str:
 
 
 def _moments(training: Training, tensors: dict[str, torch.Tensor]) -> dict[int, dict[str, torch.Tensor]]:
-    """The optimiser's moments, each checked against its weight: torch's fused optimisers would believe any shape."""
+    """The optimiser's moments, each checked against its weight: torch's fused optimisers
+    would believe any shape.
+    """
     kept = KEPT[training.task.recipe.optimiser]
     weights = [weight for group in training.optimiser.param_groups for weight in group["params"]]
     found: dict[int, dict[str, torch.Tensor]] = {}

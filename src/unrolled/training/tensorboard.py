@@ -1,4 +1,6 @@
-"""What a run reports, for TensorBoard as well: the lines of metrics.jsonl as curves in the run's folder, written by a thread of its own."""
+"""What a run reports, for TensorBoard as well: the lines of metrics.jsonl as curves in the run's folder,
+written by a thread of its own.
+"""
 
 from __future__ import annotations
 

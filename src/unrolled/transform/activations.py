@@ -17,7 +17,8 @@ New = str | Callable[[Symbol], Symbol]
 def activations(cell: Cell | str | Callable, **exchanged: New) -> Cell:
     """Every nonlinearity that is named is exchanged for another, all at the same time.
 
-    exchanged   what takes the place of each: the name of another, "identity", or a function in the cell language
+    exchanged   what takes the place of each: the name of another, "identity", or a
+                function in the cell language
 
     Raises UsageError for a nonlinearity that the equations do not have, or an unknown new one.
 

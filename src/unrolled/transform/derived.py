@@ -61,11 +61,13 @@ def documented(
     family: str | None = None,
     year: int | None = None,
 ) -> Cell:
-    """The same equations under another name, sentence or paper: what `@cell` takes from a function, for a derived cell.
+    """The same equations under another name, sentence or paper: what `@cell` takes from a
+    function, for a derived cell.
 
     Other papers bring another year, the first one's, unless `year` says it.
 
-    lstm_cifg = documented(replace(lstm, i=lambda f: 1 - f), "LSTM whose input gate is what the forget gate leaves.")
+    lstm_cifg = documented(replace(lstm, i=lambda f: 1 - f), "LSTM whose input gate is what
+    the forget gate leaves.")
     """
     name = name or cell.name
     stored = None if cell.stored is None else replace(cell.stored, name=name)

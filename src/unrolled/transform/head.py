@@ -1,4 +1,6 @@
-"""A cell's output layer taken apart from its recurrence: o = softmax(V s + c) stands on the state, once, at the top."""
+"""A cell's output layer taken apart from its recurrence: o = softmax(V s + c) stands on the
+state, once, at the top.
+"""
 
 from __future__ import annotations
 
@@ -39,9 +41,9 @@ class Head:
 def split_head(cell: Cell | str | Callable) -> tuple[Cell, Head | None]:
     """(the recurrent part, the output layer), or (the cell itself, None) where its output is not such a layer.
 
-    It is one if the output is a function of `M @ v` or `M @ v + b`, no state rests on it, `M` and `b` are parameters that
-    nothing else uses, and `v` is a value of the step. `v` is then the output of the recurrent part. Layers are stacked on
-    it, and a task uses M as its own output layer.
+    It is one if the output is a function of `M @ v` or `M @ v + b`, no state rests on it, `M` and `b` are
+    parameters that nothing else uses, and `v` is a value of the step. `v` is then the output of the recurrent
+    part. Layers are stacked on it, and a task uses M as its own output layer.
 
     >>> def deck(x, s, *, U, W, V):
     ...     s = tanh(U @ x + W @ s)
@@ -66,7 +68,9 @@ def split_head(cell: Cell | str | Callable) -> tuple[Cell, Head | None]:
 
 
 def why_no_head(cell: Cell) -> str | None:
-    """One sentence on an output that is a softmax and yet no output layer of its own; None for other outputs."""
+    """One sentence on an output that is a softmax and yet no output layer of its
+    own; None for other outputs.
+    """
     graph = cell.evaluation.graph
     form = idiom(graph.nodes, _original(graph, graph.output))
     if not form or form[0] != "softmax":

@@ -15,18 +15,17 @@ from .patterns import matching
 def initialised(cell: Cell | str | Callable, **first: Initial) -> Cell:
     """The same equations with other first values: what `@cell(init=...)` says, for any cell.
 
-    first   by parameter, or by a stem or pattern for several:
-            a number;
-            the name of an initialisation: zeros, ones, identity, orthogonal, xavier, kaiming, xavier_normal, kaiming_normal;
-            a distribution with its numbers: normal(deviation), normal(mean, deviation), uniform(bound), uniform(low, high),
-            truncated_normal(deviation), orthogonal(gain), xavier(gain), kaiming(slope below 0);
-            "chrono(T)" for a gate's bias (Tallec and Ollivier 2018): log of U(1, T - 1), T the longest time to remember;
-            "-chrono(T)" is the negative of it, for the input gate;
-            a function that fills the tensor it is given, such as those of torch.nn.init, or returns its values. It is not
-            stored with the cell: a run keeps the weights.
+    first   by parameter, or by a stem or pattern for several: a number; the name of an initialisation:
+            zeros, ones, identity, orthogonal, xavier, kaiming, xavier_normal, kaiming_normal; a
+            distribution with its numbers: normal(deviation), normal(mean, deviation), uniform(bound),
+            uniform(low, high), truncated_normal(deviation), orthogonal(gain), xavier(gain), kaiming(slope
+            below 0); "chrono(T)" for a gate's bias (Tallec and Ollivier 2018): log of U(1, T - 1), T the
+            longest time to remember; "-chrono(T)" is the negative of it, for the input gate; a function
+            that fills the tensor it is given, such as those of torch.nn.init, or returns its values. It is
+            not stored with the cell: a run keeps the weights.
 
-    A name counts more than a stem or pattern, a later pattern more than an earlier one. Raises UsageError for a name
-    that means no parameter; names of initialisations are checked when a layer is made.
+    A name counts more than a stem or pattern, a later pattern more than an earlier one. Raises UsageError for a
+    name that means no parameter; names of initialisations are checked when a layer is made.
 
         initialised("lstm", U="orthogonal", b_f=1.0)
         initialised("lstm", b_f="chrono(784)", b_i="-chrono(784)")

@@ -22,13 +22,14 @@ Rates = float | Mapping[str, float]
 
 
 def zoneout(cell: Cell | str | Callable, rate: Rates) -> Cell:
-    """Each unit of a state keeps its old value with probability `rate`, drawn again at every step (Krueger et al. 2017:
-    all new states are worked out from each other as without zoneout, then mixed with the old ones).
+    """Each unit of a state keeps its old value with probability `rate`, drawn again at every step (Krueger et
+    al. 2017: all new states are worked out from each other as without zoneout, then mixed with the old ones).
 
-    rate   one number for all states (those that are numbers, such as a clock, and those that only hand another value on,
-           as in a delay line, are left out), or {state: rate}
+    rate   one number for all states (those that are numbers, such as a clock, and those that only hand another
+           value on, as in a delay line, are left out), or {state: rate}
 
-    In evaluation a state is rate * old + (1 - rate) * new. Raises UsageError for what is not a state or not a probability.
+    In evaluation a state is rate * old + (1 - rate) * new. Raises UsageError for what is not a
+    state or not a probability.
 
     >>> print(zoneout("mgu", 0.1).evaluation.parameters)
     ('W_f', 'U_f', 'b_f', 'W_n', 'U_n', 'b_n')
@@ -54,13 +55,13 @@ def zoneout(cell: Cell | str | Callable, rate: Rates) -> Cell:
 
 
 def recurrent_dropout(cell: Cell | str | Callable, rate: Rates) -> Cell:
-    """Units of a state are dropped where it enters matrices, the same ones at all steps of a sequence (Gal and Ghahramani
-    2016, section 4); what is added up or gated outside of matrices is left alone.
+    """Units of a state are dropped where it enters matrices, the same ones at all steps of a sequence (Gal and
+    Ghahramani 2016, section 4); what is added up or gated outside of matrices is left alone.
 
     rate   one number for all states that enter matrices, or {state: rate}
 
-    What is kept is scaled by 1 / (1 - rate), so that evaluation is the cell itself. Raises UsageError where no state
-    enters a matrix, and for what is not a state or not a probability.
+    What is kept is scaled by 1 / (1 - rate), so that evaluation is the cell itself. Raises UsageError where no
+    state enters a matrix, and for what is not a state or not a probability.
 
     >>> print(recurrent_dropout("lstm", 0.25).graph.inputs)
     ('x', 'dropout_h')
@@ -91,13 +92,14 @@ def recurrent_dropout(cell: Cell | str | Callable, rate: Rates) -> Cell:
 
 
 def weight_drop(cell: Cell | str | Callable, rate: float, weights: str | tuple[str, ...] = ()) -> Cell:
-    """Entries of the recurrent matrices are dropped, the same ones at all steps and rows of a call (Merity et al. 2018,
-    section 2: DropConnect on the weights of the hidden state).
+    """Entries of the recurrent matrices are dropped, the same ones at all steps and rows of a call (Merity et
+    al. 2018, section 2: DropConnect on the weights of the hidden state).
 
     weights   names or patterns such as "U_*"; without any, all matrices whose operand has to do with a state
 
-    What is kept is scaled by 1 / (1 - rate), so that evaluation is the cell itself. The dropped matrix is made once a
-    call, outside the loop. Raises UsageError where there is no such matrix, or the rate is not a probability.
+    What is kept is scaled by 1 / (1 - rate), so that evaluation is the cell itself. The dropped
+    matrix is made once a call, outside the loop. Raises UsageError where there is no such matrix, or
+    the rate is not a probability.
 
     >>> print(list(weight_drop("mgu", 0.5).noise))
     ['dropout_U_f', 'dropout_U_n']

@@ -16,11 +16,12 @@ EPSILON = 1e-5  # as unrolled.layer_norm and torch's have it
 
 
 def layer_norm(cell: Cell | str | Callable) -> Cell:
-    """The result of each product of a matrix is normalised over its units and has a gain of its own, at first 1; biases
-    stay where they are (Ba, Kiros and Hinton 2016, equation 4 with its bias being the cell's).
+    """The result of each product of a matrix is normalised over its units and has a gain of its own, at first
+    1; biases stay where they are (Ba, Kiros and Hinton 2016, equation 4 with its bias being the cell's).
 
-    Ba et al. normalise the products of all gates as one vector, and an LSTM's cell state too, before its tanh: here each
-    gate is normalised by itself, as in tensorflow's LayerNormBasicLSTMCell, and for the cell state there is
+    Ba et al. normalise the products of all gates as one vector, and an LSTM's cell state too, before its tanh:
+    here each gate is normalised by itself, as in tensorflow's LayerNormBasicLSTMCell, and for the cell state
+    there is
     `replace(layer_norm("lstm"), h=lambda o, c, *, gain_c, b_c: o * tanh(gain_c * unrolled.layer_norm(c) + b_c))`.
 
     Raises UsageError where the cell has no matrix.
@@ -49,7 +50,9 @@ def layer_norm(cell: Cell | str | Callable) -> Cell:
 
 
 def _label(graph: Graph, matrix: int) -> str:
-    """What a matrix is called: U_i, U_h_0 for U_h[0], and after its first parameter where it is an expression."""
+    """What a matrix is called: U_i, U_h_0 for U_h[0], and after its first parameter
+    where it is an expression.
+    """
     node = graph.nodes[matrix]
     if node.op == "parameter":
         return node.value

@@ -9,16 +9,16 @@ from ..graph.replay import Change, Draft
 from ..ops import Symbol
 
 PRODUCTS = ("product", "bilinear")
-Substitute = Callable[
-    [Draft, str, Symbol], Symbol
-]  # of a state's name and value (at the step's beginning or later)
+# Of a state's name and value (at the step's beginning or later).
+Substitute = Callable[[Draft, str, Symbol], Symbol]
 
 
 def in_products(graph: Graph, substitute: Substitute) -> Change:
-    """The change that puts `substitute(draft, state, value)` in the place of states inside the operands of matrices.
+    """The change that puts `substitute(draft, state, value)` in the place of states inside
+    the operands of matrices.
 
-    In `U @ (r * h)` that is h, and in `W_y @ z` a state z that the step has renewed already. An operand is looked
-    through down to other named values (the gate r is an equation of its own) and down to other products.
+    In `U @ (r * h)` that is h, and in `W_y @ z` a state z that the step has renewed already. An operand is
+    looked through down to other named values (the gate r is an equation of its own) and down to other products.
     """
     moving = depends(graph, ("state",))
     names = {s.index: s.name for s in graph.statements}

@@ -12,8 +12,8 @@ from ..errors import UsageError
 def matching(who: str, patterns: str | Sequence[str], names: Sequence[str]) -> list[str]:
     """The names that one of the patterns means, in their order.
 
-    A pattern is a name, a stem ("U" means U_i, U_f, ... where there is no U), or has *, ? and [...] as a shell's has.
-    Raises UsageError, beginning with `who`, for a pattern that means none of them.
+    A pattern is a name, a stem ("U" means U_i, U_f, ... where there is no U), or has *, ? and [...] as a
+    shell's has. Raises UsageError, beginning with `who`, for a pattern that means none of them.
 
     >>> matching("example", ("W", "b_?"), ("W_i", "W_f", "U_i", "b_i"))
     ['W_i', 'W_f', 'b_i']

@@ -1,5 +1,5 @@
-"""Probes: a zero added to every new state, so that a loss's gradient with respect to the probe at step k is its gradient
-with respect to the state after step k."""
+"""Probes: a zero added to every new state, so that a loss's gradient with respect to the probe at step k is its
+gradient with respect to the state after step k."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from .derived import derived
 
 
 def probed(cell: Cell | str | Callable) -> Cell:
-    """The same cell with one more input for each state, `probe_h` for a state h, which is added to the new state where it
-    is made: everything that reads the new state, in this step or later, reads it with the probe.
+    """The same cell with one more input for each state, `probe_h` for a state h, which is added to the new
+    state where it is made: everything that reads the new state, in this step or later, reads it with the probe.
 
-    Zeros change no value, and their gradient is that of the states: one backward pass gives dL/dh at all steps, out of
-    any kernel. `unrolled.gradient_flow` does this for whole models.
+    Zeros change no value, and their gradient is that of the states: one backward pass gives dL/dh at all steps,
+    out of any kernel. `unrolled.gradient_flow` does this for whole models.
 
         rnn = Recurrent(probed("lstm"), 3, 5)
         probes = [torch.zeros(7, 2, 5, requires_grad=True) for _ in range(2)]
@@ -43,8 +43,8 @@ def probed(cell: Cell | str | Callable) -> Cell:
 
 @lru_cache(maxsize=64)
 def with_probes(graph: Graph) -> tuple[Graph, tuple[str, ...]]:
-    """The equations with a probe on each new state, and the probes' names: inputs behind all others, in the order of the
-    states. Nothing else changes: nodes are built again one by one and none is simplified away."""
+    """The equations with a probe on each new state, and the probes' names: inputs behind all others, in the
+    order of the states. Nothing else changes: nodes are built again one by one and none is simplified away."""
     taken = {str(n.value) for n in graph.nodes if n.is_leaf} | {s.name for s in graph.statements}
     names = tuple(_free(f"probe_{state}", taken) for state in graph.states)
     probe_of = dict(zip(graph.new_states, zip(graph.states, names)))

@@ -13,11 +13,11 @@ from .operands import entering, in_products
 
 
 def multiplicative(cell: Cell | str | Callable) -> Cell:
-    """Matrices see m = (W_m x) * (U_m h) in the place of the state h, so that each input has its own recurrent weights
-    (Krause et al. 2016, for an LSTM).
+    """Matrices see m = (W_m x) * (U_m h) in the place of the state h, so that each input has its own recurrent
+    weights (Krause et al. 2016, for an LSTM).
 
-    m is as wide as the state. Where several states enter matrices each has its own, m_h with W_m_h and U_m_h, and a state
-    that enters at several times of a step, as a highway's, has the same weights at all of them.
+    m is as wide as the state. Where several states enter matrices each has its own, m_h with W_m_h and U_m_h,
+    and a state that enters at several times of a step, as a highway's, has the same weights at all of them.
 
     Raises UsageError where no state enters a matrix.
 

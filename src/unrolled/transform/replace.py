@@ -24,22 +24,24 @@ New = Callable | float
 def replace(
     cell: Cell | str | Callable, name: str | None = None, *, remember: tuple[str, ...] = (), **equations: New
 ) -> Cell:
-    """The cell with other equations under the names that are given: a number, or a function of the cell's values.
+    """The cell with other equations under the names that are given: a number, or a
+    function of the cell's values.
 
     cell       a Cell, or a registered name
     name       what the new cell is called; without one, "replace(lstm, f=1)"
     remember   names of equations whose values become states as well
-    equations  by the name of the line (all lines of that name, in a loop), or of a parameter or an input, which is then
-               replaced wherever it is read
+    equations  by the name of the line (all lines of that name, in a loop), or of a parameter or an input, which
+               is then replaced wherever it is read
 
-    A function's arguments are looked up by their names as they stand at the replaced line: inputs, states, parameters,
-    and the equations above it; else an equation below it. An argument of the replaced name is its old right side.
-    `h_last` is the value that state h had when the step began, and `i_last` that of a remembered equation i.
-    Keyword-only arguments are new parameters, or with a number as default new hyper-parameters; two equations may share
-    one. Parameters and states that nobody needs any more are gone, and what stays keeps its first values.
+    A function's arguments are looked up by their names as they stand at the replaced line: inputs, states,
+    parameters, and the equations above it; else an equation below it. An argument of the replaced name is its
+    old right side. `h_last` is the value that state h had when the step began, and `i_last` that of a
+    remembered equation i. Keyword-only arguments are new parameters, or with a number as default new
+    hyper-parameters; two equations may share one. Parameters and states that nobody needs any more are gone,
+    and what stays keeps its first values.
 
-    Raises UsageError for names that the cell does not have, CellError for equations that need each other in a circle or
-    whose widths cannot be.
+    Raises UsageError for names that the cell does not have, CellError for equations that need each other in a
+    circle or whose widths cannot be.
 
     >>> coupled = replace("lstm", i=lambda f: 1 - f)
     >>> print(coupled.name)
@@ -100,7 +102,9 @@ class _Replacing:
         return value if not callable(value) else self._evaluated(name, value, node)
 
     def _name(self, node: Node) -> str | None:
-        """Under which name a node may be replaced: a line's, a state's that has no line, a parameter's or an input's."""
+        """Under which name a node may be replaced: a line's, a state's that has no line, a
+        parameter's or an input's.
+        """
         if node.index in self.lines:
             return self.graph.statements[self.lines[node.index]].name
         if node.op in ("parameter", "input", "hyper"):
@@ -180,7 +184,9 @@ class _Replacing:
         return lines[-1], self.draft.state(name, self.graph.nodes[lines[-1]].shape)
 
     def _new(self, equation: str, p: inspect.Parameter) -> Symbol | object:
-        """A keyword-only argument: a new parameter, a new hyper-parameter, or a setting that shapes the graph."""
+        """A keyword-only argument: a new parameter, a new hyper-parameter, or a
+        setting that shapes the graph.
+        """
         if self._find(p.name, 0) is not None:
             raise UsageError(
                 f"replace({self.call}): {equation} makes a new parameter {p.name}, and {self.cell.name} has a "

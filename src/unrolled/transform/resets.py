@@ -16,24 +16,26 @@ RESETS = "resets"  # the input's name; a layer that reads backwards knows it by 
 
 
 def resettable(cell: Cell | str | Callable) -> Cell:
-    """The same cell with one more input, `resets`: where it is not 0, the state is the first one (zero, or the cell's
-    `start`) before that step.
+    """The same cell with one more input, `resets`: where it is not 0, the state is the first one (zero, or the
+    cell's `start`) before that step.
 
-    So sequences may follow each other in one row (episodes, documents) and no state passes from one to the next:
-    the results are those of running the pieces apart. The state is chosen and not multiplied, so NaN or infinity
-    before a reset does not reach what comes after it.
+    So sequences may follow each other in one row (episodes, documents) and no state passes from one to the
+    next: the results are those of running the pieces apart. The state is chosen and not multiplied, so NaN or
+    infinity before a reset does not reach what comes after it.
 
         rnn = Recurrent(resettable("lstm"), 3, 5)
         y, state = rnn((x, resets), state)            # x (T, B, I), resets (T, B): bool, or 0 and 1
         y_t, state = rnn.step((x_t, resets_t), state)
 
-    resets[t] marks a boundary in time between the steps t - 1 and t. A layer that reads backwards begins again at the
-    same boundaries, that is before it reads step t - 1. resets[0] is the boundary before the first step: forwards, the
-    state that a call is given is not used there; backwards it says nothing.
+    resets[t] marks a boundary in time between the steps t - 1 and t. A layer that reads backwards begins again
+    at the same boundaries, that is before it reads step t - 1. resets[0] is the boundary before the first step:
+    forwards, the state that a call is given is not used there; backwards it says nothing.
 
-    Make a cell resettable last, `resettable(zoneout("lstm", 0.1))`: what comes after it may see the state of before.
+    Make a cell resettable last, `resettable(zoneout("lstm", 0.1))`: what comes after it may
+    see the state of before.
 
-    Raises UsageError where the cell has no state, or has something called resets already. Source: haiku's ResetCore.
+    Raises UsageError where the cell has no state, or has something called resets already.
+    Source: haiku's ResetCore.
 
     >>> print(resettable("mgu").inputs)
     ('x', 'resets')
@@ -52,8 +54,8 @@ def resettable(cell: Cell | str | Callable) -> Cell:
 
 
 def _with_resets(graph: Graph, cell: Cell, name: str) -> Graph:
-    """The graph again, each state s read through where(resets, start of s, s), and nothing else changed: all states
-    stay, those too that nobody but themselves reads."""
+    """The graph again, each state s read through where(resets, start of s, s), and nothing else changed: all
+    states stay, those too that nobody but themselves reads."""
     builder, moved, statements = Builder(), [], []
     for node in graph.nodes:
         at = builder.add(node.op, [moved[a] for a in node.args], node.value, node.shape)

@@ -1,4 +1,6 @@
-"""A cell's account: its arrays with shapes, numbers, bytes and first values; a step's arithmetic; its papers."""
+"""A cell's account: its arrays with shapes, numbers, bytes and first values; a
+step's arithmetic; its papers.
+"""
 
 from __future__ import annotations
 
@@ -39,8 +41,8 @@ def account(
     sizes   letters of widths and their numbers, {"I": 28, "H": 64}; others are what the cell says, else 128
     masks   inputs and parameters that a layer draws, which belong to nobody's account
 
-    Raises UsageError for a letter that the cell does not have and a number below 1. FLOPs are of one row in one step, 2 for
-    each multiply-add, functions by the table of primitives; bytes are those of float32.
+    Raises UsageError for a letter that the cell does not have and a number below 1. FLOPs are of one row in one
+    step, 2 for each multiply-add, functions by the table of primitives; bytes are those of float32.
     """
     known = {*graph.dims, "I", "H"}
     for letter, number in sizes.items():
@@ -108,8 +110,8 @@ def _work(graph: Graph, widths: dict[Dim, int]) -> list[str]:
 
 
 def backward_flops(graph: Graph, widths: Mapping[Dim, int]) -> int | None:
-    """Arithmetic of one row in one step of backpropagation through time: what `graph.gradient` adds to the step, and for
-    each weight matrix an outer product. None where a primitive's gradient is left to torch."""
+    """Arithmetic of one row in one step of backpropagation through time: what `graph.gradient` adds to the
+    step, and for each weight matrix an outer product. None where a primitive's gradient is left to torch."""
     moving = varies(graph)  # what is made of parameters alone is differentiated once a call
     used = needed(graph.nodes, [graph.output, *graph.new_states])
     if any(moving[i] and graph.nodes[i].args and OPS[graph.nodes[i].op].gradient is None for i in used):

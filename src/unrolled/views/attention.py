@@ -1,4 +1,6 @@
-"""Attention as a picture: a row for each symbol that was written, a column for each that was read, the fuller the more it counted."""
+"""Attention as a picture: a row for each symbol that was written, a column for each that was read, the
+fuller the more it counted.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""A scene as PNG or PDF, by Graphviz: nothing is laid out there, the scene is handed over as drawing instructions (xdot).
+"""A scene as PNG or PDF, by Graphviz: nothing is laid out there, the scene is handed over as
+drawing instructions (xdot).
 
 Graphviz comes with the package pygraphviz, or as the system's `dot`.
 """
@@ -58,9 +59,8 @@ def xdot(scene: Scene, dark: bool, dpi: int) -> str:
 
     said = [" ".join(_instructions(piece, at, dark)) for piece in scene.pieces]
     quoted = [text.replace("\\", "\\\\").replace('"', '\\"') for text in said]
-    background = (
-        " + ".join(f'"{text} "' for text in quoted) or '""'
-    )  # one text would be too long for its scanner
+    # One text would be too long for its scanner.
+    background = " + ".join(f'"{text} "' for text in quoted) or '""'
     ends = "".join(
         f'{name} [pos="{x:.2f},{y:.2f}", style=invis, shape=point, width=0.001];'
         for name, (x, y) in (("a", (0, 0)), ("b", (wide, tall)))

@@ -1,7 +1,7 @@
 """Lines between the rows of a layered drawing: up, along a track between two rows, up.
 
-Channel k lies below row k; in it every source has one track that all of its lines share. Tracks are ordered by what crosses
-what, and those that do not meet lie at one height.
+Channel k lies below row k; in it every source has one track that all of its lines share. Tracks are ordered by
+what crosses what, and those that do not meet lie at one height.
 """
 
 from __future__ import annotations
@@ -9,11 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-PITCH, PAD, HEAD = (
-    8.0,
-    8.0,
-    11.0,
-)  # between tracks; below the lowest; above the highest, where the arrows' heads are
+# Between tracks; below the lowest; above the highest, where the arrows' heads are.
+PITCH, PAD, HEAD = (8.0, 8.0, 11.0)
 NEAR = 5.0  # two upright lines that are nearer would be taken for one
 LOW, HIGH = -1, 1
 STRAIGHT = 15.0  # a channel in which all lines go straight up
@@ -67,7 +64,9 @@ class Channel:
 
 
 def _from_below(tracks: list[Track]) -> list[Track]:
-    """The lowest next: the one whose place below all the others costs least, in comparison with a place above them."""
+    """The lowest next: the one whose place below all the others costs least, in comparison
+    with a place above them.
+    """
     cost = {(id(a), id(b)): _cost(a, b) for a in tracks for b in tracks if a is not b}
     left, order = sorted(tracks, key=lambda track: track.span), []
     while left:

@@ -31,7 +31,8 @@ def class_table(rows: Sequence[tuple[str, float, float, float, int]]) -> str:
 
 
 def confusion_text(labels: Sequence[str], table: Sequence[Sequence[int]]) -> str:
-    """The confusion as a table, a row for what was right; where it would be too wide, the most frequent confusions.
+    """The confusion as a table, a row for what was right; where it would be too wide, the
+    most frequent confusions.
 
     >>> print(confusion_text(["cat", "dog"], [[5, 1], [0, 7]]))
     right \\ said  cat  dog
@@ -66,12 +67,13 @@ def confusions_text(labels: Sequence[str], table: Sequence[Sequence[int]]) -> st
 def confusion_figure(
     labels: Sequence[str], table: Sequence[Sequence[int]], file: str | Path, *, theme: str = "auto"
 ) -> None:
-    """Draws the confusion: the darker a field, the greater the share of its row; numbers where there is room for them.
+    """Draws the confusion: the darker a field, the greater the share of its row; numbers
+    where there is room for them.
 
     file  .svg, .png or .pdf
 
-    Raises UsageError for another suffix or theme, a folder that does not exist, more than 200 labels, and where matplotlib is not
-    installed.
+    Raises UsageError for another suffix or theme, a folder that does not exist, more than 200 labels, and where
+    matplotlib is not installed.
     """
     if len(labels) > MOST_DRAWN:
         raise UsageError(

@@ -1,8 +1,8 @@
 """A gated cell as Olah draws it (Understanding LSTM Networks, 2015): one state on a belt above, gates below it.
 
-The belt is a state that reaches its new value through products and sums alone. What is made of it afterwards, such as
-h = o * tanh(c), hangs at its end. A gate that sees the new state, as an output gate's peephole does (Gers and Schmidhuber
-2000), is entered by a line from the belt's end, which goes down and comes in from below.
+The belt is a state that reaches its new value through products and sums alone. What is made of it afterwards,
+such as h = o * tanh(c), hangs at its end. A gate that sees the new state, as an output gate's peephole does
+(Gers and Schmidhuber 2000), is entered by a line from the belt's end, which goes down and comes in from below.
 """
 
 from __future__ import annotations
@@ -75,7 +75,9 @@ def _belt(graph: Graph, made: Wired) -> tuple[str, list[str]]:
 
 
 def _peepholes(made: Wired, name: str, end: str) -> None:
-    """What is squashed after it has read the belt's end is part of a gate: it reads the new state from below."""
+    """What is squashed after it has read the belt's end is part of a gate: it reads
+    the new state from below.
+    """
     users = made.after(end)
     gates = [u for u in users if any(made.parts[key].kind in SQUASHES for key in made.reached(u))]
     if 0 < len(gates) < len(users):

@@ -20,7 +20,8 @@ class CellCount:
     """Numbers for one layer at given widths.
 
     parameters   trained or not, one copy of each
-    flops        of one row in one step, forward: 2 for each multiply-add of a product, the rest by the table of ops
+    flops        of one row in one step, forward: 2 for each multiply-add of a product, the
+                 rest by the table of ops
     products     how many of the flops are those of products of a matrix with a vector
     bytes        of the parameters in float32
     state_bytes  of one row's states in float32
@@ -49,7 +50,9 @@ def count(graph: Graph, sizes: Mapping[Dim, int]) -> CellCount:
 
 
 def widths_at(graph: Graph, given: Mapping[Dim, int], usual: int) -> dict[Dim, int]:
-    """A number for every letter: what the cell says, else `usual`, or a little more where the letter is divided (`H/3`)."""
+    """A number for every letter: what the cell says, else `usual`, or a little more where the
+    letter is divided (`H/3`).
+    """
     by: dict[Dim, int] = {}
     for dim in (dim for node in graph.nodes for dim in node.shape or ()):
         for letter, divisor in re.findall(r"([A-Za-z_]\w*)/(\d+)", dim):

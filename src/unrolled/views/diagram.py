@@ -1,7 +1,7 @@
 """A graph as boxes and arrows: what a picture of a cell shows, without saying how it is laid out.
 
-Rolled up, the matrix products of a sum and what is added to them share one box, as a paper writes a gate's argument;
-in parts, each primitive has its own.
+Rolled up, the matrix products of a sum and what is added to them share one box, as a paper writes a gate's
+argument; in parts, each primitive has its own.
 """
 
 from __future__ import annotations
@@ -72,7 +72,8 @@ NOTES = {"sub": ("", "−"), "div": ("", "÷"), "where": ("if", "then", "else"),
 
 @dataclass(frozen=True)
 class DiagramPart:
-    """One node of a picture. `kind` gives shape and colour, `label` and `name` (the author's) are markup, see `runs`.
+    """One node of a picture. `kind` gives shape and colour, `label` and `name` (the
+    author's) are markup, see `runs`.
 
     weights  markup of the parameters that stand in it
     made     whether it is a value that the step leaves behind
@@ -159,7 +160,9 @@ class _DrawnStep:
         return self.made.add(DiagramPart(key, "state", label, step=self.number(), made=True), [(source, "")])
 
     def draw(self, index: int, plain: bool = False) -> str:
-        """The key of a node's part, drawn now if it is not yet. Of a new state its own node stands for it, unless `plain`."""
+        """The key of a node's part, drawn now if it is not yet. Of a new state its own node
+        stands for it, unless `plain`.
+        """
         if index in self.read.results and not plain:
             return self.result(self.read.results[index], index)
         if index not in self.keys:
@@ -230,9 +233,8 @@ class _DrawnStep:
             if found.op == "constant" and found.value == NOTHING_TO[node.op] and index not in self.read.names:
                 return self.draw(other)
         if node.op in ("less", "equal") and all(a in self.read.names for a in node.args):
-            return self._part(
-                index, node.op, node.args, self.read.formula(index)
-            )  # it says itself what is what
+            # It says itself what is what.
+            return self._part(index, node.op, node.args, self.read.formula(index))
         row = OPS[node.op]
         fixed = [k for k, a in enumerate(node.args) if not self.read.moving[a] and not self.read.is_weight(a)]
         if len(node.args) == 2 and len(fixed) == 1 and row.text[:4] == "{0} ":

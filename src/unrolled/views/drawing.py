@@ -1,4 +1,6 @@
-"""A scene becomes a picture: SVG text, and a file where one is named. The SVG is ours; PNG and PDF need Graphviz."""
+"""A scene becomes a picture: SVG text, and a file where one is named. The SVG is ours;
+PNG and PDF need Graphviz.
+"""
 
 from __future__ import annotations
 
@@ -19,8 +21,8 @@ def draw(scene: Scene, file: str | Path | None = None, *, theme: str = "auto", t
     theme   "auto": an SVG follows the reader's light or dark setting, and is light in print; "light", "dark"
     title   what a reader who cannot see it is told
 
-    Raises UsageError for another suffix or theme, for a folder that does not exist, and for a PNG or PDF where Graphviz is
-    not installed.
+    Raises UsageError for another suffix or theme, for a folder that does not exist, and for a PNG or PDF where
+    Graphviz is not installed.
 
     >>> draw(Scene(), title="nothing")[:53]
     '<svg class="unrolled-picture" role="img" aria-label="'

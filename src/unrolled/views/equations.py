@@ -1,4 +1,6 @@
-"""A cell's equations as text, in the order in which the author wrote them, and what a reader wants to know besides."""
+"""A cell's equations as text, in the order in which the author wrote them, and what a
+reader wants to know besides.
+"""
 
 from __future__ import annotations
 
@@ -83,7 +85,8 @@ def card(
 ) -> str:
     """Everything about a cell on one page: its sentence, its equations, then what they rest on.
 
-    The arguments are a Cell's fields, its papers as full citations, and what its masks are; `print(cell)` is this text.
+    The arguments are a Cell's fields, its papers as full citations, and what its masks are;
+    `print(cell)` is this text.
     """
     if masks:
         graph = replace(

@@ -15,7 +15,9 @@ SIGNS = {row.text[4]: row.precedence for row in OPS.values() if row.text[:4] == 
 
 
 def expression(nodes: Sequence[Node], index: int, names: Mapping[int, str]) -> str:
-    """How node `index` is made of the named nodes: the name of the node itself is not used, that of any other is."""
+    """How node `index` is made of the named nodes: the name of the node itself is not
+    used, that of any other is.
+    """
     return Printer(LANGUAGE, nodes, names).made(index)[0]
 
 
@@ -25,7 +27,9 @@ def constant(value: float) -> str:
 
 
 def precedence_of(text: str) -> float:
-    """Precedence of a name that is an expression itself, such as W - W.T or W_i @ x[t]; that of an atom for others."""
+    """Precedence of a name that is an expression itself, such as W - W.T or W_i @ x[t];
+    that of an atom for others.
+    """
     depth, least = 0, ATOM
     for k, c in enumerate(text):
         depth += (c in "([") - (c in ")]")

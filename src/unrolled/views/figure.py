@@ -1,4 +1,6 @@
-"""Figures drawn by matplotlib in the pictures' colours: SVG that follows its reader's light or dark setting, PNG and PDF."""
+"""Figures drawn by matplotlib in the pictures' colours: SVG that follows its reader's light or
+dark setting, PNG and PDF.
+"""
 
 from __future__ import annotations
 
@@ -40,7 +42,8 @@ def figure(
     look   matplotlib's settings beside those that all figures share
     tight  cut to what is drawn
 
-    Raises UsageError for another suffix or theme, a folder that does not exist, and where matplotlib is not installed.
+    Raises UsageError for another suffix or theme, a folder that does not exist, and where
+    matplotlib is not installed.
 
     >>> figure("line.svg", (3, 2), lambda figure, ink: figure.subplots().plot([1, 2], color=ink["red_line"]))  # doctest: +SKIP
     """
@@ -83,7 +86,9 @@ def literal(name: str) -> str:
 
 
 def _following(svg: str, theme: str, title: str) -> str:
-    """An SVG for a page: no prolog, no rules for what is beside it, and colours that follow the reader's setting."""
+    """An SVG for a page: no prolog, no rules for what is beside it, and colours that
+    follow the reader's setting.
+    """
     svg = re.sub(r"^.*?(?=<svg)", "", svg, count=1, flags=re.DOTALL)
     svg = svg.replace('<style type="text/css">*{', '<style type="text/css">.unrolled-figure *{', 1)
     svg = svg.replace("<svg ", f'<svg class="unrolled-figure" role="img" aria-label="{title}" ', 1)

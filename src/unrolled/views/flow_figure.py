@@ -1,4 +1,6 @@
-"""The gradient through time as a figure: its norm against the step that it reaches, and for every pair of steps."""
+"""The gradient through time as a figure: its norm against the step that it reaches, and
+for every pair of steps.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,9 @@ LOWEST = 1e-30  # what is smaller is left out
 
 @dataclass(frozen=True)
 class Curve:
-    """One net: `norms` at every step k for the one loss, the same `clipped`, and `pairs`, [t][k], of all losses."""
+    """One net: `norms` at every step k for the one loss, the same `clipped`, and
+    `pairs`, [t][k], of all losses.
+    """
 
     name: str
     norms: Sequence[float]
@@ -36,7 +40,8 @@ def flow_figure(
     file   .svg, .png or .pdf
     theme  "auto" (an SVG follows the reader's light or dark setting, light elsewhere), "light" or "dark"
 
-    Raises UsageError for another suffix or theme, a folder that does not exist, and where matplotlib is not installed.
+    Raises UsageError for another suffix or theme, a folder that does not exist, and where
+    matplotlib is not installed.
     """
     rows = math.ceil(len(curves) / ACROSS)
 

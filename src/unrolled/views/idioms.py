@@ -1,7 +1,7 @@
 """Forms that have a name of their own: softmax, the Euclidean norm, the mean, a layer norm.
 
-The cell language writes them out in primitives; a reader wants the name. Each pattern is what its own function in
-`ops` makes, so it cannot drift from it.
+The cell language writes them out in primitives; a reader wants the name. Each pattern is what its own function
+in `ops` makes, so it cannot drift from it.
 """
 
 from __future__ import annotations

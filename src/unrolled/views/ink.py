@@ -29,8 +29,8 @@ INK = {
 
 
 def following(kind: str, rule: str) -> str:
-    """CSS by which colours follow the reader's light or dark setting. The light ones are found again by their numbers, which
-    is all that is seen where style sheets are not known.
+    """CSS by which colours follow the reader's light or dark setting. The light ones are found again by their
+    numbers, which is all that is seen where style sheets are not known.
 
     kind   the class of the SVG
     rule   for one colour: {what} is fill or stroke, {colour} the light one's number, {name} its name

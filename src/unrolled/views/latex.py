@@ -18,15 +18,17 @@ WIDE = 60  # letters, about, after which a long sum goes on in a line of its own
 def latex(
     graph: Graph, *, comments: bool = False, numbered: bool = False, symbols: Mapping[str, str] | None = None
 ) -> str:
-    r"""The equations of a step as one `align*` environment, in the author's order, ready for LaTeX, KaTeX and MathJax.
+    r"""The equations of a step as one `align*` environment, in the author's order, ready for
+    LaTeX, KaTeX and MathJax.
 
     comments   the author's comments as a column of words to the right
     numbered   `align`, which numbers its lines, instead of `align*`
     symbols    names with parts that stand above, {"W_h": "W^h"}
 
-    Values of this step carry t, the states it found t-1; a net without states has no time. Matrix products stand side by
-    side, products element by element have \odot; several-letter names are upright; a name bound several times is
-    numbered, s^{(2)}_{t}. Shapes that the equations do not tell stand below them, \beta \in \mathbb{R}.
+    Values of this step carry t, the states it found t-1; a net without states has no time. Matrix
+    products stand side by side, products element by element have \odot; several-letter names are upright;
+    a name bound several times is numbered, s^{(2)}_{t}. Shapes that the equations do not tell stand below
+    them, \beta \in \mathbb{R}.
     """
     called = partial(latex_name, symbols=symbols)
     lines = [
@@ -40,8 +42,8 @@ def latex(
 
 
 def _rows(graph: Graph, called: Callable[[Called], str]) -> list[tuple[str, str, str | None]]:
-    """(name, what it is, comment) of every equation; the output in a row of its own where a reader of the equations would
-    take another value for it."""
+    """(name, what it is, comment) of every equation; the output in a row of its own where a reader of the
+    equations would take another value for it."""
     names = {index: called(timeless(said, graph)) for index, said in names_of(graph).items()}
     used = frozenset(needed(graph.nodes, [graph.output, *graph.new_states]))
     rows = [

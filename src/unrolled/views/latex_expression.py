@@ -23,7 +23,9 @@ MEMBER = r"\left[{all}\right]"
 
 
 def latex_expression(nodes: Sequence[Node], index: int, names: Mapping[int, str]) -> str:
-    """LaTeX of how node `index` is made of the named nodes; `names` maps nodes to LaTeX. Its own name is not used."""
+    """LaTeX of how node `index` is made of the named nodes; `names` maps nodes to LaTeX.
+    Its own name is not used.
+    """
     return Printer(LATEX, nodes, names).made(index)[0]
 
 

@@ -1,4 +1,6 @@
-r"""How wide a formula of LaTeX is, about, and where a wide one is broken: before a + or -, as few brackets deep as will do."""
+r"""How wide a formula of LaTeX is, about, and where a wide one is broken: before a + or -, as few
+brackets deep as will do.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,8 @@ FRACTION, GROUP = re.compile("\x01(.)(.)"), re.compile(r"\{([^{}]*)\}")
 
 
 def latex_width(text: str) -> float:
-    r"""How many letters stand beside each other, about: \sigma is one, a fraction as wide as the wider of its halves.
+    r"""How many letters stand beside each other, about: \sigma is one, a fraction as wide as
+    the wider of its halves.
 
     >>> latex_width(r"\sigma(a)"), latex_width(r"\frac{a + b}{c_{t}}"), latex_width(r"x_{t-1}")
     (4.0, 4.0, 3.1)

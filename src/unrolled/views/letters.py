@@ -1,7 +1,8 @@
 """How wide letters are, so that a picture knows its labels' sizes before anybody draws them.
 
-Advance widths in thousandths of the type size, of Times and of the faces made to its measure (Times New Roman, Liberation
-Serif, Nimbus Roman). A face that a reader has instead is a little wider at most: labels have that much room.
+Advance widths in thousandths of the type size, of Times and of the faces made to its measure (Times New
+Roman, Liberation Serif, Nimbus Roman). A face that a reader has instead is a little wider at most:
+labels have that much room.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What a recurrent net is used for, by which steps have an input and which have an output (Karpathy 2015).
 
-One to one, one to many, many to one, many to many (first read, then written), many to many (step by step), and generation,
-where each output is the next input.
+One to one, one to many, many to one, many to many (first read, then written), many to many (step by step), and
+generation, where each output is the next input.
 """
 
 from __future__ import annotations
@@ -58,8 +58,8 @@ def modes_scene() -> Scene:
 
 
 def use_scene(reads: Sequence[str | None], says: Sequence[str | None], fed_back: bool = False) -> Scene:
-    """A net as it is used on one example: what it reads and says at each step, None where it does neither; fed_back: each
-    output is the next input.
+    """A net as it is used on one example: what it reads and says at each step, None where it does neither;
+    fed_back: each output is the next input.
 
     Raises UsageError where the two are not equally long, and for no step or too many.
     """

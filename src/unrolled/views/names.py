@@ -1,4 +1,6 @@
-"""What each value of a graph is called: the author's name, its number where he bound it repeatedly, and its time step."""
+"""What each value of a graph is called: the author's name, its number where he bound it
+repeatedly, and its time step.
+"""
 
 from __future__ import annotations
 
@@ -57,8 +59,9 @@ def leaf_name(node: Node) -> Called:
 def names_of(graph: Graph) -> dict[int, Called]:
     """Node -> what it is called: leaves, and what the author bound to a name.
 
-    x[t] and h[t] belong to this step, h[t-1] is the state that the step found. A name that a loop binds
-    repeatedly is numbered, s(1), s(2), ...; so is one that would be mistaken for an argument or for a new state.
+    x[t] and h[t] belong to this step, h[t-1] is the state that the step found. A name that a loop
+    binds repeatedly is numbered, s(1), s(2), ...; so is one that would be mistaken for an
+    argument or for a new state.
     """
     moving = varies(graph)
     names = {n.index: leaf_name(n) for n in graph.nodes if n.is_leaf and n.op != "constant"}
@@ -75,14 +78,18 @@ def timeless(called: Called, graph: Graph) -> Called:
 
 
 def _mistakable(graph: Graph, statement: Statement) -> bool:
-    """Whether the bare name means something else: an input, a parameter, or a state whose new value is another."""
+    """Whether the bare name means something else: an input, a parameter, or a state
+    whose new value is another.
+    """
     if statement.name in graph.states:
         return graph.new_states[graph.states.index(statement.name)] != statement.index
     return statement.name in (*graph.inputs, *graph.parameters, *(name for name, _ in graph.hyper))
 
 
 def results_of(graph: Graph) -> list[tuple[Called, int]]:
-    """(name, node) of everything that leaves the step: the output unless it is the first state, then the new states."""
+    """(name, node) of everything that leaves the step: the output unless it is the first
+    state, then the new states.
+    """
     states = [(Called(name, time=NOW), node) for name, node in zip(graph.states, graph.new_states)]
     if graph.states and graph.output == graph.new_states[0]:
         return states

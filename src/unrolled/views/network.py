@@ -1,6 +1,7 @@
 """A net as lecturers draw it: unrolled over time, layer above layer, or rolled up with its loop.
 
-A box is the whole cell; inputs stand below, outputs above, time runs to the right, and every step is drawn alike.
+A box is the whole cell; inputs stand below, outputs above, time runs to the right, and
+every step is drawn alike.
 """
 
 from __future__ import annotations
@@ -92,7 +93,9 @@ class _Net:
         return found
 
     def _states(self, x: float, y: float, step: str | None, layer: int, first: bool) -> list[Piece]:
-        """The states, each on its line, called by their names above it; the first step finds those of step 0."""
+        """The states, each on its line, called by their names above it; the first
+        step finds those of step 0.
+        """
         found: list[Piece] = []
         for n, name in enumerate(self.facts.states):
             height = y + BETWEEN * (n - (len(self.facts.states) - 1) / 2) + 3
@@ -125,7 +128,9 @@ class _Net:
 
     @property
     def _plain(self) -> bool:
-        """Whether one matrix stands before the input and one before the state, so that arrows can carry their names."""
+        """Whether one matrix stands before the input and one before the state, so that
+        arrows can carry their names.
+        """
         alone = len(self.facts.from_input) == len(self.facts.from_state) == len(self.facts.states) == 1
         return alone and self.layers == 1
 

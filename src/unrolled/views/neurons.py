@@ -1,6 +1,7 @@
 """A net as circles, one for each unit, layer beside layer, with a line for every weight.
 
-The layers are the vectors between which matrices stand. What a state had in the step before is a loop around its layer.
+The layers are the vectors between which matrices stand. What a state had in the step before is
+a loop around its layer.
 """
 
 from __future__ import annotations
@@ -22,15 +23,15 @@ SIZE, SMALLER = 14.0, 12.0
 DRAWN = 3  # units of a layer whose width nobody said
 MOST = 12  # units of a layer, all drawn; of a wider one the first and the last
 FEW = 4  # units of two layers, between which every weight's number has room
-PLACE, FAN = (
-    0.26,
-    0.78,
-)  # of the way from a unit, where a weight's number stands; the same by how many lines leave it
+# Of the way from a unit, where a weight's number stands; the same by how many lines leave it.
+PLACE, FAN = (0.26, 0.78)
 
 
 @dataclass
 class Enters:
-    """What makes a layer of another one: matrices, how many units they reach, and whether the only one is transposed."""
+    """What makes a layer of another one: matrices, how many units they reach, and whether
+    the only one is transposed.
+    """
 
     matrices: list[str]
     reached: int
@@ -50,7 +51,9 @@ class NeuronLayer:
 
 @dataclass(frozen=True)
 class Known:
-    """What is known of a net besides its equations: widths by letter, matrices' numbers, and a name's first index."""
+    """What is known of a net besides its equations: widths by letter, matrices' numbers,
+    and a name's first index.
+    """
 
     widths: Mapping[str, int] = field(default_factory=dict)
     numbers: Mapping[str, Sequence] = field(default_factory=dict)
@@ -58,7 +61,9 @@ class Known:
 
 
 def neurons_scene(graph: Graph, known: Known = Known()) -> Scene:
-    """Layers from left to right. Raises UsageError where no matrix stands between two vectors, and where layers are not a chain."""
+    """Layers from left to right. Raises UsageError where no matrix stands between two vectors, and
+    where layers are not a chain.
+    """
     layers = layers_of(graph, known.widths)
     if len(layers) < 2:
         raise UsageError(
@@ -85,7 +90,9 @@ def neurons_scene(graph: Graph, known: Known = Known()) -> Scene:
 
 
 def layers_of(graph: Graph, widths: Mapping[str, int]) -> list[NeuronLayer]:
-    """The vectors that matrices read, and those that are made of their products, in the order in which they are made."""
+    """The vectors that matrices read, and those that are made of their products, in the
+    order in which they are made.
+    """
     names, moving, results = names_of(graph), varies(graph), dict(results_of(graph))
     new = {index: name for name, index in results.items()}
     reads = [n for n in graph.nodes if n.op == "product" and not moving[n.args[0]] and moving[n.args[1]]]
@@ -148,15 +155,16 @@ def _shown(units: int) -> list[int]:
 def _lines(
     layer: NeuronLayer, at: Mapping[Called, list[tuple[float, float]]], numbers: Mapping[str, Sequence]
 ) -> list[Piece]:
-    """A line from every unit to every unit that a matrix reaches; a bias unit, the first, is reached by none."""
+    """A line from every unit to every unit that a matrix reaches; a bias unit, the
+    first, is reached by none.
+    """
     found: list[Piece] = []
     for name, enters in layer.enters.items():
         ends = at[layer.name][-min(enters.reached, len(at[layer.name])) :]
         few = max(len(at[name]), len(ends)) <= FEW and enters.turned is not None
         matrix = numbers.get(enters.matrices[0]) if few else None
-        place = min(
-            PLACE, FAN / len(ends)
-        )  # nearer, and numbers of one unit touch; farther, and those of the next do
+        # nearer, and numbers of one unit touch; farther, and those of the next do.
+        place = min(PLACE, FAN / len(ends))
         for j, begun in enumerate(at[name]):
             for i, end in enumerate(ends):
                 value = None if matrix is None else matrix[j][i] if enters.turned else matrix[i][j]

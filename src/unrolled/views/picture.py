@@ -1,4 +1,6 @@
-"""A cell as a picture: its computational graph, a step or several equal ones side by side, and the other views."""
+"""A cell as a picture: its computational graph, a step or several equal ones side by
+side, and the other views.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""A sketch with places: the middles of everything, and the lines between, which run along channels and through nothing."""
+"""A sketch with places: the middles of everything, and the lines between, which run along
+channels and through nothing.
+"""
 
 from __future__ import annotations
 
@@ -17,9 +19,10 @@ PORTS = 8.0  # between lines that enter one thing
 class Placed:
     """Middles and lines in points, y downwards, 0 at the lower edge of the rows.
 
-    at     spot, entry from below or what leaves to the right -> its middle; of the last ones x is the frame's right edge
-    lines  (source, target, points): from a source's upper edge to where the line enters its target; what comes from the
-           left begins at the frame's left edge, what leaves to the right ends at its right edge
+    at     spot, entry from below or what leaves to the right -> its middle; of the last ones x
+           is the frame's right edge
+    lines  (source, target, points): from a source's upper edge to where the line enters its target; what comes
+           from the left begins at the frame's left edge, what leaves to the right ends at its right edge
     frame  left, top, right, bottom of the rows and what runs beside them
     """
 
@@ -83,7 +86,9 @@ class _Drawing:
         return self.columns[source]
 
     def _ports(self, target: str) -> list[tuple[tuple[str, str], float]]:
-        """Where lines enter a spot: as straight as may be, in order where that matters, apart from each other."""
+        """Where lines enter a spot: as straight as may be, in order where that
+        matters, apart from each other.
+        """
         sources, spot, middle = self.sketch.sources.get(target, ()), self.sketch.spots[target], self.x[target]
         if not sources:
             return []

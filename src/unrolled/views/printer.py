@@ -53,7 +53,8 @@ class Printer:
     def made(self, index: int) -> Printed:
         """How a node is made of named ones; its own name is not used.
 
-        `+ 0` and `* 1`, which the rounds of a loop leave behind, are not shown, nor is what only passes a value on.
+        `+ 0` and `* 1`, which the rounds of a loop leave behind, are not shown, nor is
+        what only passes a value on.
         """
         node, notation = self.nodes[index], self.notation
         if node.op == "constant":

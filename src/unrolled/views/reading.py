@@ -1,4 +1,6 @@
-"""A step's equations as a picture reads them: formulas in the markup of `runs`, and which terms of a sum share a box."""
+"""A step's equations as a picture reads them: formulas in the markup of `runs`, and which
+terms of a sum share a box.
+"""
 
 from __future__ import annotations
 
@@ -136,7 +138,9 @@ class GraphReading:
         return [index]
 
     def weights(self, index: int, own: bool = False) -> list[int]:
-        """The weights that stand in a term's formula; a value with a name hides its own, unless it is made here."""
+        """The weights that stand in a term's formula; a value with a name hides its
+        own, unless it is made here.
+        """
         if index in self.names and not own:
             return [index] if self.is_weight(index) else []
         found: list[int] = []

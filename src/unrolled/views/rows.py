@@ -1,8 +1,8 @@
 """Rows of a layered drawing: which row each thing stands in, in which order, and where.
 
-The first half of Sugiyama's method (Sugiyama, Tagawa and Toda 1981): rows by the longest way, order by barycentres, places
-by least squares under the order. What has to pass a row on its way further up has a place in it, too, so that no line
-runs through anything.
+The first half of Sugiyama's method (Sugiyama, Tagawa and Toda 1981): rows by the longest way, order by
+barycentres, places by least squares under the order. What has to pass a row on its way further up has a place
+in it, too, so that no line runs through anything.
 """
 
 from __future__ import annotations
@@ -57,7 +57,9 @@ class Sketch:
 
 @dataclass
 class RowGrid:
-    """Spots and passing lines by row, from below: `rows[0]` is the lowest. A passing line's key is (source, row)."""
+    """Spots and passing lines by row, from below: `rows[0]` is the lowest. A passing
+    line's key is (source, row).
+    """
 
     sketch: Sketch
     rank: dict[str, int]
@@ -130,7 +132,9 @@ def _links(made: RowGrid) -> list[tuple]:
 
 
 def _order(made: RowGrid, links: list[tuple]) -> None:
-    """Barycentres, upwards and downwards, and the best order seen; what comes from the left pulls to the left."""
+    """Barycentres, upwards and downwards, and the best order seen; what comes from
+    the left pulls to the left.
+    """
     down, up, pull = _neighbours(made, links)
     belt, lean = set(made.sketch.belt), _lean(made, links)
     best, least = [list(row) for row in made.rows], _crossings(made.rows, links, lean)
@@ -192,7 +196,9 @@ def _crossings(rows: list[list], links: list[tuple], lean: Mapping[tuple, float]
 
 
 def _place(made: RowGrid, links: list[tuple]) -> None:
-    """Sweeps of least squares; the last goes upwards, so that what one thing alone enters stands right above it."""
+    """Sweeps of least squares; the last goes upwards, so that what one thing alone
+    enters stands right above it.
+    """
     down, up, _ = _neighbours(made, links)
     for row in made.rows:
         at = 0.0

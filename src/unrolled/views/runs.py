@@ -1,6 +1,7 @@
 """A label's markup as runs of letters: what is slanted, what stands low or high, and in which colour.
 
-Markup is text with `<I>`, `<SUB>`, `<SUP>`, `<FONT COLOR="weight">` and `<BR/>`; letters in it are escaped as in HTML.
+Markup is text with `<I>`, `<SUB>`, `<SUP>`, `<FONT COLOR="weight">` and `<BR/>`; letters in
+it are escaped as in HTML.
 """
 
 from __future__ import annotations

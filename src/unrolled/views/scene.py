@@ -40,7 +40,9 @@ class Outline:
 
 @dataclass(frozen=True)
 class Polyline:
-    """A line through points with rounded corners; with `arrow` a head at its end. `net` says whose line it is."""
+    """A line through points with rounded corners; with `arrow` a head at its end.
+    `net` says whose line it is.
+    """
 
     points: tuple[Point, ...]
     colour: str = "line"
@@ -180,7 +182,9 @@ def shortened(points: tuple[Point, ...]) -> tuple[tuple[Point, ...], list[Point]
 
 
 def turns(points: tuple[Point, ...], radius: float) -> list[tuple[Point, Point, Point]]:
-    """Every corner of a line, with the places before and after it between which it is round, as far as there is room."""
+    """Every corner of a line, with the places before and after it between which it is round,
+    as far as there is room.
+    """
     found = []
     for before, corner, after in zip(points, points[1:], points[2:]):
         reach = min(radius, _length(before, corner) / 2, _length(corner, after) / 2)

@@ -120,7 +120,9 @@ def _sized(part: DiagramPart, look: Look, label: str) -> Shape:
 
 
 def _signed(part: DiagramPart, notes: Sequence[str]) -> tuple[str, tuple[float, ...]]:
-    """The label and the ports of a part whose lines may not change places: a sum's signs, or if, then and else."""
+    """The label and the ports of a part whose lines may not change places: a sum's
+    signs, or if, then and else.
+    """
     if not any(notes) or len(notes) < 2:
         return part.label, ()
     if notes[0] == "if":

@@ -1,4 +1,6 @@
-r"""The shapes that equations alone do not tell, as a paper says them: `\beta \in \mathbb{R}`, `C \in \mathbb{R}^{H \times H}`."""
+r"""The shapes that equations alone do not tell, as a paper says them: `\beta \in \mathbb{R}`,
+`C \in \mathbb{R}^{H \times H}`.
+"""
 
 from __future__ import annotations
 
@@ -15,8 +17,9 @@ LEAVES = ("input", "state", "parameter", "hyper")
 def unsaid_shapes(graph: Graph) -> dict[tuple[str, str], Shape]:
     """(kind, name) -> shape, of every leaf that a reader of the equations would take for something else.
 
-    Taken for granted: the first input is (I,), a state (H,), and parameters are as wide as their use makes them, where a
-    Greek letter or a word is a number unless it is added to a vector or multiplied with one unit by unit.
+    Taken for granted: the first input is (I,), a state (H,), and parameters are as wide as their use
+    makes them, where a Greek letter or a word is a number unless it is added to a vector or
+    multiplied with one unit by unit.
 
     >>> from unrolled.cell import REGISTRY
     >>> unsaid_shapes(REGISTRY["janet"].graph), unsaid_shapes(REGISTRY["lstm"].graph)
@@ -53,7 +56,9 @@ def _inferred(graph: Graph, said: dict[tuple[str, str], Shape]) -> dict[tuple[st
 
 
 def _taken_otherwise(graph: Graph, node) -> bool:
-    """A vector that looks like a number, a number that looks like a vector, a matrix without a capital letter."""
+    """A vector that looks like a number, a number that looks like a vector, a matrix
+    without a capital letter.
+    """
     if node.op not in ("parameter", "hyper") or len(node.shape) > 2:
         return False
     base = parts_of(str(node.value)).base

@@ -1,4 +1,5 @@
-"""One step of a cell with places: states from left to right on lines of their own, inputs below, what is made of them above.
+"""One step of a cell with places: states from left to right on lines of their own, inputs below,
+what is made of them above.
 
 A picture of several steps is this step repeated, each time moved by its width.
 """

@@ -1,4 +1,6 @@
-"""A scene as SVG text: colours that follow the reader's light or dark setting, letters that stay together in any font."""
+"""A scene as SVG text: colours that follow the reader's light or dark setting, letters that
+stay together in any font.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""An author's name as mathematics: W_f[t] is the letter W with f and t below, alpha is a Greek letter, c_tilde wears a tilde."""
+"""An author's name as mathematics: W_f[t] is the letter W with f and t below, alpha is a Greek
+letter, c_tilde wears a tilde.
+"""
 
 from __future__ import annotations
 
@@ -53,8 +55,8 @@ def parts_of(name: str) -> NameParts:
 
 
 def latex_name(called: Called | str, step: str | None = None, symbols: Mapping[str, str] | None = None) -> str:
-    """LaTeX of a name, which may be printed already. `step` stands for t: "3" makes h[t] h_3 and h[t-1] h_2. Of `symbols`, such as
-    {"W_h": "W^h"}, is taken which parts of a name stand above.
+    """LaTeX of a name, which may be printed already. `step` stands for t: "3" makes h[t] h_3 and h[t-1] h_2. Of
+    `symbols`, such as {"W_h": "W^h"}, is taken which parts of a name stand above.
 
     >>> latex_name("W_f"), latex_name("h_slow[t-1]"), latex_name("C_tilde[t]"), latex_name("s(2)[t]")
     ('W_{f}', 'h_{\\\\mathrm{slow},t-1}', '\\\\tilde{C}_{t}', 's^{(2)}_{t}')

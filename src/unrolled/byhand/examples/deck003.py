@@ -1,4 +1,6 @@
-"""Deck 003's perceptron: 3 inputs, 2 hidden units, 2 outputs, one step of gradient descent; and its central figure."""
+"""Deck 003's perceptron: 3 inputs, 2 hidden units, 2 outputs, one step of gradient
+descent; and its central figure.
+"""
 
 from __future__ import annotations
 
@@ -170,7 +172,9 @@ FIGURE = (
 
 
 def _make(rows: tuple[int, ...] | None, every: bool) -> Shown:
-    """Rows 5 and 6 of the deck's table are worked with all six; its gradients and weights are those of rows 1 to 4."""
+    """Rows 5 and 6 of the deck's table are worked with all six; its gradients and weights
+    are those of rows 1 to 4.
+    """
     made = deck003()
     slides = (*_printed(made), *NOTATION)
     if rows and max(rows) > 4:

@@ -1,4 +1,6 @@
-"""Deck 003's "hello": a recurrent net 4-3-4 reads h, e, l, l and learns e, l, l, o; and deck 000's sum over time."""
+"""Deck 003's "hello": a recurrent net 4-3-4 reads h, e, l, l and learns e, l, l, o; and
+deck 000's sum over time.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Deck 001's redefinition: a recurrent net of n steps is a feed-forward net of n layers that share their weights."""
+"""Deck 001's redefinition: a recurrent net of n steps is a feed-forward net of n layers
+that share their weights.
+"""
 
 from __future__ import annotations
 

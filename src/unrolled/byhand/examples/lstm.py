@@ -34,7 +34,9 @@ SLIPS = (
 
 
 def lstm_worked() -> Worked:
-    """Something at the first step, nothing after: what the cell state keeps of it, and what its gradient is then."""
+    """Something at the first step, nothing after: what the cell state keeps of it, and
+    what its gradient is then.
+    """
     return worked(
         find("lstm"), ((1.0, 0.5), (0.0, 0.0), (0.0, 0.0)), WEIGHTS, target=(None, None, (0.5,)), rate=0.1
     )

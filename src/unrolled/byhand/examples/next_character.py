@@ -1,4 +1,6 @@
-"""A perceptron predicts the next letter, fails where one letter does not tell, and a state resolves it (deck 003)."""
+"""A perceptron predicts the next letter, fails where one letter does not tell, and a
+state resolves it (deck 003).
+"""
 
 from __future__ import annotations
 

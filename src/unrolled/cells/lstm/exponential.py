@@ -16,11 +16,12 @@ from ...ops import block_diagonal, exp, maximum, sigmoid, softplus, tanh
 def slstm(
     x, h, c, n, m, *, W_i, R_i, b_i, W_f, R_f, b_f, W_z, R_z, b_z, W_o, R_o, b_o, heads=1, forget="sigmoid"
 ):
-    """sLSTM: exponential input gate, a normaliser n, units that meet only within their head (equations 8 to 17).
+    """sLSTM: exponential input gate, a normaliser n, units that meet only within their
+    head (equations 8 to 17).
 
-    The paper leaves the forget gate open: .using(forget="exp") is the other one. m begins at minus infinity, so that
-    the first step keeps nothing; flashrnn begins at 0 and treats n = 0 apart, which is the same. It also keeps n from
-    falling below 1, which it never does from there.
+    The paper leaves the forget gate open: .using(forget="exp") is the other one. m begins at minus infinity, so
+    that the first step keeps nothing; flashrnn begins at 0 and treats n = 0 apart, which is the same. It also
+    keeps n from falling below 1, which it never does from there.
     """
     log_i = W_i @ x + block_diagonal(R_i) @ h + b_i  # logarithm of the input gate
     net = W_f @ x + block_diagonal(R_f) @ h + b_f

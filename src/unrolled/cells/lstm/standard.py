@@ -7,7 +7,8 @@ from ...ops import floor, sigmoid, tanh, where
 
 @cell(cite="hochreiter1997")
 def lstm_1997(x, h, c, *, W_i, U_i, b_i, W_g, U_g, b_g, W_o, U_o, b_o, squash="logistic"):
-    """Long short-term memory as it was first: no forget gate, logistic curves scaled to -2..2 and -1..1 (appendix A.1).
+    """Long short-term memory as it was first: no forget gate, logistic curves scaled to -2..2
+    and -1..1 (appendix A.1).
 
     torchrecurrent has tanh for both curves: that is .using(squash="tanh").
     """
@@ -39,7 +40,9 @@ def lstm(x, h, c, *, W_i, U_i, b_i, W_f, U_f, b_f, W_g, U_g, b_g, W_o, U_o, b_o)
 
 @cell(cite="gers2002", init={"b_f": 1.0})
 def peephole_lstm(x, h, c, *, W_i, U_i, p_i, b_i, W_f, U_f, p_f, b_f, W_g, U_g, b_g, W_o, U_o, p_o, b_o):
-    """LSTM whose gates look at the cell state: input and forget gate at the old one, output gate at the new one."""
+    """LSTM whose gates look at the cell state: input and forget gate at the old one,
+    output gate at the new one.
+    """
     i = sigmoid(W_i @ x + U_i @ h + p_i * c + b_i)  # input gate
     f = sigmoid(W_f @ x + U_f @ h + p_f * c + b_f)  # forget gate
     g = tanh(W_g @ x + U_g @ h + b_g)  # candidate
@@ -53,7 +56,8 @@ def peephole_lstm(x, h, c, *, W_i, U_i, p_i, b_i, W_f, U_f, p_f, b_f, W_g, U_g, 
 def lstm_projected(x, h, c, *, W_i, U_i, b_i, W_f, U_f, b_f, W_g, U_g, b_g, W_o, U_o, b_o, P):
     """LSTM with a recurrent projection: a matrix P brings the output to a width O before it is fed back.
 
-    The paper's gates look at the cell state too: that is peephole_lstm_projected. This is torch.nn.LSTM with proj_size.
+    The paper's gates look at the cell state too: that is peephole_lstm_projected. This is
+    torch.nn.LSTM with proj_size.
     """
     i = sigmoid(W_i @ x + U_i @ h + b_i)  # input gate
     f = sigmoid(W_f @ x + U_f @ h + b_f)  # forget gate
@@ -68,7 +72,9 @@ def lstm_projected(x, h, c, *, W_i, U_i, b_i, W_f, U_f, b_f, W_g, U_g, b_g, W_o,
 def peephole_lstm_projected(
     x, h, c, *, W_i, U_i, p_i, b_i, W_f, U_f, p_f, b_f, W_g, U_g, b_g, W_o, U_o, p_o, b_o, P
 ):
-    """LSTMP, peephole LSTM with a recurrent projection P to a width O (the paper's, without the non-recurrent part)."""
+    """LSTMP, peephole LSTM with a recurrent projection P to a width O (the paper's, without
+    the non-recurrent part).
+    """
     i = sigmoid(W_i @ x + U_i @ h + p_i * c + b_i)  # input gate
     f = sigmoid(W_f @ x + U_f @ h + p_f * c + b_f)  # forget gate
     g = tanh(W_g @ x + U_g @ h + b_g)  # candidate

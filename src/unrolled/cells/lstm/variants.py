@@ -11,7 +11,8 @@ from ...ops import cumax, sigmoid, tanh
     shapes={"beta": ()},
 )
 def janet(x, h, *, W_f, U_f, b_f, W_g, U_g, b_g, beta):
-    """JANET, just another network: an LSTM of the forget gate alone; beta makes it write a little more than it forgets.
+    """JANET, just another network: an LSTM of the forget gate alone; beta makes it write a
+    little more than it forgets.
 
     beta is fixed at 1 in the paper; torchrecurrent trains it, and keeps its one state twice.
     """
@@ -60,8 +61,8 @@ def wmc_lstm(
 ):
     """LSTM with working memory connections: gates see a squashed projection of the cell state.
 
-    torchrecurrent 0.2.5 documents other equations (no tanh, a candidate without h); its code is the paper's, plus the
-    biases d, which are there for it and start at zero.
+    torchrecurrent 0.2.5 documents other equations (no tanh, a candidate without h); its code is the paper's,
+    plus the biases d, which are there for it and start at zero.
     """
     i = sigmoid(W_i @ x + U_i @ h + b_i + tanh(V_i @ c + d_i))  # input gate
     f = sigmoid(W_f @ x + U_f @ h + b_f + tanh(V_f @ c + d_f))  # forget gate
@@ -74,7 +75,9 @@ def wmc_lstm(
 
 @cell(cite="irie2024", init={"b_f": 1.0})
 def e_lstm(x, c, *, W_f, u_f, b_f, W_z, u_z, b_z, W_o, U_o, b_o):
-    """eLSTM: units remember only themselves, which makes real-time recurrent learning cheap; the output sees all."""
+    """eLSTM: units remember only themselves, which makes real-time recurrent learning
+    cheap; the output sees all.
+    """
     f = sigmoid(W_f @ x + u_f * c + b_f)  # forget gate
     z = tanh(W_z @ x + u_z * c + b_z)  # candidate
     c = f * c + (1 - f) * z  # cell state
@@ -123,7 +126,8 @@ def slim_lstm_3(x, h, c, *, b_i, b_f, W_g, U_g, b_g, b_o):
 def on_lstm(
     x, h, c, *, W_i, U_i, b_i, W_f, U_f, b_f, W_g, U_g, b_g, W_o, U_o, b_o, W_mi, U_mi, b_mi, W_mf, U_mf, b_mf
 ):
-    """Ordered neurons LSTM: master gates rise and fall over the units: high ones keep longer (equations 9 to 14).
+    """Ordered neurons LSTM: master gates rise and fall over the units: high ones keep
+    longer (equations 9 to 14).
 
     Master gates are as wide as the state, the paper's chunk size 1.
     """

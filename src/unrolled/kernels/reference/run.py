@@ -18,7 +18,9 @@ BLOCKED = 16  # steps from which on a linear recurrence is worked out in blocks 
 
 
 def run(call: Call) -> tuple[Tensor, tuple[Tensor, ...], dict[int, Tensor]]:
-    """Output (N, width), final states (B, width) each, and the values of the nodes in `watch`, (N, width) each."""
+    """Output (N, width), final states (B, width) each, and the values of the nodes in
+    `watch`, (N, width) each.
+    """
     return run_and_watch(call, ())
 
 
@@ -50,7 +52,9 @@ def run_and_watch(call: Call, watch: tuple[int, ...]) -> tuple[Tensor, tuple[Ten
 
 
 def _all_steps(call: Call, linear: Linear, watch: tuple[int, ...]):
-    """The same for a cell that is linear in its states: a scan in blocks of time, then every step's equations at once."""
+    """The same for a cell that is linear in its states: a scan in blocks of time, then every
+    step's equations at once.
+    """
     body, step_rows, loop = call.plan.body, call.step_rows, _Loop(call)
     lead = (step_rows.steps, step_rows.batch)
 
@@ -60,9 +64,8 @@ def _all_steps(call: Call, linear: Linear, watch: tuple[int, ...]):
     def wide(value: Tensor, index: int) -> Tensor:
         return _rows(value, step_rows.total, call.width(_dim(body, index)))
 
-    still = loop.all_steps(
-        [torch.zeros_like(s) for s in call.operands.state]
-    )  # what a step adds to a state of zero
+    # What a step adds to a state of zero.
+    still = loop.all_steps([torch.zeros_like(s) for s in call.operands.state])
     offsets = [in_time(wide(still[i], i).view(*lead, -1)) for i in body.new_states]
     wanted = [f for row in linear.factors for f in row if f is not None]
     for index in needed(linear.nodes, wanted):
@@ -103,7 +106,9 @@ def _rows(value, rows: int, width: int) -> Tensor:
 
 
 class _Loop:
-    """Everything one step reads: streams cut by time once (`unbind`, whose backward is linear in time), parameters."""
+    """Everything one step reads: streams cut by time once (`unbind`, whose backward is
+    linear in time), parameters.
+    """
 
     def __init__(self, call: Call):
         self.call, self.nodes, self.sizes = call, call.plan.body.nodes, dict(call.sizes)
@@ -158,7 +163,9 @@ class _Loop:
         return self._values({leaf: parts[t] for leaf, parts in self.streams.items()}, state)
 
     def all_steps(self, state: list[Tensor]) -> dict:
-        """The values of every node at all steps, from the states before each: (N, width), or (B, width) at all of them."""
+        """The values of every node at all steps, from the states before each: (N, width), or
+        (B, width) at all of them.
+        """
         total, batch = self.call.step_rows.total, self.call.step_rows.batch
         state = [s if len(s) == total else s.repeat(total // batch, 1) for s in state]
         return self._values(self.packed, state)

@@ -1,8 +1,8 @@
 """Linear recurrences in blocks of time that are worked out beside each other, in torch operations.
 
-T steps are cut into about sqrt(T) blocks. All blocks take their first step at once, then their second, each from a
-state of zero and keeping the product of its factors; the blocks' ends are put together one after the other; and then
-every step of a block learns what came before. So 2 sqrt(T) small operations replace T.
+T steps are cut into about sqrt(T) blocks. All blocks take their first step at once, then their second, each
+from a state of zero and keeping the product of its factors; the blocks' ends are put together one after the
+other; and then every step of a block learns what came before. So 2 sqrt(T) small operations replace T.
 """
 
 from __future__ import annotations
@@ -58,7 +58,9 @@ def scan(factors: Factors, offsets: Sequence[Tensor], state: Sequence[Tensor]) -
 
 
 def _inside(factors, offsets, length: int):
-    """All blocks step by step, from zero: values of each state, and products of factors so far, a list over steps each."""
+    """All blocks step by step, from zero: values of each state, and products of factors so
+    far, a list over steps each.
+    """
     n = len(offsets)
     values, products = (
         [[b[0]] for b in offsets],

@@ -1,4 +1,6 @@
-"""A plan as text: what is done before the loop, at each stage of a step, what is kept, and what is done after."""
+"""A plan as text: what is done before the loop, at each stage of a step, what is
+kept, and what is done after.
+"""
 
 from __future__ import annotations
 
@@ -112,7 +114,9 @@ def _product(plan: Plan, group: Group, names: dict[int, str], forward: bool) -> 
 
 
 def _result(plan: Plan, product: Product, names: dict[int, str]) -> str:
-    """Where a product of the backward pass goes, as the left side of an equation; empty where it has no name."""
+    """Where a product of the backward pass goes, as the left side of an equation;
+    empty where it has no name.
+    """
     if product.source is not None:
         return ""
     if product.to.buffer == "carry":
@@ -122,7 +126,9 @@ def _result(plan: Plan, product: Product, names: dict[int, str]) -> str:
 
 
 def _segment(plan: Plan, segment: Segment, names: dict[int, str], seen: set[int]) -> str:
-    """Named values of a fused block and unnamed ones that it stores; apart, what an earlier block had made already."""
+    """Named values of a fused block and unnamed ones that it stores; apart, what an
+    earlier block had made already.
+    """
     stored = {i for i, _ in segment.stores}
     shown = [i for i in segment.nodes if plan.body.nodes[i].args and (i in names or i in stored)]
     parts = [", ".join(_called(plan, i, names, first=True) for i in shown if i not in seen)]

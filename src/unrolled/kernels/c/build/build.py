@@ -22,15 +22,15 @@ def build(source: str, *, name: str, optimise: str = "-O3") -> ctypes.CDLL:
     """Compile C text with the machine's compiler, or find it compiled already, and load it.
 
     Args:
-        source: one whole C file, its headers' text included (it is the key: nothing else is read).
-        name: what it is called in the cache and in messages, such as the cell's name; need not be an identifier.
-        optimise: "-O3", or a lesser level for tests, where building counts for more than running.
+        source: one whole C file, its headers' text included (it is the key: nothing else is read). name: what
+        it is called in the cache and in messages, such as the cell's name; need not be an identifier. optimise:
+        "-O3", or a lesser level for tests, where building counts for more than running.
 
     Returns the loaded library; functions take their `argtypes` and `restype` from the caller.
 
-    Raises CompilerError where no compiler works, or the compiler refuses the source, hangs or crashes, or nothing can
-    be written or loaded anywhere (`toolchain()` tells beforehand whether there is a compiler); UsageError for another
-    `optimise`.
+    Raises CompilerError where no compiler works, or the compiler refuses the source, hangs or crashes, or
+    nothing can be written or loaded anywhere (`toolchain()` tells beforehand whether there is a compiler);
+    UsageError for another `optimise`.
 
     Example:
         >>> build("int twice(int n) { return 2 * n; }", name="twice").twice(21)

@@ -1,9 +1,11 @@
-"""Where built kernels are kept: one private folder, one sub-folder per kernel, each checked before it is loaded.
+"""Where built kernels are kept: one private folder, one sub-folder per kernel, each
+checked before it is loaded.
 
-Loading a shared library runs its code, so the folder must be ours alone, and a file that was cut short or overwritten
-must never reach the loader (a damaged ELF file can crash the process instead of failing). A kernel's sub-folder
-holds `kernel.c`, the library, and the library's SHA-256; it is filled aside and renamed, so that it is there whole or
-not at all, and two processes that build the same kernel at once both end well. No locks are held: a fork is harmless.
+Loading a shared library runs its code, so the folder must be ours alone, and a file that was cut short or
+overwritten must never reach the loader (a damaged ELF file can crash the process instead of failing). A
+kernel's sub-folder holds `kernel.c`, the library, and the library's SHA-256; it is filled aside and renamed, so
+that it is there whole or not at all, and two processes that build the same kernel at once both end well. No
+locks are held: a fork is harmless.
 """
 
 from __future__ import annotations
@@ -41,7 +43,9 @@ class CacheWarning(UserWarning):
 
 
 def key(*parts: object) -> str:
-    """40 hexadecimal digits that differ whenever a part, the processor's features or the cache's format differ."""
+    """40 hexadecimal digits that differ whenever a part, the processor's features or
+    the cache's format differ.
+    """
     digest = hashlib.sha256()
     for part in (FORMAT, sys.platform, processor(), *parts):
         piece = repr(part).encode("utf-8", "backslashreplace")
@@ -85,8 +89,8 @@ def wanted_folder() -> Path:
 
 
 def user_folder() -> Path:
-    """`wanted_folder`, made with mode 0700 where missing; raises OSError where it, or a folder above it, is not ours alone
-    to write: whoever may write above may put another folder in its place."""
+    """`wanted_folder`, made with mode 0700 where missing; raises OSError where it, or a folder above it, is not
+    ours alone to write: whoever may write above may put another folder in its place."""
     wanted = wanted_folder()
     wanted.parent.mkdir(parents=True, exist_ok=True)
     wanted.mkdir(mode=0o700, exist_ok=True)
@@ -100,8 +104,8 @@ def user_folder() -> Path:
 
 
 def _check_owned(folder: Path, last: bool) -> None:
-    """PermissionError where others may change what is in a folder. Above the last one the system may, and in a folder
-    such as /tmp, whose sticky bit is set, nobody moves what another one owns."""
+    """PermissionError where others may change what is in a folder. Above the last one the system may, and in a
+    folder such as /tmp, whose sticky bit is set, nobody moves what another one owns."""
     found, it = folder.stat(), "it" if last else f"{folder}, above it,"
     if found.st_uid != os.geteuid() and (last or found.st_uid != 0):
         raise PermissionError(f"{it} belongs to user {found.st_uid}, and this is user {os.geteuid()}")
@@ -113,7 +117,9 @@ def _check_owned(folder: Path, last: bool) -> None:
 
 
 def _alone_in(group: int) -> bool:
-    """Whether a group is this user's own, of nobody else, as systems with a umask of 002 give one to each user."""
+    """Whether a group is this user's own, of nobody else, as systems with a umask of
+    002 give one to each user.
+    """
     import grp
     import pwd
 
@@ -175,8 +181,8 @@ def staging(folder: Path) -> Iterator[Path]:
 def fetch(entry: Path, make: Callable[[Path], None]) -> ctypes.CDLL:
     """The library in the sub-folder `entry`, or the one that `make(place)` writes as `place / LIBRARY`.
 
-    A damaged entry is built again, once. Raises OSError where the library cannot be written or loaded, and whatever
-    `make` raises.
+    A damaged entry is built again, once. Raises OSError where the library cannot be written or loaded,
+    and whatever `make` raises.
     """
     refused: OSError | None = None
     for attempt in range(3):  # as it is, as built, and once more if another process was mending the same damage

@@ -1,4 +1,6 @@
-"""One run of a C compiler: no shell, nothing to read, a time limit that holds, and its complaint as one sentence."""
+"""One run of a C compiler: no shell, nothing to read, a time limit that holds, and its
+complaint as one sentence.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,9 @@ LINK = ("-lm", "-pthread")
 
 
 class CompilerError(UnrolledError):
-    """The compiler is missing, broken, hangs, or refuses the source; one sentence and its first lines of output."""
+    """The compiler is missing, broken, hangs, or refuses the source; one sentence and
+    its first lines of output.
+    """
 
 
 class CompilerHangs(CompilerError):
@@ -42,7 +46,9 @@ class Finished:
 
 
 def time_limit(default: float = 60.0) -> float:
-    """Seconds that one run of the compiler may take: $UNROLLED_CC_TIMEOUT where it is set. Raises UsageError."""
+    """Seconds that one run of the compiler may take: $UNROLLED_CC_TIMEOUT where it
+    is set. Raises UsageError.
+    """
     text = os.environ.get("UNROLLED_CC_TIMEOUT") or str(default)
     try:
         seconds = float(text)
@@ -54,7 +60,9 @@ def time_limit(default: float = 60.0) -> float:
 
 
 def compile_in(place: Path, command: tuple[str, ...], flags: tuple[str, ...], seconds: float) -> None:
-    """Compile `place / SOURCE` to `place / LIBRARY`. Raises CompilerError, or OSError where the disk is full."""
+    """Compile `place / SOURCE` to `place / LIBRARY`. Raises CompilerError, or
+    OSError where the disk is full.
+    """
     # Relative names: the library holds nothing of the user's folders.
     finished = run((*command, *flags, "-o", cache.LIBRARY, cache.SOURCE, *LINK), place, seconds)
     if finished.status == 0 and (place / cache.LIBRARY).is_file():
@@ -66,13 +74,14 @@ def compile_in(place: Path, command: tuple[str, ...], flags: tuple[str, ...], se
 
 
 def run(command: tuple[str, ...], place: Path, seconds: float) -> Finished:
-    """Run a command in the folder `place`. Raises CompilerError where it cannot be started, CompilerHangs if it takes
-    longer than `seconds`; whatever it started is ended with it.
+    """Run a command in the folder `place`. Raises CompilerError where it cannot be started, CompilerHangs if it
+    takes longer than `seconds`; whatever it started is ended with it.
     """
     environment = os.environ | {"LC_ALL": "C"}
     environment.setdefault("ZIG_GLOBAL_CACHE_DIR", str(place.parent / "zig"))  # its own default needs a home
     try:
-        # A session of its own: a compiler is a tree of processes, and ending the driver alone leaves the pipe open.
+        # A session of its own: a compiler is a tree of processes, and ending the driver
+        # alone leaves the pipe open.
         process = subprocess.Popen(
             command,
             cwd=place,

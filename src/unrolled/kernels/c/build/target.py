@@ -1,6 +1,7 @@
 """What kernels are built for: this processor, or a lesser instruction set that $UNROLLED_MARCH names.
 
-One machine then stands for others: what a processor with AVX2 alone computes is computed here by its very instructions.
+One machine then stands for others: what a processor with AVX2 alone computes is computed here
+by its very instructions.
 """
 
 from __future__ import annotations
@@ -19,13 +20,14 @@ LEVELS = {
     "x86-64-v3": ("avx2", "bmi2", "f16c", "fma", "movbe"),
     "x86-64-v4": ("avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl"),
 }
-WIDE = (
-    "-mprefer-vector-width=512",
-)  # compilers prefer 256 bits; the whole width doubles the speed of clang's products
+# Compilers prefer 256 bits; the whole width doubles the speed of clang's products.
+WIDE = ("-mprefer-vector-width=512",)
 
 
 def target() -> str:
-    """$UNROLLED_MARCH, or "native". Raises UsageError where it is not such a name, or this processor lacks what it needs."""
+    """$UNROLLED_MARCH, or "native". Raises UsageError where it is not such a name, or this
+    processor lacks what it needs.
+    """
     name = os.environ.get("UNROLLED_MARCH", "").strip() or "native"
     if name == "native":
         return name

@@ -1,6 +1,6 @@
-"""Choices that a processor's flags cannot make: each way is timed once on this machine, and what won is kept beside the
-kernels. A flag says that an instruction is there, not that it is fast: bfloat16 products are twice as fast as float32 ones
-on one processor with AVX512_BF16, and slower on another."""
+"""Choices that a processor's flags cannot make: each way is timed once on this machine, and what won is kept
+beside the kernels. A flag says that an instruction is there, not that it is fast: bfloat16 products are twice
+as fast as float32 ones on one processor with AVX512_BF16, and slower on another."""
 
 from __future__ import annotations
 

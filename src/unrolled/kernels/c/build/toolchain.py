@@ -1,7 +1,9 @@
-"""The C compiler of this machine: found once, and believed only after it has built a library that loads and computes.
+"""The C compiler of this machine: found once, and believed only after it has built a library
+that loads and computes.
 
-Tried in turn: $UNROLLED_CC alone if it is set; else $CC, cc, gcc, clang, and last the `ziglang` package (a whole
-compiler in a wheel). What was found is noted in the kernel cache, so that later processes need not try again.
+Tried in turn: $UNROLLED_CC alone if it is set; else $CC, cc, gcc, clang, and last the `ziglang`
+package (a whole compiler in a wheel). What was found is noted in the kernel cache, so that later
+processes need not try again.
 """
 
 from __future__ import annotations
@@ -25,7 +27,8 @@ from unrolled.kernels.c.build.compiler import CompilerError, CompilerHangs, comp
 from unrolled.kernels.c.build.target import target, target_flags
 
 PROBE_SECONDS = 20.0  # a system compiler that needs longer for six lines hangs
-# No -ffast-math: it flushes subnormals for the thread that loads the library, and loses NaN. These two are as fast.
+# No -ffast-math: it flushes subnormals for the thread that loads the library, and loses
+# NaN. These two are as fast.
 BASE = ("-std=gnu11", "-shared", "-fPIC", "-fopenmp-simd", "-fno-math-errno", "-fno-trapping-math")
 FORBIDDEN = ("-ffast-math", "-Ofast", "-funsafe-math-optimizations", "-fopenmp")
 
@@ -74,7 +77,8 @@ class Toolchain:
 
 
 def toolchain() -> Toolchain | None:
-    """The compiler that kernels are built with, looked for once per process; None where none works (`why_unusable`).
+    """The compiler that kernels are built with, looked for once per process; None where
+    none works (`why_unusable`).
 
     Raises UsageError where a setting ($UNROLLED_CC_TIMEOUT) cannot be read.
 
@@ -92,7 +96,9 @@ def why_unusable() -> str:
 
 
 def warn_no_compiler(reason: str) -> None:
-    """Say once per process, as a `SlowBackendWarning`, that the reference backend runs, why, and what to install."""
+    """Say once per process, as a `SlowBackendWarning`, that the reference backend runs,
+    why, and what to install.
+    """
     if _warned:
         return
     _warned.append(reason)
@@ -175,7 +181,9 @@ def _probed(command: tuple[str, ...], seconds: float) -> Toolchain:
 
 
 def _stamps(command: tuple[str, ...]) -> list[tuple[str, int, int]]:
-    """Path, time and size of every program in the command (`ccache gcc` has two), so that an update is noticed."""
+    """Path, time and size of every program in the command (`ccache gcc` has two), so
+    that an update is noticed.
+    """
     paths = [os.path.realpath(found) for word in command if (found := shutil.which(word))]
     if "ziglang" in command and (spec := importlib.util.find_spec("ziglang")) and spec.origin:
         paths.append(spec.origin)
@@ -183,8 +191,8 @@ def _stamps(command: tuple[str, ...]) -> list[tuple[str, int, int]]:
 
 
 def _try(command: tuple[str, ...], place: Path, seconds: float) -> Toolchain:
-    """Build and load the probe, for the processor (with fewer of its instructions where the compiler does not take that) or
-    what else is wanted."""
+    """Build and load the probe, for the processor (with fewer of its instructions where the compiler does not
+    take that) or what else is wanted."""
     tests = "".join(f'#ifdef {macro}\n"{name} "\n#endif\n' for name, macro in INSTRUCTIONS.items())
     probe = f'{PROBE}const char unrolled_instructions[] =\n{tests}"";\n'
     (place / cache.SOURCE).write_text(probe, encoding="utf-8")

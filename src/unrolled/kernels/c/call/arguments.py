@@ -20,7 +20,9 @@ def contiguous(call: Call) -> Call:
 
 
 def address_call(call: Call, values: array, struct: Fields) -> array:
-    """Puts the addresses of a call's tensors into an argument list. Returns what must live until the kernel returns."""
+    """Puts the addresses of a call's tensors into an argument list. Returns what must live
+    until the kernel returns.
+    """
     at, given = struct.at, call.operands
     values[at["vectors"]], values[at["numbers"]] = given.vectors.data_ptr(), given.numbers.data_ptr()
     for name, tensors in (

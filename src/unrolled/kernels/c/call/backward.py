@@ -22,7 +22,9 @@ def backward(
     carries: tuple[Tensor | None, ...],
     needed: tuple[bool, ...],
 ) -> tuple[Tensor | None, ...]:
-    """Gradients of `call.tensors`, None where `needed` is false. `above`: y's gradient; `carries`: the final states'."""
+    """Gradients of `call.tensors`, None where `needed` is false. `above`: y's gradient;
+    `carries`: the final states'.
+    """
     call, prepared = contiguous(call), prepared_of(call)
     values, struct = prepared.backward[:], prepared.code.backward_struct
     hyper = address_call(call, values, struct)

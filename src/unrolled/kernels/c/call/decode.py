@@ -1,4 +1,6 @@
-"""Sequences found by beam search in C: the arguments of decode.h, and the memory that lasts from call to call."""
+"""Sequences found by beam search in C: the arguments of decode.h, and the memory that
+lasts from call to call.
+"""
 
 from __future__ import annotations
 
@@ -32,13 +34,14 @@ SLOTS = (
 
 @dataclass(frozen=True)
 class Network:
-    """What decodes. Every layer reads the state `below`, see kernels/input_as_state.py; the first one a symbol's vector, with
-    what was said before behind it where `fed`.
+    """What decodes. Every layer reads the state `below`, see kernels/input_as_state.py; the first one a
+    symbol's vector, with what was said before behind it where `fed`.
 
     calls          of one step, layer by layer
     vectors, bias  (V, E), (V,)
     out, out_bias  (E, top + value), (E,)
-    ask            (W_q, its bias, v_a) of additive attention; None where keys are multiplied with the first layer's output
+    ask            (W_q, its bias, v_a) of additive attention; None where keys are multiplied with
+                   the first layer's output
     value          width of what is looked at
     """
 
@@ -68,7 +71,9 @@ class Read(NamedTuple):
 
 
 class Found(NamedTuple):
-    """A sequence: symbols with the end where there is one, the attention of each but the end (length, S), and log p."""
+    """A sequence: symbols with the end where there is one, the attention of each but the
+    end (length, S), and log p.
+    """
 
     symbols: list[int]
     weights: Tensor
@@ -98,8 +103,8 @@ def _library(layers: tuple[Layer, ...], double: bool):
 
 
 class Decoder:
-    """Decodes up to `together` sentences a call, with `beam` hypotheses each. Weights are packed once, here. One thread at a time
-    may call it, for it writes into its buffers."""
+    """Decodes up to `together` sentences a call, with `beam` hypotheses each. Weights are packed once, here.
+    One thread at a time may call it, for it writes into its buffers."""
 
     def __init__(self, network: Network, beam: int, together: int, distinct: int = 0):
         like, calls, rows = network.vectors, network.calls, beam * together

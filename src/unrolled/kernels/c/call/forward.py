@@ -17,8 +17,8 @@ from .scratch import buffer
 
 
 class Result(NamedTuple):
-    """y (N, width), final states (B, width), and for the backward pass: state sequences (all but an output's), then
-    the kept columns of each hoisted group, then the other kept values."""
+    """y (N, width), final states (B, width), and for the backward pass: state sequences (all but an output's),
+    then the kept columns of each hoisted group, then the other kept values."""
 
     y: Tensor
     final: tuple[Tensor, ...]
@@ -35,9 +35,8 @@ def _run(call: Call, keep: bool, prepared: Prepared) -> Result:
     step_rows, like = call.step_rows, call.operands.vectors
     values, struct = prepared.forward[:], prepared.code.forward_struct
     hyper = address_call(call, values, struct)
-    rows = (
-        step_rows.total if keep else 2 * step_rows.batch
-    )  # without a backward pass two steps of a sequence are enough
+    # Without a backward pass two steps of a sequence are enough.
+    rows = step_rows.total if keep else 2 * step_rows.batch
     y = buffer(like, step_rows.total, prepared.output)
     first = [y] if call.plan.body.output_is_state else []
     sequences = first + [buffer(like, rows, w) for w in prepared.states[len(first) :]]
@@ -54,8 +53,9 @@ def _run(call: Call, keep: bool, prepared: Prepared) -> Result:
 
 
 def _hoisted(call: Call, prepared: Prepared, values: array, keep: bool) -> tuple[list[Tensor], list[Tensor]]:
-    """Buffers for products with the input; values kept for the backward pass take their place. An index stands for a row
-    of a table, the weights' columns: then there is no product, and kept values have a buffer of their own."""
+    """Buffers for products with the input; values kept for the backward pass take their place. An
+    index stands for a row of a table, the weights' columns: then there is no product, and kept values
+    have a buffer of their own."""
     at, kept, alive = prepared.code.forward_struct.numbered, [], []
     rows = call.step_rows.total if keep else prepared.ahead
     for g, (weights, operand) in enumerate(zip(call.operands.hoisted, call.operands.factors)):

@@ -84,8 +84,8 @@ def emit_generator(layers: tuple[Layer, ...], double: bool, half: bool) -> str:
 
 
 def emit_steps(layers: tuple[Layer, ...], double: bool, half: bool, slots: tuple[str, ...], loop: str) -> str:
-    """The C of a loop of steps: one for each kind of layer, the first and those above it, and the header that calls them,
-    with the places of its arguments."""
+    """The C of a loop of steps: one for each kind of layer, the first and those above it, and the header that
+    calls them, with the places of its arguments."""
     lines = [
         f"/* {safe(layers[0].plan.graph.name)}, for {loop}: made by unrolled from the cell's equations. Convention {VERSION}. */",
         f"typedef {'double' if double else 'float'} real;",
@@ -174,7 +174,9 @@ class Generator:
         self._values[SLOTS.index("packed")] = self._memory.address
 
     def draw(self, count: int) -> Tensor | None:
-        """The next `count` characters of every text, (count, batch) int64; None where a logit is not a number."""
+        """The next `count` characters of every text, (count, batch) int64; None where
+        a logit is not a number.
+        """
         out = torch.empty(count, len(self._tokens), dtype=torch.int64, device="cpu")
         self._values[SLOTS.index("steps")], self._values[SLOTS.index("out")] = count, out.data_ptr()
         return None if self._library.generate(self._values.buffer_info()[0]) else out

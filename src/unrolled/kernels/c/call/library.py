@@ -18,8 +18,8 @@ CAUGHT = tuple(COMMON.at[f"python_{part}"] for part in ("type", "value", "trace"
 
 
 def load(plan: Plan, precision: str) -> tuple:
-    """The C functions `forward` and `backward` of one plan, built as a file of their own. (The tests put a function
-    here that builds many plans in one file.)"""
+    """The C functions `forward` and `backward` of one plan, built as a file of their own. (The tests put a
+    function here that builds many plans in one file.)"""
     library = build(emit(plan, precision), name=plan.graph.name, optimise=OPTIMISE)
     return library.forward, library.backward
 
@@ -41,8 +41,9 @@ def functions(plan: Plan, precision: str) -> Functions:
 
 
 def invoke(function, arguments: array) -> None:
-    """Calls with an argument list, and with this thread's working memory, which grows to what was asked for. Raises
-    MemoryError where the kernel found none, and what a signal's handler raised meanwhile, such as KeyboardInterrupt."""
+    """Calls with an argument list, and with this thread's working memory, which grows to what was asked
+    for. Raises MemoryError where the kernel found none, and what a signal's handler raised meanwhile, such
+    as KeyboardInterrupt."""
     held = arena.held
     arguments[MEMORY], arguments[ROOM] = held.address, held.size
     ended = function(arguments.buffer_info()[0])

@@ -55,14 +55,16 @@ class Prepared:
 
 
 def multiplies_pairs() -> bool:
-    """Whether kernels are built with products of bfloat16 numbers; without, mixed precision is plain float32 (pairs.h)."""
+    """Whether kernels are built with products of bfloat16 numbers; without, mixed precision is
+    plain float32 (pairs.h).
+    """
     found = toolchain()
     return found is not None and "avx512_bf16" in found.instructions
 
 
 def prepared_of(call: Call, way: Way | None = None, blas: bool | None = None) -> Prepared:
-    """What is prepared for a call, by the cost model unless a way is given. Raises CompilerError where its kernel cannot be
-    built, ShapeError where a tensor is not as large as the kernel will take it to be."""
+    """What is prepared for a call, by the cost model unless a way is given. Raises CompilerError where its
+    kernel cannot be built, ShapeError where a tensor is not as large as the kernel will take it to be."""
     precision, most, fixed = precision_of(call), threads(), FIXED.get()
     if fixed is None:
         least = LARGE if (uses_blas(precision, most) if blas is None else blas) else inf
@@ -77,7 +79,9 @@ def prepared_of(call: Call, way: Way | None = None, blas: bool | None = None) ->
 
 
 def prepared_to_run(call: Call, keep: bool, run: Callable[[Prepared], object]) -> Prepared:
-    """What is prepared for one more forward pass, in the fastest way that is known. `run` makes a pass with it."""
+    """What is prepared for one more forward pass, in the fastest way that is known.
+    `run` makes a pass with it.
+    """
     prepared = prepared_of(call)
     if FIXED.get() is not None:
         return prepared
@@ -99,14 +103,13 @@ def precision_of(call: Call) -> str:
 
 LOOK = 20_000_000  # floating-point operations between two looks for Ctrl-C, some milliseconds: none in a short call
 SHORT = 1024  # steps: for shorter sequences 512 are kept
-MOST = (
-    2**24
-)  # bytes that those of longer ones may take together, 28 for each of a million steps; the last stays anyway
+# Bytes that those of longer ones may take together, 28 for each of a million steps; the last stays anyway.
+MOST = 2**24
 
 
 class PreparedCache:
-    """What was prepared before. For long sequences it is bounded by its bytes, not by its number: each new length is
-    another one."""
+    """What was prepared before. For long sequences it is bounded by its bytes, not by its number: each new
+    length is another one."""
 
     def __init__(self, make):
         self.make, self.short = make, lru_cache(maxsize=512)(make)
@@ -214,7 +217,9 @@ def _values(step_rows: StepRows, tables: tuple[array, array], way: Way, work: in
 
 
 def row_tables(step_rows: StepRows) -> tuple[array, array]:
-    """First packed row of each step, and how many rows run at it, in the order in which the loop visits steps."""
+    """First packed row of each step, and how many rows run at it, in the order in
+    which the loop visits steps.
+    """
     if step_rows.sizes is None:
         starts, rows = range(0, step_rows.total, max(1, step_rows.batch)), [step_rows.batch] * step_rows.steps
     else:

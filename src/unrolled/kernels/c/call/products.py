@@ -1,5 +1,5 @@
-"""Large products outside the loop go to torch's BLAS: it runs at a tenth more of the peak than our own, for a fixed cost
-that small ones do not repay (plan/cost.py draws the line)."""
+"""Large products outside the loop go to torch's BLAS: it runs at a tenth more of the peak than our own, for a
+fixed cost that small ones do not repay (plan/cost.py draws the line)."""
 
 from __future__ import annotations
 
@@ -23,7 +23,9 @@ def columns_of(call: Call, gradient: Tensor, run: ProductRun) -> Tensor:
 
 
 def summed(call: Call, gradient: Tensor, runs: tuple[ProductRun, ...], operand: Tensor) -> Tensor:
-    """Weights' gradient: the sum over all rows of gradient times operand, one product for each run of columns."""
+    """Weights' gradient: the sum over all rows of gradient times operand, one product
+    for each run of columns.
+    """
     parts = [
         torch.mm(columns.t(), operand, out=buffer(operand, columns.shape[1], operand.shape[1]))
         for columns in (columns_of(call, gradient, run) for run in runs)
@@ -80,7 +82,9 @@ def _earlier(call: Call, columns: Tensor, sequence: Tensor, initial: Tensor) -> 
 
 
 def _before(sizes: tuple[int, ...], sequence: Tensor, initial: Tensor) -> Tensor:
-    """Each packed row's state one step earlier: rows are sorted by length, so they are the first rows of that step."""
+    """Each packed row's state one step earlier: rows are sorted by length, so they are the
+    first rows of that step.
+    """
     parts, start = [initial[: sizes[0]]], 0
     for size, following in zip(sizes, sizes[1:]):
         parts.append(sequence[start : start + following])

@@ -48,7 +48,9 @@ def obstacle(call: Call) -> str | None:
 
 
 def unbuildable(call: Call) -> bool:
-    """Whether the kernel of a call that C could run cannot be built; says so once for each kernel, as a warning."""
+    """Whether the kernel of a call that C could run cannot be built; says so once for
+    each kernel, as a warning.
+    """
     return _unbuildable(call.plan, precision_of(call))
 
 

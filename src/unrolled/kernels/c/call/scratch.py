@@ -1,9 +1,10 @@
-"""Memory that is held on to: large buffers that earlier calls no longer need, and a thread's working memory for kernels.
+"""Memory that is held on to: large buffers that earlier calls no longer need, and a thread's
+working memory for kernels.
 
-A training step frees its large buffers and asks for the same ones again. The system's allocator gives much of what was
-freed back in between, and the system then clears thousands of pages for each step again: 130,000 of them, 500 MB, for an
-LSTM at T 1,000, B 32, H 512. So memory is held here, and given out again once nobody else refers to it: neither autograd
-nor a user who keeps a result.
+A training step frees its large buffers and asks for the same ones again. The system's allocator gives much of
+what was freed back in between, and the system then clears thousands of pages for each step again: 130,000 of
+them, 500 MB, for an LSTM at T 1,000, B 32, H 512. So memory is held here, and given out again once nobody else
+refers to it: neither autograd nor a user who keeps a result.
 """
 
 from __future__ import annotations
@@ -27,14 +28,13 @@ IDLE = 500  # buffers asked for since one was given out: then it goes back to th
 WORKING = 2**28  # bytes of working memory that a thread holds on to, at most
 PAGE = 2**21  # bytes of a large page
 
-_users = getattr(
-    torch._C, "_storage_Use_Count", None
-)  # not in every version of torch: without it nothing is held
+# Not in every version of torch: without it nothing is held.
+_users = getattr(torch._C, "_storage_Use_Count", None)
 
 
 def advise(address: int, size: int) -> None:
-    """Asks the system for large pages: weights and what autograd keeps are gone through once a step, 3,000 small pages
-    of packed weights alone at a width of 512."""
+    """Asks the system for large pages: weights and what autograd keeps are gone through once a step, 3,000
+    small pages of packed weights alone at a width of 512."""
     first, last = -(-address // PAGE) * PAGE, (address + size) // PAGE * PAGE
     if last > first and _madvise():
         _madvise()(first, last - first, mmap.MADV_HUGEPAGE)  # what it answers changes nothing
@@ -70,7 +70,9 @@ def pages(count: int) -> Held:
 
 
 class Arena(threading.local):
-    """A thread's working memory, which its kernels take in turn: packed weights and sums, of use to one call only."""
+    """A thread's working memory, which its kernels take in turn: packed weights and sums,
+    of use to one call only.
+    """
 
     held = Held()
 
@@ -101,8 +103,8 @@ class _Piece:
         return sys.getrefcount(self.storage)
 
     def idle(self) -> bool:
-        """Whether nobody uses it: no tensor, no user (`tensor.untyped_storage()` is the same object), no other process (a
-        tensor sent to one takes its memory along)."""
+        """Whether nobody uses it: no tensor, no user (`tensor.untyped_storage()` is the same object), no other
+        process (a tensor sent to one takes its memory along)."""
         return self.references() == NOBODY and _users(self.storage._cdata) == 1 and not self.storage.is_shared()
 
 
@@ -111,8 +113,8 @@ NOBODY = _Piece(torch.UntypedStorage(1)).references()
 
 @dataclass
 class Pool:
-    """Memory of buffers, of all threads together, so that it is bounded however many there are. It never holds more than
-    was in use at once, FREELY apart: what nobody uses makes room for what is asked for."""
+    """Memory of buffers, of all threads together, so that it is bounded however many there are. It never holds
+    more than was in use at once, FREELY apart: what nobody uses makes room for what is asked for."""
 
     pieces: list[_Piece] = field(default_factory=list)
     asked: int = 0
@@ -120,8 +122,8 @@ class Pool:
     lock: threading.RLock = field(default_factory=threading.RLock)
 
     def take(self, size: int) -> torch.UntypedStorage:
-        """Memory that is nobody else's: the smallest piece that is large enough, not more than twice as large; else new.
-        Who holds what this returns has it until he lets go."""
+        """Memory that is nobody else's: the smallest piece that is large enough, not more than twice as large;
+        else new. Who holds what this returns has it until he lets go."""
         with self.lock:
             self.asked += 1
             if self.asked % IDLE == 0:
@@ -171,7 +173,9 @@ def _asked_for(size: int, held: Pool) -> torch.UntypedStorage:
 
 
 def buffer(like: Tensor, rows: int, width: int) -> Tensor:
-    """(rows, width) of `like`'s type on the CPU, holding anything. A tensor of its own; only its memory has a past."""
+    """(rows, width) of `like`'s type on the CPU, holding anything. A tensor of its own;
+    only its memory has a past.
+    """
     size = rows * width * like.element_size()
     if not LEAST <= size <= HELD or _users is None:
         return like.new_empty(rows, width)

@@ -15,7 +15,9 @@ Shapes = list[tuple[int, ...]]
 def shapes_of(
     plan: Plan, sizes: Sequence[tuple[Dim, int]], step_rows: StepRows, indexed: bool = False
 ) -> Shapes:
-    """The shapes of `Operands.flat`, in their order; `indexed`: where the cell's first input is given as indices."""
+    """The shapes of `Operands.flat`, in their order; `indexed`: where the cell's first
+    input is given as indices.
+    """
     body, table, total = plan.body, dict(sizes), step_rows.total
 
     def width(dim: Dim) -> int:

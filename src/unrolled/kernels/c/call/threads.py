@@ -1,4 +1,5 @@
-"""The thread team: torch's own OpenMP runtime, found among the libraries that are loaded already; never a second one.
+"""The thread team: torch's own OpenMP runtime, found among the libraries that are loaded
+already; never a second one.
 
 Where there is none, a kernel starts threads of its own (threads.h)."""
 
@@ -25,7 +26,9 @@ if hasattr(os, "register_at_fork"):
 
 @lru_cache(maxsize=1)
 def runtime() -> tuple[int, int, int]:
-    """Addresses of GOMP_parallel, omp_get_num_threads and omp_get_thread_num; zeros where there is no such runtime."""
+    """Addresses of GOMP_parallel, omp_get_num_threads and omp_get_thread_num; zeros where
+    there is no such runtime.
+    """
     mode = getattr(os, "RTLD_NOLOAD", None)
     if mode is None:
         return 0, 0, 0

@@ -1,9 +1,11 @@
-"""How threads share the steps of a forward pass, and how far ahead products with the input are made: timed on this machine.
+"""How threads share the steps of a forward pass, and how far ahead products with the input are
+made: timed on this machine.
 
-All ways give the same bits. The cost model (plan/cost.py) knows the caches and barriers of one processor; what it says is
-tried against the others where calls are long, once many of them have been made, so that the timing takes no longer than
-they did. What won is kept beside the kernels. A backward pass goes by the model alone: threads that own rows add up
-their own parts of a bias's gradient, and so round it otherwise than those that own units.
+All ways give the same bits. The cost model (plan/cost.py) knows the caches and barriers of one processor;
+what it says is tried against the others where calls are long, once many of them have been made, so that
+the timing takes no longer than they did. What won is kept beside the kernels. A backward pass goes by the
+model alone: threads that own rows add up their own parts of a bias's gradient, and so round it otherwise
+than those that own units.
 """
 
 from __future__ import annotations
@@ -30,7 +32,9 @@ AHEADS = (32, 64, 256)  # rows whose input products are made together, for each 
 
 
 class Fixed(NamedTuple):
-    """What is fixed instead of chosen: a way, and the arithmetic of products outside the loop above which BLAS has them."""
+    """What is fixed instead of chosen: a way, and the arithmetic of products outside the loop
+    above which BLAS has them.
+    """
 
     way: Way
     least: float
@@ -41,8 +45,8 @@ FIXED: ContextVar[Fixed | None] = ContextVar("fixed", default=None)
 
 @contextmanager
 def fixed(way: Way, least: float = LARGE) -> Iterator[None]:
-    """Calls inside go this way, whatever the cost model and the timings say: for tests and benchmarks. Units are shared out
-    where a cell lets them be."""
+    """Calls inside go this way, whatever the cost model and the timings say: for tests and benchmarks. Units
+    are shared out where a cell lets them be."""
     before = FIXED.set(Fixed(way, least))
     try:
         yield
@@ -122,11 +126,12 @@ def uses_blas(precision: str, most: int) -> bool:
 
 
 def time_blas(precision: str, most: int, run: Callable[[bool], object]) -> None:
-    """Before the first call whose products are large: is torch's BLAS the faster here, or are our own products? On one
-    processor it is by a tenth, on another it takes twice as long. `run` makes the forward pass with it, or without.
+    """Before the first call whose products are large: is torch's BLAS the faster here, or are our own
+    products? On one processor it is by a tenth, on another it takes twice as long. `run` makes the forward
+    pass with it, or without.
 
-    The two round differently. So this is chosen once for a machine, before any result is used, and BLAS has it unless it is
-    beaten by far: chance does not change it.
+    The two round differently. So this is chosen once for a machine, before any result is used, and BLAS has it
+    unless it is beaten by far: chance does not change it.
     """
     if (precision, most) not in _blas:
         found = toolchain()

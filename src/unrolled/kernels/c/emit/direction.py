@@ -1,7 +1,7 @@
 """One direction of a kernel in C: arguments, each thread's share, memory, packing, the loop over time.
 
-Each thread runs all time steps for its share: some of the rows (which never meet, so no barrier), or some of the units
-of all rows (so that the weights stay in each core's cache; one barrier before each product).
+Each thread runs all time steps for its share: some of the rows (which never meet, so no barrier), or some of
+the units of all rows (so that the weights stay in each core's cache; one barrier before each product).
 """
 
 from __future__ import annotations
@@ -84,7 +84,9 @@ class Direction:
         return [part for g in self.used_groups for part in self.packed_parts(g)] + self.hoisted_parts()
 
     def memory(self, room: str = "0") -> list[str]:
-        """This thread's working memory: packed weights if units are split, results of products, scratch, `room`."""
+        """This thread's working memory: packed weights if units are split, results of
+        products, scratch, `room`.
+        """
         z, scratch = extent_local(self.program.z), extent_local(self.program.scratch)
         local = " + ".join(part for _, part in self.parts()) or "0"
         return [
@@ -173,7 +175,9 @@ class Direction:
         return ["long until = every;", *before, head, *("    " + line for line in inner), "}"]
 
     def _ahead(self) -> list[str]:
-        """Products with the input, a block of steps at a time. `low`: packed row at which the buffers x and k begin."""
+        """Products with the input, a block of steps at a time. `low`: packed row at which
+        the buffers x and k begin.
+        """
         if not self.forward or not self.body.hoisted:
             return self._wait()
         lines = ["const long inside = s % block, low = walk_low(&way, s, inside);", *self._wait()]
@@ -194,9 +198,9 @@ class Direction:
         return lines
 
     def _wait(self) -> list[str]:
-        """A barrier where units are split, nothing is kept, and what a thread writes before its first barrier of this step
-        may be an operand that others have yet to multiply at the step before: rows of a block made ahead, or the state of two
-        steps ago, whose place the new one takes."""
+        """A barrier where units are split, nothing is kept, and what a thread writes before its first barrier
+        of this step may be an operand that others have yet to multiply at the step before: rows of a block made
+        ahead, or the state of two steps ago, whose place the new one takes."""
         sources = [step.source for step in self.program.products if self.forward]
         early = takewhile(lambda step: isinstance(step, Segment), self.program.steps)
         written = {p.number for step in early for _, p in step.stores if p.buffer == "new"}

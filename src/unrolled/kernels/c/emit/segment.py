@@ -1,4 +1,6 @@
-"""C text of one segment: a loop over rows, and inside it loops over units that the compiler turns into vectors."""
+"""C text of one segment: a loop over rows, and inside it loops over units that the
+compiler turns into vectors.
+"""
 
 from __future__ import annotations
 
@@ -26,8 +28,9 @@ def _sum(names: list[str]) -> str:
 
 
 def atom(width: Dim) -> str:
-    """One width as a C identifier: H, n3, H_over_4, H_plus_I. Letters of the alphabet are called what they are; a word of
-    the author's is spelled by the codes of its letters, so that it can mean nothing in C: w_6465707468 for depth."""
+    """One width as a C identifier: H, n3, H_over_4, H_plus_I. Letters of the alphabet are called what they are;
+    a word of the author's is spelled by the codes of its letters, so that it can mean nothing in C:
+    w_6465707468 for depth."""
     parts = [_part(part) for part in re.split(r"([+*/])", width)]
     name = "".join(parts)
     return f"n{name}" if name[0].isdigit() else name
@@ -55,7 +58,9 @@ def share(width: Dim) -> str:
 
 
 def safe(text: str) -> str:
-    """An author's words inside a C comment: letters that cannot end it, or mean anything to a compiler or an editor."""
+    """An author's words inside a C comment: letters that cannot end it, or mean anything to
+    a compiler or an editor.
+    """
     return "".join(c if c in ALLOWED else "_" for c in text[:80])
 
 
@@ -71,7 +76,9 @@ class RowPointers:
 
 
 class SegmentText:
-    """Writes one segment. Values of vectors are made inside the loop over units, numbers once per row before it."""
+    """Writes one segment. Values of vectors are made inside the loop over units,
+    numbers once per row before it.
+    """
 
     def __init__(self, plan: Plan, program: Program, segment: Segment, rows: RowPointers):
         self.nodes, self.segment, self.rows = plan.body.nodes, segment, rows
@@ -252,7 +259,8 @@ class SegmentText:
         return name
 
 
-# Primitives over the units, {0}, of a vector, {1}. A reduction by max may lose NaN between lanes: it is summed apart.
+# Primitives over the units, {0}, of a vector, {1}. A reduction by max may lose NaN between
+# lanes: it is summed apart.
 _BEFORE_UNITS = {"sum": "real s{0} = 0;", "largest": "real s{0} = -(real)INFINITY, n{0} = 0;"}
 _ADD_UNIT = {
     "sum": "s{0} += v{1};",

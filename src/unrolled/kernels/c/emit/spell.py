@@ -53,17 +53,15 @@ SPELL: dict[str, str] = {
 }
 
 
-SKIPPED = (
-    "product",
-    "products_t",
-    *OVER_UNITS,
-    *OF_WHOLES,
-)  # spelled by the program itself, not by a row of SPELL
+# Spelled by the program itself, not by a row of SPELL.
+SKIPPED = ("product", "products_t", *OVER_UNITS, *OF_WHOLES)
 
 
 @lru_cache(maxsize=512)
 def unspelled(plan: Plan) -> str | None:
-    """The first primitive of a plan that C has no spelling for; None if it has all. Asked at every call, hence kept."""
+    """The first primitive of a plan that C has no spelling for; None if it has all. Asked
+    at every call, hence kept.
+    """
     return next((n.op for n in plan.body.nodes if n.args and n.op not in SPELL and n.op not in SKIPPED), None)
 
 

@@ -1,7 +1,8 @@
-"""One step of a cell in C, for the loop that generates text: as the forward function's step, with thin products.
+"""One step of a cell in C, for the loop that generates text: as the forward function's
+step, with thin products.
 
-Weights are packed beforehand, states change places from step to step instead of being copied, and what a step needs
-besides stands in a struct.
+Weights are packed beforehand, states change places from step to step instead of being copied, and what a step
+needs besides stands in a struct.
 """
 
 from __future__ import annotations
@@ -28,8 +29,8 @@ typedef struct {
 
 @dataclass(frozen=True)
 class Layer:
-    """The plan of a layer's step. `below`: which state is the output of the layer below; None for the first layer,
-    which looks its input up by the row's character."""
+    """The plan of a layer's step. `below`: which state is the output of the layer below; None for the first
+    layer, which looks its input up by the row's character."""
 
     plan: Plan
     below: int | None = None
@@ -37,8 +38,8 @@ class Layer:
 
 @lru_cache(maxsize=64)
 def step_fields(layer: Layer, number: int) -> Fields:
-    """What a step is given. state, new: a state's two buffers; x: tables of products with the input, k: values kept in their
-    place."""
+    """What a step is given. state, new: a state's two buffers; x: tables of products with the input, k:
+    values kept in their place."""
     plan, body = layer.plan, layer.plan.body
     names = ["vectors", "numbers", "kept", "output"]
     names += [f"weights{g}" for g in range(len(plan.groups))]
@@ -111,8 +112,8 @@ def _step(layer: Layer, write: Direction, number: int) -> list[str]:
 
 
 def _ordered(layer: Layer) -> list[Product | Segment]:
-    """The step's products and segments, but for keeping what came from below; of the products that come first, those of
-    the step before's states in front."""
+    """The step's products and segments, but for keeping what came from below; of the products that come first,
+    those of the step before's states in front."""
     steps = list(filter(None, (_without_below(layer, step) for step in layer.plan.forward.steps)))
     first = next((k for k, step in enumerate(steps) if not isinstance(step, Product)), len(steps))
     return sorted(steps[:first], key=lambda product: not _known(layer, product)) + steps[first:]
@@ -136,8 +137,8 @@ def _known(layer: Layer, step: Product | Segment) -> bool:
 
 
 def _work(layer: Layer, write: Direction) -> list[str]:
-    """Products and segments, with a barrier before what reads other threads' results: the characters drawn or the layer
-    below at first, then before each product."""
+    """Products and segments, with a barrier before what reads other threads' results: the characters drawn or
+    the layer below at first, then before each product."""
     lines, rows, wait, begun = [], _rows(write), True, False
     for step in _ordered(layer):
         product = isinstance(step, Product)

@@ -71,9 +71,9 @@ def longs(*names: str) -> list[tuple[str, str]]:
     return [("long", name) for name in names]
 
 
-# What the loop over time reads, and what only frame.h does. memory, room: working memory that the caller brings along, and
-# its bytes; afterwards how many were asked for. every: steps between looks for Ctrl-C; python...: how to look, and what
-# was caught (interrupt.h).
+# What the loop over time reads, and what only frame.h does. memory, room: working memory that the caller brings
+# along, and its bytes; afterwards how many were asked for. every: steps between looks for Ctrl-C; python...:
+# how to look, and what was caught (interrupt.h).
 STEPPING = (
     *longs("steps", "batch", "split", "keep", "uniform", "block", "total", "every"),
     ("index", "offset"),
@@ -112,8 +112,8 @@ def dims(plan: Plan) -> tuple[Dim, ...]:
 
 
 def _shared(plan: Plan) -> list[tuple[str, str]]:
-    """operand: rows that a hoisted product multiplies, index: or indices into the table x; x: the products, k: values
-    kept in their place; w: the product's weights. new: a state's sequence."""
+    """operand: rows that a hoisted product multiplies, index: or indices into the table x; x: the products, k:
+    values kept in their place; w: the product's weights. new: a state's sequence."""
     body = plan.body
     fields = longs(*letters(plan)) + reals(*(f"weights{g}" for g in range(len(plan.groups))))
     fields += reals(*(f"input{k}" for k in range(len(body.streams))))

@@ -1,17 +1,20 @@
-/* The sequences that a beam search finds for some sentences, in one call: symbols' vectors are looked up, the first layer
- * steps, looks at what was read of its sentence, the layers above step, the output layer bets, the likeliest go on. Emitted
- * before this: `slot_...`, the places of the arguments; `step_layer` and `pack_layer`. models/search.py says the same in
- * Python.
+/* The sequences that a beam search finds for some sentences, in one call: symbols' vectors are looked up, the
+ * first layer steps, looks at what was read of its sentence, the layers above step, the output layer bets, the
+ * likeliest go on. Emitted before this: `slot_...`, the places of the arguments; `step_layer` and `pack_layer`.
+ * models/search.py says the same in Python.
  *
- * A row is a hypothesis; those of a sentence stand beside each other. One that ends leaves the rows and narrows its sentence's
- * beam. No row's numbers depend on which others stand beside it: products add up in the same order for any number of rows. */
+ * A row is a hypothesis; those of a sentence stand beside each other. One that ends leaves the rows and narrows
+ * its sentence's beam. No row's numbers depend on which others stand beside it: products add up in the same
+ * order for any number of rows. */
 
 #define AT(type, name) ((type *)a[slot_##name])
 enum { PADDING, START, END };
 
-/* As Python makes them, ten numbers each. `read`: places that were read; keys (read, query) and values (value, read), which is
- * turned, and both again as they are packed; then which rows are its, how many it may still choose, how many are found. */
-typedef struct { int64_t read, limit, keys, values, packed_keys, packed_values, first, count, open, found; } sentence;
+/* As Python makes them, ten numbers each. `read`: places that were read; keys (read, query) and values (value,
+ * read), which is turned, and both again as they are packed; then which rows are its, how many it may still
+ * choose, how many are found. */
+typedef struct { int64_t read, limit, keys, values, packed_keys, packed_values, first, count, open, found;
+    } sentence;
 typedef struct { double total; long row, symbol; } candidate;
 
 /* Packs all weights, or counts their numbers where `to` is NULL. */
@@ -19,7 +22,8 @@ HELPER long pack_all(const int64_t *a, weight *to)
 {
     const long A = a[slot_query], E = a[slot_embedding], V = a[slot_symbols], K = a[slot_top] + a[slot_value];
     long size = 0;
-    for (long n = 0; n < a[slot_layers]; n++) size += pack_layer(n, AT(int64_t *, calls)[n], to ? to + size : 0, 0, 1);
+    for (long n = 0; n < a[slot_layers]; n++)
+        size += pack_layer(n, AT(int64_t *, calls)[n], to ? to + size : 0, 0, 1);
     if (a[slot_additive]) size += thin_pack(to ? to + size : 0, AT(real, ask), A, A, A, 0);
     size += thin_pack(to ? to + size : 0, AT(real, out), E, K, E, 0);
     return size + thin_pack(to ? to + size : 0, AT(real, vectors), V, E, V, 0);
@@ -84,7 +88,8 @@ HELPER real additive(const real *q, const real *k, const real *v, long n)
 HELPER void look(const int64_t *a, const sentence *s, const real *query, real *weights, real *context)
 {
     const long A = a[slot_query], M = a[slot_value], S = s->read, apart = a[slot_longest];
-    if (!a[slot_additive]) thin_product(s->count, S, A, query, A, (const weight *)s->packed_keys, weights, apart);
+    if (!a[slot_additive])
+        thin_product(s->count, S, A, query, A, (const weight *)s->packed_keys, weights, apart);
     for (long r = 0; r < s->count; r++) {
         real *w = weights + r * apart;
         for (long place = 0; a[slot_additive] && place < S; place++)
@@ -130,29 +135,37 @@ HELPER void step_rows(const int64_t *a, const sentence *s, worker *w, const int6
         query = AT(real, asked), above += thin_size(A, A);
     }
     for (const sentence *one = s; one < s + a[slot_sentences]; one++)
-        if (one->count) look(a, one, query + one->first * A, weights + one->first * a[slot_longest], context + one->first * M);
+        if (one->count)
+            look(a, one, query + one->first * A, weights + one->first * a[slot_longest],
+                context + one->first * M);
     join(joined, rows, y, A, context, M);
-    for (long n = 1; n < a[slot_layers]; n++) y = step_layer(n, w, AT(int64_t *, calls)[n], n > 1 ? y : joined, &at);
+    for (long n = 1; n < a[slot_layers]; n++)
+        y = step_layer(n, w, AT(int64_t *, calls)[n], n > 1 ? y : joined, &at);
     join(joined, rows, y, top, context, M);
     thin_product(rows, E, top + M, joined, top + M, above, said, E);
     add_rows(said, rows, AT(real, out_bias), E);
     for (long j = 0; j < rows * E; j++) said[j] = tanh_(said[j]);
-    thin_product(rows, a[slot_symbols], E, said, E, above + thin_size(E, top + M), AT(real, logits), a[slot_symbols]);
+    thin_product(rows, a[slot_symbols], E, said, E, above + thin_size(E, top + M), AT(real, logits),
+        a[slot_symbols]);
 }
 
-/* Makes impossible what is never written, and what would let some symbols stand there a second time in the same order. */
+/* Makes impossible what is never written, and what would let some symbols stand there a second
+ * time in the same order. */
 HELPER void forbid(const int64_t *a, long step, long row, real *l)
 {
     const long n = a[slot_distinct], R = a[slot_rows];
     int64_t *written = AT(int64_t, written);
     l[PADDING] = l[START] = -INFINITY;
     if (n < 1 || step < n) return;
-    for (long t = step - 1, r = row; t >= 0; r = AT(int64_t, parents)[t * R + r], t--) written[t] = AT(int64_t, symbols_at)[t * R + r];
+    for (long t = step - 1, r = row; t >= 0; r = AT(int64_t, parents)[t * R + r], t--)
+        written[t] = AT(int64_t, symbols_at)[t * R + r];
     for (long at = 0; at + n <= step; at++)
-        if (!memcmp(written + at, written + step - n + 1, (size_t)(n - 1) * sizeof *written)) l[written[at + n - 1]] = -INFINITY;
+        if (!memcmp(written + at, written + step - n + 1, (size_t)(n - 1) * sizeof *written))
+            l[written[at + n - 1]] = -INFINITY;
 }
 
-/* Puts a candidate among the best so far. They come by row and by symbol: of two alike the first one stays in front. */
+/* Puts a candidate among the best so far. They come by row and by symbol: of two alike the
+ * first one stays in front. */
 HELPER long put(candidate *best, long count, long most, candidate c)
 {
     if (count == most && !(c.total > best[most - 1].total)) return count;
@@ -211,7 +224,8 @@ HELPER void inherit(int64_t *a, long rows, const int64_t *parents)
         const int64_t *state = AT(int64_t, states_at) + 3 * k;
         const long wide = state[2];
         for (long r = 0; r < rows; r++)
-            memcpy((real *)state[0] + r * wide, (const real *)state[1] + parents[r] * wide, (size_t)wide * sizeof(real));
+            memcpy((real *)state[0] + r * wide, (const real *)state[1] + parents[r] * wide,
+                (size_t)wide * sizeof(real));
     }
     for (long r = 0; a[slot_fed] && r < rows; r++)
         memcpy(AT(real, before) + r * E, AT(real, said) + parents[r] * E, (size_t)E * sizeof(real));

@@ -1,10 +1,10 @@
-/* A character drawn from logits: temperature, the k likeliest (Fan et al. 2018), the nucleus of probability p (Holtzman
- * et al. 2020). models/draw.py says the same in Python, number for number. */
+/* A character drawn from logits: temperature, the k likeliest (Fan et al. 2018), the nucleus of probability p
+ * (Holtzman et al. 2020). models/draw.py says the same in Python, number for number. */
 
 typedef struct { double temperature, top_p; long top_k; } draw_rule;
 
-/* SplitMix64: G. Steele, D. Lea, C. Flood, Fast splittable pseudorandom number generators, OOPSLA 2014. Uniform in
- * [0, 1) with 53 bits. */
+/* SplitMix64: G. Steele, D. Lea, C. Flood, Fast splittable pseudorandom number generators, OOPSLA 2014. Uniform
+ * in [0, 1) with 53 bits. */
 HELPER double uniform(uint64_t *state)
 {
     uint64_t z = *state += 0x9e3779b97f4a7c15ull;
@@ -60,7 +60,8 @@ HELPER void restrict_to_likeliest(const double *l, double *w, long V, const draw
 }
 
 /* The index drawn from V logits; -1 where they are not numbers. `room`: 2 V doubles, then 2 V integers. */
-HELPER long draw(const real *logits, const real *bias, long V, const draw_rule *rule, uint64_t *random, double *room)
+HELPER long draw(const real *logits, const real *bias, long V, const draw_rule *rule, uint64_t *random,
+                 double *room)
 {
     double *l = room, *w = room + V, total = 0, sum = 0;
     long best = 0, last = 0;

@@ -1,6 +1,8 @@
-/* Elementwise mathematics that few cells use. Like the first section of unrolled.h: branch-free where it is our own. */
+/* Elementwise mathematics that few cells use. Like the first section of unrolled.h:
+ * branch-free where it is our own. */
 
-INLINE real round_(real x) { return REAL == 32 ? rintf((float)x) : (real)rint(x); }   /* halves to the even number */
+/* halves to the even number */
+INLINE real round_(real x) { return REAL == 32 ? rintf((float)x) : (real)rint(x); }
 INLINE real clip_(real x, real low, real high) { return min_(max_(x, low), high); }
 INLINE real silu_(real x) { return x / (1 + exp_(-x)); }
 INLINE real power_(real x, real p) { return (real)pow((double)x, (double)p); }

@@ -1,12 +1,13 @@
-/* Products of few rows with weights that are read once a step: bound by how fast weights arrive, not by arithmetic.
+/* Products of few rows with weights that are read once a step: bound by how fast weights
+ * arrive, not by arithmetic.
  *
  *     #define HALF 1      weights are kept in bfloat16 (half the bytes) and widened as they are loaded; sums stay float32
  *     #define HALF 0      weights are kept as they are
  *
- * Weights lie in panels of up to eight vectors of columns, a panel [K][columns], so that one sequential stream arrives. At
- * one row eight sums are under way, so that none waits for its own last addition (with four, two layers of 512 units in
- * bfloat16 took a quarter more time). Each sum runs over k in order, in one accumulator: a row's result depends neither on
- * how many rows there are, nor on which panel its column fell into. */
+ * Weights lie in panels of up to eight vectors of columns, a panel [K][columns], so that one sequential stream
+ * arrives. At one row eight sums are under way, so that none waits for its own last addition (with four, two
+ * layers of 512 units in bfloat16 took a quarter more time). Each sum runs over k in order, in one accumulator:
+ * a row's result depends neither on how many rows there are, nor on which panel its column fell into. */
 
 #if HALF
 typedef uint16_t weight;
@@ -45,7 +46,8 @@ INLINE void load_weights(const int vectors, const weight *from, vec *b)
 #endif
 }
 
-INLINE void thin_tile(const int rows, const int vectors, long K, const real *A, long lda, const weight *B, real *C, long ldc)
+INLINE void thin_tile(const int rows, const int vectors, long K, const real *A, long lda, const weight *B,
+    real *C, long ldc)
 {
     vec sum[3][8];
     UNROLL for (int r = 0; r < rows; r++)
@@ -73,13 +75,16 @@ THIN_ROWS(thin_4, 4)
 THIN_ROWS(thin_2, 2)
 THIN_ROWS(thin_1, 2 - !HALF)
 
-HELPER long thin_rows(int vectors, long rows, long K, const real *A, long lda, const weight *B, real *C, long ldc)
+HELPER long thin_rows(int vectors, long rows, long K, const real *A, long lda, const weight *B, real *C,
+                      long ldc)
 {
-    return (vectors == 8 ? thin_8 : vectors == 4 ? thin_4 : vectors == 2 ? thin_2 : thin_1)(rows, K, A, lda, B, C, ldc);
+    return (vectors == 8 ? thin_8 : vectors == 4 ? thin_4 : vectors == 2 ? thin_2 : thin_1)(rows, K, A, lda, B,
+        C, ldc);
 }
 
 /* C (M x N) = A B; rows of A and C `lda` and `ldc` apart. Nothing behind a row of C is touched. */
-HELPER void thin_product(long M, long N, long K, const real *A, long lda, const weight *packed, real *C, long ldc)
+HELPER void thin_product(long M, long N, long K, const real *A, long lda, const weight *packed, real *C,
+                         long ldc)
 {
     real aside[3 * WIDE];
     for (long n = 0; n < N; n += WIDE) {
@@ -91,7 +96,8 @@ HELPER void thin_product(long M, long N, long K, const real *A, long lda, const 
                 continue;
             }
             done = thin_rows(vectors, M - m, K, A + m * lda, lda, packed, aside, WIDE);
-            for (long r = 0; r < done; r++) memcpy(C + (m + r) * ldc + n, aside + r * WIDE, (size_t)columns * sizeof(real));
+            for (long r = 0; r < done; r++)
+                memcpy(C + (m + r) * ldc + n, aside + r * WIDE, (size_t)columns * sizeof(real));
         }
         packed += vectors * LANES * K;
     }
@@ -119,8 +125,9 @@ HELPER long place_of(long column)
 #endif
 }
 
-/* Packs N columns out of rows of stacked weights, K numbers each: column n is row n / width * gap + n % width, as one
- * core's share of the units of every gate is. Returns how many numbers they are; `to` NULL only counts. */
+/* Packs N columns out of rows of stacked weights, K numbers each: column n is row n / width * gap +
+ * n % width, as one core's share of the units of every gate is. Returns how many numbers they are;
+ * `to` NULL only counts. */
 HELPER long thin_pack(weight *to, const real *from, long N, long K, long width, long gap)
 {
     for (long n = 0; to && n < N; n += WIDE) {

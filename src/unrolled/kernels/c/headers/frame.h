@@ -1,5 +1,6 @@
-/* What stands around the loop over time in every cell's kernel: the memory that its threads share, each thread's own, and
- * the team that runs it. `common`: what all kernels are given; their own structs begin with it (emit/struct.py). */
+/* What stands around the loop over time in every cell's kernel: the memory that its threads share, each
+ * thread's own, and the team that runs it. `common`: what all kernels are given; their own structs begin
+ * with it (emit/struct.py). */
 
 _Static_assert(sizeof(void *) == sizeof(int64_t), "the fields of a kernel's struct have 64 bits each");
 
@@ -15,9 +16,9 @@ typedef struct {
 HELPER long whole_lines(long numbers) { return (numbers + 31) / 32 * 32; }
 HELPER real *aligned(const char *memory) { return (real *)(((uintptr_t)memory + 127) & ~(uintptr_t)127); }
 
-/* Runs a direction's `part` on the team. Numbers of shared memory: weights packed together (where units are split, each
- * thread packs its own), the inputs' weights, and all threads' sums, which begin as zeros. Returns 1 where there is no
- * memory, 2 where a handler raised. */
+/* Runs a direction's `part` on the team. Numbers of shared memory: weights packed together (where units are
+ * split, each thread packs its own), the inputs' weights, and all threads' sums, which begin as zeros. Returns
+ * 1 where there is no memory, 2 where a handler raised. */
 HELPER int run_job(common *all, task part, long packed, long wide, long vector_sums, long number_sums)
 {
     job q = {all, 0, 0, 0, 0, {0}, 0, {(char *)all->memory, all->room, 0}, {&all->python, all->every, 0, 0}};
@@ -34,11 +35,12 @@ HELPER int run_job(common *all, task part, long packed, long wide, long vector_s
     return q.failed ? 1 : q.look.stopped ? 2 : 0;
 }
 
-/* A thread's own memory: its packed weights (the shared ones where units are not split), results of products, scratch. */
+/* A thread's own memory: its packed weights (the shared ones where units are not split), results
+ * of products, scratch. */
 typedef struct { char *memory; real *packed, *z, *scratch; } workplace;
 
-/* Numbers of each; `room`: of what comes after the loop, in the place of z and scratch. `packed` is NULL where a thread of
- * the team found no memory: then all leave. */
+/* Numbers of each; `room`: of what comes after the loop, in the place of z and scratch. `packed` is NULL where
+ * a thread of the team found no memory: then all leave. */
 HELPER workplace workplace_of(job *q, int me, int team, long packed, long z, long scratch, long room)
 {
     const long work = z + scratch > room ? z + scratch : room;
@@ -55,7 +57,8 @@ HELPER workplace workplace_of(job *q, int me, int team, long packed, long z, lon
 }
 
 /* Rows from `from` to `to` run no further: this thread's leave their state. `lo`, `n`: its units. */
-HELPER void leave(real *final, const real *state, long width, long lo, long n, long first, long stride, long from, long to)
+HELPER void leave(real *final, const real *state, long width, long lo, long n, long first, long stride,
+                  long from, long to)
 {
     for (long r = first; r < to; r += stride)
         if (r >= from) memcpy(final + r * width + lo, state + r * width + lo, (size_t)n * sizeof(real));

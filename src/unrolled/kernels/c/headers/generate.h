@@ -1,18 +1,21 @@
-/* n characters of each of some texts in one call: the characters' columns are looked up, all layers step, the linear
- * layer makes logits, a character is drawn. Emitted before this: `slot_...`, the places of the arguments; `step_layer` and
- * `pack_layer`.
+/* n characters of each of some texts in one call: the characters' columns are looked up, all layers step, the
+ * linear layer makes logits, a character is drawn. Emitted before this: `slot_...`, the places of the
+ * arguments; `step_layer` and `pack_layer`.
  *
- * One team stays for the whole call. Its threads take rows, which never meet, or (split) units of all rows: then each
- * holds the weights of its units near itself, and barriers stand before what reads others' results. */
+ * One team stays for the whole call. Its threads take rows, which never meet, or (split) units of
+ * all rows: then each holds the weights of its units near itself, and barriers stand before what
+ * reads others' results. */
 
 #define AT(type, name) ((type *)a[slot_##name])
 
 /* Packs one slice of all weights, or counts its numbers where `to` is NULL. */
 HELPER long pack_slice(const int64_t *a, weight *to, int slice, int slices)
 {
-    const long V = a[slot_characters], lo = V * slice / slices, hi = V * (slice + 1) / slices, K = a[slot_width];
+    const long V = a[slot_characters], lo = V * slice / slices, hi = V * (slice + 1) / slices,
+        K = a[slot_width];
     long size = 0;
-    for (long n = 0; n < a[slot_layers]; n++) size += pack_layer(n, AT(int64_t *, calls)[n], to ? to + size : 0, slice, slices);
+    for (long n = 0; n < a[slot_layers]; n++)
+        size += pack_layer(n, AT(int64_t *, calls)[n], to ? to + size : 0, slice, slices);
     return size + thin_pack(to ? to + size : 0, AT(real, head) + lo * K, hi - lo, K, hi - lo ? hi - lo : 1, 0);
 }
 
@@ -44,7 +47,8 @@ HELPER void logits_of(const int64_t *a, const worker *w, const real *y, const we
 {
     const long V = a[slot_characters], K = a[slot_width], lo = w->split ? V * w->me / w->team : 0;
     const long hi = w->split ? V * (w->me + 1) / w->team : V;
-    thin_product(w->count, hi - lo, K, y + w->first * K, w->stride * K, packed, AT(real, logits) + w->first * V + lo, w->stride * V);
+    thin_product(w->count, hi - lo, K, y + w->first * K, w->stride * K, packed,
+        AT(real, logits) + w->first * V + lo, w->stride * V);
 }
 
 static void generate_part(void *argument, int me, int team)
@@ -54,7 +58,8 @@ static void generate_part(void *argument, int me, int team)
     const int split = (int)a[slot_split], slices = split ? team : 1;
     const long batch = a[slot_batch], V = a[slot_characters], size = slice_room(a, slices);
     weight *packed = AT(weight, packed) + (split ? me * size : 0);
-    worker w = {batch, split ? 0 : me, split ? 1 : team, 0, split, (int)a[slot_odd], me, team, AT(int64_t, tokens),
+    worker w = {batch, split ? 0 : me, split ? 1 : team, 0, split, (int)a[slot_odd], me, team,
+        AT(int64_t, tokens),
               AT(real, work) + me * a[slot_work_size], &g->barrier};
     w.count = batch > w.first ? (batch - w.first + w.stride - 1) / w.stride : 0;
     const draw_rule rule = {AT(double, rule)[0], AT(double, rule)[1], a[slot_top_k]};

@@ -1,12 +1,13 @@
 /* Products of bfloat16 numbers summed in float32, for kernels under autocast.
  *
- * Two neighbours along the depth, k and k + 1, stand in one 32-bit word, the first in its low half. For everything in
- * section 2 above a matrix of such pairs is a float matrix of half the depth; only the multiplication differs. Operands
- * come as float32 and are rounded to nearest even on their way into a block (1/N of the work of a product N columns wide);
- * subnormals count as zero there, as the instructions have it. Sums, states and gradients stay float32.
+ * Two neighbours along the depth, k and k + 1, stand in one 32-bit word, the first in its low half. For
+ * everything in section 2 above a matrix of such pairs is a float matrix of half the depth; only the
+ * multiplication differs. Operands come as float32 and are rounded to nearest even on their way into a block
+ * (1/N of the work of a product N columns wide); subnormals count as zero there, as the instructions have it.
+ * Sums, states and gradients stay float32.
  *
- * Three ways, one layout: AMX tiles where the processor has them and the kernel allows them, AVX-512 BF16 else, and where
- * neither is known at build, the float32 products of section 2. */
+ * Three ways, one layout: AMX tiles where the processor has them and the kernel allows them, AVX-512 BF16 else,
+ * and where neither is known at build, the float32 products of section 2. */
 #if PAIRS
 
 #if defined(__AMX_BF16__) || defined(EMULATED_TILES)
@@ -48,7 +49,8 @@ INLINE void pair_neighbours(real *to, const real *from, long n, long pairs)
 {
     for (long k = 0; k < pairs; k += 16) {
         const __m512 l = _mm512_maskz_loadu_ps(n > 2 * k ? first_lanes(n - 2 * k) : 0, from + 2 * k);
-        const __m512 h = _mm512_maskz_loadu_ps(n > 2 * k + 16 ? first_lanes(n - 2 * k - 16) : 0, from + 2 * k + 16);
+        const __m512 h = _mm512_maskz_loadu_ps(n > 2 * k + 16 ? first_lanes(n - 2 * k - 16) : 0,
+            from + 2 * k + 16);
         _mm512_mask_storeu_ps(to + k, first_lanes(pairs - k), (__m512)(__m512i)_mm512_cvtne2ps_pbh(h, l));
     }
 }
@@ -56,8 +58,8 @@ INLINE void pair_neighbours(real *to, const real *from, long n, long pairs)
 HELPER long pairs_packed_size(long N, long K) { return packed_size(N, pairs_of(K)); }
 
 /* As `pack`, of rounded weights. */
-HELPER void pairs_pack(real *restrict to, const real *restrict from, long column_stride, long row_stride, long N, long K,
-                       long width, long gap)
+HELPER void pairs_pack(real *restrict to, const real *restrict from, long column_stride, long row_stride,
+                       long N, long K, long width, long gap)
 {
     enum { chunk = 64 };
     const long pairs = pairs_of(K);
@@ -70,7 +72,8 @@ HELPER void pairs_pack(real *restrict to, const real *restrict from, long column
         const real *f = from + (n / width * gap + inside) * column_stride;
         for (long p = 0; row_stride == 1 && p < pairs; p += chunk) {
             const long some = pairs - p < chunk ? pairs - p : chunk;
-            for (long i = 0; i < run; i++) pair_neighbours(words + i * chunk, f + i * column_stride + 2 * p, K - 2 * p, some);
+            for (long i = 0; i < run; i++)
+                pair_neighbours(words + i * chunk, f + i * column_stride + 2 * p, K - 2 * p, some);
             pack_transposed(t + p * PANEL, words, chunk, run, some);
         }
         for (long p = 0; row_stride != 1 && p < pairs; p++) {
@@ -95,15 +98,17 @@ HELPER void pairs_block(long height, long columns, strip *s)
     panel_block(height, columns, s);
 }
 
-/* A block of A's rounded rows times all panels' pairs k to k + depth; 64 pairs at a time where weights stream in. */
-HELPER void pairs_panels(long height, long N, long pairs, long k, long depth, const real *block, const real *packed,
-                         real *C, long ldc, int accumulate)
+/* A block of A's rounded rows times all panels' pairs k to k + depth; 64 pairs at a time
+ * where weights stream in. */
+HELPER void pairs_panels(long height, long N, long pairs, long k, long depth, const real *block,
+                         const real *packed, real *C, long ldc, int accumulate)
 {
     const int streams = N * pairs * (long)sizeof(real) > 768 * 1024;
     const long part = streams ? 64 : depth;
     for (long n = 0; n < N; n += PANEL)
         for (long p = 0; p < depth; p += part) {
-            strip s = {block + p, packed + n * pairs + (k + p) * PANEL, C + n, 0, depth - p < part ? depth - p : part,
+            strip s = {block + p, packed + n * pairs + (k + p) * PANEL, C + n, 0, depth - p < part ? depth - p
+                : part,
                        PAIR_DEPTH, 1, streams ? 64 : 0, ldc, accumulate || k + p > 0};
             pairs_block(height, N - n, &s);
         }
@@ -118,7 +123,8 @@ HELPER void pairs_product(long M, long N, long K, const real *restrict A, long l
     if (K <= 0) product(M, N, 0, A, lda, packed, C, ldc, accumulate);
     for (long top = 0; top < M; top += PAIR_ROWS)
         for (long k = 0; k < pairs; k += PAIR_DEPTH) {
-            const long height = M - top < PAIR_ROWS ? M - top : PAIR_ROWS, depth = pairs - k < PAIR_DEPTH ? pairs - k : PAIR_DEPTH;
+            const long height = M - top < PAIR_ROWS ? M - top : PAIR_ROWS, depth = pairs - k < PAIR_DEPTH
+                ? pairs - k : PAIR_DEPTH;
             for (long r = 0; r < height; r++)
                 pair_neighbours(block + r * PAIR_DEPTH, A + (top + r) * lda + 2 * k, K - 2 * k, depth);
             pairs_panels(height, N, pairs, k, depth, block, packed, C + top * ldc, ldc, accumulate);
@@ -126,20 +132,23 @@ HELPER void pairs_product(long M, long N, long K, const real *restrict A, long l
 }
 
 /* As `product_transposed`: pairs of rows of A's transpose, 16 pairs at a time, turned into rows of A. */
-HELPER void pairs_product_transposed(long M, long N, long K, const real *restrict A, long step, const real *restrict packed,
-                                     real *restrict C, long ldc, int accumulate)
+HELPER void pairs_product_transposed(long M, long N, long K, const real *restrict A, long step,
+                                     const real *restrict packed, real *restrict C, long ldc, int accumulate)
 {
-    real block[PAIR_ROWS * PAIR_DEPTH] __attribute__((aligned(64))), words[16 * PAIR_ROWS] __attribute__((aligned(64)));
+    real block[PAIR_ROWS * PAIR_DEPTH] __attribute__((aligned(64))),
+        words[16 * PAIR_ROWS] __attribute__((aligned(64)));
     const long pairs = pairs_of(K);
     if (K <= 0) product(M, N, 0, A, 0, packed, C, ldc, accumulate);
     for (long top = 0; top < M; top += PAIR_ROWS)
         for (long k = 0; k < pairs; k += PAIR_DEPTH) {
-            const long height = M - top < PAIR_ROWS ? M - top : PAIR_ROWS, depth = pairs - k < PAIR_DEPTH ? pairs - k : PAIR_DEPTH;
+            const long height = M - top < PAIR_ROWS ? M - top : PAIR_ROWS, depth = pairs - k < PAIR_DEPTH
+                ? pairs - k : PAIR_DEPTH;
             for (long p = 0; p < depth; p += 16) {
                 for (long i = 0; i < 16; i++) {
                     const long row = 2 * (k + p + i);
                     if (row >= K) memset(words + i * PAIR_ROWS, 0, PAIR_ROWS * sizeof(real));
-                    else pair_rows(words + i * PAIR_ROWS, A + top + row * step, row + 1 < K ? A + top + (row + 1) * step : 0, height);
+                    else pair_rows(words + i * PAIR_ROWS, A + top + row * step, row + 1 < K
+                        ? A + top + (row + 1) * step : 0, height);
                 }
                 for (long m = 0; m < height; m += 4)
                     for (long i = 0; i < 16; i += 4)

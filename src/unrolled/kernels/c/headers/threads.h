@@ -1,5 +1,6 @@
-/* Threads of our own, for where no OpenMP runtime is loaded: started for one call and joined at its end. They wait for
- * the word to begin, so that all know the team's true size even if the system gave fewer threads than were asked for. */
+/* Threads of our own, for where no OpenMP runtime is loaded: started for one call and joined at its end.
+ * They wait for the word to begin, so that all know the team's true size even if the system gave fewer
+ * threads than were asked for. */
 #ifndef _WIN32
 #include <pthread.h>
 
@@ -33,7 +34,8 @@ HELPER void own_threads(task fn, void *job, int wanted)
 HELPER void own_threads(task fn, void *job, int wanted) { (void)wanted; fn(job, 0, 1); }
 #endif
 
-/* The one way into a team: the OpenMP runtime that is there, else threads of our own; one thread touches neither. */
+/* The one way into a team: the OpenMP runtime that is there, else threads of our own; one
+ * thread touches neither. */
 HELPER void run_team(const int64_t *runtime, task fn, void *job, int wanted)
 {
     if (wanted > 1 && !runtime[0]) own_threads(fn, job, wanted);

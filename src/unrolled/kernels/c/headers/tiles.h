@@ -1,4 +1,5 @@
-/* Products of bfloat16 pairs on AMX tiles: 16 x 16 sums from 16 rows of A and 16 columns of B, 32 deep an instruction. */
+/* Products of bfloat16 pairs on AMX tiles: 16 x 16 sums from 16 rows of A and 16 columns of B,
+ * 32 deep an instruction. */
 #if PAIRS && (defined(__AMX_BF16__) || defined(EMULATED_TILES))
 #ifndef EMULATED_TILES
 #include <sys/syscall.h>
@@ -13,7 +14,8 @@
 /* Asked once; refused by old kernels and some sandboxes. */
 HELPER int tiles_allowed(void)
 {
-    static int known;                       /* 0: not asked, 1: no, 2: yes; threads that ask at once get one answer */
+    /* 0: not asked, 1: no, 2: yes; threads that ask at once get one answer */
+    static int known;
     int answer = __atomic_load_n(&known, __ATOMIC_RELAXED);
     if (!answer) __atomic_store_n(&known, answer = PERMISSION() ? 2 : 1, __ATOMIC_RELAXED);
     return answer == 2;
@@ -22,7 +24,8 @@ HELPER int tiles_allowed(void)
 /* Palette 1, eight tiles of 16 rows of 64 bytes. */
 HELPER void tiles_begin(void)
 {
-    struct { uint8_t palette, start, reserved[14]; uint16_t bytes[16]; uint8_t rows[16]; } __attribute__((aligned(64))) shape;
+    struct { uint8_t palette, start, reserved[14]; uint16_t bytes[16]; uint8_t rows[16];
+        } __attribute__((aligned(64))) shape;
     memset(&shape, 0, sizeof shape);
     shape.palette = 1;
     for (int t = 0; t < 8; t++) shape.bytes[t] = 64, shape.rows[t] = 16;
@@ -71,8 +74,8 @@ HELPER void flat_tiles(const strip *s, const real *A, const real *B, real *C, lo
     _tile_stored(2, C + 32, BYTES(ldc)); _tile_stored(3, C + 48, BYTES(ldc));
 }
 
-/* One panel times up to 96 rows of A, of which the block has whole tiles (what stands behind the last row multiplies into
- * rows that nobody keeps). What is not a whole tile of C is summed aside. */
+/* One panel times up to 96 rows of A, of which the block has whole tiles (what stands behind the last row
+ * multiplies into rows that nobody keeps). What is not a whole tile of C is summed aside. */
 HELPER void tiles_block(long height, long columns, const strip *s)
 {
     real aside[32 * PANEL] __attribute__((aligned(64)));

@@ -5,9 +5,10 @@
  *     typedef float real;          typedef double real;
  *     #define REAL 32         or   #define REAL 64
  *
- * Built with  -O3 -march=native -mprefer-vector-width=512 -fno-math-errno -fno-trapping-math -std=gnu11,  by GCC or
- * clang. Never with -ffast-math: NaN must stay NaN and subnormals must stay what they are. Vectors are GCC's vector
- * extensions, so one text serves AVX-512, AVX2, SSE2 and NEON. Nothing here allocates, and nothing outlives a call.
+ * Built with  -O3 -march=native -mprefer-vector-width=512 -fno-math-errno -fno-trapping-math -std=gnu11,  by
+ * GCC or clang. Never with -ffast-math: NaN must stay NaN and subnormals must stay what they are. Vectors are
+ * GCC's vector extensions, so one text serves AVX-512, AVX2, SSE2 and NEON. Nothing here allocates, and
+ * nothing outlives a call.
  */
 #include <math.h>
 #include <stdint.h>
@@ -20,8 +21,8 @@
 #define HELPER static __attribute__((unused))
 
 /* ---- 1. Elementwise mathematics ---------------------------------------------------------------------------------
- * Branch-free, so that a plain loop over a row becomes vector code. A comparison with NaN is false: every select
- * below is written so that NaN takes the arm that keeps it. */
+ * Branch-free, so that a plain loop over a row becomes vector code. A comparison with NaN is false: every
+ * select below is written so that NaN takes the arm that keeps it. */
 
 INLINE real abs_(real x) { return REAL == 32 ? fabsf((float)x) : (real)fabs(x); }
 INLINE real sqrt_(real x) { return REAL == 32 ? sqrtf((float)x) : (real)sqrt(x); }
@@ -31,7 +32,8 @@ INLINE real step_(real x) { return x > 0 ? 1 : 0; }
 INLINE real less_(real a, real b) { return a < b ? 1 : 0; }
 INLINE real where_(real c, real a, real b) { return c != 0 ? a : b; }
 INLINE real sign_(real x) { return x > 0 ? 1 : x < 0 ? -1 : x; }                  /* NaN and -0 are kept */
-INLINE real max_(real a, real b) { real m = a > b ? a : b; return a != a ? a : m; } /* NaN on either side wins */
+/* NaN on either side wins */
+INLINE real max_(real a, real b) { real m = a > b ? a : b; return a != a ? a : m; }
 INLINE real min_(real a, real b) { real m = a < b ? a : b; return a != a ? a : m; }
 
 #if REAL == 32
@@ -42,8 +44,8 @@ INLINE uint32_t as_bits(float x) { uint32_t bits; memcpy(&bits, &x, sizeof bits)
 #define ROUNDER 12582912.0f
 #define ROUNDER_BITS 0x4b400000u
 
-/* x = n ln 2 + r with |r| <= ln 2 / 2: returns e^r - 1 with its relative accuracy, and n in `*n` as ROUNDER + n.
- * ln 2 in two parts and the polynomial are those of expf in Cephes (S. Moshier, netlib.org/cephes). */
+/* x = n ln 2 + r with |r| <= ln 2 / 2: returns e^r - 1 with its relative accuracy, and n in `*n` as ROUNDER +
+ * n. ln 2 in two parts and the polynomial are those of expf in Cephes (S. Moshier, netlib.org/cephes). */
 INLINE float reduced_expm1(float x, float *n)
 {
     *n = x * 1.44269504088896341f + ROUNDER;
@@ -55,8 +57,8 @@ INLINE float reduced_expm1(float x, float *n)
     return r + p * (r * r);
 }
 
-/* 2^n is applied as two factors: 128 is beyond a float's exponent while the result need not be too large yet, and below
- * -126 the result is subnormal, rounded once. */
+/* 2^n is applied as two factors: 128 is beyond a float's exponent while the result need not be too large yet,
+ * and below -126 the result is subnormal, rounded once. */
 INLINE float exp_(float x)
 {
     float n;
@@ -67,7 +69,8 @@ INLINE float exp_(float x)
     return p * as_float((half << 23) + 0x3f800000u) * as_float(((whole - half) << 23) + 0x3f800000u);
 }
 
-/* tanh x = t / (t + 2) with t = e^2x - 1: one exponential and one division, and relative accuracy down to zero. */
+/* tanh x = t / (t + 2) with t = e^2x - 1: one exponential and one division, and relative
+ * accuracy down to zero. */
 INLINE float tanh_(float x)
 {
     float n, twice = fabsf(x + x);
@@ -111,10 +114,12 @@ static const uint32_t two_over_pi[24] = {
     0x29fc2757, 0xfc2757d1, 0x2757d1f5, 0x57d1f534, 0xd1f534dd, 0xf534ddc0, 0x34ddc0db, 0xddc0db62, 0xc0db6295,
     0xdb629599, 0x6295993c, 0x95993c43, 0x993c4390, 0x3c439041};
 
-/* x = turn * pi / 2 + r, |r| <= pi / 4: returns sin x for quarter = 0, sin(x + pi / 2) = cos x for quarter = 1. */
+/* x = turn * pi / 2 + r, |r| <= pi / 4: returns sin x for quarter = 0, sin(x + pi / 2) =
+ * cos x for quarter = 1. */
 INLINE float wave(float x, uint32_t quarter)
 {
-    uint32_t bits = as_bits(x), top = (bits >> 26) & 15, m = ((bits & 0x7fffffu) | 0x800000u) << ((bits >> 23) & 7);
+    uint32_t bits = as_bits(x), top = (bits >> 26) & 15,
+        m = ((bits & 0x7fffffu) | 0x800000u) << ((bits >> 23) & 7);
     uint64_t turns = (uint64_t)(m * two_over_pi[top]) << 32;
     turns += (uint64_t)m * two_over_pi[top + 4] + ((uint64_t)m * two_over_pi[top + 8] >> 32);
     uint64_t nearest = (turns + (1ull << 61)) >> 62;
@@ -152,10 +157,10 @@ INLINE double softplus_(double x) { return relu_(x) + log1p(exp(-fabs(x))); }
 INLINE real sigmoid_(real x) { real z = exp_(-abs_(x)); return (x < 0 ? z : 1) / (1 + z); }
 
 /* ---- 2. The matrix product --------------------------------------------------------------------------------------
- * C = A B or C += A B, with B packed once and used at every time step: panels of PANEL columns, each a contiguous
- * [K][PANEL], the last one filled up with zeros. A tile of C, ROWS x VECTORS registers, is summed while one panel
- * goes by, and each number of A is spread over a register; 6 x 4 registers need the fewest loads a product. `packed`
- * should start at a multiple of 64 bytes; A and C need no alignment. */
+ * C = A B or C += A B, with B packed once and used at every time step: panels of PANEL columns, each a
+ * contiguous [K][PANEL], the last one filled up with zeros. A tile of C, ROWS x VECTORS registers, is summed
+ * while one panel goes by, and each number of A is spread over a register; 6 x 4 registers need the fewest
+ * loads a product. `packed` should start at a multiple of 64 bytes; A and C need no alignment. */
 
 #if defined(__AVX512F__)
 #define VECTOR_BYTES 64
@@ -178,9 +183,9 @@ typedef real vec __attribute__((vector_size(VECTOR_BYTES)));
 typedef real loose_vec __attribute__((vector_size(VECTOR_BYTES), aligned(sizeof(real)), may_alias));
 typedef real quad __attribute__((vector_size(4 * sizeof(real)), aligned(sizeof(real)), may_alias));
 
-/* a * b + c for a number a and vectors, rounded once where the processor can. Left to itself, GCC decides by what stands
- * around, for the processor that it tunes for: not where a sum would only wait for itself, as at one row; then rows would
- * depend on how many there are. */
+/* a * b + c for a number a and vectors, rounded once where the processor can. Left to itself, GCC decides by
+ * what stands around, for the processor that it tunes for: not where a sum would only wait for itself, as at
+ * one row; then rows would depend on how many there are. */
 #if defined(__clang__) || !(defined(__FMA__) || defined(__aarch64__))
 #define FUSED(a, b, c) ((a) * (b) + (c))
 #else
@@ -201,24 +206,25 @@ typedef real quad __attribute__((vector_size(4 * sizeof(real)), aligned(sizeof(r
 #endif
 #endif
 
-/* Rows and vectors of a tile are loops of known lengths, and its sums are registers only once all of them are laid out:
- * clang leaves some as loops by itself and all sums in memory (100 GFLOP/s instead of 270). */
+/* Rows and vectors of a tile are loops of known lengths, and its sums are registers only once all of them are
+ * laid out: clang leaves some as loops by itself and all sums in memory (100 GFLOP/s instead of 270). */
 #if defined(__clang__)
 #define UNROLL _Pragma("clang loop unroll(full)")
 #else
 #define UNROLL _Pragma("GCC unroll 8")
 #endif
 
-/* A vector that several products read is loaded once. Tuned for some processors (znver3, which GCC 12 takes any later one
- * to be), GCC reads it from memory again in each of them, and then loads are what bounds a tile of up to four rows. */
+/* A vector that several products read is loaded once. Tuned for some processors (znver3, which GCC 12 takes
+ * any later one to be), GCC reads it from memory again in each of them, and then loads are what bounds a
+ * tile of up to four rows. */
 #if defined(__x86_64__)
 #define IN_REGISTER(v) __asm__("" : "+v"(v))
 #else
 #define IN_REGISTER(v) (void)(v)            /* products that read memory are x86's alone */
 #endif
 
-/* Under autocast (MIXED) a number in section 2 is a pair of bfloat16 numbers, where the processor multiplies such: see
- * pairs.h. Its float32 sums are what they are anyway. */
+/* Under autocast (MIXED) a number in section 2 is a pair of bfloat16 numbers, where the processor multiplies
+ * such: see pairs.h. Its float32 sums are what they are anyway. */
 #if defined(MIXED) && defined(__AVX512BF16__)
 #include <immintrin.h>
 #define PAIRS 1
@@ -228,8 +234,8 @@ typedef real quad __attribute__((vector_size(4 * sizeof(real)), aligned(sizeof(r
 #define MULTIPLY_ADD(sum, a, b) sum = FUSED(a, b, sum)
 #endif
 
-/* One tile's work: some rows of A (`step` from one k to the next), K rows of a panel, where C is, and what to fetch
- * meanwhile: the line at `ahead`, then `hop` bytes further at each k. */
+/* One tile's work: some rows of A (`step` from one k to the next), K rows of a panel, where C is, and what to
+ * fetch meanwhile: the line at `ahead`, then `hop` bytes further at each k. */
 typedef struct {
     const real *A, *B;
     real *C;
@@ -271,7 +277,8 @@ INLINE void tile(const int rows, const int vectors, const strip *s)
     }
 }
 
-/* The compiler lays out one tile per number of rows, at full and at half width; nothing else is generated by size. */
+/* The compiler lays out one tile per number of rows, at full and at half width; nothing else
+ * is generated by size. */
 #define TILE_OF_ROWS(name, vectors) \
     HELPER __attribute__((noinline)) void name(int rows, const strip *s) \
     { \
@@ -284,7 +291,8 @@ INLINE void tile(const int rows, const int vectors, const strip *s)
 TILE_OF_ROWS(full_tile, VECTORS)
 TILE_OF_ROWS(half_tile, VECTORS / 2)
 
-/* The last panel, of which only some columns are C's: summed aside, so that nothing behind a row of C is touched. */
+/* The last panel, of which only some columns are C's: summed aside, so that nothing behind
+ * a row of C is touched. */
 HELPER void edge_tile(int rows, long columns, const strip *s)
 {
     real aside[ROWS * PANEL];
@@ -299,8 +307,8 @@ HELPER void edge_tile(int rows, long columns, const strip *s)
         }
 }
 
-/* One panel's rows k to k + depth times `height` rows of A, in tiles of as equal heights as can be: 16 is 6 + 5 + 5,
- * not 6 + 6 + 4, because fewer rows use the multipliers worse. */
+/* One panel's rows k to k + depth times `height` rows of A, in tiles of as equal heights as can be: 16 is 6 + 5
+ * + 5, not 6 + 6 + 4, because fewer rows use the multipliers worse. */
 HELPER void panel_block(long height, long columns, strip *s)
 {
     long tiles = (height + ROWS - 1) / ROWS;
@@ -314,10 +322,10 @@ HELPER void panel_block(long height, long columns, strip *s)
     }
 }
 
-/* C (M x N) = or += A B, rows of A and C `lda` and `ldc` apart. Three levels of blocks: 96 rows, whose A stays near;
- * panels; a depth such that the block of B stays in the first-level cache while the tiles go over it. Weights too large
- * for the second-level cache stream in: each of the first tiles fetches a part of the block that comes next (16 rows:
- * +25 to 55 %). A row's result does not depend on how many rows there are. */
+/* C (M x N) = or += A B, rows of A and C `lda` and `ldc` apart. Three levels of blocks: 96 rows, whose A stays
+ * near; panels; a depth such that the block of B stays in the first-level cache while the tiles go over it.
+ * Weights too large for the second-level cache stream in: each of the first tiles fetches a part of the block
+ * that comes next (16 rows: +25 to 55 %). A row's result does not depend on how many rows there are. */
 HELPER void product(long M, long N, long K, const real *restrict A, long lda, const real *restrict packed,
                     real *restrict C, long ldc, int accumulate)
 {
@@ -333,10 +341,10 @@ HELPER void product(long M, long N, long K, const real *restrict A, long lda, co
             }
 }
 
-/* The same with A's transpose as it lies: number (m, k) is A[m + k * step], as weight gradients need it. Columns of A
- * may be pages apart, so that each block of it is first copied together. */
-HELPER void product_transposed(long M, long N, long K, const real *restrict A, long step, const real *restrict packed,
-                               real *restrict C, long ldc, int accumulate)
+/* The same with A's transpose as it lies: number (m, k) is A[m + k * step], as weight gradients need it.
+ * Columns of A may be pages apart, so that each block of it is first copied together. */
+HELPER void product_transposed(long M, long N, long K, const real *restrict A, long step,
+                               const real *restrict packed, real *restrict C, long ldc, int accumulate)
 {
     enum { deep = 1024 / sizeof(real) };
     real block[96 * deep] __attribute__((aligned(64)));              /* 96 KiB, in the second-level cache */
@@ -369,7 +377,8 @@ INLINE void turn(real *to, long to_stride, const real *from, long stride)
 
 /* `columns` columns of a panel, each contiguous in the source (a transposing copy). 4 x 4 numbers at a time, 16
  * along k, so that a cache line of the source is read once. */
-HELPER void pack_transposed(real *restrict to, const real *restrict from, long column_stride, long columns, long K)
+HELPER void pack_transposed(real *restrict to, const real *restrict from, long column_stride, long columns,
+                            long K)
 {
     for (long k0 = 0; k0 < K; k0 += 16)
         for (long j = 0; j < columns; j += 4)
@@ -378,18 +387,19 @@ HELPER void pack_transposed(real *restrict to, const real *restrict from, long c
                 real *t = to + k * PANEL + j;
                 if (columns - j < 4 || K - k < 4) {
                     for (long l = 0; l < 4 && k + l < K; l++)
-                        for (long i = 0; i < 4 && j + i < columns; i++) t[l * PANEL + i] = f[i * column_stride + l];
+                        for (long i = 0; i < 4 && j + i < columns; i++)
+                            t[l * PANEL + i] = f[i * column_stride + l];
                     continue;
                 }
                 turn(t, PANEL, f, column_stride);
             }
 }
 
-/* Packs B (K x N) out of weights as they lie: B's number (k, n) is
- * from[(n / width * gap + n % width) * column_stride + k * row_stride]: groups of `width` columns, one every `gap`, as
- * one core's share of the units of every gate is. All columns: width = N (gap is then not read). */
-HELPER void pack(real *restrict to, const real *restrict from, long column_stride, long row_stride, long N, long K,
-                 long width, long gap)
+/* Packs B (K x N) out of weights as they lie: B's number (k, n) is from[(n / width * gap + n % width) *
+ * column_stride + k * row_stride]: groups of `width` columns, one every `gap`, as one core's share of the units
+ * of every gate is. All columns: width = N (gap is then not read). */
+HELPER void pack(real *restrict to, const real *restrict from, long column_stride, long row_stride, long N,
+                 long K, long width, long gap)
 {
     for (long n = 0, run; n < N; n += run) {
         long j = n % PANEL, inside = n % width;

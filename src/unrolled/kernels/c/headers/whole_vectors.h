@@ -4,7 +4,8 @@
 HELPER void cumsum_(real *v, long n) { for (long j = 1; j < n; j++) v[j] += v[j - 1]; }
 HELPER void cumsum_back_(real *v, long n) { for (long j = n - 2; j >= 0; j--) v[j] += v[j + 1]; }
 
-/* All products a[i] b[j], row by row, and what gradients need of such a matrix: g b and g's transpose times a. */
+/* All products a[i] b[j], row by row, and what gradients need of such a matrix: g b and
+ * g's transpose times a. */
 HELPER void kron_(real *restrict to, const real *a, const real *b, long rows, long columns)
 {
     for (long i = 0; i < rows; i++)
@@ -17,7 +18,8 @@ HELPER void kron_left_(real *restrict to, const real *g, const real *b, long row
         vec lanes = {0};
         real sum = 0;
         long j = 0;
-        for (; j + LANES <= columns; j += LANES) lanes += *(const loose_vec *)(g + j) * *(const loose_vec *)(b + j);
+        for (; j + LANES <= columns; j += LANES)
+            lanes += *(const loose_vec *)(g + j) * *(const loose_vec *)(b + j);
         for (; j < columns; j++) sum += g[j] * b[j];
         for (long lane = 0; lane < LANES; lane++) sum += lanes[lane];
         to[i] = sum;
