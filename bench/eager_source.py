@@ -124,7 +124,10 @@ class _Writer:
             f"[{', '.join(states)}] = state",
             *self.before,
             "ys = []",
-            f"for [{', '.join(self.steps)}] in zip({', '.join(f'{v}.unbind(0)' for v in self.steps.values())}):",
+            (
+                f"for [{', '.join(self.steps)}] in"
+                f" zip({', '.join(f'{v}.unbind(0)' for v in self.steps.values())}):"
+            ),
             *("    " + line for line in (*self.inside, *tail)),
             f"return torch.stack(ys), [{', '.join(states)}]",
         ]

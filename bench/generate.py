@@ -152,9 +152,18 @@ def keep(judged: Judged, folder: Path = HERE) -> Path:
 HEAD = [
     "# Names to order",
     "",
-    "Written by `python -m bench generate`; do not edit. The distinct names of 18 languages are cut in halves: `generate` learns",
-    "from one, `classify` from the other, and says of which language names are that it has never seen. made: of new names, none",
-    "of which was learned from, the share that is taken for the language asked for; real: the same of the names that the",
+    (
+        "Written by `python -m bench generate`; do not edit. The distinct names of 18 languages are cut in"
+        " halves: `generate` learns"
+    ),
+    (
+        "from one, `classify` from the other, and says of which language names are that it has never seen."
+        " made: of new names, none"
+    ),
+    (
+        "of which was learned from, the share that is taken for the language asked for; real: the same of the"
+        " names that the"
+    ),
     "generator learned from, which is what can be reached.",
     "",
 ]
@@ -163,8 +172,8 @@ HEAD = [
 def markdown(judged: Judged) -> list[str]:
     """A run as a table."""
     rows = [
-        f"| {each.name} | {each.learned:,} | {each.real:.2f} | {each.made:.2f} | {each.novel:.2f} | {each.distinct:.2f} "
-        f"| {', '.join(judged.examples[each.name])} |"
+        f"| {each.name} | {each.learned:,} | {each.real:.2f} | {each.made:.2f} | {each.novel:.2f} |"
+        f" {each.distinct:.2f} | {', '.join(judged.examples[each.name])} |"
         for each in judged.languages
     ]
     means = [
@@ -176,8 +185,10 @@ def markdown(judged: Judged) -> list[str]:
     return [
         f"## `{judged.command}`",
         "",
-        f"{judged.nats:.4f} nats per held-out character. Target: {TARGET:.2f} of the names, as often as in the data; {reached}. "
-        f"{judged.machine['processor']}, {judged.machine['date']}.",
+        (
+            f"{judged.nats:.4f} nats per held-out character. Target: {TARGET:.2f} of the names, as often as in"
+            f" the data; {reached}. {judged.machine['processor']}, {judged.machine['date']}."
+        ),
         "",
         "| language | learned from | real | made | novel | distinct | for example |",
         "|---|---|---|---|---|---|---|",

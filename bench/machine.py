@@ -53,8 +53,9 @@ def refuse_if_busy(anyway: bool) -> None:
     """Raise Busy where others use more than a tenth of the cores, unless that is to be measured anyway."""
     if busy() > BUSY and not anyway:
         raise Busy(
-            f"this machine is busy: others use {busy():.0%} of its {len(_cores())} cores, and times measured beside them "
-            "prove nothing. Run this when nothing else runs, or add --anyway for figures that are marked."
+            f"this machine is busy: others use {busy():.0%} of its {len(_cores())} cores, and times measured"
+            " beside them prove nothing. Run this when nothing else runs, or add --anyway for figures that are"
+            " marked."
         )
 
 

@@ -97,8 +97,8 @@ def steady_pair(
         if found[-1][1] >= (1 - UNSTEADY) * peak.best:
             break
         print(
-            f"the machine's product peak moved from {peak.best:,.0f} to {found[-1][1]:,.0f} GFLOP/s around this pair: "
-            + ("it is measured again" if left else "it is marked"),
+            f"the machine's product peak moved from {peak.best:,.0f} to {found[-1][1]:,.0f} GFLOP/s around this"
+            " pair: " + ("it is measured again" if left else "it is marked"),
             file=sys.stderr,
         )
     return max(found, key=lambda entry: entry[1])

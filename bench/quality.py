@@ -174,9 +174,18 @@ def markdown(rows: list[Learned]) -> str:
     lines = [
         "# Time to quality",
         "",
-        "Written by `python -m bench quality`; do not edit. Held-out nats per character after the last step; each line is a",
-        "run of its own, because its schedule ends with its minutes. torch: Embedding, torch.nn.LSTM and Linear of the same size,",
-        "in float32, with the same batches, rates, clipping, decay (of all parameters) and dropout, and torch's first values; gpt:",
+        (
+            "Written by `python -m bench quality`; do not edit. Held-out nats per character after the last"
+            " step; each line is a"
+        ),
+        (
+            "run of its own, because its schedule ends with its minutes. torch: Embedding, torch.nn.LSTM and"
+            " Linear of the same size,"
+        ),
+        (
+            "in float32, with the same batches, rates, clipping, decay (of all parameters) and dropout, and"
+            " torch's first values; gpt:"
+        ),
         "4 layers, 4 heads, 128 wide, context 64, AdamW (bench/plain.py).",
         "",
     ]
@@ -188,12 +197,16 @@ def markdown(rows: list[Learned]) -> str:
         lines += [
             f"## {text}",
             "",
-            "| minutes | model | seed | held out | test | seconds | characters | characters/s | command | machine |",
+            (
+                "| minutes | model | seed | held out | test | seconds | characters | characters/s | command |"
+                " machine |"
+            ),
             "|---|---|---|---|---|---|---|---|---|---|",
         ]
         lines += [
-            f"| {r.minutes:g} | {r.model} | {r.seed} | {r.nats:.4f} | {'' if r.test is None else f'{r.test:.4f}'} "
-            f"| {r.seconds:,.1f} | {r.characters:,} | {r.characters / r.seconds:,.0f} | `{r.command}` | {_where(r.machine)} |"
+            f"| {r.minutes:g} | {r.model} | {r.seed} | {r.nats:.4f} |"
+            f" {'' if r.test is None else f'{r.test:.4f}'} | {r.seconds:,.1f} | {r.characters:,} |"
+            f" {r.characters / r.seconds:,.0f} | `{r.command}` | {_where(r.machine)} |"
             for r in found
         ]
         lines.append("")

@@ -139,9 +139,18 @@ def markdown(results: Iterable[Result], before: str = "") -> str:
     lines = [
         "# Benchmark results",
         "",
-        "Written by `python -m bench COMMAND --write`; do not edit. Unless a table says otherwise: medians of alternating runs in",
-        "one process; float32; I = H; inputs need gradients; the peer at the better of one and all threads. Share of peak:",
-        "the products of both directions (each forward one of trained weights has two going back) in our time, over torch's",
+        (
+            "Written by `python -m bench COMMAND --write`; do not edit. Unless a table says otherwise: medians"
+            " of alternating runs in"
+        ),
+        (
+            "one process; float32; I = H; inputs need gradients; the peer at the better of one and all threads."
+            " Share of peak:"
+        ),
+        (
+            "the products of both directions (each forward one of trained weights has two going back) in our"
+            " time, over torch's"
+        ),
         "float32 product of two 2048 x 2048 matrices on all threads, measured around each row.",
         "",
     ]
@@ -157,8 +166,9 @@ def section(result: Result) -> str:
         "",
         f"{summary(result)}.",
         "",
-        f"{facts['processor']}, {facts['cores']} cores ({facts['threads']} threads); torch {facts['torch']}; "
-        f"{facts['compiler']}, kernels for {facts['instructions'] or 'no vector instructions'}; Python {facts['python']}; {facts['system']}; {facts['date']}"
+        f"{facts['processor']}, {facts['cores']} cores ({facts['threads']} threads); torch {facts['torch']};"
+        f" {facts['compiler']}, kernels for {facts['instructions'] or 'no vector instructions'}; Python"
+        f" {facts['python']}; {facts['system']}; {facts['date']}"
         + (f"; product peak {result.peak:,.0f} GFLOP/s." if result.peak else "."),
         "",
     ]

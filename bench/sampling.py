@@ -227,7 +227,9 @@ def row(
         target,
         share=2 * numbers * mine / 1e9 / peak.best,
         peak=around,
-        note=f"weights at {speed:.0f} GB/s, {speed / possible:.0%} of a sum's over as many bytes; {timing.note}",
+        note=(
+            f"weights at {speed:.0f} GB/s, {speed / possible:.0%} of a sum's over as many bytes; {timing.note}"
+        ),
     )
 
 

@@ -118,7 +118,8 @@ def speed(seconds: float) -> list[Row]:
             rows.append(
                 rates(
                     f"tagger, {what}",
-                    f"WNUT17, B {read[0].count}, H {task.net.hidden}, letters 25, {len(data.encoding.tags)} tags",
+                    f"WNUT17, B {read[0].count}, H {task.net.hidden}, letters 25, {len(data.encoding.tags)}"
+                    " tags",
                     against,
                     "sentences/s",
                     count,

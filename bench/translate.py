@@ -153,7 +153,8 @@ def _row(
     ours, peers = len(sentences) / timing.ours, count / timing.peer
     return Row(
         f"translate, beam {width}" if width > 1 else "translate, greedy",
-        f"{LENGTH} words to {2 * LENGTH + 10}, V {SYMBOLS}, H {model.lower.hidden_size}, {len(sentences)} a call",
+        f"{LENGTH} words to {2 * LENGTH + 10}, V {SYMBOLS}, H {model.lower.hidden_size}, {len(sentences)} a"
+        " call",
         name,
         "sentences/s",
         ours,

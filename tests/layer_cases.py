@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import torch
-from instances import BACKENDS, CELLS, HAS_COMPILER, PAIRS, POSITIVE, TRIPLES, fitting  # noqa: F401  (for other modules)
+from instances import (
+    HAS_COMPILER,
+    POSITIVE,
+    fitting,
+)  # noqa: F401  (for other modules)
 
 from unrolled.cells import REGISTRY
 from unrolled.layers.recurrent import Recurrent

@@ -1034,7 +1034,8 @@ MUTANTS = (
         "models/search.py",
         "open_[sentence] -= 1",
         "pass",
-        "test_translation.py::test_what_has_ended_is_never_gone_on_with[Beam(width=4, penalty=1.0, distinct=0)]",
+        "test_translation.py::test_what_has_ended_is_never_gone_on_with[Beam(width=4, penalty=1.0,"
+        " distinct=0)]",
     ),
     Mutant(
         "models/search.py",

@@ -245,8 +245,8 @@ def test_report_renders_a_stored_result(tmp_path):
     text = report.write(tmp_path / "RESULTS.md", tmp_path).read_text(encoding="utf-8")
     assert "2 of 3 targets reached." in text
     assert (
-        "Abacus 3, 2 cores (2 threads); torch 2.13.0; cc 12, kernels for avx2 fma; Python 3.12.1; Linux; 2026-01-31;"
-        in text
+        "Abacus 3, 2 cores (2 threads); torch 2.13.0; cc 12, kernels for avx2 fma; Python 3.12.1; Linux;"
+        " 2026-01-31;" in text
     )
     assert "2026-01-31; product peak 350 GFLOP/s." in text
     assert (
@@ -397,7 +397,10 @@ def test_a_tiny_run_of_each_side_becomes_a_line(model, tmp_path, monkeypatch):
     page = quality.keep(learned, tmp_path)
     assert quality.keep(learned, tmp_path) == page
     lines = [line for line in page.read_text().splitlines() if line.startswith("| 0.01")]
-    wanted = f"`python -m bench quality --model {model} --text war_and_peace --minutes 0.01 --seed 1 --hidden 8 --batch 2`"
+    wanted = (
+        f"`python -m bench quality --model {model} --text war_and_peace --minutes 0.01 --seed 1 --hidden 8"
+        " --batch 2`"
+    )
     assert len(lines) == 1 and wanted in lines[0] and f"{learned.test:.4f}" in lines[0]
 
 

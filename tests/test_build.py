@@ -16,7 +16,14 @@ import time
 from pathlib import Path
 
 import pytest
-from building import COMPILER, REAL, THRICE, TWICE, clean, entries, fake, only_entry  # noqa: F401 (two are fixtures)
+from building import (
+    COMPILER,
+    REAL,
+    THRICE,
+    TWICE,
+    entries,
+    only_entry,
+)  # noqa: F401 (two are fixtures)
 
 from unrolled.errors import UsageError
 from unrolled.kernels.c.build import build as build_module
@@ -321,7 +328,8 @@ def test_a_group_of_ones_own_may_write_above(tmp_path, monkeypatch):
 
 def test_a_full_disk_gives_way_to_the_temporary_folder(fake, tmp_path):
     runs = fake(
-        f'case "$PWD" in */cache/*) echo "ld: final link failed: No space left on device"; exit 1;; esac\n{REAL}'
+        'case "$PWD" in */cache/*) echo "ld: final link failed: No space left on device"; exit 1;;'
+        f" esac\n{REAL}"
     )
     is_used_instead(tmp_path, "no space is left")
     assert entries(tmp_path / "cache") == []

@@ -104,7 +104,10 @@ def test_sorting_is_by_that_column(sort):
         (WantedCells(family="qqq"), "--family qqq: there is no such family. Choose one of "),
         (
             WantedCells(year="2014-16"),
-            "--year 2014-16: that is neither a year nor a span of years. Write --year 2014 or --year 2014-2016.",
+            (
+                "--year 2014-16: that is neither a year nor a span of years. Write --year 2014 or --year"
+                " 2014-2016."
+            ),
         ),
         (
             WantedCells(year="2014", since=2012),

@@ -118,8 +118,8 @@ def test_the_next_free_folder_is_taken_without_out(text, tmp_path, capsys, monke
 
 def test_help_loads_no_torch_of_its_own_and_names_every_command():
     code = (
-        "import sys; sys.modules['unrolled'] = type(sys)('unrolled'); sys.modules['unrolled'].__path__ = [{!r}]; "
-        "from unrolled.cli import main; main(['--help']); assert 'torch' not in sys.modules"
+        "import sys; sys.modules['unrolled'] = type(sys)('unrolled'); sys.modules['unrolled'].__path__ ="
+        " [{!r}]; from unrolled.cli import main; main(['--help']); assert 'torch' not in sys.modules"
     )
     source = os.path.dirname(sys.modules["unrolled.cli"].__file__)
     shown = subprocess.run([sys.executable, "-c", code.format(source)], capture_output=True, text=True)
@@ -232,13 +232,18 @@ def test_a_cell_out_of_a_file_trains_and_its_run_is_read_without_the_file(text, 
     [
         (
             ["trian"],
-            "UsageError: there is no command 'trian': choose one of train, predict, sample, evaluate, export, runs, plot, cells, show, byhand, check, completion.",
+            (
+                "UsageError: there is no command 'trian': choose one of train, predict, sample, evaluate,"
+                " export, runs, plot, cells, show, byhand, check, completion."
+            ),
         ),
         (["train", "char"], "UsageError: there is no task 'char': choose one of char-lm, classify, "),
         (
             ["train", "--text=a"],
-            "UsageError: train was given --text=a before a task: write unrolled train TASK ..., "
-            "TASK being one of char-lm, classify, ",
+            (
+                "UsageError: train was given --text=a before a task: write unrolled train TASK ..., "
+                "TASK being one of char-lm, classify, "
+            ),
         ),
         (
             ["train", "char-lm", "--hidden=0"],
@@ -286,8 +291,10 @@ def test_a_cell_out_of_a_file_trains_and_its_run_is_read_without_the_file(text, 
         (["check", "no"], "UsageError: there is no cell called 'no'."),
         (
             ["show", "lstm", "--stage=d"],
-            "UsageError: there is no stage 'd': choose one of equations, latex, picture, listing, graph, backward, "
-            "plan, c",
+            (
+                "UsageError: there is no stage 'd': choose one of equations, latex, picture, listing, graph,"
+                " backward, plan, c"
+            ),
         ),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
@@ -359,8 +366,10 @@ def test_unknown_characters_are_named_in_prime_and_text(run, tmp_path, capsys):
     assert said(capsys, "evaluate", run.folder, "--text", tmp_path / "other.txt") == (
         2,
         "",
-        f"UsageError: --data {tmp_path / 'other.txt'} has characters that the training text never had: 'T' (U+0054), 'H' (U+0048), "
-        f"'E' (U+0045) (3 of 3). {tail}",
+        (
+            f"UsageError: --data {tmp_path / 'other.txt'} has characters that the training text never had: 'T'"
+            f" (U+0054), 'H' (U+0048), 'E' (U+0045) (3 of 3). {tail}"
+        ),
     )
 
 

@@ -111,7 +111,10 @@ def test_what_cannot_be_read_is_one_sentence(folder, capsys, tmp_path):
     assert said(capsys, "predict", folder / "first", "--file", tmp_path / "none") == (
         2,
         "",
-        f"UsageError: --file {tmp_path / 'none'} cannot be read (No such file or directory): give a file of lines.\n",
+        (
+            f"UsageError: --file {tmp_path / 'none'} cannot be read (No such file or directory): give a file of"
+            " lines.\n"
+        ),
     )
     code, _, err = said(capsys, "predict", folder / "first", "xyz")
     assert code == 2 and err.startswith(
@@ -338,8 +341,10 @@ def test_without_tensorboard_one_sentence_says_what_to_install(tmp_path, monkeyp
     assert said(capsys, "train", "toy-count", "--tensorboard", "--out", tmp_path / "run") == (
         2,
         "",
-        "UsageError: --tensorboard: TensorBoard is not installed: pip install 'unrolled[tensorboard]' (or pip install "
-        "tensorboard), or leave the option out.\n",
+        (
+            "UsageError: --tensorboard: TensorBoard is not installed: pip install 'unrolled[tensorboard]' (or"
+            " pip install tensorboard), or leave the option out.\n"
+        ),
     )
     assert not (tmp_path / "run").exists()
 

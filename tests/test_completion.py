@@ -31,7 +31,10 @@ def completed(capsys, tmp_path):
 
     def offered(*words: str) -> list[str]:
         quoted = " ".join(f"'{word}'" for word in ("unrolled", *words))
-        lines = f"source {file}; COMP_WORDS=({quoted}); COMP_CWORD={len(words)}; _unrolled; printf '%s\\n' \"${{COMPREPLY[@]}}\""
+        lines = (
+            f"source {file}; COMP_WORDS=({quoted}); COMP_CWORD={len(words)}; _unrolled; printf '%s\\n'"
+            ' "${COMPREPLY[@]}"'
+        )
         done = subprocess.run(["bash", "-c", lines], capture_output=True, text=True, timeout=60)
         assert (done.returncode, done.stderr) == (0, "")
         return done.stdout.split()

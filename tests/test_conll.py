@@ -121,20 +121,26 @@ def test_jsonl(read):
         (
             "EU B-ORG\nsays O\n",
             Layout(separator="tab"),
-            "a.conll has 1 column where a tab separates them, 'EU B-ORG', and a word and its tag are two: say with "
-            "--separator what stands between them.",
+            (
+                "a.conll has 1 column where a tab separates them, 'EU B-ORG', and a word and its tag are two:"
+                " say with --separator what stands between them."
+            ),
         ),
         (
             "EU\tNNP\tB-ORG\nsays\tO\n",
             Layout(),
-            "a.conll, line 2: it has 2 columns where a tab separates them, and 3 are expected. Mend it, or leave such rows "
-            "out with --skip-bad.",
+            (
+                "a.conll, line 2: it has 2 columns where a tab separates them, and 3 are expected. Mend it, or"
+                " leave such rows out with --skip-bad."
+            ),
         ),
         (
             "EU\tB-ORG\nsays\t\n",
             Layout(),
-            "a.conll, line 2: its tag, column 2, is empty: a tag is expected in each line. Mend it, or leave such rows out "
-            "with --skip-bad.",
+            (
+                "a.conll, line 2: its tag, column 2, is empty: a tag is expected in each line. Mend it, or"
+                " leave such rows out with --skip-bad."
+            ),
         ),
         ("EU\tO\n", Layout(tag="3"), "a.conll has no column '3', but 2. Give a number from 1 to 2."),
         ("EU\tO\n", Layout(tag="0"), "a.conll has no column '0', but 2. Give a number from 1 to 2."),

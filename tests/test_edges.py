@@ -191,8 +191,10 @@ def test_what_has_no_finite_value_by_hand_says_so():
 
     with pytest.raises(UsageError) as found:
         worked(rooted, [1, 1], {"w": [[1, 1]], "b": [0]}, target=[1])
-    assert str(found.value) == (
-        "the slope of y[1] by b[1] has no finite value where b[1] is 0: 1 / (2 * sqrt(0)). Give it other numbers."
+    assert (
+        str(found.value)
+        == "the slope of y[1] by b[1] has no finite value where b[1] is 0: 1 / (2 * sqrt(0)). Give it other"
+        " numbers."
     )
 
     def neuron(x, *, w, b):

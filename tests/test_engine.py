@@ -291,9 +291,11 @@ def test_a_task_that_cannot_extend_an_encoding_goes_on_where_it_is_the_same(run,
     assert train(count(), epochs=1, start=run, out=tmp_path / "run", quiet=True).finished
     with pytest.raises(UsageError) as caught:
         train(count(signs="Aabc"), epochs=1, start=run, out=tmp_path / "x", quiet=True)
-    assert str(caught.value) == (
-        "the data None do not mean what the weights were learned for: their characters are not as the run has them, and "
-        "toy-count cannot learn the difference. Give data with the same, or train afresh, without --from."
+    assert (
+        str(caught.value)
+        == "the data None do not mean what the weights were learned for: their characters are not as the run"
+        " has them, and toy-count cannot learn the difference. Give data with the same, or train afresh,"
+        " without --from."
     )
 
 

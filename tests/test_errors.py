@@ -41,7 +41,8 @@ def test_an_unknown_name():
         mine,
         "2:z = sigmoid(W @ x + Q @ h)  # noqa: F821",
         "Q",
-        "name 'Q' is not defined. Parameters stand after `*` in the signature; functions are imported from unrolled.",
+        "name 'Q' is not defined. Parameters stand after `*` in the signature; functions are imported from"
+        " unrolled.",
     )
 
 
@@ -91,9 +92,9 @@ def test_something_else_returned():
 
 
 IF = (
-    "an `if` or `and` on a value: a cell is the same graph for every value. Use where(condition, a, b), and maximum and minimum for "
-    "Python's max and min; an `if` on a whole-number or text hyper-parameter is fine. Conditions are joined by & and |: "
-    "(a < b) & (b < c)"
+    "an `if` or `and` on a value: a cell is the same graph for every value. Use where(condition, a, b), and"
+    " maximum and minimum for Python's max and min; an `if` on a whole-number or text hyper-parameter is fine."
+    " Conditions are joined by & and |: (a < b) & (b < c)"
 )
 
 
@@ -121,8 +122,8 @@ def test_pythons_max():
 
 
 PLAIN = (
-    "a plain number is asked for, as by float() or math.tanh, and the value is not known while the cell is traced. Use the functions "
-    "of unrolled: tanh, exp, ..."
+    "a plain number is asked for, as by float() or math.tanh, and the value is not known while the cell is"
+    " traced. Use the functions of unrolled: tanh, exp, ..."
 )
 
 
@@ -160,8 +161,8 @@ def test_a_tensors_method():
 
 
 LOOP = (
-    "a value cannot be unpacked or looped over; loop over range(n) with a whole-number hyper-parameter, and sum a value's units by "
-    "total(v)"
+    "a value cannot be unpacked or looped over; loop over range(n) with a whole-number hyper-parameter, and sum"
+    " a value's units by total(v)"
 )
 
 
@@ -191,8 +192,8 @@ def test_a_value_as_an_index():
         mine,
         "2:return [1, 2][h] * (W @ x)",
         "[1",
-        "a whole number is asked for, as by range() or [...], and this value is not one. A hyper-parameter is a whole number if its default "
-        "is: depth=3, not depth=3.0",
+        "a whole number is asked for, as by range() or [...], and this value is not one. A hyper-parameter is a"
+        " whole number if its default is: depth=3, not depth=3.0",
     )
 
 
@@ -226,8 +227,8 @@ def test_a_weight_without_at():
         mine,
         "2:h = tanh(W * x + U @ h) + h",
         "tanh",
-        "tanh(W * x + U @ h) is 128 wide and h 64, and this line needs them equal. Choose I = H, or bring one to the other's width with a "
-        "weight, W @ (tanh(W * x + U @ h)).",
+        "tanh(W * x + U @ h) is 128 wide and h 64, and this line needs them equal. Choose I = H, or bring one"
+        " to the other's width with a weight, W @ (tanh(W * x + U @ h)).",
     )
 
 
@@ -296,8 +297,8 @@ def test_a_single_unit():
         mine,
         "2:return W @ x + h[0]",
         "h[0]",
-        "h is a vector and [0] picks one layer of a stack of weights. For one unit multiply with a fixed vector that is 1 there and 0 "
-        "elsewhere: total(e * h)",
+        "h is a vector and [0] picks one layer of a stack of weights. For one unit multiply with a fixed vector"
+        " that is 1 there and 0 elsewhere: total(e * h)",
     )
 
 
@@ -309,7 +310,8 @@ def test_a_slice():
         mine,
         "2:return W[:, 0] * h",
         "W",
-        "[...] picks one layer of a stack of weights by a whole number, W[0]; a cell knows no slices and no single units",
+        "[...] picks one layer of a stack of weights by a whole number, W[0]; a cell knows no slices and no"
+        " single units",
     )
 
 
@@ -321,7 +323,8 @@ def test_an_unknown_activation():
         mine,
         '2:return activation("swish", W @ x + h)',
         "activation",
-        "'swish' is not an activation; choose one of tanh, relu, sigmoid, softplus, sin, exp, elu, silu, gelu, identity",
+        "'swish' is not an activation; choose one of tanh, relu, sigmoid, softplus, sin, exp, elu, silu, gelu,"
+        " identity",
     )
 
 
@@ -333,8 +336,8 @@ def test_the_input_added_to_the_state():
         mine,
         "2:return tanh(W @ h) + h + x",
         "tanh",
-        "tanh(W @ h) + h is 64 wide and x 128, and this line needs them equal. Choose H = I, or bring one to the other's width with a "
-        "weight, W @ (tanh(W @ h) + h).",
+        "tanh(W @ h) + h is 64 wide and x 128, and this line needs them equal. Choose H = I, or bring one to"
+        " the other's width with a weight, W @ (tanh(W @ h) + h).",
     )
 
 
@@ -373,9 +376,11 @@ def test_states_behind_a_star_whose_number_is_not_said():
     def mine(x, h, *Ws):
         return h
 
-    assert message_of(mine) == (
-        "CellError in mine: *Ws stands for as many states as a whole number says, and none is named. Write "
-        "@cell(shapes={'Ws': ('delay', 'H')}) and delay=5 among the keywords; parameters are named one by one after a single `*`"
+    assert (
+        message_of(mine)
+        == "CellError in mine: *Ws stands for as many states as a whole number says, and none is named. Write"
+        " @cell(shapes={'Ws': ('delay', 'H')}) and delay=5 among the keywords; parameters are named one by"
+        " one after a single `*`"
     )
 
 
@@ -392,9 +397,10 @@ def test_states_behind_a_star_whose_number_is_none(delay):
     )
     with pytest.raises(CellError) as found:
         made.graph
-    assert str(found.value) == (
-        f"CellError in mine: shapes says that *past is {delay} states. Their number is at least 1 and comes from a keyword with a "
-        "whole number, such as delay=5: shapes={'past': ('delay', 'H')}"
+    assert (
+        str(found.value)
+        == f"CellError in mine: shapes says that *past is {delay} states. Their number is at least 1 and comes"
+        " from a keyword with a whole number, such as delay=5: shapes={'past': ('delay', 'H')}"
     )
 
 

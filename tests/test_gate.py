@@ -213,7 +213,8 @@ def test_a_chosen_kernel_says_why_it_is_closed():
     with pytest.raises(NotYet) as error, FlopCounterMode(display=False):
         layer(x)
     assert str(error.value).startswith(
-        "the c backend cannot run lstm here: a mode that sees every operation (fake tensors, make_fx, a FLOP counter)"
+        "the c backend cannot run lstm here: a mode that sees every operation (fake tensors, make_fx, a FLOP"
+        " counter)"
     )
     with pytest.raises(NotYet, match="it reads plain tensors, and one is a Own"):
         layer(x.as_subclass(Own))

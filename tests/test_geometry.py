@@ -288,8 +288,10 @@ def test_which_cells_have_a_belt():
     assert len(found) >= 72 and {"lstm", "gru", "mgu", "minlstm", "janet", "ran", "lstm_vanilla"} <= set(found)
     with pytest.raises(UsageError) as raised:
         conveyor_scene(REGISTRY["elman"].graph)
-    assert str(raised.value) == (
-        "view='conveyor': no state of elman is carried on by products and sums alone, so there is no belt. Use view='graph'."
+    assert (
+        str(raised.value)
+        == "view='conveyor': no state of elman is carried on by products and sums alone, so there is no belt."
+        " Use view='graph'."
     )
     with pytest.raises(UsageError, match="more is made of the state on the belt than hangs at its end"):
         conveyor_scene(REGISTRY["intersection_rnn"].graph)

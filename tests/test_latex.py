@@ -138,7 +138,10 @@ def test_brackets_keep_the_authors_grouping():
         r"h_{t-1} - (k_{t-1} - b) - (c - h_{t-1})",
         r"\frac{a_{t}}{b \odot c} \odot (-(a_{t} + b))",
         r"((U - 2 U^{\top}) (d_{t} \odot k_{t-1})) \odot c",
-        r"\begin{cases} (h_{t-1} + a_{t})^{2} & \text{if } h_{t-1} < a_{t} + b \\ -|a_{t} - b| & \text{otherwise} \end{cases}",
+        (
+            r"\begin{cases} (h_{t-1} + a_{t})^{2} & \text{if } h_{t-1} < a_{t} + b \\ -|a_{t} - b| &"
+            r" \text{otherwise} \end{cases}"
+        ),
         r"\tanh(U (W x_{t} + b)) \odot (1 - (1 - h_{t-1})) + \max(e_{t}, f_{t})",
         r"k_{t-1} + a_{t}^{\top} b - (\textstyle\sum a_{t})",
     ]
@@ -225,9 +228,10 @@ def test_every_cell_is_set_by_katex(tmp_path):
     texts = {name: made.latex(comments=True) for name, made in REGISTRY.items()}
     (tmp_path / "texts.json").write_text(json.dumps(texts), encoding="utf-8")
     program = (
-        "const katex = require(process.argv[1]); const texts = JSON.parse(require('fs').readFileSync(process.argv[2]));"
-        "for (const name in texts) try { katex.renderToString(texts[name], {displayMode: true, strict: 'error'}) }"
-        "catch (error) { console.log(name, error.message); process.exitCode = 1 }"
+        "const katex = require(process.argv[1]); const texts ="
+        " JSON.parse(require('fs').readFileSync(process.argv[2]));for (const name in texts) try {"
+        " katex.renderToString(texts[name], {displayMode: true, strict: 'error'}) }catch (error) {"
+        " console.log(name, error.message); process.exitCode = 1 }"
     )
     done = subprocess.run(
         ["node", "-e", program, KATEX, str(tmp_path / "texts.json")],

@@ -642,9 +642,10 @@ def test_widths_that_clash_are_said_at_once():
 
     with pytest.raises(ShapeError) as error:
         Recurrent(cell(shapes={"x": ("H",)})(narrow), 3, 5)
-    assert str(error.value) == (
-        "Recurrent(narrow, 3, 5): a layer would read 3 values, but the equations of narrow make its input x H, 5 wide "
-        "here. Give sizes that agree, or bring it to that width, W @ x."
+    assert (
+        str(error.value)
+        == "Recurrent(narrow, 3, 5): a layer would read 3 values, but the equations of narrow make its input x"
+        " H, 5 wide here. Give sizes that agree, or bring it to that width, W @ x."
     )
 
     def clashing(x, h, *, W):
@@ -740,7 +741,10 @@ PUBLIC = {
 
 def test_importing_the_package_is_quick():
     """At most 0.3 s of processor time on top of torch, layers included."""
-    code = "import torch, time; t = time.process_time(); import unrolled; unrolled.LSTM; print(time.process_time() - t)"
+    code = (
+        "import torch, time; t = time.process_time(); import unrolled; unrolled.LSTM; print(time.process_time()"
+        " - t)"
+    )
     runs = [subprocess.run([sys.executable, "-c", code], capture_output=True, check=True) for _ in range(3)]
     assert min(float(run.stdout) for run in runs) <= 0.3
 

@@ -86,8 +86,9 @@ def tidy(text: str) -> list[str]:
 
 def test_a_page_becomes_words_code_and_prints():
     page = (
-        "# A\n\nWords, [more](1-unrolled.md) and [a cell](../cells/lstm.md).\n\n```python\nprint(1)\n```\n\n```text\n1\n```\n\n"
-        "<!-- show: equations(net) -->\n\n```console\n$ unrolled show elman | head -3\nelman\n```\n"
+        "# A\n\nWords, [more](1-unrolled.md) and [a"
+        " cell](../cells/lstm.md).\n\n```python\nprint(1)\n```\n\n```text\n1\n```\n\n<!-- show: equations(net)"
+        " -->\n\n```console\n$ unrolled show elman | head -3\nelman\n```\n"
     )
     title, setup, words, code, shown, command = json.loads(notebook(page))["cells"]
     assert title["source"] == ["# A"] and setup["source"] == ["from unrolled.cli import main as unrolled"]

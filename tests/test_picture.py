@@ -295,12 +295,18 @@ def test_every_cell_is_drawn(name):
         ({"steps": 2.5}, "steps=2.5: a picture shows from 1 to 64 steps, a whole number."),
         (
             {"view": "side"},
-            "view='side' is not a view of a cell: choose one of graph, unrolled, rolled, conveyor, neurons, modes.",
+            (
+                "view='side' is not a view of a cell: choose one of graph, unrolled, rolled, conveyor, neurons,"
+                " modes."
+            ),
         ),
         ({"layers": 0}, "layers=0: a picture shows from 1 to 12 layers, a whole number."),
         (
             {"layers": 2},
-            "layers belongs to view='unrolled' and view='rolled', and view='graph' has none. Leave one of the two out.",
+            (
+                "layers belongs to view='unrolled' and view='rolled', and view='graph' has none. Leave one of"
+                " the two out."
+            ),
         ),
         (
             {"view": "unrolled", "parts": True},
@@ -310,7 +316,10 @@ def test_every_cell_is_drawn(name):
         ({"file": "a.bmp"}, "a.bmp: .bmp is not a format of a picture: write a.svg, a.png or a.pdf."),
         (
             {"file": "lstm"},
-            "lstm: a name without an ending is not a format of a picture: write lstm.svg, lstm.png or lstm.pdf.",
+            (
+                "lstm: a name without an ending is not a format of a picture: write lstm.svg, lstm.png or"
+                " lstm.pdf."
+            ),
         ),
         (
             {"file": "no/where/a.svg"},

@@ -213,8 +213,10 @@ def test_replacing_twice():
         (
             lambda: replace(small, f="tanh"),
             UsageError,
-            "replace(small, f='tanh'): give a number, or a function of the cell's values, e.g. "
-            "f=lambda f: 0.5 * f",
+            (
+                "replace(small, f='tanh'): give a number, or a function of the cell's values, e.g. "
+                "f=lambda f: 0.5 * f"
+            ),
         ),
         (
             lambda: replace(small, f=lambda f: "tanh"),
@@ -224,13 +226,18 @@ def test_replacing_twice():
         (
             lambda: replace(small, f=lambda f, *, W: W @ f),
             UsageError,
-            "replace(small, f=...): f makes a new parameter W, and small has a W. "
-            "Take it as an ordinary argument, or choose another name.",
+            (
+                "replace(small, f=...): f makes a new parameter W, and small has a W. "
+                "Take it as an ordinary argument, or choose another name."
+            ),
         ),
         (
             lambda: replace(small, h=lambda f_last: f_last),
             UsageError,
-            "replace(small, h=...): an equation takes f_last, and f is not a state of small. Say remember=('f',) to have its last value.",
+            (
+                "replace(small, h=...): an equation takes f_last, and f is not a state of small. Say"
+                " remember=('f',) to have its last value."
+            ),
         ),
         (
             lambda: replace(small, remember="f", h=1),
@@ -245,38 +252,51 @@ def test_replacing_twice():
         (
             lambda: replace(small, remember="g", h=1),
             UsageError,
-            "replace(small, h=1): remember names g, and small has no value g. It has x, "
-            "h, c, f, W, U, b_f, dt.",
+            (
+                "replace(small, h=1): remember names g, and small has no value g. It has x, "
+                "h, c, f, W, U, b_f, dt."
+            ),
         ),
         (
             lambda: replace("lstm", i=lambda f: 1 - f, f=lambda i: 1 - i),
             CellError,
-            "CellError in replace(lstm, i=..., f=...): the equations go in a circle, i needs f, f needs i. Say remember=('i',) and take "
-            "i_last for the value of the step before.",
+            (
+                "CellError in replace(lstm, i=..., f=...): the equations go in a circle, i needs f, f needs i."
+                " Say remember=('i',) and take i_last for the value of the step before."
+            ),
         ),
         (
             lambda: replace("lstm", f=lambda o, g: o, g=lambda f: f),
             CellError,
-            "CellError in replace(lstm, f=..., g=...): the equations go in a circle, f needs g, g needs f. Say remember=('f',) and take "
-            "f_last for the value of the step before.",
+            (
+                "CellError in replace(lstm, f=..., g=...): the equations go in a circle, f needs g, g needs f."
+                " Say remember=('f',) and take f_last for the value of the step before."
+            ),
         ),
         (
             lambda: replace("lstm", f=lambda f: f.sigmoid()),
             CellError,
-            "CellError in replace(lstm, f=...): f: .sigmoid is not part of the cell language; use the functions of unrolled, e.g. "
-            "sigmoid(v)",
+            (
+                "CellError in replace(lstm, f=...): f: .sigmoid is not part of the cell language; use the"
+                " functions of unrolled, e.g. sigmoid(v)"
+            ),
         ),
         (
             lambda: replace("elman", U=1),
             CellError,
-            "CellError in replace(elman, U=1), line 3: 1 stands left of @ and is not a matrix. A number "
-            "multiplies by *: 1 * h",
+            (
+                "CellError in replace(elman, U=1), line 3: 1 stands left of @ and is not a matrix. A number "
+                "multiplies by *: 1 * h"
+            ),
         ),
         (
             lambda: replace("lstm", f=lambda f, h: f @ h),
             CellError,
-            "CellError in replace(lstm, f=...), line 4: sigmoid(W_f @ x + U_f @ h + b_f) stands left of @ and is not a matrix. The "
-            "product of two vectors is total(sigmoid(W_f @ x + U_f @ h + b_f) * h)",
+            (
+                "CellError in replace(lstm, f=...), line 4: sigmoid(W_f @ x + U_f @ h + b_f) stands left of @"
+                " and is not a matrix. The product of two vectors is total(sigmoid(W_f @ x + U_f @ h + b_f)"
+                " * h)"
+            ),
         ),
     ),
 )

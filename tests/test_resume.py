@@ -267,9 +267,11 @@ def test_a_loss_that_is_no_number_stops_and_keeps_the_last_checkpoint(text, tmp_
     monkeypatch.setattr(type(char_lm()), "loss", loss)
     with pytest.raises(Diverged) as caught:
         train(char_lm(text=text, **OPTIONS), epochs=1, out=folder, save_every=1e-9, quiet=True)
-    assert str(caught.value) == (
-        f"the loss is nan and its gradient's norm nan at step 31 of {folder}: training stopped. The checkpoint of step "
-        "30 is kept. Train again with a smaller --rate (it was 0.02) or --clip (it was 1)."
+    assert (
+        str(caught.value)
+        == f"the loss is nan and its gradient's norm nan at step 31 of {folder}: training stopped. The"
+        " checkpoint of step 30 is kept. Train again with a smaller --rate (it was 0.02) or --clip (it"
+        " was 1)."
     )
     assert caught.value.exit_code == 1
     assert all(
@@ -311,9 +313,10 @@ def test_a_file_is_replaced_whole_or_not_at_all(tmp_path, monkeypatch):
     monkeypatch.setattr(unrolled.runs.files.os, "replace", fail)
     with pytest.raises(SaveError) as caught:
         folder.write_json("encoding.json", {"a": 2})
-    assert str(caught.value) == (
-        f"{folder.path / 'encoding.json'} could not be saved: Input/output error; no checkpoint was written yet. "
-        f"Mend that, then go on with: unrolled train --resume {folder.path}"
+    assert (
+        str(caught.value)
+        == f"{folder.path / 'encoding.json'} could not be saved: Input/output error; no checkpoint was written"
+        f" yet. Mend that, then go on with: unrolled train --resume {folder.path}"
     )
     assert folder.read_json("encoding.json") == {"a": 1}
     assert [file.name for file in folder.path.iterdir()] == ["encoding.json"]

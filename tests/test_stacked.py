@@ -202,22 +202,28 @@ def test_a_stack_survives_deepcopy_and_state_dict():
             lambda: [Recurrent("lstm", 3, 7), Recurrent("gru", 8, 5)],
             {},
             ShapeError,
-            "Stacked: layer 1, Recurrent(gru, 8, 5), reads 8 values, but layer 0, Recurrent(lstm, 3, 7), gives 7. "
-            "Make layer 1 with input_size=7.",
+            (
+                "Stacked: layer 1, Recurrent(gru, 8, 5), reads 8 values, but layer 0, Recurrent(lstm, 3, 7),"
+                " gives 7. Make layer 1 with input_size=7."
+            ),
         ),
         (
             lambda: [Recurrent("lstm", 3, 7, bidirectional=True), Recurrent("gru", 7, 5)],
             {},
             ShapeError,
-            "Stacked: layer 1, Recurrent(gru, 7, 5), reads 7 values, but layer 0, Recurrent(lstm, 3, 7) both ways, gives 14. "
-            "Make layer 1 with input_size=14.",
+            (
+                "Stacked: layer 1, Recurrent(gru, 7, 5), reads 7 values, but layer 0, Recurrent(lstm, 3, 7)"
+                " both ways, gives 14. Make layer 1 with input_size=14."
+            ),
         ),
         (
             lambda: [Recurrent("lstm", 3, 7), Recurrent("gru", 7, 5)],
             {"skip": True},
             ShapeError,
-            "Stacked: layer 1, Recurrent(gru, 7, 5), reads 7 values, but layer 0, Recurrent(lstm, 3, 7), gives 7 and x has 3, "
-            "side by side 10. Make layer 1 with input_size=10.",
+            (
+                "Stacked: layer 1, Recurrent(gru, 7, 5), reads 7 values, but layer 0, Recurrent(lstm, 3, 7),"
+                " gives 7 and x has 3, side by side 10. Make layer 1 with input_size=10."
+            ),
         ),
         (lambda: [], {}, UsageError, "Stacked([]): there is no layer. Give one Recurrent or more."),
         (
@@ -252,14 +258,18 @@ def test_errors_name_both_layers(layers, options, kind, message):
         (
             lambda s, x: s(x, (None,)),
             ShapeError,
-            "Stacked got a state of 1 parts for 2 layers. Give a tuple with one state for each layer, each itself a tuple, "
-            "or None for one that starts again.",
+            (
+                "Stacked got a state of 1 parts for 2 layers. Give a tuple with one state for each layer, each"
+                " itself a tuple, or None for one that starts again."
+            ),
         ),
         (
             lambda s, x: s(x, x),
             ShapeError,
-            "Stacked got a state of type float64 for 2 layers. Give a tuple with one state for each layer, each itself a "
-            "tuple, or None for one that starts again.",
+            (
+                "Stacked got a state of type float64 for 2 layers. Give a tuple with one state for each layer,"
+                " each itself a tuple, or None for one that starts again."
+            ),
         ),
         (
             lambda s, x: s((x, x)),

@@ -287,9 +287,9 @@ def test_the_child_would_notice(tmp_path):
     if not sanitized(tmp_path):
         pytest.skip("gcc has no AddressSanitizer here")
     program = (
-        "import ctypes, torch\nfrom unrolled.kernels.c.build.build import build\n"
-        'made = build("void spill(double *p) { p[5] = 1; }", name="spill", optimise="-O0")\n'
-        "made.spill.argtypes = [ctypes.c_void_p]\nmade.spill(torch.zeros(4, dtype=torch.float64).data_ptr() + 64)\n"
+        'import ctypes, torch\nfrom unrolled.kernels.c.build.build import build\nmade = build("void'
+        ' spill(double *p) { p[5] = 1; }", name="spill", optimise="-O0")\nmade.spill.argtypes ='
+        " [ctypes.c_void_p]\nmade.spill(torch.zeros(4, dtype=torch.float64).data_ptr() + 64)\n"
     )
     done = child(tmp_path, "-c", program)
     assert done.returncode == 97 and "heap-buffer-overflow" in done.stderr

@@ -328,19 +328,26 @@ def test_a_split_puts_a_sentence_that_stands_there_again_on_one_side(folder):
         (
             "EU\tO\nsays\tI-PER\n",
             {},
-            "I-PER may not stand behind O in BIO (word 2 of the sentence that begins in line 1). Mend it, or say with --scheme in "
-            "what its tags are written.",
+            (
+                "I-PER may not stand behind O in BIO (word 2 of the sentence that begins in line 1). Mend it,"
+                " or say with --scheme in what its tags are written."
+            ),
         ),
         (
             "EU\tS-PER\nsays\tI-PER\n",
             {},
-            "I-PER may not stand behind S-PER in BIOES (word 2 of the sentence that begins in line 1). Mend it, or say with "
-            "--scheme in what its tags are written.",
+            (
+                "I-PER may not stand behind S-PER in BIOES (word 2 of the sentence that begins in line 1). Mend"
+                " it, or say with --scheme in what its tags are written."
+            ),
         ),
         (
             "EU\tB-PER\nsays\tSTART\nx\tO\n",
             {},
-            "B-PER is a tag of spans, and 'START' is not one. Mend the file, or say with --scheme plain that its tags are not spans.",
+            (
+                "B-PER is a tag of spans, and 'START' is not one. Mend the file, or say with --scheme plain"
+                " that its tags are not spans."
+            ),
         ),
         (
             "EU\tNOUN\n",

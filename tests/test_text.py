@@ -110,9 +110,11 @@ def test_a_text_that_changes_between_two_readings_is_refused(tmp_path):
 def test_a_text_shorter_than_one_batch_is_refused_with_what_it_takes():
     with pytest.raises(UsageError) as caught:
         split(100, batch=10, span=9)
-    assert str(caught.value) == (
-        "the text has 100 characters, and --batch 10 with --span 9 takes 101: one batch is 10 x 9 + 1 = 91, and a tenth of "
-        "the text, at least 2 and at most 125,000 characters, is held out. Give a longer text, or a smaller --batch or --span."
+    assert (
+        str(caught.value)
+        == "the text has 100 characters, and --batch 10 with --span 9 takes 101: one batch is 10 x 9 + 1 = 91,"
+        " and a tenth of the text, at least 2 and at most 125,000 characters, is held out. Give a longer"
+        " text, or a smaller --batch or --span."
     )
     with pytest.raises(
         UsageError, match=r"has 5 characters, .* takes 20: .*at least 2 .*Give a longer text\.$"

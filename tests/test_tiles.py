@@ -19,7 +19,10 @@ pytestmark = pytest.mark.skipif(platform.machine() != "x86_64", reason="looks at
 def assembly(folder, compiler: str, real: str, *flags: str) -> str:
     """The instructions of full_tile."""
     bits = 32 if real == "float" else 64
-    source = f"typedef {real} real;\n#define REAL {bits}\n{TEXT}\nvoid use(int rows, strip *s) {{ full_tile(rows, s); }}\n"
+    source = (
+        f"typedef {real} real;\n#define REAL {bits}\n{TEXT}\nvoid use(int rows, strip *s) {{ full_tile(rows,"
+        " s); }\n"
+    )
     (folder / "tile.c").write_text(source)
     words = [compiler, *(f for f in FLAGS if f != "-shared"), *flags, "-S", "tile.c", "-o", "tile.s"]
     built = subprocess.run(words, cwd=folder, capture_output=True, text=True, timeout=120)

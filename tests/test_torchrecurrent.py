@@ -239,19 +239,26 @@ def numbers(**changed):
         (
             (torch.nn.LSTM(3, 5),),
             UsageError,
-            "from_torchrecurrent: torchrecurrent has no class called 'LSTM'. "
-            "torch.nn's load as they are: unrolled.LSTM(...).load_state_dict(module.state_dict()).",
+            (
+                "from_torchrecurrent: torchrecurrent has no class called 'LSTM'. "
+                "torch.nn's load as they are: unrolled.LSTM(...).load_state_dict(module.state_dict())."
+            ),
         ),
         (
             ("MGU",),
             UsageError,
-            "from_torchrecurrent('MGU'): give either a module, or its name and its state_dict, as in "
-            'from_torchrecurrent("MGU", state_dict).',
+            (
+                "from_torchrecurrent('MGU'): give either a module, or its name and its state_dict, as in "
+                'from_torchrecurrent("MGU", state_dict).'
+            ),
         ),
         (
             ("MGU", numbers(weight_ih=(11, 3))),
             ShapeError,
-            "weight_ih of MGU has shape (11, 3). (2 x hidden size, input size) expected, for 2 gates: ('W_f', 'W_n').",
+            (
+                "weight_ih of MGU has shape (11, 3). (2 x hidden size, input size) expected, for 2 gates:"
+                " ('W_f', 'W_n')."
+            ),
         ),
         (
             ("MGU", numbers(bias_hh=(9,))),
@@ -261,20 +268,26 @@ def numbers(**changed):
         (
             ("MGU", numbers(weight_hh=(12, 6))),
             ShapeError,
-            "weight_hh of layer 0 of MGU gives U_f the shape (6, 6), and the other tensors make it (5, 5). "
-            "All tensors must be of one module.",
+            (
+                "weight_hh of layer 0 of MGU gives U_f the shape (6, 6), and the other tensors make it (5, 5). "
+                "All tensors must be of one module."
+            ),
         ),
         (
             ("MGU", numbers(bias_hh=None)),
             UsageError,
-            "layer 0 of MGU has weight_ih, weight_hh, bias_ih; weight_ih, weight_hh, bias_ih, bias_hh expected "
-            "(torchrecurrent 0.2.5). Look at bias_hh: another version, or not this class?",
+            (
+                "layer 0 of MGU has weight_ih, weight_hh, bias_ih; weight_ih, weight_hh, bias_ih, bias_hh"
+                " expected (torchrecurrent 0.2.5). Look at bias_hh: another version, or not this class?"
+            ),
         ),
         (
             ("MGU", {"lstm.weight": torch.zeros(2)}),
             UsageError,
-            "from_torchrecurrent: this is not a state_dict of MGU, its keys are lstm.weight. Keys such as cells.0.weight_ih "
-            "(of a layer) or weight_ih (of a cell) expected, from layer 0 on.",
+            (
+                "from_torchrecurrent: this is not a state_dict of MGU, its keys are lstm.weight. Keys such as"
+                " cells.0.weight_ih (of a layer) or weight_ih (of a cell) expected, from layer 0 on."
+            ),
         ),
     ],
 )

@@ -329,8 +329,8 @@ def test_operands_are_looked_through_as_they_are_written():
 
     lines = equations(recurrent_dropout(odd, 0.5).graph)
     assert (
-        lines[-1]
-        == "h[t] = tanh(W @ concat(x[t], h_dropped[t]) + U @ (gate[t] * h_dropped[t]) + V @ sigmoid(h_dropped[t]) + h[t-1])"
+        lines[-1] == "h[t] = tanh(W @ concat(x[t], h_dropped[t]) + U @ (gate[t] * h_dropped[t]) + V @"
+        " sigmoid(h_dropped[t]) + h[t-1])"
     )
 
 
@@ -386,13 +386,17 @@ def test_documented():
         (lambda: zoneout("lstm", {"k": 0.1}), "zoneout(lstm): 'k' is not a state of lstm. It has h, c."),
         (
             lambda: recurrent_dropout("mingru", 0.1),
-            "recurrent_dropout(mingru): no state of mingru enters a matrix, so there is nothing "
-            "to drop. zoneout works on every state.",
+            (
+                "recurrent_dropout(mingru): no state of mingru enters a matrix, so there is nothing "
+                "to drop. zoneout works on every state."
+            ),
         ),
         (
             lambda: weight_drop("mingru", 0.1),
-            "weight_drop(mingru): mingru has no matrix whose operand has to do with a state. Name some, "
-            "weights=('W_z',).",
+            (
+                "weight_drop(mingru): mingru has no matrix whose operand has to do with a state. Name some, "
+                "weights=('W_z',)."
+            ),
         ),
         (
             lambda: weight_drop("mgu", 0.1, "U_x"),
@@ -413,8 +417,10 @@ def test_documented():
         ),
         (
             lambda: activations("lstm", tanh="rely"),
-            "activations(lstm, tanh=rely): 'rely' is not an activation. Give a function of the cell "
-            "language, or one of tanh, relu, sigmoid, softplus, sin, exp, elu, silu, gelu, identity.",
+            (
+                "activations(lstm, tanh=rely): 'rely' is not an activation. Give a function of the cell "
+                "language, or one of tanh, relu, sigmoid, softplus, sin, exp, elu, silu, gelu, identity."
+            ),
         ),
         (
             lambda: initialised("mgu", b_g=1),
@@ -422,8 +428,10 @@ def test_documented():
         ),
         (
             lambda: initialised("mgu", b_f=None),
-            "initialised(mgu, b_f=None): b_f=None is neither a number, nor the name of an initialisation, nor a "
-            "function that fills a tensor.",
+            (
+                "initialised(mgu, b_f=None): b_f=None is neither a number, nor the name of an initialisation,"
+                " nor a function that fills a tensor."
+            ),
         ),
     ),
 )

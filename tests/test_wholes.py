@@ -131,7 +131,9 @@ def test_a_width_that_cannot_be_divided():
     assert size("H/4", {"H": 12}) == 3 and size("H*O+2", {"H": 3, "O": 4}) == 14 and size("4*H", {"H": 3}) == 12
     with pytest.raises(
         ShapeError,
-        match=r"hidden_size=10 is not a multiple of 4, and the cell has a width H/4. Choose hidden_size=8 or 12\.",
+        match=(
+            r"hidden_size=10 is not a multiple of 4, and the cell has a width H/4. Choose hidden_size=8 or 12\."
+        ),
     ):
         size("H/4", {"H": 10})
     made = cell(shapes=CELLS[headed])(headed)
@@ -139,7 +141,9 @@ def test_a_width_that_cannot_be_divided():
         Recurrent(made.using(heads=5), 3, 12)
     with pytest.raises(
         CellError,
-        match="shapes has a width H/heads, and heads is 0. What divides a width is a keyword with a whole number",
+        match=(
+            "shapes has a width H/heads, and heads is 0. What divides a width is a keyword with a whole number"
+        ),
     ):
         made.using(heads=0).graph
 

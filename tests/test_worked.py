@@ -747,16 +747,17 @@ WRONG = [
         lambda: worked("elman", [1, 2], ELMAN, target=[1], loss="hinge"),
         UsageError,
         (
-            "there is no loss called 'hinge': choose one of half-squared-error, squared-error, mean-squared-error,"
-            " absolute-error, cross-entropy, binary-cross-entropy, or give a function of the output and the target."
+            "there is no loss called 'hinge': choose one of half-squared-error, squared-error,"
+            " mean-squared-error, absolute-error, cross-entropy, binary-cross-entropy, or give a function of"
+            " the output and the target."
         ),
     ),
     (
         lambda: worked("elman", [1, 2], ELMAN, target=[1], loss=lambda y, t: y - t),
         UsageError,
         (
-            "a loss takes the output and the target and returns one number: write it as total(...) or mean(...) of what"
-            " the units give."
+            "a loss takes the output and the target and returns one number: write it as total(...) or mean(...)"
+            " of what the units give."
         ),
     ),
     (
@@ -811,8 +812,8 @@ WRONG = [
         lambda: wires_of(worked("elman", [1, 2], ELMAN), opened=("relu6",)),
         UsageError,
         (
-            "opened: 'relu6' has no parts to show. Choose among sigmoid, tanh, softplus, relu, sub, div, or the name of"
-            " a number made by one of them, such as a2[1]."
+            "opened: 'relu6' has no parts to show. Choose among sigmoid, tanh, softplus, relu, sub, div, or the"
+            " name of a number made by one of them, such as a2[1]."
         ),
     ),
     (

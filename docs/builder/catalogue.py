@@ -18,8 +18,10 @@ def index_page(wanted: tuple[str, ...]) -> str:
     lines = [
         "# Cells",
         "",
-        "Each page is made from the cell's function and from nothing else: equations, picture, cost, one step by hand, "
-        "gradients, plan, C and papers. Parameters are with all widths 128.",
+        (
+            "Each page is made from the cell's function and from nothing else: equations, picture, cost, one"
+            " step by hand, gradients, plan, C and papers. Parameters are with all widths 128."
+        ),
         "",
     ]
     for family, members in groupby(found, key=lambda row: row.family):
@@ -44,6 +46,6 @@ def index_page(wanted: tuple[str, ...]) -> str:
 
 def _row(row: CellRow) -> str:
     return (
-        f"| [{row.name}]({row.name}.md) | {row.year or ''} | {_flowing(states_text(row.states))} | {row.parameters:,} "
-        f"| {_flowing(row.sentence)} |"
+        f"| [{row.name}]({row.name}.md) | {row.year or ''} | {_flowing(states_text(row.states))} |"
+        f" {row.parameters:,} | {_flowing(row.sentence)} |"
     ).replace(" |  |", " | |")

@@ -126,8 +126,8 @@ def _by_hand(cell: Cell) -> list[str]:
     except UnrolledError as error:
         return ["## One step by hand", f"Not done here: {_flowing(str(error))}"]
     words = (
-        "Forward, then backward, on a few invented numbers; every gradient is the product of the factors above it. "
-        f"The same on yours: `unrolled byhand {cell.name} NUMBERS.csv`."
+        "Forward, then backward, on a few invented numbers; every gradient is the product of the factors above"
+        f" it. The same on yours: `unrolled byhand {cell.name} NUMBERS.csv`."
     )
     return ["## One step by hand", words, unfolding("The numbers", text)]
 

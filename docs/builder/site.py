@@ -24,7 +24,9 @@ from .executed import DocumentError, executed, with_shown
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 RUN = ("guide", "how-to")  # folders whose pages are run
-TASKS = "tasks"  # the folder of a page for each task: what they print takes minutes, so that only their pictures are made
+TASKS = (  # the folder of a page for each task: what they print takes minutes, so that only their pictures are made
+    "tasks"
+)
 # Texts beside docs/, and where the site has them.
 PROJECT = {
     "README.md": "readme.md",
@@ -169,7 +171,8 @@ def run_sphinx(sources: Path, out: Path, doctrees: Path) -> None:
     """Sphinx, strictly. Raises DocumentError with the first warnings, and where it is not installed."""
     if not all(map(find_spec, ("sphinx", "furo", "myst_parser"))):
         raise DocumentError(
-            "the site is made by Sphinx, furo and myst-parser, and one of them is missing: pip install -e '.[docs]'"
+            "the site is made by Sphinx, furo and myst-parser, and one of them is missing: pip install -e"
+            " '.[docs]'"
         )
     done = subprocess.run(
         [

@@ -305,7 +305,10 @@ class Cell:
 
     def __repr__(self) -> str:
         given = ", ".join(f"{k}={v}" for k, v in {**self.values, **self.widths}.items())
-        return f"<cell {self.name}{f' using {given}' if given else ''}: {self.doc.splitlines()[0] if self.doc else ''}>"
+        return (
+            f"<cell {self.name}{f' using {given}' if given else ''}:"
+            f" {self.doc.splitlines()[0] if self.doc else ''}>"
+        )
 
 
 def _unpickled(data: dict, functions: dict[str, Callable]) -> Cell:

@@ -27,8 +27,8 @@ class Noise:
     def __post_init__(self):
         if not 0 <= self.rate < 1 or self.kind not in KINDS or self.over not in SPANS:
             raise UsageError(
-                f"{self!r}: rate is a probability from 0 to below 1, kind one of {', '.join(map(repr, KINDS))}, "
-                f"over one of {', '.join(SPANS)}."
+                f"{self!r}: rate is a probability from 0 to below 1, kind one of {', '.join(map(repr, KINDS))},"
+                f" over one of {', '.join(SPANS)}."
             )
 
     @property

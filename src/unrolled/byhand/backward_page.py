@@ -159,8 +159,8 @@ def terms_over_time(worked: Worked, every: bool) -> Iterable[Piece]:
         yield Heading(2, f"Through time: the loss of step {t}, term by term", "backward")
         meant = "" if s in states else f"s stands for all states, {', '.join(states)}. "
         yield Paragraph(
-            f"{meant}In `d{s}_k/dW`, `{s}_(k-1)` is treated as a constant. `|d{s}_{t}/d{s}_k|` is the spectral norm, the "
-            "largest singular value of the product of Jacobians."
+            f"{meant}In `d{s}_k/dW`, `{s}_(k-1)` is treated as a constant. `|d{s}_{t}/d{s}_k|` is the spectral"
+            " norm, the largest singular value of the product of Jacobians."
         )
         at, loss = said(Label(s, t)), said(Label(worked.called, t))
         one_k, output = Said(f"{s}[k]", rf"{latex_name(s)}_{{k}}"), _output(worked, t)

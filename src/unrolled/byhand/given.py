@@ -209,9 +209,9 @@ def _wanted(cell: Cell, name: str, parameters: Mapping[str, object]):
     if name not in parameters:
         missing = [n for n in cell.graph.parameters if n not in parameters]
         raise UsageError(
-            f"{cell.name} is worked with numbers for {', '.join(cell.graph.parameters)}, and {', '.join(missing)} "
-            f"{'is' if len(missing) == 1 else 'are'} missing. Give {missing[0]}, "
-            f"{shape_text(cell.graph.shape('parameter', missing[0]))}."
+            f"{cell.name} is worked with numbers for {', '.join(cell.graph.parameters)}, and"
+            f" {', '.join(missing)} {'is' if len(missing) == 1 else 'are'} missing. Give {missing[0]},"
+            f" {shape_text(cell.graph.shape('parameter', missing[0]))}."
         )
     return parameters[name]
 
@@ -227,8 +227,8 @@ def _bind(graph: Graph, kind: str, name: str, found: Array, sizes: dict[Dim, int
     wanted = graph.shape(kind, name)
     if len(wanted) != len(found.shape):
         raise ShapeError(
-            f"{place} has {said_shape(found.shape)} and {graph.name} uses it as {_kind(wanted)} {shape_text(wanted)}. "
-            f"Write it as {_pattern(len(wanted))}."
+            f"{place} has {said_shape(found.shape)} and {graph.name} uses it as {_kind(wanted)}"
+            f" {shape_text(wanted)}. Write it as {_pattern(len(wanted))}."
         )
     for dim, width in zip(wanted, found.shape):
         # Numbers clash where an equation says so.
@@ -310,8 +310,8 @@ def _targets(
     if not isinstance(listed, (list, tuple)) or len(listed) != rows:
         count = len(listed) if isinstance(listed, (list, tuple)) and _depth(listed) > len(shape) else 1
         raise UsageError(
-            f"target has {count} row{'s' * (count != 1)} and the inputs have {rows}. Give one for each, None where a"
-            " row has no target."
+            f"target has {count} row{'s' * (count != 1)} and the inputs have {rows}. Give one for each, None"
+            " where a row has no target."
         )
     made = tuple(
         None if row is None else array(row, "target", _in_row(k, rows), first.get("target", 1))

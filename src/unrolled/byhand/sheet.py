@@ -100,8 +100,8 @@ def _lines(file: Path) -> list[tuple[int, str, list[str]]]:
     try:
         if file.stat().st_size > MOST_BYTES:
             raise UsageError(
-                f"{file} has {file.stat().st_size:,} bytes: a net worked by hand has fewer numbers. Take a smaller"
-                " file."
+                f"{file} has {file.stat().st_size:,} bytes: a net worked by hand has fewer numbers. Take a"
+                " smaller file."
             )
         text = file.read_text(encoding="utf-8-sig")
     except OSError as error:
@@ -144,8 +144,8 @@ def _put(made: Sheet, name: str, rows: list[list[float]], ranks: dict, file: str
     kind, rank = ranks[name]
     if rank == 3:
         raise NotYet(
-            f"{file}: {name} is a stack of matrices, which a file of numbers cannot hold yet. Use worked(...) in"
-            " Python."
+            f"{file}: {name} is a stack of matrices, which a file of numbers cannot hold yet. Use worked(...)"
+            " in Python."
         )
     empty = next((k for k, row in enumerate(rows, 1) if not row), None)
     if empty is not None:
@@ -155,7 +155,8 @@ def _put(made: Sheet, name: str, rows: list[list[float]], ranks: dict, file: str
         made.inputs[name] = shaped
     elif rank < 2 and len(rows) > 1:
         raise UsageError(
-            f"{file}: {name} is {'a vector' if rank else 'a number'} and has {len(rows)} lines. Write it in one."
+            f"{file}: {name} is {'a vector' if rank else 'a number'} and has {len(rows)} lines. Write it in"
+            " one."
         )
     else:
         target = made.parameters if kind == "parameter" else made.state

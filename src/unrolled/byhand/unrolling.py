@@ -97,8 +97,8 @@ class _Unrolling:
         )
         if len(self.builder.nodes) > MOST_NUMBERS:
             raise UsageError(
-                f"{self.graph.name} makes more than {MOST_NUMBERS:,} numbers up to step {row}: too many to be worked by"
-                " hand. Give fewer steps, or smaller vectors."
+                f"{self.graph.name} makes more than {MOST_NUMBERS:,} numbers up to step {row}: too many to be"
+                " worked by hand. Give fewer steps, or smaller vectors."
             )
         self._softmaxes(made)
         for called, index in self.results:
@@ -218,8 +218,8 @@ def _loss_of(loss: Loss, builder: Builder, output: Array, target: Array) -> Symb
     symbol = loss(inner.leaf("input", "output", width), inner.leaf("input", "target", width))
     if not isinstance(symbol, Symbol) or inner.nodes[symbol.index].shape != ():
         raise UsageError(
-            "a loss takes the output and the target and returns one number: write it as total(...) or mean(...) of "
-            "what the units give."
+            "a loss takes the output and the target and returns one number: write it as total(...) or mean(...)"
+            " of what the units give."
         )
     made = written_out(
         builder,

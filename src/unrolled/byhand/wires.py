@@ -75,8 +75,8 @@ def wires_of(
             kinds[moved[index].index] = "value" if index in ends else program.kinds[index]
     if len(builder.nodes) > MOST_NUMBERS:
         raise UsageError(
-            f"{len(builder.nodes)} numbers are too many for one picture, of which {MOST_NUMBERS} is the most. Take one"
-            " of the numbers, of='...', or end it earlier, leaves=('...',)."
+            f"{len(builder.nodes)} numbers are too many for one picture, of which {MOST_NUMBERS} is the most."
+            " Take one of the numbers, of='...', or end it earlier, leaves=('...',)."
         )
     return _backward(builder.nodes, moved[root].index, given, labels, kinds)
 
@@ -101,8 +101,8 @@ def _openable(worked: Worked, opened: tuple[str, ...]) -> set[int]:
         hits = {n.index for n in nodes if n.op == name or str(labels.get(n.index)) == name}
         if name not in PARTS and not any(nodes[i].op in PARTS for i in hits):
             raise UsageError(
-                f"opened: {name!r} has no parts to show. Choose among {', '.join(PARTS)}, or the name of a number made"
-                " by one of them, such as a2[1]."
+                f"opened: {name!r} has no parts to show. Choose among {', '.join(PARTS)}, or the name of a"
+                " number made by one of them, such as a2[1]."
             )
         found |= {i for i in hits if nodes[i].op in PARTS}
     return found
@@ -138,8 +138,8 @@ def _worked(node: Node, values) -> float:
     except (ArithmeticError, ValueError):
         arguments = ", ".join(f"{values[a]:g}" for a in node.args)
         raise UsageError(
-            f"{node.op}({arguments}) has no finite value, so that this picture cannot be drawn. Leave what it is part of "
-            "closed, or give it other numbers."
+            f"{node.op}({arguments}) has no finite value, so that this picture cannot be drawn. Leave what it"
+            " is part of closed, or give it other numbers."
         ) from None
 
 

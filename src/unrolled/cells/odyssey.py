@@ -71,8 +71,8 @@ lstm_minus_b = documented(
     initialised(kin.lstm, b_f=0.0),
     """LSTM whose forget gate begins without a bias of 1.
 
-The paper calls the LSTM with that bias LSTM-b, and finds that it makes up for most of what the others lack. Here `lstm`
-begins with it, and this is the cell without.""",
+The paper calls the LSTM with that bias LSTM-b, and finds that it makes up for most of what the others lack.
+Here `lstm` begins with it, and this is the cell without.""",
     name="lstm_minus_b",
     **_paper,
 )

@@ -140,8 +140,8 @@ def _own(what: str, numbers: Path | None, options: ByhandOptions, cell: Cell) ->
         sheet = read_sheet(numbers, cell)
         if not sheet.inputs:
             raise UsageError(
-                f"{numbers} has no line for the input {cell.inputs[0]}: write one for each step, {cell.inputs[0]}, 1,"
-                " 0, ..."
+                f"{numbers} has no line for the input {cell.inputs[0]}: write one for each step,"
+                f" {cell.inputs[0]}, 1, 0, ..."
             )
         made = worked(
             cell,

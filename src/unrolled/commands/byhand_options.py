@@ -80,7 +80,8 @@ def command(name: str, arguments: list[str]) -> None:
     if options.latex is not None:
         if numbers is not None:
             raise UsageError(
-                f"--latex {options.latex} and {what} are two nets. Leave one out: byhand --latex eq.tex NUMBERS.csv."
+                f"--latex {options.latex} and {what} are two nets. Leave one out: byhand --latex eq.tex"
+                " NUMBERS.csv."
             )
         from .show import pasted
 

@@ -38,7 +38,8 @@ def command(name: str, arguments: list[str]) -> int:
         return 0 if checked.passed else 1
     for name, error in checked.gradients.items():
         say(
-            f"{'right' if error <= GRADIENT_LIMIT else 'WRONG'}  {name:24} {error:.1e} off the finite differences"
+            f"{'right' if error <= GRADIENT_LIMIT else 'WRONG'}  {name:24} {error:.1e} off the finite"
+            " differences"
         )
     if checked.nats is not None:
         say(f"untrained: {checked.nats:.4f} nats per character, log V is {checked.log_v:.4f}")

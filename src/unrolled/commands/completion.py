@@ -11,14 +11,17 @@ from .options import Positional, parse
 
 USE = """usage: unrolled completion bash | zsh | fish
 
-A script by which the shell completes commands, tasks, options and their words. For this session, and for all to come:
+A script by which the shell completes commands, tasks, options and their words. For this session, and for all
+to come:
 
   bash  eval "$(unrolled completion bash)"      the same line in ~/.bashrc
   zsh   eval "$(unrolled completion zsh)"       the same line in ~/.zshrc, after compinit
-  fish  unrolled completion fish | source       unrolled completion fish > ~/.config/fish/completions/unrolled.fish"""
+  fish  unrolled completion fish | source       unrolled completion fish >
+                                                    ~/.config/fish/completions/unrolled.fish"""
 
 BASH = """_unrolled() {{
-    local word="${{COMP_WORDS[COMP_CWORD]}}" before="${{COMP_WORDS[COMP_CWORD-1]}}" options="" words="" known="" place
+    local word="${{COMP_WORDS[COMP_CWORD]}}" before="${{COMP_WORDS[COMP_CWORD-1]}}"
+    local options="" words="" known="" place
     if [[ $word == = ]]; then word=""; elif [[ $before == = ]]; then before="${{COMP_WORDS[COMP_CWORD-2]}}"; fi
     COMPREPLY=()
     if (( COMP_CWORD == 1 )); then

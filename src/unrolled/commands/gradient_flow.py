@@ -108,7 +108,8 @@ def _trained(folder: str, place: PlacedSentence) -> NetFlow:
     run = open_run(folder)
     if not isinstance(run.model, LanguageModel):
         raise UsageError(
-            f"{folder} is a run of {run.task.name}, and gradient-flow reads a text: give a run of char-lm, or a cell."
+            f"{folder} is a run of {run.task.name}, and gradient-flow reads a text: give a run of char-lm, or a"
+            " cell."
         )
     read = run.encoding.encode(place.text, "--text")[:, None]
     model = copy.deepcopy(run.model).double()
@@ -156,9 +157,14 @@ def report(
     low, high = (math.log10(max(v, LOWEST)) for v in (min(values, default=1.0), max(values, default=1.0)))
     head = [
         f"{place.text[: place.step + 1]}|{place.text[place.step + 1 :]}",
-        f'The loss of "{place.asked}" after "{place.before}", and how much of it reaches the state after each word.',
-        f"{_which(made)} on characters; bars are logarithmic, "
-        f"{10**low:.0e} to {10**high:.0e}, the same for all nets.",
+        (
+            f'The loss of "{place.asked}" after "{place.before}", and how much of it reaches the state after'
+            " each word."
+        ),
+        (
+            f"{_which(made)} on characters; bars are logarithmic, "
+            f"{10**low:.0e} to {10**high:.0e}, the same for all nets."
+        ),
     ]
     tail = [] if out is None else ["", f"Figure: {out}"]
     return "\n".join([*head, *(line for n in made for line in ("", *_table(n, place, low, high))), *tail])

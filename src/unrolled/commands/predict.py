@@ -19,9 +19,9 @@ from .options import Json, Positional, about, parse
 
 PREDICT = """usage: unrolled predict RUN [INPUT ...]
 
-What a trained model makes of each INPUT, of each line of standard input (-), or of each line of --file FILE. An answer comes
-as soon as its line is there. The options are those of the run's task: unrolled predict RUN --help lists them, and so does
-unrolled predict TASK --help."""
+What a trained model makes of each INPUT, of each line of standard input (-), or of each line of --file FILE. An
+answer comes as soon as its line is there. The options are those of the run's task: unrolled predict RUN --help
+lists them, and so does unrolled predict TASK --help."""
 
 ASKED = """What a trained model says: {}
 

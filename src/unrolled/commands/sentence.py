@@ -80,6 +80,7 @@ def _after(text: str, at: str) -> int:
     end += len(text[end:]) - len(text[end:].lstrip())
     if end >= len(text):
         raise UsageError(
-            f"--at {at!r}: nothing follows it in the text {text!r}, so that there is no loss there. Give an earlier word."
+            f"--at {at!r}: nothing follows it in the text {text!r}, so that there is no loss there. Give an"
+            " earlier word."
         )
     return end - 1

@@ -20,7 +20,8 @@ USAGE = """usage: unrolled train TASK ...      TASK is one of: {tasks}
        unrolled train --from RUN ...
        unrolled train --resume RUN
 
-unrolled train TASK --help lists a task's options, and unrolled train --from RUN --help those that the run had."""
+unrolled train TASK --help lists a task's options, and unrolled train --from RUN --help those that the run
+had."""
 
 
 @dataclass(frozen=True)

@@ -18,8 +18,8 @@ ALIGN = ("---", "---", "---", "---", "--:", "--:", "--:", "---")
 INTRODUCTION = """# The zoo
 
 {cells} cells in {families} families, {first} to {last}. The same on a terminal, with filters: `unrolled cells`;
-one cell's equations, graph, gradients or C: `unrolled show CELL`. Parameters, and FLOPs of one row in one step forward,
-are with all widths {width}. Stages: how often a step waits for a product of matrices.
+one cell's equations, graph, gradients or C: `unrolled show CELL`. Parameters, and FLOPs of one row in one step
+forward, are with all widths {width}. Stages: how often a step waits for a product of matrices.
 """
 
 

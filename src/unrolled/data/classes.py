@@ -146,7 +146,8 @@ class Classes:
         other = Classes.of(examples, labels, reads=self.reads, multilabel=self.multilabel)
         if other.channels != self.channels:
             raise UsageError(
-                f"the data have {other.channels} channels, and the run was trained on {self.channels}: give data with as many."
+                f"the data have {other.channels} channels, and the run was trained on {self.channels}: give"
+                " data with as many."
             )
         return replace(
             self,

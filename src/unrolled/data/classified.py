@@ -236,7 +236,8 @@ def _said(
             )
     if apart:
         said.append(
-            f"few examples: all are learned from, by {max(apart) + 1} models that each leave a part out, and are judged on it"
+            f"few examples: all are learned from, by {max(apart) + 1} models that each leave a part out, and"
+            " are judged on it"
         )
     if cut["texts"]:
         said.append(f"{cut['texts']:,} texts are longer than --longest {way.longest:,}, and cut there")

@@ -183,8 +183,8 @@ def _settled(block: Sequence[str], layout: Layout, numbered: bool, bad: BadRows)
     count = len(names) or len(row)
     if len(row) < 1 + layout.tagged:
         raise UsageError(
-            f"{bad.file} has {len(row)} column where {_called(separator)} separates them, {row[0][:60]!r}, and a word "
-            "and its tag are two: say with --separator what stands between them."
+            f"{bad.file} has {len(row)} column where {_called(separator)} separates them, {row[0][:60]!r}, and"
+            " a word and its tag are two: say with --separator what stands between them."
         )
     asked = [layout.word or ("FORM" if "FORM" in names else "1")]
     asked += [layout.tag or ("UPOS" if "UPOS" in names else "-1")] * layout.tagged
@@ -229,8 +229,8 @@ def _row(content: str, settled: Settled, read: int, passed: dict[str, int]) -> l
         if content.startswith("#"):
             return None  # a comment; a word that begins so has as many columns as the others
         raise ValueError(
-            f"it has {len(row)} column{'s' * (len(row) != 1)} where {_called(settled.separator)} separates them, and "
-            f"{settled.count} {'are' if settled.count > 1 else 'is'} expected"
+            f"it has {len(row)} column{'s' * (len(row) != 1)} where {_called(settled.separator)} separates"
+            f" them, and {settled.count} {'are' if settled.count > 1 else 'is'} expected"
         )
     if row[0] == "-DOCSTART-":
         return None

@@ -21,7 +21,8 @@ class Dictionary:
     Mercer, The mathematics of statistical machine translation, 1993, section 4.2): expectation
     maximisation from a uniform start.
 
-    >>> Dictionary.of([("the house", "das haus"), ("the book", "das buch"), ("a book", "ein buch")]).translate("a house")
+    >>> pairs = [("the house", "das haus"), ("the book", "das buch"), ("a book", "ein buch")]
+    >>> Dictionary.of(pairs).translate("a house")
     'ein haus'
     """
 

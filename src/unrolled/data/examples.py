@@ -39,7 +39,8 @@ class Examples:
 
     Every epoch visits every example once.
 
-    >>> data = Examples(None, ["a", "bbb", "cc", "dd"], ["e"], 2, lambda rows: Batch(rows, None, len(rows)), "", "letters")
+    >>> gather = lambda rows: Batch(rows, None, len(rows))
+    >>> data = Examples(None, ["a", "bbb", "cc", "dd"], ["e"], 2, gather, "", "letters")
     >>> sorted(data.batch(0).inputs + data.batch(1).inputs), [batch.inputs for batch in data.held_out()]
     (['a', 'bbb', 'cc', 'dd'], [['e']])
     """
@@ -121,7 +122,8 @@ def each_once(
 ) -> Iterator[Batch]:
     """Every example once, in batches of like lengths.
 
-    >>> [batch.inputs for batch in each_once(["ccc", "a", "bb"], lambda rows: Batch(rows, None, len(rows)), rows=2)]
+    >>> gather = lambda rows: Batch(rows, None, len(rows))
+    >>> [batch.inputs for batch in each_once(["ccc", "a", "bb"], gather, rows=2)]
     [['a', 'bb'], ['ccc']]
     """
     ordered = sorted(examples, key=length)

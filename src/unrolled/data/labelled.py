@@ -227,8 +227,8 @@ def _label_column(table: Table, columns: LabelColumns, needed: bool) -> str | No
     found = next((name for name in table.columns if name.lower() in LABELS), None)
     if found is None and needed:
         raise UsageError(
-            f"{table.file} has no column called {' or '.join(LABELS)}: its columns are {listed(table.columns)}. "
-            "Name the labels' one with --label."
+            f"{table.file} has no column called {' or '.join(LABELS)}: its columns are {listed(table.columns)}."
+            " Name the labels' one with --label."
         )
     return found
 
@@ -256,8 +256,9 @@ def _reader(
         return "text", lambda row: row.text(names[0])
     if strange:
         raise UsageError(
-            f"{table.file}: the column {strange[0]} begins with {first[strange[0]]!r}, which is no number, and there are "
-            f"others: {listed([n for n in names if n != strange[0]])}. Name the texts' column with --input."
+            f"{table.file}: the column {strange[0]} begins with {first[strange[0]]!r}, which is no number, and"
+            f" there are others: {listed([n for n in names if n != strange[0]])}. Name the texts' column with"
+            " --input."
         )
     if columns.channels is None:
         return "numbers", lambda row: torch.tensor([[_number(row, name) for name in names]])

@@ -96,7 +96,8 @@ def _parallel(
     sources, targets = ([line for _, line in _lines(file, option)] for file in files)
     if len(sources) != len(targets):
         raise UsageError(
-            f"{files[0]} has {len(sources):,} lines and {files[1]} {len(targets):,}: line by line they must belong together."
+            f"{files[0]} has {len(sources):,} lines and {files[1]} {len(targets):,}: line by line they must"
+            " belong together."
         )
     for number, (source, target) in enumerate(zip(sources, targets), 1):
         with bad.reading(number):
@@ -110,7 +111,8 @@ def _named(path: Path, language: str, option: str) -> Path:
         if file.exists():
             return file
     raise UsageError(
-        f"{option} {path}: there is neither {path.name}.{language} nor {path.name}.{language}.gz in {path.parent}."
+        f"{option} {path}: there is neither {path.name}.{language} nor {path.name}.{language}.gz in"
+        f" {path.parent}."
     )
 
 

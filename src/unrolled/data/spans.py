@@ -84,8 +84,8 @@ def scheme_of(sentences: Iterable[Sequence[str]]) -> Scheme:
 
     Raises ValueError where most look like spans and some do not.
 
-    >>> scheme_of([["O", "B-PER", "I-PER"]]), scheme_of([["O", "I-PER"]]), scheme_of([["S-PER"]]), scheme_of([["DET", "NOUN"]])
-    ('bio', 'iob1', 'bioes', 'plain')
+    >>> [scheme_of([tags.split()]) for tags in ("O B-PER I-PER", "O I-PER", "S-PER", "DET NOUN")]
+    ['bio', 'iob1', 'bioes', 'plain']
     """
     sentences = list(sentences)
     there = {tag for tags in sentences for tag in tags}

@@ -82,8 +82,9 @@ def _strata(keys: Sequence[str | bytes], seed: int, labels: Sequence[Hashable] |
         groups.setdefault(key, []).append(place)
     if len(groups) < 2:
         raise UsageError(
-            f"there {'is' if len(groups) == 1 else 'are'} {len(groups)} distinct example{'s' * (len(groups) != 1)}, and "
-            "one must be held out beside those to learn from. Give more data."
+            f"there {'is' if len(groups) == 1 else 'are'} {len(groups)} distinct"
+            f" example{'s' * (len(groups) != 1)}, and one must be held out beside those to learn from. Give"
+            " more data."
         )
     strata: dict[Hashable, list[list[int]]] = {}
     for key in sorted(groups, key=lambda key: (_hash(key, seed), groups[key])):

@@ -85,7 +85,8 @@ def split(rows: Rows, share: float) -> tuple[Rows, Rows]:
     held_out = [place for place in places.held_out if rows.texts[place] not in moved]
     if not held_out:
         raise UsageError(
-            f"{rows.source}: no row could be held out, for each has a character or a value that no other row has. Give more data."
+            f"{rows.source}: no row could be held out, for each has a character or a value that no other row"
+            " has. Give more data."
         )
     apart = set(held_out)
     return rows.some([k for k in range(len(rows.texts)) if k not in apart]), rows.some(held_out)
@@ -96,8 +97,8 @@ def examples(encoding: Strings, rows: Rows) -> list[Example]:
     names = tuple(column.name for column in encoding.columns)
     if rows.names != names:
         raise UsageError(
-            f"{rows.source} has the conditions {', '.join(rows.names) or 'none'}, and the model {', '.join(names) or 'none'}. "
-            "Name the model's with --by."
+            f"{rows.source} has the conditions {', '.join(rows.names) or 'none'}, and the model"
+            f" {', '.join(names) or 'none'}. Name the model's with --by."
         )
     # One message for all characters that are unknown.
     encoding.vocabulary.encode("".join(rows.texts), rows.source)

@@ -170,12 +170,12 @@ def _distinct(source: str, rows: list[tuple[str, Values]], names: tuple[str, ...
         count = len({values[k] for values in conditions})
         if count > MOST_VALUES:
             raise UsageError(
-                f"{source}: the column {name!r} has {count:,} different values, and a condition has at most {MOST_VALUES:,}. "
-                "Name the conditions with --by, and leave it out."
+                f"{source}: the column {name!r} has {count:,} different values, and a condition has at most"
+                f" {MOST_VALUES:,}. Name the conditions with --by, and leave it out."
             )
     if len(set(conditions)) > MOST_COMBINATIONS:
         raise UsageError(
-            f"{source}: {' and '.join(names)} have {len(set(conditions)):,} combinations, and {MOST_COMBINATIONS:,} are "
-            "allowed. Name fewer columns with --by."
+            f"{source}: {' and '.join(names)} have {len(set(conditions)):,} combinations, and"
+            f" {MOST_COMBINATIONS:,} are allowed. Name fewer columns with --by."
         )
     return Rows(source, texts, names, conditions, tuple(notes))

@@ -192,6 +192,7 @@ def _library() -> Any:
         import tokenizers
     except ImportError:
         raise UsageError(
-            'parts of words are made by the package tokenizers: pip install "unrolled[subwords]", or take whole words.'
+            'parts of words are made by the package tokenizers: pip install "unrolled[subwords]", or take whole'
+            " words."
         ) from None
     return tokenizers

@@ -53,8 +53,9 @@ def in_words(found: Mapping[str, float]) -> str:
         )
     types = ", ".join(f"{name[3:]} {value:.3f}" for name, value in found.items() if name.startswith("f1 "))
     return (
-        f"F1 {found['f1']:.4f} of spans, precision {found['precision']:.4f}, recall {found['recall']:.4f} ({types}); "
-        f"accuracy {found['accuracy']:.4f} of tags, where O everywhere has {found['accuracy_of_all_O']:.4f}"
+        f"F1 {found['f1']:.4f} of spans, precision {found['precision']:.4f}, recall {found['recall']:.4f}"
+        f" ({types}); accuracy {found['accuracy']:.4f} of tags, where O everywhere has"
+        f" {found['accuracy_of_all_O']:.4f}"
     )
 
 

@@ -155,8 +155,9 @@ def _wrong(sentence: Sentence, place: int, scheme: Scheme, file: str) -> str:
     tags = [*sentence.tags, "the sentence's end"]
     before = tags[place - 1] if place else "the sentence's start"
     return (
-        f"{file}: {tags[place]} may not stand behind {before} in {scheme.upper()} (word {place + 1} of the sentence that begins in "
-        f"line {sentence.line}). Mend it, or say with --scheme in what its tags are written."
+        f"{file}: {tags[place]} may not stand behind {before} in {scheme.upper()} (word {place + 1} of the"
+        f" sentence that begins in line {sentence.line}). Mend it, or say with --scheme in what its tags are"
+        " written."
     )
 
 
@@ -164,7 +165,8 @@ def _check_tags(sentences: Sequence[Sentence], file: str) -> None:
     tags = {tag for sentence in sentences for tag in sentence.tags}
     if len(tags) > MOST_TAGS:
         raise UsageError(
-            f"{file} has {len(tags):,} different tags, such as {min(tags)!r}: say with --tag in which column the tags are."
+            f"{file} has {len(tags):,} different tags, such as {min(tags)!r}: say with --tag in which column"
+            " the tags are."
         )
 
 

@@ -196,9 +196,9 @@ def split(length: int, batch: int, span: int) -> int:
         least += 1
     remedy = ", or a smaller --batch or --span" if least > 20 else ""
     raise UsageError(
-        f"the text has {length:,} characters, and --batch {batch} with --span {span} takes {least:,}: one batch is {batch} x "
-        f"{span} + 1 = {need:,}, and a tenth of the text, at least 2 and at most {HELD_OUT_LIMIT:,} characters, is held out. Give a "
-        f"longer text{remedy}."
+        f"the text has {length:,} characters, and --batch {batch} with --span {span} takes {least:,}: one batch"
+        f" is {batch} x {span} + 1 = {need:,}, and a tenth of the text, at least 2 and at most"
+        f" {HELD_OUT_LIMIT:,} characters, is held out. Give a longer text{remedy}."
     )
 
 
@@ -207,8 +207,8 @@ def check_length(length: int, batch: int, span: int) -> None:
     need = batch * span + 1
     if length < need:
         raise UsageError(
-            f"the text has {length:,} characters, and one batch of --batch {batch} and --span {span} is {batch} x {span} + 1 = "
-            f"{need:,}. Give a longer text, or a smaller --batch or --span."
+            f"the text has {length:,} characters, and one batch of --batch {batch} and --span {span} is {batch}"
+            f" x {span} + 1 = {need:,}. Give a longer text, or a smaller --batch or --span."
         )
 
 

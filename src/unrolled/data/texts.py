@@ -67,8 +67,8 @@ def cut(text: Text, places: list[int]) -> list[Text]:
     ends = [*found[1:], at]
     if left or any(end <= begin for begin, end in zip(found, ends)):
         raise UsageError(
-            f"{text.name} has {len(text):,} characters, too few or too few words to hold tenths of it out: give a longer one, or "
-            "--valid FILE."
+            f"{text.name} has {len(text):,} characters, too few or too few words to hold tenths of it out: give"
+            " a longer one, or --valid FILE."
         )
     return [Text.in_blocks(lambda b=b, e=e: _slice(text, b, e), text.name) for b, e in zip(found, ends)]
 

@@ -91,7 +91,8 @@ def series_of(text: str) -> Tensor:
     lengths = [len(values) for values in channels]
     if len(set(lengths)) > 1:
         raise ValueError(
-            f"its channels have unequal lengths, {', '.join(map(str, lengths[:8]))}: all of a series are to have one length"
+            f"its channels have unequal lengths, {', '.join(map(str, lengths[:8]))}: all of a series are to"
+            " have one length"
         )
     return torch.from_numpy(numpy.stack(channels, 1))
 
@@ -142,7 +143,8 @@ def _check_line(path: Path, line: int, name: str, values: list[str]) -> None:
     expected = HEADERS.get(name)
     if expected is None:
         raise UsageError(
-            f"{path}, line {line}: @{name} is not known: a .ts file has {', '.join('@' + known for known in HEADERS)}."
+            f"{path}, line {line}: @{name} is not known: a .ts file has"
+            f" {', '.join('@' + known for known in HEADERS)}."
         )
     good = bool(values)
     if good and expected.startswith("true"):

@@ -56,7 +56,8 @@ def read_vectors(
         width = width or len(content.split(" ")) - 1
         if not 1 <= width <= WIDEST:
             raise UsageError(
-                f"{option} {path}, line {line}: it has {width} numbers: a word and up to {WIDEST:,} numbers are expected."
+                f"{option} {path}, line {line}: it has {width} numbers: a word and up to {WIDEST:,} numbers are"
+                " expected."
             )
         word, *values = content.rsplit(" ", width)
         if word in found or (len(found) >= kept and word not in wanted):
@@ -92,5 +93,6 @@ def _numbers(values: list[str], width: int, place: str) -> numpy.ndarray:
         return made
     except ValueError:
         raise UsageError(
-            f"{place}: {width} finite numbers are expected behind the word, as in the first line: mend it, or leave it out."
+            f"{place}: {width} finite numbers are expected behind the word, as in the first line: mend it, or"
+            " leave it out."
         ) from None

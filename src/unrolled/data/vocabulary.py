@@ -180,6 +180,6 @@ def _mapped(blocks: Iterable[numpy.ndarray], length: int, kind: numpy.dtype) -> 
             return numpy.memmap(file, dtype=kind, mode="c", shape=(length,))
     except OSError as error:
         raise UsageError(
-            f"a text of {length:,} characters is kept in a temporary file, and {tempfile.gettempdir()} does not take it "
-            f"({error.strerror}): make room there, or set TMPDIR to a folder on another disk."
+            f"a text of {length:,} characters is kept in a temporary file, and {tempfile.gettempdir()} does not"
+            f" take it ({error.strerror}): make room there, or set TMPDIR to a folder on another disk."
         ) from None

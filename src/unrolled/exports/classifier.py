@@ -36,7 +36,8 @@ def write_classifier(
 def _member(writing: ModuleWriting, member: Member, given: Sequence[Wire], path: str, write: Write) -> Wire:
     if member.filters is not None:
         raise NotYet(
-            "export writes classifiers of texts and of rows of numbers, and this one reads series through filters."
+            "export writes classifiers of texts and of rows of numbers, and this one reads series through"
+            " filters."
         )
     if isinstance(member.reader, Embedded):
         x = write(writing, member.reader.table, given, f"{path}reader.table.", "")

@@ -59,7 +59,9 @@ CHAINS: dict[type, Callable[[nn.Module], ModuleChain]] = {
         "scores",
         indices=False,
         reads="vectors",
-        part="the recurrent layers and the scores; what reads words, and the chain of tags, are not in the file",
+        part=(
+            "the recurrent layers and the scores; what reads words, and the chain of tags, are not in the file"
+        ),
     ),
     Translator: lambda model: ModuleChain(
         (model.source, model.encoder),

@@ -11,16 +11,16 @@ import sys
 from collections.abc import Callable
 
 NOISE = (
-    "Noise that a layer draws again is put into a finished cell by zoneout, recurrent_dropout and weight_drop; other random "
-    "numbers are an input, as in def noisy(x, noise, /, h, *, W)"
+    "Noise that a layer draws again is put into a finished cell by zoneout, recurrent_dropout and weight_drop;"
+    " other random numbers are an input, as in def noisy(x, noise, /, h, *, W)"
 )
 DRAWN = (
-    "it draws random numbers, and a cell is traced once, so that they would be the same at every step of every call. "
-    + NOISE
+    "it draws random numbers, and a cell is traced once, so that they would be the same at every step of every"
+    " call. " + NOISE
 )
 TENSOR = (
-    "which would be the same at every step of every call, drawn at random or not. Write a constant as a plain number, "
-    "float(t), outside of the cell. " + NOISE
+    "which would be the same at every step of every call, drawn at random or not. Write a constant as a plain"
+    " number, float(t), outside of the cell. " + NOISE
 )
 
 

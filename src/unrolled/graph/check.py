@@ -129,7 +129,9 @@ def _names(graph: Graph) -> Iterator[str]:
     named = [*graph.inputs, *graph.states, *graph.parameters, *(name for name, _ in graph.hyper)]
     for name in (*named, *(s.name for s in graph.statements)):
         if not is_name(name):
-            yield f"{_short(name)} is not a name of a value; names are identifiers of at most {MOST_NAME} letters"
+            yield (
+                f"{_short(name)} is not a name of a value; names are identifiers of at most {MOST_NAME} letters"
+            )
     seen: set[str] = set()
     for name in named:
         if name in seen:

@@ -76,15 +76,16 @@ def with_shapes(signature: Signature, declared: Declared, name: str) -> tuple[Si
         odd = next((d for d in shape if not WIDTH.fullmatch(d)), None)
         if odd is not None:
             raise CellError(
-                f"CellError in {name}: shapes[{who!r}] has {odd!r}, which is not a width. Give letters or whole numbers "
-                f"from 1 on: {who!r}: ('H',) for a vector, () for a number"
+                f"CellError in {name}: shapes[{who!r}] has {odd!r}, which is not a width. Give letters or whole"
+                f" numbers from 1 on: {who!r}: ('H',) for a vector, () for a number"
             )
     for who in (*signature.inputs, *signature.states):
         if len(declared.get(who, ())) > 1:
             kind = "state" if who in signature.states else "input"
             raise NotYet(
-                f"CellError in {name}: the {kind} {who} is declared a matrix, {_shown(declared[who])}; matrices as {kind}s "
-                f"are not built yet. Hand its rows on as vectors, each a {kind} of its own: {who}_1, {who}_2"
+                f"CellError in {name}: the {kind} {who} is declared a matrix, {_shown(declared[who])}; matrices"
+                f" as {kind}s are not built yet. Hand its rows on as vectors, each a {kind} of its own:"
+                f" {who}_1, {who}_2"
             )
     return signature, declared
 
@@ -102,7 +103,8 @@ def check_names(cell: str, field: str, given: Iterable[str], known: Iterable[str
         near = get_close_matches(str(odd), known, 2, 0.5)
         hint = f"Did you mean {' or '.join(near)}?" if near else f"It has {', '.join(known) or 'none'}."
         raise CellError(
-            f"CellError in {cell}: {field} names {odd!r}, which is not {'an' if called[0] in 'aeiou' else 'a'} {called} of it. {hint}"
+            f"CellError in {cell}: {field} names {odd!r}, which is not {'an' if called[0] in 'aeiou' else 'a'}"
+            f" {called} of it. {hint}"
         )
 
 
@@ -112,7 +114,8 @@ def check_start(cell: str, start: Mapping[str, object], states: Iterable[str]) -
     for name, value in start.items():
         if isinstance(value, bool) or not isinstance(value, (int, float)):
             raise CellError(
-                f"CellError in {cell}: start[{name!r}] is {value!r}, and a state's first value is a number, such as 1.0"
+                f"CellError in {cell}: start[{name!r}] is {value!r}, and a state's first value is a number,"
+                " such as 1.0"
             )
 
 
@@ -147,13 +150,14 @@ def _with_past(signature: Signature, declared: Declared, name: str) -> tuple[Sig
     count, *shape = declared.get(past) or (None,)
     if count is None:
         wrong(
-            f"*{past} stands for as many states as a whole number says, and none is named. Write @cell(shapes={{{past!r}: "
-            f"('delay', 'H')}}) and delay=5 among the keywords; parameters are named one by one after a single `*`"
+            f"*{past} stands for as many states as a whole number says, and none is named. Write"
+            f" @cell(shapes={{{past!r}: ('delay', 'H')}}) and delay=5 among the keywords; parameters are named"
+            " one by one after a single `*`"
         )
     if not count.isdigit() or int(count) < 1:
         wrong(
-            f"shapes says that *{past} is {count} states. Their number is at least 1 and comes from a keyword with a whole "
-            f"number, such as delay=5: shapes={{{past!r}: ('delay', 'H')}}"
+            f"shapes says that *{past} is {count} states. Their number is at least 1 and comes from a keyword"
+            f" with a whole number, such as delay=5: shapes={{{past!r}: ('delay', 'H')}}"
         )
     names = tuple(f"{past}_{k}" for k in range(1, int(count) + 1))
     others = {name: s for name, s in declared.items() if name != past}

@@ -124,8 +124,9 @@ def size(dim: Dim, sizes: dict[str, int]) -> int:
     number, parts = int(whole) if whole.isdigit() else sizes[whole], int(divisor or 1)
     if number % parts:
         raise ShapeError(
-            f"{SAID.get(whole, whole)}={number} is not a multiple of {parts}, and the cell has a width {dim}. "
-            f"Choose {SAID.get(whole, whole)}={max(1, number // parts) * parts} or {(number // parts + 1) * parts}."
+            f"{SAID.get(whole, whole)}={number} is not a multiple of {parts}, and the cell has a width {dim}."
+            f" Choose {SAID.get(whole, whole)}={max(1, number // parts) * parts} or"
+            f" {(number // parts + 1) * parts}."
         )
     return number // parts
 

@@ -121,7 +121,8 @@ def _bilinear(use: Use) -> None:
     stack, *vectors = use.given
     if len(stack) != 3:
         use.wrong(
-            f"bilinear takes a stack of matrices, (H, A, B), and two vectors, and {use.called(0)} is a {kind_of(stack)}"
+            f"bilinear takes a stack of matrices, (H, A, B), and two vectors, and {use.called(0)} is a"
+            f" {kind_of(stack)}"
         )
     for k, vector in enumerate(vectors, 1):
         if len(vector) != 1:
@@ -190,8 +191,8 @@ def _conditions(use: Use) -> None:
     if odd is not None:
         sign = OPS[use.node.op].text[4]
         use.wrong(
-            f"{use.called(odd)} stands beside {sign} and is not a condition. {sign} binds tighter than a comparison: "
-            f"write (a < b) {sign} (c < d)"
+            f"{use.called(odd)} stands beside {sign} and is not a condition. {sign} binds tighter than a"
+            f" comparison: write (a < b) {sign} (c < d)"
         )
 
 

@@ -222,12 +222,18 @@ def _results(function, signature: Signature, result, watch: Watch) -> tuple[int,
 def _count_message(states: tuple[str, ...], returned: int) -> str:
     values = f"{returned} value{'s' * (returned != 1)}"
     if not states:
-        return f"it has no state and returns {values}. Return the output alone, or name the states after the first argument"
+        return (
+            f"it has no state and returns {values}. Return the output alone, or name the states after the first"
+            " argument"
+        )
     if len(states) == 1:
-        return f"it has one state ({states[0]}) and returns {values}. Return its new value, or the output first and then the state"
+        return (
+            f"it has one state ({states[0]}) and returns {values}. Return its new value, or the output first"
+            " and then the state"
+        )
     return (
-        f"it has {len(states)} states ({', '.join(states)}) and returns {values}. Return the {len(states)} new states in order, "
-        f"or the output first and then the states"
+        f"it has {len(states)} states ({', '.join(states)}) and returns {values}. Return the {len(states)} new"
+        " states in order, or the output first and then the states"
     )
 
 

@@ -136,14 +136,14 @@ def _fit_states(graph: Graph, shapes: list, widths: Widths, declared: Declared, 
                 1: f"Take that out of shapes, so that {state} is a vector, or return a number",
             }.get(len(shapes[new]), "Multiply it with a vector by @")
             message = (
-                f"the state {state} {said} a {kind_of(shapes[leaf])}, and its new value {called(graph, new)} is a "
-                f"{kind_of(shapes[new])}. {remedy}"
+                f"the state {state} {said} a {kind_of(shapes[leaf])}, and its new value {called(graph, new)} is"
+                f" a {kind_of(shapes[new])}. {remedy}"
             )
             raise CellError(quote(graph.name, *place(new), message))
     if len(shapes[graph.output]) > 1:
         message = (
-            f"the output {called(graph, graph.output)} is a {kind_of(shapes[graph.output])}, and a cell puts out a "
-            "vector. Multiply it with a vector by @"
+            f"the output {called(graph, graph.output)} is a {kind_of(shapes[graph.output])}, and a cell puts"
+            " out a vector. Multiply it with a vector by @"
         )
         raise CellError(quote(graph.name, *place(graph.output), message))
 
@@ -197,18 +197,21 @@ def _clash(graph: Graph, nodes, found: tuple, place: Place) -> Clash:
         here, there = (right, left) if leaf is first else (left, right)
         before = next((n.index for n in graph.nodes if leaf.index in n.args), index)
         message = (
-            f"{leaf.value} is used for two widths: {{{here}}} here (with {called(graph, other)}), {{{there}}} in line "
-            f"{place(before)[0]}. Give each its own, e.g. {leaf.value}_2."
+            f"{leaf.value} is used for two widths: {{{here}}} here (with {called(graph, other)}), {{{there}}}"
+            f" in line {place(before)[0]}. Give each its own, e.g. {leaf.value}_2."
         )
     else:
         remedy = (
             "Make the two numbers the same."
             if left.isdigit() and right.isdigit()
-            else f"Choose {left} = {right}, or bring one to the other's width with a weight, W @ {_bracketed(called(graph, a))}."
+            else (
+                f"Choose {left} = {right}, or bring one to the other's width with a weight, W @"
+                f" {_bracketed(called(graph, a))}."
+            )
         )
         message = (
-            f"{called(graph, a)} is {{{left}}} wide and {called(graph, b)} {{{right}}}, and this line needs them equal. "
-            + remedy
+            f"{called(graph, a)} is {{{left}}} wide and {called(graph, b)} {{{right}}}, and this line needs"
+            " them equal. " + remedy
         )
     return Clash(left, right, index, message, line, text, column)
 

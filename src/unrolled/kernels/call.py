@@ -252,7 +252,8 @@ def check_sizes(graph: Graph, sizes: Mapping[Dim, int]) -> None:
             deep = size(graph.nodes[node.args[0]].shape[0], dict(sizes))
             if not -deep <= node.value < deep:
                 raise CellError(
-                    f"CellError in {graph.name}: [{node.value}] picks a layer of a stack of {deep}. Count from 0"
+                    f"CellError in {graph.name}: [{node.value}] picks a layer of a stack of {deep}. Count"
+                    " from 0"
                 )
 
 

@@ -29,7 +29,10 @@ def why_observed(tensors: Sequence[Tensor]) -> str | None:
     if torch._C._functorch.peek_interpreter_stack() is not None:
         return "torch.func transforms go through the reference backend"
     if torch._C._len_torch_dispatch_stack() and not _only_counting():
-        return "a mode that sees every operation (fake tensors, make_fx, a FLOP counter) goes through the reference backend"
+        return (
+            "a mode that sees every operation (fake tensors, make_fx, a FLOP counter) goes through the"
+            " reference backend"
+        )
     if torch._C._get_tracing_state() is not None:
         return "torch.jit.trace goes through the reference backend"
     if forward_ad._current_level >= 0 and any(forward_ad.unpack_dual(t).tangent is not None for t in tensors):

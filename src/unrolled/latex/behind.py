@@ -19,7 +19,8 @@ def without_braces(parser, name: Name, inside: list[LatexToken]) -> list[LatexTo
         said = name.base
         raise parser.source.wrong(
             first.at,
-            f"{said}_t-1 is {said}_t minus 1. Write {said}_{{t-1}} for the step before, or {said}_t - 1 with spaces.",
+            f"{said}_t-1 is {said}_t minus 1. Write {said}_{{t-1}} for the step before, or {said}_t - 1 with"
+            " spaces.",
         )
     if first.kind != "letter" or first.text == "t":
         return inside

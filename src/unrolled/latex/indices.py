@@ -59,8 +59,8 @@ def _one(source: LatexSource, equation: Equation, found: Indexed) -> Equation:
     if digit is not None:
         raise source.wrong(
             digit.at,
-            f"{digit.value.base}[...] with a number is a single unit, and a cell has equations of whole vectors. "
-            "Write the equation for [k].",
+            f"{digit.value.base}[...] with a number is a single unit, and a cell has equations of whole"
+            " vectors. Write the equation for [k].",
         )
 
     def change(tree: Tree) -> Tree:
@@ -120,7 +120,8 @@ def _contracted(source: LatexSource, tree: Tree, own: str, letters: set[str], fo
     else:
         raise source.wrong(
             tree.at,
-            f"a sum over {over} is read where it is a matrix times a vector, or a vector times a vector. {WRITE}",
+            f"a sum over {over} is read where it is a matrix times a vector, or a vector times a vector."
+            f" {WRITE}",
         )
     found.summed += [n.value for n in vector.names() if over in _ending(n.value, letters)]
     return made if not rest else Tree("chain", (*rest, made), ("*",) * len(rest), tree.at)

@@ -266,7 +266,8 @@ class Parser:
         if token.kind == "end":
             raise self.wrong(
                 token,
-                "the equation ends where a value is expected. Write what comes next, or take out the last sign.",
+                "the equation ends where a value is expected. Write what comes next, or take out the last"
+                " sign.",
             )
         said = f"behind {after.text}" if after else "here"
         raise self.wrong(

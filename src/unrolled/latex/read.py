@@ -41,8 +41,8 @@ def python_from_latex(text: str, name: str = "pasted") -> str:
         raise UsageError(f"name={name!r} cannot be a cell's name. Choose a Python name such as my_lstm.")
     if len(text) > LONGEST:
         raise UsageError(
-            f"the text has {len(text):,} letters, and equations of one step have at most {LONGEST:,}. Paste the "
-            "equations alone."
+            f"the text has {len(text):,} letters, and equations of one step have at most {LONGEST:,}. Paste the"
+            " equations alone."
         )
     source = LatexSource(text, "LaTeX")
     try:
@@ -67,7 +67,8 @@ def cell_from_latex(text: str, name: str = "pasted") -> Cell:
     Its equations are those of `python_from_latex(text, name)`. Raises CellError for what cannot be read
     and for widths that clash.
 
-    >>> cell = cell_from_latex(r"f_t = \sigma(W_f [h_{t-1}, x_t] + b_f)  \\  h_t = f_t * h_{t-1} + (1 - f_t) * x_t")
+    >>> gate = r"f_t = \sigma(W_f [h_{t-1}, x_t] + b_f)"
+    >>> cell = cell_from_latex(gate + r" \\ h_t = f_t * h_{t-1} + (1 - f_t) * x_t")
     >>> cell.inputs, cell.states, cell.parameters
     (('x',), ('h',), ('W_f', 'b_f'))
     """

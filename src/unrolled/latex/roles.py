@@ -97,7 +97,8 @@ def _layers(roles: Roles) -> None:
 
     _map_names(roles, change)
     roles.notes.append(
-        f"One layer of a stack: {given.python} is the layer below, and Recurrent(..., num_layers=L) stacks them."
+        f"One layer of a stack: {given.python} is the layer below, and Recurrent(..., num_layers=L) stacks"
+        " them."
     )
 
 
@@ -199,7 +200,8 @@ def _inputs(roles: Roles, given: set[Name], used: Sequence[Tree]) -> None:
     if not roles.inputs:
         raise roles.source.wrong(
             roles.equations[0].left.at,
-            "nothing here is an input: every value that carries t is given by an equation. Use the input as x_t.",
+            "nothing here is an input: every value that carries t is given by an equation. Use the input as"
+            " x_t.",
         )
     # The first input's width is I: x, or what is not a number.
     roles.inputs.sort(key=lambda name: (roles.shapes.get(name) == (), name.base not in ("x", "X")))
@@ -265,7 +267,8 @@ def _ordered(roles: Roles) -> list[Equation]:
                 circle = f"{names[0]} reads itself" if len(names) == 2 else " reads ".join(names)
                 raise roles.source.wrong(
                     name.at,
-                    f"a circle: {circle}, all of the same step. Write {names[-1]}_{{t-1}} where the value of the step before is meant.",
+                    f"a circle: {circle}, all of the same step. Write {names[-1]}_{{t-1}} where the value of"
+                    " the step before is meant.",
                 )
             visit(by_name[name.value], (*trail, equation.name))
         done[equation.name] = equation

@@ -53,7 +53,10 @@ def script_of(source: LatexSource, tokens: list[LatexToken]) -> Script:
             remedy = (
                 "Call the newest moment t and the one before it t-1"
                 if said == "t+1"
-                else "Hand what is older on as a state of its own: p_t = h_{t-1}, then p_{t-1} is h two steps back"
+                else (
+                    "Hand what is older on as a state of its own: p_t = h_{t-1}, then p_{t-1} is h two steps"
+                    " back"
+                )
             )
             raise source.wrong(
                 piece[0].at, f"{said} is a moment that a cell does not see: it has t and t-1. {remedy}."

@@ -53,13 +53,15 @@ ZONE = re.compile(
     r"|\\begin\{((?:align|gather|equation|eqnarray|multline|flalign)(?:ed|at)?\*?)\}.*?\\end\{\1\}",
     re.S,
 )
-OUTER = r"\\(?:begin|end)\{(?:align|aligned|alignat|gather|gathered|equation|eqnarray|multline|flalign|split|array)\*?\}"
+OUTER = (
+    r"\\(?:begin|end)"
+    r"\{(?:align|aligned|alignat|gather|gathered|equation|eqnarray|multline|flalign|split|array)\*?\}"
+)
 SILENT = re.compile(
     OUTER + r"(?:\{[lrc|\s]*\})?|%[^\n]*|\\(?:label|tag|cite|ref|eqref|vspace|hspace)\*?\{[^}]*\}"
     r"|\\(?:nonumber|notag|displaystyle|textstyle|limits|left\.|right\.|left(?![a-zA-Z])|right(?![a-zA-Z])"
     r"|[bB]igg?[lr]?(?![a-zA-Z])"
-    r"|mathbf(?![a-zA-Z])|boldsymbol(?![a-zA-Z])|bm(?![a-zA-Z])|mathit(?![a-zA-Z])|mathcal(?![a-zA-Z])|vec(?![a-zA-Z])"
-    r"|(?:bf|rm)(?![a-zA-Z])|[,:;!> ])|~|\{\s*\}|[ \t\r\f\v\u00a0]+"
+    r"|(?:mathbf|boldsymbol|bm|mathit|mathcal|vec|bf|rm)(?![a-zA-Z])|[,:;!> ])|~|\{\s*\}|[ \t\r\f\v\u00a0]+"
 )
 WORD = re.compile(r"\\(?:mathrm|text|textrm|textit|textbf|operatorname\*?|mathsf|mbox)\s*\{([^{}]*)\}")
 BARE = sorted((name for name in FUNCTIONS if len(name) > 2 and name != "sigma"), key=len, reverse=True)
@@ -138,6 +140,10 @@ def tokens_of(source: LatexSource) -> list[LatexToken]:
     return found
 
 
+def _kind(letter: str) -> str:
+    return "number" if letter.isdigit() else "letter" if letter.isalpha() else "sign"
+
+
 def _script(text: str, at: int) -> list[LatexToken]:
     """Unicode's own small letters: hₜ₋₁ is h_{t-1}, x² is x^{2}."""
     for sign, letters in (("^", RAISED), ("_", LOWERED)):
@@ -145,11 +151,7 @@ def _script(text: str, at: int) -> list[LatexToken]:
         while end < len(text) and text[end] in letters:
             end += 1
         if end > at:
-            inside = [
-                LatexToken("number" if letters[text[k]].isdigit() else "letter" if letters[text[k]].isalpha() else "sign",
-                      letters[text[k]], k)
-                for k in range(at, end)
-            ]  # fmt: skip
+            inside = [LatexToken(_kind(letters[text[k]]), letters[text[k]], k) for k in range(at, end)]
             return [
                 LatexToken("sign", sign, at),
                 LatexToken("sign", "{", at),
@@ -175,8 +177,8 @@ def _decimal(source: LatexSource, text: str, at: int) -> tuple[LatexToken, int] 
         if around and re.search(r"\\?(max|min)\s*\($", around[-1]):
             raise source.wrong(
                 at,
-                f"{found[0]} may be one number or two values. Write {found[1]}.{found[2]}, or {found[1]}, {found[2]} "
-                "with a space.",
+                f"{found[0]} may be one number or two values. Write {found[1]}.{found[2]}, or {found[1]},"
+                f" {found[2]} with a space.",
             )
     return LatexToken("number", f"{found[1]}.{found[2]}", at), found.end()
 

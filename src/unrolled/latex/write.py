@@ -143,7 +143,10 @@ def _layer_note(roles: Roles, kinds: Kinds, said: dict[Name, str]) -> str:
     matrix, vector = (t.value for t in product.args)
     if vector in roles.inputs or [n.value for e in roles.equations for n in e.right.names()].count(matrix) > 1:
         return ""
-    return f" {said[matrix]} is an output layer: it stands on {said[vector]} once, and layers are stacked on {said[vector]}."
+    return (
+        f" {said[matrix]} is an output layer: it stands on {said[vector]} once, and layers are stacked on"
+        f" {said[vector]}."
+    )
 
 
 def _spellings(roles: Roles) -> dict[Name, str]:

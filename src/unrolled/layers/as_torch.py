@@ -57,8 +57,9 @@ def scriptable(layer: nn.RNNBase) -> nn.RNNBase:
     puts it there, so say so.
     """
     warnings.warn(
-        f"torch.jit.script puts torch.nn.{TWINS[layer.mode].__name__}, with the same parameters, in the place of "
-        "unrolled's layer, in the model that it is given too. Script unrolled.as_torch(model) to keep that as it is.",
+        f"torch.jit.script puts torch.nn.{TWINS[layer.mode].__name__}, with the same parameters, in the place"
+        " of unrolled's layer, in the model that it is given too. Script unrolled.as_torch(model) to keep that"
+        " as it is.",
         stacklevel=2,
     )
     return torch_twin(layer)

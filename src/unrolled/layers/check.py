@@ -25,7 +25,8 @@ def check_plain(value: object, who: str, what: str) -> None:
         raise UsageError(f"{who} got {what} of type {type_name(value)}. Give a tensor.")
     if value.is_nested:
         raise UsageError(
-            f"{who} got {what} as a nested tensor. Give {what.split()[-1]}.to_padded_tensor(0.0), and lengths=... beside it."
+            f"{who} got {what} as a nested tensor. Give {what.split()[-1]}.to_padded_tensor(0.0), and"
+            " lengths=... beside it."
         )
     if value.layout is not torch.strided:
         raise UsageError(
@@ -46,7 +47,8 @@ def check_input(x: object, who: str, width: int, batch_first: bool) -> None:
     if not x.is_floating_point():
         if x.is_complex():
             raise UsageError(
-                f"{who} got x of type {type_name(x)}. Give real numbers, for instance torch.view_as_real(x).flatten(-2)."
+                f"{who} got x of type {type_name(x)}. Give real numbers, for instance"
+                " torch.view_as_real(x).flatten(-2)."
             )
         if x.dtype is not torch.int64:
             raise UsageError(

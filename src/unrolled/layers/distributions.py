@@ -59,7 +59,10 @@ DISTRIBUTIONS: dict[str, tuple[tuple[int, ...], bool, Callable[..., Fill]]] = {
     "kaiming_normal": ((0, 1), True, _of_each_matrix(nn.init.kaiming_normal_, "a", 0.0)),
 }
 LARGEST = 1e30  # float32 ends at 3e38
-FORMS = "normal(0.1), uniform(-1, 1), truncated_normal(0.02), xavier_normal, kaiming, kaiming_normal, orthogonal(1.4)"
+FORMS = (
+    "normal(0.1), uniform(-1, 1), truncated_normal(0.02), xavier_normal, kaiming, kaiming_normal,"
+    " orthogonal(1.4)"
+)
 
 
 def distribution(text: str) -> tuple[bool, Fill] | None:

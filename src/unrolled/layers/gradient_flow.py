@@ -201,8 +201,8 @@ def _by_step(model: nn.Module, y: object) -> list[Tensor]:
     if not isinstance(y, Tensor) or y.dim() < 2:
         shown = f"of shape {tuple(y.shape)}" if isinstance(y, Tensor) else f"of type {type_name(y)}"
         raise UsageError(
-            f"gradient_flow({type(model).__name__}): model(x) gave an output {shown}. Give a model whose output, "
-            "or the first of its outputs, is (T, B, width)."
+            f"gradient_flow({type(model).__name__}): model(x) gave an output {shown}. Give a model whose"
+            " output, or the first of its outputs, is (T, B, width)."
         )
     return list(y.unbind(1 if y.dim() > 2 and _batch_first(model) else 0))
 
@@ -213,7 +213,8 @@ def _steps(steps: Sequence[int] | None, count: int) -> tuple[int, ...]:
     for t in steps:
         if not -count <= t < count:
             raise UsageError(
-                f"gradient_flow(steps=...): step {t} of an output of {count} steps. They run from 0 to {count - 1}."
+                f"gradient_flow(steps=...): step {t} of an output of {count} steps. They run from 0 to"
+                f" {count - 1}."
             )
     if not len(steps):
         raise UsageError("gradient_flow(steps=[]): no step is asked for. Leave steps out for all of them.")

@@ -69,8 +69,8 @@ def check_initial(cell: Cell) -> None:
             continue
         if isinstance(value, bool) or not isinstance(value, (int, float, str)):
             raise UsageError(
-                f"{cell.name}: init[{name!r}] is {value!r}, which is neither a number, nor the name of an initialisation, "
-                "nor a function that fills a tensor."
+                f"{cell.name}: init[{name!r}] is {value!r}, which is neither a number, nor the name of an"
+                " initialisation, nor a function that fills a tensor."
             )
         if isinstance(value, str):
             _check_named(cell, name, value)
@@ -95,7 +95,8 @@ def _fill(cell: Cell, name: str, number: float, tensor: Tensor) -> None:
     most = torch.finfo(tensor.dtype).max
     if math.isfinite(number) and abs(number) > most:
         raise UsageError(
-            f"{cell.name}: init[{name!r}] is {number}, and {tensor.dtype} ends at {most:.1e}. Give a smaller number."
+            f"{cell.name}: init[{name!r}] is {number}, and {tensor.dtype} ends at {most:.1e}. Give a smaller"
+            " number."
         )
     tensor.fill_(number)
 
@@ -150,8 +151,8 @@ def _by_function(cell: Cell, name: str, function: Callable, tensor: Tensor) -> N
     made = torch.as_tensor(made, dtype=tensor.dtype, device=tensor.device)
     if made.shape not in (tensor.shape, ()):
         raise UsageError(
-            f"{cell.name}: the function of init[{name!r}] returned {_said(made)} numbers, and {name} has {_said(tensor)}. "
-            "Fill the tensor that it is given, or return one of that shape."
+            f"{cell.name}: the function of init[{name!r}] returned {_said(made)} numbers, and {name} has"
+            f" {_said(tensor)}. Fill the tensor that it is given, or return one of that shape."
         )
     tensor.copy_(made)
 
@@ -159,8 +160,8 @@ def _by_function(cell: Cell, name: str, function: Callable, tensor: Tensor) -> N
 def _check_square(cell: Cell, name: str, chosen: str, tensor: Tensor) -> None:
     if chosen in SQUARE and (tensor.dim() != 2 or len(set(tensor.shape)) > 1):
         raise UsageError(
-            f"{cell.name}: init[{name!r}] is {chosen!r}, which is for square matrices, and {name} is {_said(tensor)} here. "
-            "Give it another first value."
+            f"{cell.name}: init[{name!r}] is {chosen!r}, which is for square matrices, and {name} is"
+            f" {_said(tensor)} here. Give it another first value."
         )
 
 

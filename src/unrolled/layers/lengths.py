@@ -149,8 +149,8 @@ def _sizes_of(batch_sizes: Tensor, total: int) -> list[int]:
     if growing or sizes[-1] < 0 or sum(sizes) != total:
         wrong = "grow" if growing else "are negative" if sizes[-1] < 0 else f"add up to {sum(sizes)}"
         raise RuntimeError(
-            f"the PackedSequence has {total} rows of data, and its batch_sizes {wrong}. They never grow and add up "
-            "to the rows of data, as pack_padded_sequence makes them."
+            f"the PackedSequence has {total} rows of data, and its batch_sizes {wrong}. They never grow and add"
+            " up to the rows of data, as pack_padded_sequence makes them."
         )
     return [n for n in sizes if n]
 

@@ -201,8 +201,8 @@ def _check(given: Given) -> None:
             check_indices(tensor, graph.name, first)
         if tensor.shape != wanted:
             raise ShapeError(
-                f"{graph.name} got {name} of shape {tuple(tensor.shape)} in a compiled program, {wanted} expected. "
-                "Compile or export the model again."
+                f"{graph.name} got {name} of shape {tuple(tensor.shape)} in a compiled program, {wanted}"
+                " expected. Compile or export the model again."
             )
 
     for name, tensor in zip(graph.inputs, given.inputs, strict=True):

@@ -89,8 +89,9 @@ class Stacked(nn.Module):
         for number, layer in enumerate(self.layers):
             if layer.bidirectional:
                 raise Never(
-                    f"Stacked: one step of layer {number}, {layer._who} both ways, needs the end of the "
-                    "sequence first. Call stacked(x) on whole sequences, or make that layer with bidirectional=False."
+                    f"Stacked: one step of layer {number}, {layer._who} both ways, needs the end of the"
+                    " sequence first. Call stacked(x) on whole sequences, or make that layer with"
+                    " bidirectional=False."
                 )
         return self._through(x_t, state, lambda layer, given, first: layer.step(given, first))
 

@@ -51,7 +51,8 @@ def call_as_torch(layer: nn.RNNBase, x, hx, states: int):
     given = hx if hx is None or states > 1 and isinstance(hx, (tuple, list)) else (hx,)
     if hx is not None and not (len(given) == states and all(isinstance(s, Tensor) for s in given)):
         raise RuntimeError(
-            f"{layer._get_name()} got a state of {_shown(hx)}. Give {'(h, c), two tensors' if states > 1 else 'h, one tensor'}."
+            f"{layer._get_name()} got a state of {_shown(hx)}. Give"
+            f" {'(h, c), two tensors' if states > 1 else 'h, one tensor'}."
         )
     if layer.proj_size or torch.jit.is_tracing() or exports_onnx():
         return layer.torch_forward(x, hx)
@@ -125,8 +126,8 @@ def _check_shapes(layer: nn.RNNBase, current: list[Tensor]) -> None:
     for name, tensor, shape in zip(layer._flat_weights_names, current, due):
         if tensor.shape != shape:
             raise RuntimeError(
-                f"{layer._get_name()}'s {name} has shape {tuple(tensor.shape)}, and the layer was made with {shape}. "
-                "Give one of that shape, or make a layer of other sizes."
+                f"{layer._get_name()}'s {name} has shape {tuple(tensor.shape)}, and the layer was made with"
+                f" {shape}. Give one of that shape, or make a layer of other sizes."
             )
 
 

@@ -38,8 +38,8 @@ def lengths_of(mask: Tensor) -> Tensor:
     wrong = ((mask != (torch.arange(len(mask))[:, None] < lengths)).any(0) | (lengths == 0)).nonzero()
     if len(wrong):
         raise UsageError(
-            f"row {wrong[0].item()} of the mask is {mask[:, wrong[0].item()].int().tolist()}: give rows that begin with "
-            "their words, and then padding alone."
+            f"row {wrong[0].item()} of the mask is {mask[:, wrong[0].item()].int().tolist()}: give rows that"
+            " begin with their words, and then padding alone."
         )
     return lengths
 
@@ -179,7 +179,8 @@ class CRF(nn.Module):
 
     >>> crf = CRF(3, ([[True, True, True], [True, True, False], [True, True, True]], [True] * 3, [True] * 3))
     >>> scores, lengths = torch.randn(5, 2, 3), torch.tensor([5, 2])
-    >>> crf.nats(scores, torch.zeros(5, 2, dtype=torch.int64), lengths).shape, decode(scores, crf.chain(), lengths).shape
+    >>> tags = torch.zeros(5, 2, dtype=torch.int64)
+    >>> crf.nats(scores, tags, lengths).shape, decode(scores, crf.chain(), lengths).shape
     (torch.Size([2]), torch.Size([5, 2]))
     """
 

@@ -66,7 +66,8 @@ def check_length(units: int) -> None:
     """Raises UsageError for a sentence that would ask for more memory and time than anybody expects."""
     if units > MOST_UNITS:
         raise UsageError(
-            f"a sentence has {units:,} units, and at most {MOST_UNITS:,} are read at once: give it in parts, a sentence each."
+            f"a sentence has {units:,} units, and at most {MOST_UNITS:,} are read at once: give it in parts, a"
+            " sentence each."
         )
 
 

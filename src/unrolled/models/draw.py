@@ -19,8 +19,8 @@ class NoNumbers(UnrolledError):
 
     def __init__(self):
         super().__init__(
-            "the model's logits of the next character are not finite numbers, so none can be drawn: its weights "
-            "have grown without bound. Train again with a smaller --rate."
+            "the model's logits of the next character are not finite numbers, so none can be drawn: its weights"
+            " have grown without bound. Train again with a smaller --rate."
         )
 
 

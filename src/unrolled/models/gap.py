@@ -63,7 +63,8 @@ def ranked(
     gaps = GAP.findall(text)
     if len(gaps) != 1:
         raise UsageError(
-            f"{text!r} has {len(gaps)} gaps, and --among ranks words for one: write ___ once, where the word is to stand."
+            f"{text!r} has {len(gaps)} gaps, and --among ranks words for one: write ___ once, where the word is"
+            " to stand."
         )
     before, after = GAP.split(text)
     if among is not None:

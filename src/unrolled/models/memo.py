@@ -15,7 +15,8 @@ class Memo:
     """Rows that were made of words by a module, always the same one, until a weight of it changes.
 
     >>> memo, layer = Memo(), nn.Linear(1, 2)
-    >>> made = memo.rows(layer, ["a", "b", "a"], lambda places: layer(torch.tensor(places)[:, None].float()).detach())
+    >>> make = lambda places: layer(torch.tensor(places)[:, None].float()).detach()
+    >>> made = memo.rows(layer, ["a", "b", "a"], make)
     >>> made.shape, len(memo)
     (torch.Size([3, 2]), 2)
     """

@@ -222,6 +222,6 @@ def _check(ask: Ordering) -> None:
     least = max(len(ask.begin or ""), len(ask.end or ""))
     if ask.longest is not None and ask.longest < least:
         raise UsageError(
-            f"--longest {ask.longest} is shorter than what the strings are to begin or end with, {least} characters: give "
-            "a larger one."
+            f"--longest {ask.longest} is shorter than what the strings are to begin or end with, {least}"
+            " characters: give a larger one."
         )

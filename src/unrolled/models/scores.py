@@ -131,8 +131,8 @@ class Report:
         """
         if self.table is None:
             raise UsageError(
-                f"there is no table of which class was taken for which, of several labels at once or of more than "
-                f"{MOST_CONFUSED:,} classes: leave --picture out."
+                "there is no table of which class was taken for which, of several labels at once or of more"
+                f" than {MOST_CONFUSED:,} classes: leave --picture out."
             )
         confusion_figure(self.labels, self.table, file)
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 FUNCTIONS = (
-    "sigmoid tanh relu elu silu gelu erf exp log softplus sin cos sqrt absolute sign floor round step maximum minimum "
-    "clip where concat total mean largest stop_gradient held cumsum cumax softmax norm layer_norm bilinear matrix_exp "
-    "softmax_columns block_diagonal activation"
+    "sigmoid tanh relu elu silu gelu erf exp log softplus sin cos sqrt absolute sign floor round step maximum"
+    " minimum clip where concat total mean largest stop_gradient held cumsum cumax softmax norm layer_norm"
+    " bilinear matrix_exp softmax_columns block_diagonal activation"
 ).split()
 # What tensors (and numpy) call it -> what it is here, of a vector v, vectors u and v, a matrix W.
 INSTEAD = {

@@ -31,17 +31,17 @@ def step(v): "1 where v is above 0, 0 elsewhere; its gradient is 0."; return app
 def maximum(a, b): "The larger of two, element by element."; return apply_op("maximum", a, b)
 def minimum(a, b): "The smaller of two, element by element."; return apply_op("minimum", a, b)
 def clip(v, low, high): "v, but not below `low` and not above `high`."; return apply_op("clip", v, low, high)
-def where(condition, a, b): "a where the condition holds, b elsewhere; v < w makes a condition."; return apply_op("where", condition, a, b)
+def where(condition, a, b): "a where v < w, say, holds, b elsewhere."; return apply_op("where", condition, a, b)
 def concat(*parts): "Vectors one behind the other: [a, b]."; return apply_op("concat", *parts)
 def total(v): "The sum of a vector's elements, one number."; return apply_op("sum", v)
 def largest(v): "The largest element of a vector, one number."; return apply_op("largest", v)
 def stop_gradient(v): "v, through which no gradient goes back."; return apply_op("held", v)
 held = stop_gradient  # its first name, which still works
 def cumsum(v): "Sums of the first 1, 2, ... elements."; return apply_op("cumsum", v)
-def bilinear(w, a, b): "a . w[k] b for each matrix w[k] of a stack: a vector of so many."; return apply_op("bilinear", w, a, b)
+def bilinear(w, a, b): "a . w[k] b for each matrix w[k] of a stack."; return apply_op("bilinear", w, a, b)
 def matrix_exp(m): "The exponential of a square matrix."; return apply_op("matrix_exp", m)
 def softmax_columns(m): "The softmax of each column of a matrix."; return apply_op("softmax_columns", m)
-def block_diagonal(blocks): "A matrix with those of a stack along its diagonal."; return apply_op("block_diagonal", blocks)
+def block_diagonal(blocks): "A stack along a diagonal, one matrix."; return apply_op("block_diagonal", blocks)
 def mean(v): "The mean of a vector's elements, one number."; return total(v) / apply_op("size", v)
 # fmt: on
 

@@ -98,15 +98,18 @@ def _holds(v):
 # fmt: off
 PLAIN = {
     "add": lambda a, b: a + b, "sub": lambda a, b: a - b, "mul": lambda a, b: a * b, "div": lambda a, b: a / b,
-    "neg": lambda a: -a, "product": lambda m, v: m @ v, "product_t": lambda m, v: m.T @ v, "transpose": lambda m: m.T,
+    "neg": lambda a: -a, "product": lambda m, v: m @ v, "product_t": lambda m, v: m.T @ v,
+    "transpose": lambda m: m.T,
     "outer": lambda g, v: _torch().outer(g, v), "alias": lambda a: a, "softplus": _softplus,
     "power": _on_tensors("pow", math.pow),
     "less": lambda a, b: a < b, "greater": lambda a, b: a > b, "at_most": lambda a, b: a <= b,
-    "at_least": lambda a, b: a >= b, "equal": _number(lambda a, b: a == b), "unequal": _number(lambda a, b: a != b),
+    "at_least": lambda a, b: a >= b,
+    "equal": _number(lambda a, b: a == b), "unequal": _number(lambda a, b: a != b),
     "both": lambda a, b: _holds(a) & _holds(b), "either": lambda a, b: _holds(a) | _holds(b),
     "maximum": _on_tensors("maximum", max), "minimum": _on_tensors("minimum", min),
     "clip": _on_tensors("clamp", lambda v, low, high: min(max(v, low), high)),
-    "where": _where, "concat": lambda *v: _torch().cat(v), "sum": lambda v: v.sum(), "largest": lambda v: v.amax(),
+    "where": _where, "concat": lambda *v: _torch().cat(v),
+    "sum": lambda v: v.sum(), "largest": lambda v: v.amax(),
     "step": lambda v: (v > 0).to(v.dtype) if hasattr(v, "dtype") else float(v > 0),
     "size": lambda v: v.shape[-1], "held": lambda v: v.detach() if hasattr(v, "dtype") else v,
     "cumsum": lambda v: v.cumsum(-1), "cumsum_back": lambda v: v.flip(-1).cumsum(-1).flip(-1),
@@ -116,7 +119,8 @@ PLAIN = {
     "elu": _of_layers("elu", lambda v: v if v > 0 else math.expm1(v)), "silu": _of_layers("silu", _silu),
     "gelu": _gelu,
 }
-SCALAR = {"sigmoid": _sigmoid, "tanh": math.tanh, "relu": lambda v: max(v, 0.0), "exp": math.exp, "log": math.log,
-          "sin": math.sin, "cos": math.cos, "sqrt": math.sqrt, "abs": abs, "floor": math.floor, "erf": math.erf,
+SCALAR = {"sigmoid": _sigmoid, "tanh": math.tanh, "relu": lambda v: max(v, 0.0),
+          "exp": math.exp, "log": math.log, "sin": math.sin, "cos": math.cos, "sqrt": math.sqrt,
+          "abs": abs, "floor": math.floor, "erf": math.erf,
           "sign": lambda v: float((v > 0) - (v < 0)), "round": builtins.round}
 # fmt: on

@@ -123,8 +123,8 @@ class Symbol:
     def __getitem__(self, key):
         if not isinstance(key, int):
             raise Never(
-                "[...] picks one layer of a stack of weights by a whole number, W[0]; a cell knows no slices and no "
-                "single units"
+                "[...] picks one layer of a stack of weights by a whole number, W[0]; a cell knows no slices"
+                " and no single units"
             )
         return self.builder.add("index", (self.index,), value=key)
 
@@ -137,20 +137,20 @@ class Symbol:
 
     def __iter__(self):
         raise Never(
-            "a value cannot be unpacked or looped over; loop over range(n) with a whole-number hyper-parameter, and sum a "
-            "value's units by total(v)"
+            "a value cannot be unpacked or looped over; loop over range(n) with a whole-number hyper-parameter,"
+            " and sum a value's units by total(v)"
         )
 
     def __float__(self):
         raise Never(
-            "a plain number is asked for, as by float() or math.tanh, and the value is not known while the cell is "
-            "traced. Use the functions of unrolled: tanh, exp, ..."
+            "a plain number is asked for, as by float() or math.tanh, and the value is not known while the cell"
+            " is traced. Use the functions of unrolled: tanh, exp, ..."
         )
 
     def __index__(self):
         raise Never(
-            "a whole number is asked for, as by range() or [...], and this value is not one. A hyper-parameter is a whole "
-            "number if its default is: depth=3, not depth=3.0"
+            "a whole number is asked for, as by range() or [...], and this value is not one. A hyper-parameter"
+            " is a whole number if its default is: depth=3, not depth=3.0"
         )
 
     __int__ = __len__ = __index__

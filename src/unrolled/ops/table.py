@@ -66,14 +66,19 @@ _ROWS = (
     _unary("sigmoid", lambda g, y, a: (g * (y * (1 - y)),), r"\sigma\left({0}\right)", flops=12, costly=True),
     _unary("tanh", lambda g, y, a: (g * (1 - y * y),), flops=14, costly=True),
     _unary("relu", lambda g, y, a: (where(y <= 0, 0, g),), r"\mathrm{{relu}}\left({0}\right)"),
-    _unary("elu", lambda g, y, a: (g * exp(where(a <= 0, a, 0)),), r"\mathrm{{elu}}\left({0}\right)", flops=12, costly=True),
-    _unary("silu", lambda g, y, a: (g * _silu_slope(a),), r"\mathrm{{silu}}\left({0}\right)", flops=13, costly=True),
-    _unary("gelu", lambda g, y, a: (g * _gelu_slope(a),), r"\mathrm{{gelu}}\left({0}\right)", flops=30, costly=True),
-    _unary("erf", lambda g, y, a: (g * (2 / math.sqrt(math.pi) * exp(-(a * a))),), r"\mathrm{{erf}}\left({0}\right)",
+    _unary("elu", lambda g, y, a: (g * exp(where(a <= 0, a, 0)),), r"\mathrm{{elu}}\left({0}\right)",
+           flops=12, costly=True),
+    _unary("silu", lambda g, y, a: (g * _silu_slope(a),), r"\mathrm{{silu}}\left({0}\right)",
+           flops=13, costly=True),
+    _unary("gelu", lambda g, y, a: (g * _gelu_slope(a),), r"\mathrm{{gelu}}\left({0}\right)",
+           flops=30, costly=True),
+    _unary("erf", lambda g, y, a: (g * (2 / math.sqrt(math.pi) * exp(-(a * a))),),
+           r"\mathrm{{erf}}\left({0}\right)",
            flops=25, costly=True),
     _unary("exp", lambda g, y, a: (g * y,), flops=10, costly=True),
     _unary("log", lambda g, y, a: (g / a,), flops=12, costly=True),
-    _unary("softplus", lambda g, y, a: (g * sigmoid(a),), r"\mathrm{{softplus}}\left({0}\right)", flops=20, costly=True),
+    _unary("softplus", lambda g, y, a: (g * sigmoid(a),), r"\mathrm{{softplus}}\left({0}\right)",
+           flops=20, costly=True),
     _unary("sin", lambda g, y, a: (g * cos(a),), flops=14, costly=True),
     _unary("cos", lambda g, y, a: (-(g * sin(a)),), flops=14, costly=True),
     _unary("sqrt", lambda g, y, a: (g / (2 * y),), r"\sqrt{{{0}}}", flops=4, costly=True),
@@ -115,12 +120,16 @@ _ROWS = (
     Op("spread", 1, lambda g, y, a: (g,), "{0}", "{0}", 9, "spread", 0),      # a number seen as a vector
     Op("sum", 1, lambda g, y, a: (g,), "sum({0})", r"\textstyle\sum {0}", 9, "scalar"),
     # As torch's amax: equal maxima share the gradient.
-    Op("largest", 1, lambda g, y, a: (_among(g, apply_op("equal", a, y)),), "largest({0})", r"\max\left({0}\right)", 9, "scalar"),
-    Op("cumsum", 1, lambda g, y, a: (apply_op("cumsum_back", g),), "cumsum({0})", r"\mathrm{{cumsum}}\left({0}\right)", 9, "along"),
-    Op("cumsum_back", 1, lambda g, y, a: (cumsum(g),), "cumsum_back({0})",         # from the last unit to the first
+    Op("largest", 1, lambda g, y, a: (_among(g, apply_op("equal", a, y)),), "largest({0})",
+       r"\max\left({0}\right)", 9, "scalar"),
+    Op("cumsum", 1, lambda g, y, a: (apply_op("cumsum_back", g),), "cumsum({0})",
+       r"\mathrm{{cumsum}}\left({0}\right)", 9, "along"),
+    # From the last unit to the first.
+    Op("cumsum_back", 1, lambda g, y, a: (cumsum(g),), "cumsum_back({0})",
        r"\mathrm{{cumsum}}^\top\left({0}\right)", 9, "along"),
     Op("size", 1, lambda g, y, a: (None,), "size({0})", r"\dim\left({0}\right)", 9, "scalar", 0),
-    Op("concat", -1, lambda g, y, *parts: _parts(g, parts), "concat({all})", r"\left[{all}\right]", 9, "concat", 0),
+    Op("concat", -1, lambda g, y, *parts: _parts(g, parts), "concat({all})",
+       r"\left[{all}\right]", 9, "concat", 0),
     Op("part", 1, None, "{0}[{value}]", "{0}_{{[{value}]}}", 9, "part", 0),
     Op("columns", 1, None, "{0}[:, {value}]", "{0}_{{[{value}]}}", 9, "columns", 0),
     Op("transpose", 1, None, "{0}.T", r"{0}^\top", 9, "transpose", 0),
@@ -130,11 +139,14 @@ _ROWS = (
     Op("kron", 2, lambda g, y, a, b: _kron_gradients(g, a, b), "kron({0}, {1})", r"{0} \otimes {1}", 3, "kron"),
     Op("kron_left", 2, None, "kron_left({0}, {1})", r"{0} {1}", 9, "kron_left"),
     Op("kron_right", 2, None, "kron_right({0}, {1})", r"{0}^\top {1}", 9, "kron_right"),
-    Op("copy", 1, lambda g, y, a: (g,), "{0}", "{0}", 9, flops=0),                # put where it can be read as a whole
+    # Put where it can be read as a whole.
+    Op("copy", 1, lambda g, y, a: (g,), "{0}", "{0}", 9, flops=0),
     Op("flat", 1, None, "flat({0})", r"{0}", 9, "flat", 0, once=True),
     Op("matrix_exp", 1, None, "matrix_exp({0})", "e^{{{0}}}", 9, "square", 0, once=True),
-    Op("softmax_columns", 1, None, "softmax_columns({0})", r"\mathrm{{softmax}}\left({0}\right)", 9, "matrix", 0, once=True),
-    Op("block_diagonal", 1, None, "block_diagonal({0})", r"\mathrm{{diag}}\left({0}\right)", 9, "blocks", 0, once=True),
+    Op("softmax_columns", 1, None, "softmax_columns({0})",
+       r"\mathrm{{softmax}}\left({0}\right)", 9, "matrix", 0, once=True),
+    Op("block_diagonal", 1, None, "block_diagonal({0})",
+       r"\mathrm{{diag}}\left({0}\right)", 9, "blocks", 0, once=True),
 )
 # fmt: on
 

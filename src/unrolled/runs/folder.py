@@ -226,7 +226,8 @@ class RunFolder:
                 continue  # writes are atomic, so this is a fault of the disk; the one before may be whole
         if names:
             raise UsageError(
-                f"the run {self._shown} is damaged: none of its {len(names)} checkpoints can be read. Train again."
+                f"the run {self._shown} is damaged: none of its {len(names)} checkpoints can be read. Train"
+                " again."
             )
         return None
 

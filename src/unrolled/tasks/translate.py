@@ -28,7 +28,8 @@ from ..options import Count, Share
 from ..task import Batch, Figures, Loss, Recipe, State, Unit
 
 DROPOUT_FIRST, DROPOUT_EPOCH, DROPOUT = 0.1, 0.02, 0.3  # at first, for each time through the pairs, and at most
-RARE = 20_000  # pairs from which on a word that stands there once is unknown, so that the model learns what to do with such
+# Pairs from which on a word that stands there once is unknown: so the model learns what to do with such.
+RARE = 20_000
 
 
 class Half(NamedTuple):
@@ -137,7 +138,10 @@ class Translate:
             return read.pairs, held_out.pairs, (*read.notes, *held_out.notes)
         split = grouped([pair.source for pair in read.pairs], self.held_out)
         training, held_out = ([read.pairs[place] for place in part] for part in split[:2])
-        note = f"{split.duplicates:,} pairs have a source that stood there before, and are on its side of the split"
+        note = (
+            f"{split.duplicates:,} pairs have a source that stood there before, and are on its side of the"
+            " split"
+        )
         return training, held_out, (*read.notes, note) if split.duplicates else read.notes
 
     def _sides(self, training: list[Pair], held_out: list[Pair]) -> Sides:
@@ -245,8 +249,8 @@ class Translate:
 
     def sentence(self, figures: Figures) -> str:
         return (
-            f"BLEU {figures['bleu']:.2f} ({signature()}), chrF {figures['chrf']:.2f}, {figures['exact']:.1%} word for word, "
-            f"{figures['nats_per_unit']:.4f} nats a unit"
+            f"BLEU {figures['bleu']:.2f} ({signature()}), chrF {figures['chrf']:.2f}, {figures['exact']:.1%}"
+            f" word for word, {figures['nats_per_unit']:.4f} nats a unit"
         )
 
     def line(self, loss: float) -> str:
@@ -271,7 +275,10 @@ def _leak(training: Sequence[Pair], other: Sequence[Pair], name: str) -> str:
     """How much of other pairs is learned from."""
     sources, targets = ({pair[k] for pair in training} for k in (0, 1))
     known, said = sum(p.source in sources for p in other), sum(p.target in targets for p in other)
-    return f"of {len(other):,} pairs {name} {known:,} have a source that is learned from, {said:,} a target that is"
+    return (
+        f"of {len(other):,} pairs {name} {known:,} have a source that is learned from, {said:,} a target"
+        " that is"
+    )
 
 
 def _examples(sides: Sides, pairs: Sequence[Pair]) -> list[TranslatedExample]:

@@ -93,8 +93,9 @@ class WordLM:
         training, need = encoding.encode(texts.training), self.recipe.batch * self.span + 1
         if len(training) < need:
             raise UsageError(
-                f"{texts.training.name} has {len(training):,} tokens to learn from, and one batch of --batch {self.recipe.batch} "
-                f"and --span {self.span} is {need:,}. Give a longer text, or a smaller --batch or --span."
+                f"{texts.training.name} has {len(training):,} tokens to learn from, and one batch of --batch"
+                f" {self.recipe.batch} and --span {self.span} is {need:,}. Give a longer text, or a smaller"
+                " --batch or --span."
             )
         return Streams(
             encoding,

@@ -45,9 +45,9 @@ def data_for(task: Task, known: Encoding | None) -> Data:
     data = task.data(known) if takes_known else task.data()
     if where := _unlike(_meaning(known), _meaning(data.encoding)):
         raise UsageError(
-            f"the data {data.source} do not mean what the weights were learned for: their {where} not as the run has "
-            f"{'them' if where.endswith('are') else 'it'}, and {task.name} cannot learn the difference. "
-            "Give data with the same, or train afresh, without --from."
+            f"the data {data.source} do not mean what the weights were learned for: their {where} not as the"
+            f" run has {'them' if where.endswith('are') else 'it'}, and {task.name} cannot learn the"
+            " difference. Give data with the same, or train afresh, without --from."
         )
     return data
 
@@ -147,8 +147,8 @@ def carry(model: nn.Module, run: Run, encoding: Encoding) -> None:
     for name, new, old in _pairs(model, run):
         if new.dim() != old.dim() or any(n < o for n, o in zip(new.shape, old.shape)):
             raise UsageError(
-                f"the weights of {run.folder} do not fit: {name} is {tuple(new.shape)} here and {tuple(old.shape)} there. "
-                "Train afresh, without --from."
+                f"the weights of {run.folder} do not fit: {name} is {tuple(new.shape)} here and"
+                f" {tuple(old.shape)} there. Train afresh, without --from."
             )
         if name in weights:
             for dim, sizes in enumerate(zip(old.shape, new.shape)):

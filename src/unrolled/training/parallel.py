@@ -122,8 +122,8 @@ def joined() -> Iterator[Team]:
         if isinstance(error, UnrolledError) or not _is_loss(error):
             raise
         raise ProcessLost(
-            f"process {team.part.rank} of {size} stops, because another one is gone. Go on from the last checkpoint "
-            "with --resume."
+            f"process {team.part.rank} of {size} stops, because another one is gone. Go on from the last"
+            " checkpoint with --resume."
         ) from None
     finally:
         processes.destroy_process_group()

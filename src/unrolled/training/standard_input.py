@@ -34,8 +34,8 @@ def spooled(suffix: str = "") -> Iterator[Path]:
                     kept.write(block)
         except OSError as error:
             raise UsageError(
-                f"standard input could not be kept in {tempfile.gettempdir()} ({error.strerror}): make room there, or set "
-                "TMPDIR to a folder on another disk."
+                f"standard input could not be kept in {tempfile.gettempdir()} ({error.strerror}): make room"
+                " there, or set TMPDIR to a folder on another disk."
             ) from None
         try:
             yield file

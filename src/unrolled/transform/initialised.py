@@ -42,8 +42,8 @@ def initialised(cell: Cell | str | Callable, **first: Initial) -> Cell:
     for name, value in sorted(first.items(), key=lambda item: item[0] in cell.parameters):
         if isinstance(value, bool) or not (isinstance(value, (int, float, str)) or callable(value)):
             raise UsageError(
-                f"{who}: {name}={value!r} is neither a number, nor the name of an initialisation, nor a function that fills a "
-                "tensor."
+                f"{who}: {name}={value!r} is neither a number, nor the name of an initialisation, nor a"
+                " function that fills a tensor."
             )
         found.update(dict.fromkeys(matching(who, name, cell.parameters), value))
     made = replace(cell, name=who, init={**cell.init, **found}, doc=extended(cell.doc, _phrase(first)))

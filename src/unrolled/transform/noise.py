@@ -150,7 +150,8 @@ def _rates(what: str, cell: Cell, rate: Rates, usual: list[str]) -> dict[str, fl
     for state, value in rates.items():
         if state not in cell.states:
             raise UsageError(
-                f"{what}({cell.name}): {state!r} is not a state of {cell.name}. It has {', '.join(cell.states)}."
+                f"{what}({cell.name}): {state!r} is not a state of {cell.name}. It has"
+                f" {', '.join(cell.states)}."
             )
         _check_rate(what, cell, value)
     return {state: float(value) for state, value in rates.items() if value}

@@ -165,8 +165,8 @@ class _Replacing:
         leaf = self.graph.leaf("state", base)
         if leaf is None and self._is_line(base):
             raise UsageError(
-                f"replace({self.call}): an equation takes {wanted}, and {base} is not a state of {self.cell.name}. "
-                f"Say remember=({base!r},) to have its last value."
+                f"replace({self.call}): an equation takes {wanted}, and {base} is not a state of"
+                f" {self.cell.name}. Say remember=({base!r},) to have its last value."
             )
         if leaf is None:
             raise UsageError(self._unknown(wanted, f"an equation takes {wanted}"))

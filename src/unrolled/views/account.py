@@ -100,7 +100,10 @@ def _work(graph: Graph, widths: dict[Dim, int]) -> list[str]:
         if back is None
         else f"{back:,} FLOPs a row and step, gradients of weights included"
     )
-    trained = f"{found.parameters:,} parameters, {found.bytes:,} bytes; {found.state_bytes:,} bytes of state for each row"
+    trained = (
+        f"{found.parameters:,} parameters, {found.bytes:,} bytes; {found.state_bytes:,} bytes of state for"
+        " each row"
+    )
     rows = [
         ("in all", trained),
         ("forward", f"{found.flops:,} FLOPs a row and step, {found.products:,} of them in matrix products"),

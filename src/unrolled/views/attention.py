@@ -47,8 +47,9 @@ def attention_svg(
         ]
     style = following("unrolled-attention", '[{what}="{colour}"]{{{what}:var(--{name})}}')
     head = (
-        f'<svg class="unrolled-attention" role="img" aria-label="{escape(title, quote=True)}" width="{width:g}" height="{height:g}" '
-        f'viewBox="0 0 {width:g} {height:g}" xmlns="http://www.w3.org/2000/svg" font-family="sans-serif" font-size="{SIZE:g}">'
+        f'<svg class="unrolled-attention" role="img" aria-label="{escape(title, quote=True)}" width="{width:g}"'
+        f' height="{height:g}" viewBox="0 0 {width:g} {height:g}" xmlns="http://www.w3.org/2000/svg"'
+        f' font-family="sans-serif" font-size="{SIZE:g}">'
     )
     return "\n".join([head, f"<title>{escape(title)}</title>", f"<style>{style}</style>", *body, "</svg>\n"])
 
@@ -59,6 +60,7 @@ def _letters(text: str, x: float, y: float, more: str) -> str:
 
 def _cell(x: float, y: float, weight: float, said: str) -> str:
     return (
-        f'<rect x="{x:g}" y="{y:g}" width="{CELL:g}" height="{CELL:g}" fill="{INK["blue_line"][0]}" '
-        f'fill-opacity="{weight:.3f}" stroke="{INK["frame"][0]}"><title>{escape(printable(said))}</title></rect>'
+        f'<rect x="{x:g}" y="{y:g}" width="{CELL:g}" height="{CELL:g}" fill="{INK["blue_line"][0]}"'
+        f' fill-opacity="{weight:.3f}"'
+        f' stroke="{INK["frame"][0]}"><title>{escape(printable(said))}</title></rect>'
     )

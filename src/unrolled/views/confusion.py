@@ -77,8 +77,8 @@ def confusion_figure(
     """
     if len(labels) > MOST_DRAWN:
         raise UsageError(
-            f"--picture {file}: {len(labels):,} classes are too many for a picture, {MOST_DRAWN} are the most: leave it out; the "
-            "text lists the most frequent confusions."
+            f"--picture {file}: {len(labels):,} classes are too many for a picture, {MOST_DRAWN} are the most:"
+            " leave it out; the text lists the most frequent confusions."
         )
     labels = [literal(_short(label)) for label in labels]
     side = max(3.0, 0.38 * len(labels) + 1.6)

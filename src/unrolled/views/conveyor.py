@@ -69,8 +69,8 @@ def _belt(graph: Graph, made: Wired) -> tuple[str, list[str]]:
         if found:
             return state, found
     raise UsageError(
-        f"view='conveyor': no state of {graph.name} is carried on by products and sums alone, so there is no belt. "
-        "Use view='graph'."
+        f"view='conveyor': no state of {graph.name} is carried on by products and sums alone, so there is no"
+        " belt. Use view='graph'."
     )
 
 
@@ -104,7 +104,8 @@ def _tail(graph: Graph, made: Wired, name: str, belt: list[str]) -> list[str]:
 
 def _too_much(graph: Graph) -> UsageError:
     return UsageError(
-        f"view='conveyor': in {graph.name} more is made of the state on the belt than hangs at its end. Use view='graph'."
+        f"view='conveyor': in {graph.name} more is made of the state on the belt than hangs at its end. Use"
+        " view='graph'."
     )
 
 

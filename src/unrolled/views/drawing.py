@@ -50,8 +50,8 @@ def format_of(file: str | Path | None, theme: str) -> str:
         kind = path.suffix.lower().lstrip(".")
         if kind not in FORMATS:
             raise UsageError(
-                f"{path}: {f'.{kind}' if kind else 'a name without an ending'} is not a format of a picture: write "
-                f"{path.stem}.svg, {path.stem}.png or {path.stem}.pdf."
+                f"{path}: {f'.{kind}' if kind else 'a name without an ending'} is not a format of a picture:"
+                f" write {path.stem}.svg, {path.stem}.png or {path.stem}.pdf."
             )
         if not path.parent.is_dir():
             raise UsageError(f"{path}: the folder {path.parent} does not exist: make it, or write elsewhere.")

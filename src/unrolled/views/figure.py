@@ -45,7 +45,8 @@ def figure(
     Raises UsageError for another suffix or theme, a folder that does not exist, and where
     matplotlib is not installed.
 
-    >>> figure("line.svg", (3, 2), lambda figure, ink: figure.subplots().plot([1, 2], color=ink["red_line"]))  # doctest: +SKIP
+    >>> def line(figure, ink): figure.subplots().plot([1, 2], color=ink["red_line"])
+    >>> figure("line.svg", (3, 2), line)  # doctest: +SKIP
     """
     kind, file = format_of(file, theme), Path(file)
     try:

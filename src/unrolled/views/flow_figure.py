@@ -77,8 +77,8 @@ def _curves(axes, curves: Sequence[Curve], text: str, step: int, ink: dict[str, 
     axes.spines["bottom"].set_color(ink["frame"])
     axes.set_ylabel("‖∂L/∂state‖ after each character")
     axes.set_title(
-        f"Gradient of the loss at “{text[step + 1]}” after “{text[max(0, step - 6) : step + 1]}” with respect to earlier "
-        "states (dashed: clipped)",
+        f"Gradient of the loss at “{text[step + 1]}” after “{text[max(0, step - 6) : step + 1]}” with respect"
+        " to earlier states (dashed: clipped)",
         loc="left",
         color=ink["text"],
     )

@@ -65,8 +65,8 @@ def use_scene(reads: Sequence[str | None], says: Sequence[str | None], fed_back:
     """
     if len(reads) != len(says) or not 1 <= len(reads) <= MOST_STEPS:
         raise UsageError(
-            f"{len(reads)} inputs and {len(says)} outputs: give one of each for each of 1 to {MOST_STEPS} steps, None where "
-            "there is none."
+            f"{len(reads)} inputs and {len(says)} outputs: give one of each for each of 1 to {MOST_STEPS}"
+            " steps, None where there is none."
         )
     scene = Scene()
     scene.add(*_columns(reads, says, fed_back))

@@ -72,7 +72,8 @@ def neurons_scene(graph: Graph, known: Known = Known()) -> Scene:
     for before, layer in zip([None, *layers], layers):
         if before and list(layer.enters) != [before.name]:
             raise UsageError(
-                f"view='neurons': {graph.name} is not a chain of layers, each made of the one before. Use view='graph'."
+                f"view='neurons': {graph.name} is not a chain of layers, each made of the one before. Use"
+                " view='graph'."
             )
     wider = NUMBERED if known.numbers else 1.0
     tallest = max(len(_shown(layer.units)) for layer in layers)

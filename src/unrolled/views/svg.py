@@ -76,7 +76,10 @@ def _outline(shape: Outline, dark: bool) -> str:
             f'x="{_short(left + 2.5)}" y="{_short(top + 2.5)}" width="{_short(shape.width - 5)}" '
             f'height="{_short(shape.height - 5)}"'
         )
-        return f"<rect {place} {look}/>\n<rect {inner} {look.replace(look.split()[0], 'fill=' + chr(34) + 'none' + chr(34), 1)}/>"
+        return (
+            f"<rect {place} {look}/>\n<rect {inner}"
+            f" {look.replace(look.split()[0], 'fill=' + chr(34) + 'none' + chr(34), 1)}/>"
+        )
     return f'<polygon points="{_places(corners(shape))}" {look}/>'
 
 
@@ -132,7 +135,10 @@ def _short(number: float) -> str:
 
 
 def _style(theme: str) -> str:
-    font = f".unrolled-picture{{max-width:100%;height:auto}}.unrolled-picture text{{font-family:{FONT};white-space:pre}}"
+    font = (
+        ".unrolled-picture{max-width:100%;height:auto}.unrolled-picture"
+        f" text{{font-family:{FONT};white-space:pre}}"
+    )
     if theme != "auto":
         return font
     return font + following("unrolled-picture", '[{what}="{colour}"]{{{what}:var(--{name})}}')

@@ -40,8 +40,8 @@ def _make(rows: tuple[int, ...] | None, every: bool) -> Shown:
     columns = [Said(name, rf"\mathrm{{{name}}}") for name in names]
     pieces: list[Piece] = [
         Paragraph(
-            "Activation functions, and how steep they are. The gradient of what lies below is multiplied with the "
-            "slope: a sigmoid's is never more than 1/4, tanh's never more than 1, so that it fades."
+            "Activation functions, and how steep they are. The gradient of what lies below is multiplied with"
+            " the slope: a sigmoid's is never more than 1/4, tanh's never more than 1, so that it fades."
         )
     ]
     for title, which in ((Said("g(x)", "g(x)"), 0), (Said("g'(x)", "g'(x)"), 1)):

@@ -106,8 +106,8 @@ def _make(rows: tuple[int, ...] | None, every: bool) -> Shown:
 def _make_bptt(rows: tuple[int, ...] | None, every: bool) -> Shown:
     made = hello_worked("  l ")
     words = Paragraph(
-        'The loss of step 3 alone, as in dE3/dW = sum over k of dE3/dy3 dy3/ds3 ds3/dsk dsk/dW, on deck 003\'s "hello".'
-        " The norm says how much a step can still change the loss: it falls with every step between."
+        "The loss of step 3 alone, as in dE3/dW = sum over k of dE3/dy3 dy3/ds3 ds3/dsk dsk/dW, on deck 003's"
+        ' "hello". The norm says how much a step can still change the loss: it falls with every step between.'
     )
     terms: list[Piece] = [Heading(2, "The terms of dL[3]/dW_hh, as matrices", "backward")]
     for lag in made.through_time[0].lags:

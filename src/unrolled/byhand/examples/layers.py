@@ -62,8 +62,8 @@ def _make(rows: tuple[int, ...] | None, every: bool) -> Shown:
     )
     pieces: list[Piece] = [
         Paragraph(
-            'A recurrent net that reads "hell" and should say "o", and the same as a feed-forward net of four layers:'
-            " first the layers."
+            'A recurrent net that reads "hell" and should say "o", and the same as a feed-forward net of four'
+            " layers: first the layers."
         ),
         *page(shared, rows, every),
         Heading(2, "The recurrent net says the same"),
@@ -79,8 +79,9 @@ def _make(rows: tuple[int, ...] | None, every: bool) -> Shown:
         Paragraph(f"Their gradients are the same too; the largest difference is {shown(apart)}."),
         Heading(2, "Sharing is summing"),
         Paragraph(
-            "With a copy of W_hh in each layer, every copy has a gradient of its own. Their sum is the recurrent net's:"
-            " what is summed over the steps of backpropagation through time are the layers' gradients."
+            "With a copy of W_hh in each layer, every copy has a gradient of its own. Their sum is the"
+            " recurrent net's: what is summed over the steps of backpropagation through time are the layers'"
+            " gradients."
         ),
     ]
     for k in range(1, 5):
@@ -97,7 +98,8 @@ SLIPS = (
         "gates",
         "Output of sigmoid is between 0 and 1: forget, keep",
         "strictly between, never 0 or 1",
-        "A sigmoid reaches neither; and 0 forgets, 1 keeps is what the forget gate's values mean, not every gate's.",
+        "A sigmoid reaches neither; and 0 forgets, 1 keeps is what the forget gate's values mean, not every"
+        " gate's.",
     ),
 )
 

@@ -45,8 +45,9 @@ def lstm_worked() -> Worked:
 def _make(rows: tuple[int, ...] | None, every: bool) -> Shown:
     made = lstm_worked()
     words = Paragraph(
-        "One unit reads (1, 0.5) and then nothing; only the state of step 3 is asked for. What step 1 still does to it"
-        " comes along c, where each step multiplies with the forget gate, about 0.7, and not with a weight and a slope."
+        "One unit reads (1, 0.5) and then nothing; only the state of step 3 is asked for. What step 1 still"
+        " does to it comes along c, where each step multiplies with the forget gate, about 0.7, and not with a"
+        " weight and a slope."
     )
     return Shown(
         made, (words, *page(made, rows, every), *against_slides("deck 004", SLIPS)), SLIPS, {"of": "c[1][1]"}

@@ -76,8 +76,9 @@ def _make(rows: tuple[int, ...] | None, every: bool) -> Shown:
     (perceptron, first), (recurrent, second) = trained()
     pieces: list[Piece] = [
         Paragraph(
-            'The letters read and what should come next: "h" -> "e", "he" -> "l", "hel" -> "p", "hell" -> "o". A'
-            " perceptron sees the last letter only. First the perceptron before training, on the first letter."
+            'The letters read and what should come next: "h" -> "e", "he" -> "l", "hel" -> "p", "hell" -> "o".'
+            " A perceptron sees the last letter only. First the perceptron before training, on the first"
+            " letter."
         ),
         *page(before, rows, every),
         Heading(2, f"Trained: {STEPS} steps of gradient descent, rate {shown(RATE)}"),
@@ -87,10 +88,10 @@ def _make(rows: tuple[int, ...] | None, every: bool) -> Shown:
             tuple((Said(str(k), str(k)), (shown(first.losses[k]), shown(second.losses[k]))) for k in LOOKED_AT),
         ),
         Paragraph(
-            "The loss, summed over the four letters. The perceptron cannot come below 2 log 2 = 1.386294: after an l it"
-            " must answer p and o alike, each with probability 1/2. The state has seen what came before the l, and the"
-            " loss goes to 0. A perceptron that sees four letters at once could tell them apart too, and no fifth: its"
-            " width is fixed, a state reads any length."
+            "The loss, summed over the four letters. The perceptron cannot come below 2 log 2 = 1.386294: after"
+            " an l it must answer p and o alike, each with probability 1/2. The state has seen what came before"
+            " the l, and the loss goes to 0. A perceptron that sees four letters at once could tell them apart"
+            " too, and no fifth: its width is fixed, a state reads any length."
         ),
         Heading(2, "What the perceptron says"),
         _answers(perceptron, [f'"{c}"' for c in READ]),

@@ -103,8 +103,8 @@ def warn_no_compiler(reason: str) -> None:
         return
     _warned.append(reason)
     warnings.warn(
-        f"kernels cannot be built: {reason}. The reference backend runs instead, roughly 2 to 10 times slower. For the "
-        "fast one, install gcc or clang, or `pip install ziglang`.",
+        f"kernels cannot be built: {reason}. The reference backend runs instead, roughly 2 to 10 times slower."
+        " For the fast one, install gcc or clang, or `pip install ziglang`.",
         SlowBackendWarning,
         stacklevel=3,
     )

@@ -87,7 +87,10 @@ def emit_steps(layers: tuple[Layer, ...], double: bool, half: bool, slots: tuple
     """The C of a loop of steps: one for each kind of layer, the first and those above it, and the header that
     calls them, with the places of its arguments."""
     lines = [
-        f"/* {safe(layers[0].plan.graph.name)}, for {loop}: made by unrolled from the cell's equations. Convention {VERSION}. */",
+        (
+            f"/* {safe(layers[0].plan.graph.name)}, for {loop}: made by unrolled from the cell's equations."
+            f" Convention {VERSION}. */"
+        ),
         f"typedef {'double' if double else 'float'} real;",
         f"#define REAL {64 if double else 32}",
         f"#define HALF {int(half)}",

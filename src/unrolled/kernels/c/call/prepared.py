@@ -101,7 +101,8 @@ def precision_of(call: Call) -> str:
     return "mixed" if call.mixed and multiplies_pairs() else "float32"
 
 
-LOOK = 20_000_000  # floating-point operations between two looks for Ctrl-C, some milliseconds: none in a short call
+# Floating-point operations between two looks for Ctrl-C, some milliseconds: none in a short call.
+LOOK = 20_000_000
 SHORT = 1024  # steps: for shorter sequences 512 are kept
 # Bytes that those of longer ones may take together, 28 for each of a million steps; the last stays anyway.
 MOST = 2**24

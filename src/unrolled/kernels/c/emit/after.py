@@ -49,8 +49,8 @@ def _hoisted(g: int, hoisted, runs: tuple[ProductRun, ...], row: str) -> list[st
     lines = [f"if (dw{g} && !index{g}) {{", f"    const rows_of b = {{operand{g}, {depth}, {depth}, 0}};"]
     for run in runs:
         lines.append(
-            f"    outer_sum(&way, total, dw{g} + ({extent(hoisted.widths[: run.first])}) * ({depth}), {extent(run.widths)}, "
-            f"gradient + {extent(run.start)}, {row}, &b, z, me, team);"
+            f"    outer_sum(&way, total, dw{g} + ({extent(hoisted.widths[: run.first])}) * ({depth}),"
+            f" {extent(run.widths)}, gradient + {extent(run.start)}, {row}, &b, z, me, team);"
         )
     lines += ["}", f"if (dw{g} && index{g}) {{"]
     for run in runs:
@@ -62,11 +62,15 @@ def _hoisted(g: int, hoisted, runs: tuple[ProductRun, ...], row: str) -> list[st
     for k, run in enumerate(runs):
         size = f"packed_size({depth}, {extent(run.widths)})"
         lines += [
-            f"    pack_share(wide, w{g} + ({extent(hoisted.widths[: run.first])}) * ({depth}), 1, {depth}, {depth}, "
-            f"{extent(run.widths)}, me, team);",
+            (
+                f"    pack_share(wide, w{g} + ({extent(hoisted.widths[: run.first])}) * ({depth}), 1, {depth},"
+                f" {depth}, {extent(run.widths)}, me, team);"
+            ),
             "    barrier_wait(&q->barrier, me, team);",
-            f"    operand_gradient(total, {depth}, {extent(run.widths)}, gradient + {extent(run.start)}, {row}, wide, "
-            f"doperand{g}, {int(k > 0)}, me, team);",
+            (
+                f"    operand_gradient(total, {depth}, {extent(run.widths)}, gradient + {extent(run.start)},"
+                f" {row}, wide, doperand{g}, {int(k > 0)}, me, team);"
+            ),
             f"    wide += {size};",
         ]
     return [*lines, "    barrier_wait(&q->barrier, me, team);", "}"]

@@ -46,7 +46,10 @@ class Direction:
         """Which rows and which units are this thread's."""
         lines = [
             "const long first = split ? 0 : me, stride = split ? 1 : team;",
-            "const walk way = walk_of(steps, batch, first, stride, block, offset, rows, (int)keep, (int)uniform);",
+            (
+                "const walk way = walk_of(steps, batch, first, stride, block, offset, rows, (int)keep,"
+                " (int)uniform);"
+            ),
         ]
         return lines + shares(self.plan, "split", "me", "team")
 
@@ -90,8 +93,14 @@ class Direction:
         z, scratch = extent_local(self.program.z), extent_local(self.program.scratch)
         local = " + ".join(part for _, part in self.parts()) or "0"
         return [
-            f"const long z_width = {z}, scratch_width = {scratch}, most = (batch - first + stride - 1) / stride;",
-            f"const workplace own = workplace_of(q, me, team, {local}, most * z_width, most * scratch_width, {room});",
+            (
+                f"const long z_width = {z}, scratch_width = {scratch}, most = (batch - first + stride - 1) /"
+                " stride;"
+            ),
+            (
+                f"const workplace own = workplace_of(q, me, team, {local}, most * z_width, most *"
+                f" scratch_width, {room});"
+            ),
             "if (!own.packed) return;",
             "real *z = own.z, *scratch = own.scratch, *packed = own.packed;",
         ]
@@ -116,8 +125,8 @@ class Direction:
             whole = f"pack_share({name}, weights{g}, {depth}, 1, {extent(group.widths)}, {depth}, me, team);"
             width, count = group.widths[0], len(group.widths)
             mine = (
-                f"pack({name}, weights{g} + {low(width)} * {depth}, {depth}, 1, {count} * {share(width)}, {depth}, "
-                f"{share(width)}, {extent(width)});"
+                f"pack({name}, weights{g} + {low(width)} * {depth}, {depth}, 1, {count} * {share(width)},"
+                f" {depth}, {share(width)}, {extent(width)});"
             )
             return [f"if (split) {mine}", f"else {whole}"] if self._even(group) else [whole]
         run = group.runs[k]
@@ -139,8 +148,8 @@ class Direction:
         for k, width in enumerate(group.widths):
             before = extent(group.widths[:k])
             mine.append(
-                f"pack(wide{g} + {at}, w{g} + ({before} + {low(width)}) * {depth}, {depth}, 1, {share(width)}, {depth}, "
-                f"{share(width)}, 0);"
+                f"pack(wide{g} + {at}, w{g} + ({before} + {low(width)}) * {depth}, {depth}, 1, {share(width)},"
+                f" {depth}, {share(width)}, 0);"
             )
             at += f" + packed_size({share(width)}, {depth})"
         return [
@@ -228,7 +237,8 @@ class Direction:
             width = extent(self.state_width(k))
             base, before = ("off", "(s ? offset[s - 1] : 0)") if self._whole(k) else ("base", "before")
             lines.append(
-                f"real *now{k} = new{k} + {base} * ({width}), *old{k} = s ? new{k} + {before} * ({width}) : state{k};"
+                f"real *now{k} = new{k} + {base} * ({width}), *old{k} = s ? new{k} + {before} * ({width}) :"
+                f" state{k};"
             )
         return lines
 
@@ -279,9 +289,9 @@ class Direction:
         row = extent(self.plan.gradient)
         for k, run in enumerate(group.runs):
             lines.append(
-                f"product(count, {extent_local((group.depth,))}, {extent(run.widths)}, gradient + (off + first) * ({row})"
-                f" + {extent(run.start)}, stride * ({row}), block{g}_{k}, {to}, {stride_to}, "
-                f"{int(product.accumulate or k > 0)});"
+                f"product(count, {extent_local((group.depth,))}, {extent(run.widths)}, gradient + (off + first)"
+                f" * ({row}) + {extent(run.start)}, stride * ({row}), block{g}_{k}, {to}, {stride_to},"
+                f" {int(product.accumulate or k > 0)});"
             )
         return lines
 
@@ -309,6 +319,7 @@ class Direction:
         for k in range(len(self.body.states)):
             w = self.state_width(k)
             lines.append(
-                f"leave(final{k}, {source}{k}, {extent(w)}, {low(w)}, {share(w)}, first, stride, {start}, {end});"
+                f"leave(final{k}, {source}{k}, {extent(w)}, {low(w)}, {share(w)}, first, stride, {start},"
+                f" {end});"
             )
         return lines

@@ -119,7 +119,8 @@ class SegmentText:
             "kron_right": (node.args[1], node.index),
         }[node.op]
         return [
-            f"{node.op}_({to}, {given[0]}, {given[1]}, {extent(self._width(rows))}, {extent(self._width(columns))});"
+            f"{node.op}_({to}, {given[0]}, {given[1]}, {extent(self._width(rows))},"
+            f" {extent(self._width(columns))});"
         ]
 
     def _width(self, index: int) -> Dim:

@@ -62,10 +62,13 @@ def _pack(layer: Layer, write: Direction, number: int) -> list[str]:
     for product in (step for step in _ordered(layer) if isinstance(step, Product)):
         group, g = plan.groups[product.group], product.group
         source, depth, width = f"weights{g}", extent(group.depth), group.widths[0]
-        whole = f"size += thin_pack(to ? to + size : 0, {source}, {extent(group.widths)}, {depth}, {extent(group.widths)}, 0);"
+        whole = (
+            f"size += thin_pack(to ? to + size : 0, {source}, {extent(group.widths)}, {depth},"
+            f" {extent(group.widths)}, 0);"
+        )
         mine = (
-            f"size += thin_pack(to ? to + size : 0, {source} + {low(width)} * ({depth}), {len(group.widths)} * {share(width)}, "
-            f"{depth}, {share(width)} ? {share(width)} : 1, {extent(width)});"
+            f"size += thin_pack(to ? to + size : 0, {source} + {low(width)} * ({depth}), {len(group.widths)} *"
+            f" {share(width)}, {depth}, {share(width)} ? {share(width)} : 1, {extent(width)});"
         )
         lines += [f"if (slices > 1) {mine}", f"else {whole}"] if len(set(group.widths)) == 1 else [whole]
     inside = [
@@ -88,7 +91,10 @@ def _step(layer: Layer, write: Direction, number: int) -> list[str]:
     lines = [
         *write.struct.unpacked(),
         "const int split = w->split;",
-        "const long batch = w->batch, first = w->first, stride = w->stride, count = w->count, off = 0, base = 0, low = 0;",
+        (
+            "const long batch = w->batch, first = w->first, stride = w->stride, count = w->count, off = 0, base"
+            " = 0, low = 0;"
+        ),
         *shares(plan, "split", "w->me", "w->team"),
         *_states(layer),
         *(f"const int64_t *index{g} = w->token;" for g in range(len(plan.body.hoisted))),
@@ -104,7 +110,10 @@ def _step(layer: Layer, write: Direction, number: int) -> list[str]:
         f"return {'now0' if body.output_is_state else 'output'};",
     ]
     return [
-        f"static const real *step_{number}(const worker *w, const {write.struct.name} *a, const real *below, const weight **packed)",
+        (
+            f"static const real *step_{number}(const worker *w, const {write.struct.name} *a, const real"
+            " *below, const weight **packed)"
+        ),
         "{",
         *_indent(lines),
         "}",
@@ -177,7 +186,10 @@ def _product(write: Direction, product: Product) -> list[str]:
     source, row = write.operand_rows(product.source)
     columns, depth = extent_local(group.widths), extent(group.depth)
     return [
-        f"thin_product(count, {columns}, {depth}, {source}, stride * ({row}), from, z + {extent_local(product.to.start)}, z_width);",
+        (
+            f"thin_product(count, {columns}, {depth}, {source}, stride * ({row}), from, z +"
+            f" {extent_local(product.to.start)}, z_width);"
+        ),
         f"from += thin_size({columns}, {depth});",
     ]
 

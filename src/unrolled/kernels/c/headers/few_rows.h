@@ -1,7 +1,8 @@
 /* Products of few rows with weights that are read once a step: bound by how fast weights
  * arrive, not by arithmetic.
  *
- *     #define HALF 1      weights are kept in bfloat16 (half the bytes) and widened as they are loaded; sums stay float32
+ *     #define HALF 1      weights are kept in bfloat16, half the bytes, and widened as they are loaded;
+ *                         sums stay float32
  *     #define HALF 0      weights are kept as they are
  *
  * Weights lie in panels of up to eight vectors of columns, a panel [K][columns], so that one sequential stream
@@ -64,7 +65,8 @@ INLINE void thin_tile(const int rows, const int vectors, long K, const real *A, 
 
 /* Returns how many of the rows it did. */
 #define THIN_ROWS(name, vectors) \
-    HELPER __attribute__((noinline)) long name(long rows, long K, const real *A, long lda, const weight *B, real *C, long ldc) \
+    HELPER __attribute__((noinline)) \
+    long name(long rows, long K, const real *A, long lda, const weight *B, real *C, long ldc) \
     { \
         if (TALL >= 3 && rows >= 3) return thin_tile(3, vectors, K, A, lda, B, C, ldc), 3; \
         if (TALL >= 2 && rows >= 2) return thin_tile(2, vectors, K, A, lda, B, C, ldc), 2; \

@@ -4,7 +4,7 @@
 #ifndef EMULATED_TILES
 #include <sys/syscall.h>
 #include <unistd.h>
-#define REQUEST_PERMISSION 0x1023           /* ARCH_REQ_XCOMP_PERM: Linux switches a process's tiles on when asked */
+#define REQUEST_PERMISSION 0x1023    /* ARCH_REQ_XCOMP_PERM: Linux switches a process's tiles on when asked */
 #define TILE_DATA 18
 #define PERMISSION() (syscall(SYS_arch_prctl, REQUEST_PERMISSION, TILE_DATA) == 0)
 #else

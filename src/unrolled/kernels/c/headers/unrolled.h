@@ -193,7 +193,7 @@ typedef real quad __attribute__((vector_size(4 * sizeof(real)), aligned(sizeof(r
 #define FUSED_32(a, b, c) __builtin_aarch64_fmav4sf(a, b, c)
 #define FUSED_64(a, b, c) __builtin_aarch64_fmav2df(a, b, c)
 #elif VECTOR_BYTES == 64
-#define FUSED_32(a, b, c) __builtin_ia32_vfmaddps512_mask(a, b, c, -1, 4)      /* all lanes, the usual rounding */
+#define FUSED_32(a, b, c) __builtin_ia32_vfmaddps512_mask(a, b, c, -1, 4)    /* all lanes, the usual rounding */
 #define FUSED_64(a, b, c) __builtin_ia32_vfmaddpd512_mask(a, b, c, -1, 4)
 #else
 #define FUSED_32(a, b, c) __builtin_ia32_vfmaddps256(a, b, c)
@@ -228,7 +228,8 @@ typedef real quad __attribute__((vector_size(4 * sizeof(real)), aligned(sizeof(r
 #if defined(MIXED) && defined(__AVX512BF16__)
 #include <immintrin.h>
 #define PAIRS 1
-#define MULTIPLY_ADD(sum, a, b) sum = (vec)_mm512_dpbf16_ps((__m512)(sum), (__m512bh)_mm512_set1_ps(a), (__m512bh)(b))
+#define MULTIPLY_ADD(sum, a, b) \
+    sum = (vec)_mm512_dpbf16_ps((__m512)(sum), (__m512bh)_mm512_set1_ps(a), (__m512bh)(b))
 #else
 #define PAIRS 0
 #define MULTIPLY_ADD(sum, a, b) sum = FUSED(a, b, sum)
