@@ -128,7 +128,7 @@ def inputs_of(cell, steps: int, batch: int, width: int):
     """
     x = torch.randn(steps, batch, width, requires_grad=True)
     times = [torch.rand(steps, batch) for _ in cell.inputs[1:]]
-    # spans, or instants.
+    # Spans, or instants.
     times = [t if name == "dt" else t.cumsum(0) for name, t in zip(cell.inputs[1:], times)]
     return (x, *times) if times else x
 

@@ -40,8 +40,7 @@ class Cell:
     widths      widths besides I and H, e.g. {"O": 10}
     stored      the equations of a cell without a function
     symbols     how names are set that have parts above, {"W_h": "W^h"}
-    noise       masks that a layer draws while training: the last inputs of the graph,
-                and some of its parameters
+    noise       masks that a layer draws while training: last inputs of the graph, some of its parameters
     """
 
     name: str
@@ -98,9 +97,7 @@ class Cell:
         return self.made_of(draft.finish(self.name), noise={})
 
     def made_of(self, graph: Graph, *, noise: Mapping[str, Noise] | None = None) -> Cell:
-        """A cell with these equations and this one's papers, first values and so on, as far as
-        the names are still there.
-        """
+        """A cell with these equations, and this one's papers, first values and so on for names left."""
         kept = {*graph.parameters, *graph.states}
         return replace(
             self,
@@ -128,8 +125,7 @@ class Cell:
         return signature_of(self.function, dict(self.values)).hyper
 
     def using(self, **values: float | int | str) -> Cell:
-        """The same equations with other hyper-parameters or extra widths:
-        `lem.using(dt=0.5)`, `jordan.using(O=10)`.
+        """The same equations, other hyper-parameters or widths: `lem.using(dt=0.5)`, `jordan.using(O=10)`.
 
         Raises UsageError for a name that the cell does not have.
         """
@@ -187,8 +183,7 @@ class Cell:
         parts: bool = False,
         theme: str = "auto",
     ) -> Picture:
-        """The cell as a picture: SVG text, which a notebook shows, and a file if one is
-        named (.svg, .png, .pdf).
+        """The cell as a picture: SVG text, which a notebook shows, and a file, .svg, .png or .pdf.
 
         view    "graph": the computational graph of a step, or of several equal ones side by side; "unrolled":
                 one box a step, inputs below, outputs above; "rolled": one box with its loop; "conveyor": a
@@ -273,9 +268,8 @@ class Cell:
 
     @staticmethod
     def from_json(data: dict) -> Cell:
-        """A cell from the data of `to_json`, which may be a stranger's: it is what `@cell` and the changes
-        of cells could have made, and nothing of it runs. Raises UsageError, saying what is wrong and
-        where, for any other data."""
+        """A cell from the data of `to_json`, which may be a stranger's: nothing of it runs. Raises UsageError,
+        saying what is wrong and where, for what neither `@cell` nor a change of a cell could have made."""
         try:
             return stored_cell(Cell, data)
         except UsageError as error:

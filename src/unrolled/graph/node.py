@@ -85,7 +85,7 @@ class Graph:
 
     def leaf(self, kind: str, name: str) -> Node | None:
         """The leaf of that kind and name; None where the equations never use it."""
-        # Torch 2.8 compiles no next(..., None).
+        # torch 2.8 compiles no next(..., None).
         found = [n for n in self.nodes if n.op == kind and n.value == name]
         return found[0] if found else None
 

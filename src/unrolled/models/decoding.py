@@ -23,7 +23,8 @@ from .translation import Translator
 
 TOGETHER = 32  # sentences a call of the C decoder, at most
 ROOM = 2**22  # numbers of attention that such a call may keep
-# Of those of one sentence, a gigabyte; a longer one is decoded step by step, which keeps only what is looked at.
+# Of those of one sentence, a gigabyte; a longer one is decoded step by step, which
+# keeps only what is looked at.
 LARGEST = 2**28
 MOST_UNITS = 4000  # of a sentence
 

@@ -85,7 +85,8 @@ _ROWS = (
     Op("abs", 1, lambda g, y, a: (g * sign(a),), "abs({0})", r"\left|{0}\right|"),
     # v ** 3 is two products, v ** 0.5 a root: what is here has another exponent, or one
     # that is not a plain number.
-    Op("power", 2, lambda g, y, a, p: _power_gradients(g, y, a, p), "{0}**{1}", "{0}^{{{1}}}", 5, flops=40, costly=True),
+    Op("power", 2, lambda g, y, a, p: _power_gradients(g, y, a, p), "{0}**{1}", "{0}^{{{1}}}",
+       5, flops=40, costly=True),
     Op("clip", 3, lambda g, y, v, low, high: _clip_gradients(g, v, low, high), "clip({0}, {1}, {2})",
        r"\mathrm{{clip}}\left({0}, {1}, {2}\right)", flops=2),
     _unary("sign", lambda g, y, a: (None,), r"\mathrm{{sign}}\left({0}\right)", flops=2),

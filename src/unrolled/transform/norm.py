@@ -21,8 +21,7 @@ def layer_norm(cell: Cell | str | Callable) -> Cell:
 
     Ba et al. normalise the products of all gates as one vector, and an LSTM's cell state too, before its tanh:
     here each gate is normalised by itself, as in tensorflow's LayerNormBasicLSTMCell, and for the cell state
-    there is
-    `replace(layer_norm("lstm"), h=lambda o, c, *, gain_c, b_c: o * tanh(gain_c * unrolled.layer_norm(c) + b_c))`.
+    there is `replace(layer_norm("lstm"), h=lambda o, c, *, g, b: o * tanh(g * unrolled.layer_norm(c) + b))`.
 
     Raises UsageError where the cell has no matrix.
 

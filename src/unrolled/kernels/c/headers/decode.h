@@ -13,8 +13,8 @@ enum { PADDING, START, END };
 /* As Python makes them, ten numbers each. `read`: places that were read; keys (read, query) and values (value,
  * read), which is turned, and both again as they are packed; then which rows are its, how many it may still
  * choose, how many are found. */
-typedef struct { int64_t read, limit, keys, values, packed_keys, packed_values, first, count, open, found;
-    } sentence;
+typedef struct { int64_t read, limit, keys, values, packed_keys, packed_values, first, count, open,
+                         found; } sentence;
 typedef struct { double total; long row, symbol; } candidate;
 
 /* Packs all weights, or counts their numbers where `to` is NULL. */

@@ -80,8 +80,8 @@ THIN_ROWS(thin_1, 2 - !HALF)
 HELPER long thin_rows(int vectors, long rows, long K, const real *A, long lda, const weight *B, real *C,
                       long ldc)
 {
-    return (vectors == 8 ? thin_8 : vectors == 4 ? thin_4 : vectors == 2 ? thin_2 : thin_1)(rows, K, A, lda, B,
-        C, ldc);
+    return (vectors == 8 ? thin_8 : vectors == 4 ? thin_4 : vectors == 2 ? thin_2 : thin_1)
+        (rows, K, A, lda, B, C, ldc);
 }
 
 /* C (M x N) = A B; rows of A and C `lda` and `ldc` apart. Nothing behind a row of C is touched. */

@@ -67,8 +67,8 @@ HELPER void pack_share(real *to, const real *from, long column_stride, long row_
     long n1 = panels * (me + 1) / team * PANEL;
     if (n1 > N) n1 = N;
     if (n1 > n0)
-        pack(to + packed_size(n0, K), from + n0 * column_stride, column_stride, row_stride, n1 - n0, K, n1 - n0,
-            0);
+        pack(to + packed_size(n0, K), from + n0 * column_stride, column_stride, row_stride, n1 - n0, K,
+             n1 - n0, 0);
 }
 
 /* x[row] = W operand[row] for this thread's rows of the block that begins at step s: many rows in one
@@ -82,7 +82,7 @@ HELPER void hoist(const walk *w, long s, const real *operand, long depth, const 
         const long top = w->offset[s] > w->offset[last] ? s : last, from = w->offset[s + last - top] + w->first;
         const long count = (w->offset[top] + w->rows[top] - from + w->stride - 1) / w->stride;
         product(count, N, depth, operand + from * depth, w->stride * depth, packed,
-            x + (from - walk_low(w, s, 0)) * row,
+                x + (from - walk_low(w, s, 0)) * row,
                 w->stride * row, 0);
     } else {
         for (long at = s; at <= last; at++) {
@@ -108,8 +108,8 @@ HELPER const real *earlier_rows(const walk *w, const rows_of *b, long k, long co
         const long at = k + done;
         while (w->offset[*s] > at || at >= w->offset[*s] + w->rows[*s])
             *s = (w->offset[*s] > at) == (w->offset[0] <= w->offset[w->steps - 1]) ? *s - 1 : *s + 1;
-        const long r = at - w->offset[*s], left = w->rows[*s] - r, n = left < count - done ? left
-            : count - done;
+        const long r = at - w->offset[*s], left = w->rows[*s] - r,
+                   n = left < count - done ? left : count - done;
         const real *from = *s ? b->values + (w->offset[*s - 1] + r) * b->row : b->initial + r * b->width;
         memcpy(room + done * b->width, from, (size_t)(n * b->width) * sizeof(real));
         done += n;

@@ -107,8 +107,8 @@ HELPER void pairs_panels(long height, long N, long pairs, long k, long depth, co
     const long part = streams ? 64 : depth;
     for (long n = 0; n < N; n += PANEL)
         for (long p = 0; p < depth; p += part) {
-            strip s = {block + p, packed + n * pairs + (k + p) * PANEL, C + n, 0, depth - p < part ? depth - p
-                : part,
+            strip s = {block + p, packed + n * pairs + (k + p) * PANEL, C + n, 0,
+                       depth - p < part ? depth - p : part,
                        PAIR_DEPTH, 1, streams ? 64 : 0, ldc, accumulate || k + p > 0};
             pairs_block(height, N - n, &s);
         }
@@ -123,8 +123,8 @@ HELPER void pairs_product(long M, long N, long K, const real *restrict A, long l
     if (K <= 0) product(M, N, 0, A, lda, packed, C, ldc, accumulate);
     for (long top = 0; top < M; top += PAIR_ROWS)
         for (long k = 0; k < pairs; k += PAIR_DEPTH) {
-            const long height = M - top < PAIR_ROWS ? M - top : PAIR_ROWS, depth = pairs - k < PAIR_DEPTH
-                ? pairs - k : PAIR_DEPTH;
+            const long height = M - top < PAIR_ROWS ? M - top : PAIR_ROWS;
+            const long depth = pairs - k < PAIR_DEPTH ? pairs - k : PAIR_DEPTH;
             for (long r = 0; r < height; r++)
                 pair_neighbours(block + r * PAIR_DEPTH, A + (top + r) * lda + 2 * k, K - 2 * k, depth);
             pairs_panels(height, N, pairs, k, depth, block, packed, C + top * ldc, ldc, accumulate);
@@ -141,14 +141,14 @@ HELPER void pairs_product_transposed(long M, long N, long K, const real *restric
     if (K <= 0) product(M, N, 0, A, 0, packed, C, ldc, accumulate);
     for (long top = 0; top < M; top += PAIR_ROWS)
         for (long k = 0; k < pairs; k += PAIR_DEPTH) {
-            const long height = M - top < PAIR_ROWS ? M - top : PAIR_ROWS, depth = pairs - k < PAIR_DEPTH
-                ? pairs - k : PAIR_DEPTH;
+            const long height = M - top < PAIR_ROWS ? M - top : PAIR_ROWS;
+            const long depth = pairs - k < PAIR_DEPTH ? pairs - k : PAIR_DEPTH;
             for (long p = 0; p < depth; p += 16) {
                 for (long i = 0; i < 16; i++) {
                     const long row = 2 * (k + p + i);
                     if (row >= K) memset(words + i * PAIR_ROWS, 0, PAIR_ROWS * sizeof(real));
-                    else pair_rows(words + i * PAIR_ROWS, A + top + row * step, row + 1 < K
-                        ? A + top + (row + 1) * step : 0, height);
+                    else pair_rows(words + i * PAIR_ROWS, A + top + row * step,
+                                   row + 1 < K ? A + top + (row + 1) * step : 0, height);
                 }
                 for (long m = 0; m < height; m += 4)
                     for (long i = 0; i < 16; i += 4)

@@ -20,7 +20,7 @@
 #define INLINE static inline __attribute__((always_inline, unused))
 #define HELPER static __attribute__((unused))
 
-/* ---- 1. Elementwise mathematics ---------------------------------------------------------------------------------
+/* ---- 1. Elementwise mathematics -------------------------------------------------------------------------
  * Branch-free, so that a plain loop over a row becomes vector code. A comparison with NaN is false: every
  * select below is written so that NaN takes the arm that keeps it. */
 
@@ -156,7 +156,7 @@ INLINE double softplus_(double x) { return relu_(x) + log1p(exp(-fabs(x))); }
 /* 1 / (1 + e^-x), without overflow on either side. */
 INLINE real sigmoid_(real x) { real z = exp_(-abs_(x)); return (x < 0 ? z : 1) / (1 + z); }
 
-/* ---- 2. The matrix product --------------------------------------------------------------------------------------
+/* ---- 2. The matrix product ------------------------------------------------------------------------------
  * C = A B or C += A B, with B packed once and used at every time step: panels of PANEL columns, each a
  * contiguous [K][PANEL], the last one filled up with zeros. A tile of C, ROWS x VECTORS registers, is summed
  * while one panel goes by, and each number of A is spread over a register; 6 x 4 registers need the fewest
