@@ -148,8 +148,8 @@ def _check_kind(train: Labelled, known: Classes) -> None:
     if texts != (train.kind == "text"):
         wanted = "texts" if texts else "numbers"
         raise UsageError(
-            f"{train.source} holds {train.kind}, and the weights to go on from read {known.reads}: give {wanted}, or train afresh, "
-            "without --from."
+            f"{train.source} holds {train.kind}, and the weights to go on from read {known.reads}: give "
+            f"{wanted}, or train afresh, without --from."
         )
 
 

@@ -13,8 +13,8 @@ def check_same(option: str, asked: object, has: object) -> None:
     """
     if asked != has:
         raise UsageError(
-            f"--{option} {asked}, and the weights to go on from were learned with {has}: leave it so, or train afresh, without "
-            "--from."
+            f"--{option} {asked}, and the weights to go on from were learned with {has}: leave it so, or train "
+            "afresh, without --from."
         )
 
 
@@ -22,9 +22,8 @@ def no_room(left: int, size: int, what: str = "words") -> tuple[str, ...]:
     """What is to be said where a vocabulary of `size`, which is full, had no room for some more.
 
     >>> no_room(20, 100)
-    ('20 words that are often enough there are not learned, for the vocabulary is full: --vocabulary 120 has room for them',)
+    ('20 words are often enough there and find no room: --vocabulary 120 has it',)
     """
-    return (
-        f"{left:,} {what} that are often enough there are not learned, for the vocabulary is full: --vocabulary {size + left} has "
-        "room for them",
-    ) * (left > 0)
+    return (f"{left:,} {what} are often enough there and find no room: --vocabulary {size + left} has it",) * (
+        left > 0
+    )

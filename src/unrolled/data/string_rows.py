@@ -48,13 +48,14 @@ class Rows:
         its = f"{', '.join(names) or 'no conditions'}"
         if new := [name for name in self.names if name not in names]:
             raise UsageError(
-                f"{self.source} has the column {new[0]!r}, and the weights to go on from were learned with {its}: a new condition "
-                f"cannot be told to them. Leave it out with --by {','.join(names) or repr('')}, or train afresh, without --from."
+                f"{self.source} has the column {new[0]!r}, and the weights to go on from were learned with "
+                f"{its}: a new condition cannot be told to them. Leave it out with --by "
+                f"{','.join(names) or repr('')}, or train afresh, without --from."
             )
         if missing := [name for name in names if name not in self.names]:
             raise UsageError(
-                f"{self.source} has no column {missing[0]!r}, and the weights to go on from were learned with {its}: give each row "
-                "its value, or train afresh, without --from."
+                f"{self.source} has no column {missing[0]!r}, and the weights to go on from were learned with "
+                f"{its}: give each row its value, or train afresh, without --from."
             )
         places = [self.names.index(name) for name in names]
         return replace(self, names=names, conditions=[tuple(row[k] for k in places) for row in self.conditions])

@@ -38,8 +38,8 @@ class Column:
         values = tuple(dict.fromkeys((*self.values, *other.values)))
         if len(values) > MOST_VALUES:
             raise UsageError(
-                f"the condition {self.name!r} has {len(self.values):,} values, with the new ones {len(values):,}, and {MOST_VALUES:,} "
-                "are allowed: train afresh, without --from."
+                f"the condition {self.name!r} has {len(self.values):,} values, with the new ones "
+                f"{len(values):,}, and {MOST_VALUES:,} are allowed: train afresh, without --from."
             )
         return Column(self.name, values)
 

@@ -55,8 +55,8 @@ class Source:
             learned = "bio" if given == "iob1" else given
         elif given == "plain" and any(tag != OUTSIDE for sentence in sentences for tag in sentence.tags):
             raise UsageError(
-                f"the tags of {file} are not spans, such as B-PER, and spans in {learned.upper()} are to be learned: give a file "
-                "with some, or leave --learned out."
+                f"the tags of {file} are not spans, such as B-PER, and spans in {learned.upper()} are to be "
+                "learned: give a file with some, or leave --learned out."
             )
         elif given == "plain":
             given = learned  # no span in it

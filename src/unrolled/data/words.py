@@ -144,7 +144,8 @@ class Words:
         `least` times at least, the most frequent first, up to `most` words in all; and how many
         words there was no room for.
 
-        >>> v, left = Words.of(["to be or not to be"], most=2).grown(["not to be that is not it that is not"], most=4)
+        >>> old = Words.of(["to be or not to be"], most=2)
+        >>> v, left = old.grown(["not to be that is not it that is not"], most=4)
         >>> v.names, v.ranked, left
         (('<unk>', 'be', 'to', 'not', 'is'), 2, 2)
         """
