@@ -316,16 +316,25 @@ def test_the_rate_falls_by_epochs_where_that_is_asked_for(text, tmp_path, monkey
 
 
 @pytest.mark.parametrize(
-    ("tokens", "width", "rate"),
-    [(500, 64, 1e-2), (12_000, 64, 1e-2), (12_001, 128, 1e-2), (100_000, 256, 6e-3), (600_000, 400, 3e-3)],
+    ("tokens", "minutes", "width", "rate"),
+    [
+        (500, 10.0, 64, 1e-2),
+        (12_000, None, 64, 1e-2),
+        (12_001, None, 128, 1e-2),
+        (100_000, 1.0, 256, 6e-3),
+        (600_000, None, 400, 3e-3),
+        (600_000, 3.0, 400, 3e-3),
+        (10**9, 1.0, 256, 6e-3),
+        (10**9, 0.1, 128, 1e-2),
+    ],
 )
-def test_sizes_follow_from_the_text_unless_they_are_given(tokens, width, rate):
+def test_sizes_follow_from_the_text_and_the_minutes_unless_they_are_given(tokens, minutes, width, rate):
     data = SimpleNamespace(training_size=tokens)
-    found = {name: one for name, (one,) in WordLM().choices(data).items()}
+    found = {name: one for name, (one,) in WordLM().choices(data, minutes).items()}
     assert (found["net"].hidden, found["net"].layers, found["recipe"].rate) == (width, 1, rate)
-    named = WordLM(net=Net("gru", hidden=200, layers=2), recipe=Recipe(rate=0.5)).choices(data)
+    named = WordLM(net=Net("gru", hidden=200, layers=2), recipe=Recipe(rate=0.5)).choices(data, minutes)
     assert (named["net"][0], named["recipe"][0].rate) == (Net("gru", hidden=200, layers=2), 0.5)
-    wide = WordLM(net=Net(hidden=300)).choices(data)
+    wide = WordLM(net=Net(hidden=300)).choices(data, minutes)
     assert wide["recipe"][0].rate == 3e-3  # of the width that was asked for, not of the text's
 
 

@@ -29,8 +29,9 @@ from ..options import Count, Share
 from ..task import Batch, Figures, Loss, Recipe, State, Unit
 
 MANY = 50_000  # words from which on rare ones are in groups
-# Width and rate by the tokens to learn, up to so many; see `choices`.
+# Width and rate by the tokens that are read, up to so many; see `choices`.
 SIZES = ((12_000, 64, 1e-2), (60_000, 128, 1e-2), (250_000, 256, 6e-3), (math.inf, 400, 3e-3))
+PACE = 3000  # tokens a second, about, that a net of 400 reads on two cores
 DROPOUT, DROPOUT_LIMIT = 0.1, 0.5  # for each time that the text is read again; see `dropout`
 DROPOUT_FIRST = 0.3  # while nobody knows how often the text will be read
 
@@ -122,11 +123,12 @@ class WordLM:
         grown, left = known.grown(text, most=self.vocabulary, least=self.least)
         return grown, no_room(left, len(grown.words))
 
-    def choices(self, data: Streams) -> Mapping[str, tuple]:
+    def choices(self, data: Streams, minutes: float | None) -> Mapping[str, tuple]:
         """The width of the layers, and the rate that suits it, by the tokens to learn, where nobody names them.
         Measured on parts of War and Peace, one thread: TABLE
         """
-        width, rate = next((width, rate) for most, width, rate in SIZES if data.training_size <= most)
+        tokens = min(data.training_size, math.inf if minutes is None else PACE * 60 * minutes)
+        width, rate = next((width, rate) for most, width, rate in SIZES if tokens <= most)
         net = replace(self.net, hidden=self.net.hidden or width)
         if net.hidden != width:  # of the width that was asked for
             rate = next((rate for _, width, rate in SIZES if net.hidden <= width), SIZES[-1][2])

@@ -35,7 +35,7 @@ def with_choices(task: Task, data: Data, minutes: float | None, epochs: float | 
     before in place. The first figure of the held-out part decides, which no trial learns from; the test
     part is not looked at."""
     began, said = time.monotonic(), {}
-    options = task.choices(data) if hasattr(task, "choices") else {}
+    options = task.choices(data, minutes) if hasattr(task, "choices") else {}
     values = {option: candidates[0] for option, candidates in options.items()}
     settled = replace(task, **{option: one for option, (one, *others) in options.items() if not others})
     if found := [
