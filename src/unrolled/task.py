@@ -165,9 +165,9 @@ class Task(Protocol):
     what is chosen there besides weights, such as thresholds, and keeps it in the model's buffers; it is
     called before each evaluation.
 
-    A task may have `choices(data, minutes) -> Mapping[str, tuple]`: fields that the data and the minutes (None
-    where there are epochs) settle, one value each, and fields of which the held-out part is to choose a value (the
-    usual one first); a short training is made with each (training/choose.py).
+    A task may have `choices(data, minutes) -> Mapping[str, tuple]`: fields that the data and the minutes
+    (None where epochs are given) settle, one value each, and fields of which the held-out part is to choose
+    a value (the usual one first); a short training is made with each (training/choose.py).
 
     A task may have `details(model, encoding, batches) -> Details`, which `unrolled evaluate` shows.
 
