@@ -188,11 +188,16 @@ class WordLM:
     def figures(
         self, model: WordModel, encoding: Words | Subwords, batches: Iterable[Batch], loss: float
     ) -> Figures:
-        return {"perplexity": math.exp(min(loss, 700.0)), "nats_per_token": loss}
+        found = {"perplexity": math.exp(min(loss, 700.0)), "nats_per_token": loss}
+        if isinstance(encoding, Words):  # the more of them there are the lower is the perplexity
+            targets = torch.cat([batch.targets.flatten() for batch in batches])
+            found["unknown_words"] = (targets == encoding.unknown).sum().item() / (targets >= 0).sum().item()
+        return found
 
     def sentence(self, figures: Figures) -> str:
-        perplexity, nats = figures.values()
-        return f"perplexity {perplexity:.2f}, {nats:.4f} nats per token"
+        perplexity, nats, *unknown = figures.values()
+        said = f", {unknown[0]:.1%} unknown words" if any(unknown) else ""
+        return f"perplexity {perplexity:.2f}, {nats:.4f} nats per token{said}"
 
     def line(self, loss: float) -> str:
         return f"loss {loss:.3f}  perplexity {math.exp(min(loss, 700.0)):.1f}"
