@@ -321,11 +321,11 @@ def test_the_rate_falls_by_epochs_where_that_is_asked_for(text, tmp_path, monkey
         (500, 10.0, 64, 1e-2),
         (12_000, None, 64, 1e-2),
         (12_001, None, 128, 1e-2),
-        (100_000, 1.0, 256, 6e-3),
+        (100_000, 10.0, 256, 6e-3),
         (600_000, None, 400, 3e-3),
-        (600_000, 3.0, 400, 3e-3),
-        (10**9, 1.0, 256, 6e-3),
-        (10**9, 0.1, 128, 1e-2),
+        (600_000, 10.0, 400, 3e-3),
+        (600_000, 3.0, 256, 6e-3),
+        (10**9, 1.0, 128, 1e-2),
     ],
 )
 def test_sizes_follow_from_the_text_and_the_minutes_unless_they_are_given(tokens, minutes, width, rate):
