@@ -25,8 +25,9 @@ from .machine import BUSY, machine
 FILE = Path(__file__).parent / "classify.md"
 HEAD = """# Classification
 
-Written by `python -m bench classify`; do not edit. Figures are those of the part for the report, at which nothing was chosen;
-the baseline's are of the held-out part. Where a machine was busy the seconds are those of the others, too.
+Written by `python -m bench classify`; do not edit. Figures are those of the part for the report, at which
+nothing was chosen; the baseline's are of the held-out part. Where a machine was busy the seconds are those of the
+others, too.
 
 | set | accuracy | macro-F1 | target | reached | baseline | others | seconds | machine |
 |---|---|---|---|---|---|---|---|---|

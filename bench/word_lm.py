@@ -34,7 +34,8 @@ from .rows import Result, Row
 FILE = Path(__file__).parent / "word_lm.md"
 HEAD = """# Word models
 
-Written by `python -m bench word-lm SET`; do not edit. Figures are perplexities on the part for the report, at which nothing was chosen.
+Written by `python -m bench word-lm SET`; do not edit. Figures are perplexities on the part for the report, at
+which nothing was chosen.
 
 | set | perplexity | Kneser-Ney 5-gram | less by | target | reached | epochs | seconds | machine |
 |---|---|---|---|---|---|---|---|---|

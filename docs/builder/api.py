@@ -20,8 +20,8 @@ from .cell_page import _flowing
 
 INTRODUCTION = """# Every name
 
-What `import unrolled` brings, from the docstrings of the code; `help(unrolled.Recurrent)` prints the same. Cells by their names are in
-[the zoo](zoo.md), the command line says itself what it takes: `unrolled COMMAND --help`.
+What `import unrolled` brings, from the docstrings of the code; `help(unrolled.Recurrent)` prints the same. Cells
+by their names are in [the zoo](zoo.md), the command line says itself what it takes: `unrolled COMMAND --help`.
 """
 # Groups by the folder that a name comes from, in this order; what is in none stands in the first.
 GROUPS = {

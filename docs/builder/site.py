@@ -24,7 +24,8 @@ from .executed import DocumentError, executed, with_shown
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 RUN = ("guide", "how-to")  # folders whose pages are run
-TASKS = (  # the folder of a page for each task: what they print takes minutes, so that only their pictures are made
+# The folder of a page for each task: what they print takes minutes, so that only their pictures are made.
+TASKS = (
     "tasks"
 )
 # Texts beside docs/, and where the site has them.
