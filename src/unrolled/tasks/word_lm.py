@@ -131,8 +131,8 @@ class WordLM:
         perplexity on the part for the report (the 5-gram's): 5,500 tokens, 35 s, 64 / 128 wide at 0.01,
         400 at 0.003: 51.6 / 59.1 / 59.1 (58.2); 29,000, 65 s, 128 at 0.01 and 0.003, 200 and 400 at
         0.003: 49.9, 51.9, 51.9, 52.6 (75.2); 115,000, 100 s, 200 at 0.006 / 0.003: 71.5 / 79.2 (103.1);
-        582,000, 431 s of a run of 22 minutes, 400 at 0.003: 107.9 (137.1); the same, 45 s, 128 at 0.01:
-        147.9. What other minutes want is a rule of thumb.
+        582,000, 431 s of a run of 22 minutes, 400 at 0.003: 107.9 (137.1); the same, 45 s, 128 at 0.01
+        and 256 at 0.006: 147.9, 191.9. What other minutes want is a rule of thumb.
         """
         tokens = min(data.training_size, math.inf if minutes is None else PACE * 60 * minutes)
         width, rate = next((width, rate) for most, width, rate in SIZES if tokens <= most)
