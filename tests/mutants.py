@@ -28,6 +28,7 @@ STORED = "test_stored.py::test_what_no_author_can_have_written_is_refused_at_onc
 PLAIN = "test_wholes.py::test_cells_of_these_functions_are_the_plain_function"
 
 GENERATE = "test_generate.py::"
+GROWN = "test_grown.py::"
 ENDINGS = f"{GENERATE}test_strings_with_an_end_are_those_of_the_model_that_end_so"
 MUTANTS = (
     # Gradients of primitives, and the sweep that joins them.
@@ -469,6 +470,36 @@ MUTANTS = (
         "return unknown or not characters.issuperset(rows.texts[place])",
         "return unknown",
         f"{GENERATE}test_a_string_is_on_one_side_and_what_nothing_else_has_is_learned_from",
+    ),
+    Mutant(
+        "data/strings.py",
+        "return len(self.vocabulary), 1, *(len(column.values) for column in self.columns)",
+        "return ()",
+        f"{GROWN}test_what_is_known_is_said_as_it_was_and_what_is_new_is_never_likelier[generate]",
+    ),
+    Mutant(
+        "training/fine_tune.py",
+        "found += [part, part.mean(dim, keepdim=True).repeat_interleave(new - old, dim)]",
+        "found += [part, part.amax(dim, keepdim=True).repeat_interleave(new - old, dim)]",
+        "test_engine.py::test_weights_are_carried_over_by_what_they_mean_and_new_ones_are_the_mean",
+    ),
+    Mutant(
+        "models/words.py",
+        "cutoffs(ordered)",
+        "cutoffs(words)",
+        f"{GROWN}test_words_that_came_later_are_behind_the_groups_of_an_adaptive_softmax",
+    ),
+    Mutant(
+        "tasks/tag.py",
+        "of = self._source(encoding)",
+        "of = self.source",
+        f"{GROWN}test_spans_of_another_scheme_are_learned_and_scored_in_the_runs_own",
+    ),
+    Mutant(
+        "training/state.py",
+        "if self.best is None or figure == self.best:",
+        "if self.best is None:",
+        f"{GROWN}test_what_is_new_is_learned_and_said[translate]",
     ),
     Mutant(
         "models/ngrams.py",
@@ -918,7 +949,7 @@ MUTANTS = (
         "training/fine_tune.py",
         "] = old.to(new.dtype)",
         "] = new[tuple(slice(size) for size in old.shape)]",
-        "test_engine.py::test_weights_are_carried_over_by_what_they_mean_and_new_ones_are_fresh",
+        "test_engine.py::test_weights_are_carried_over_by_what_they_mean_and_new_ones_are_the_mean",
     ),
     Mutant(
         "training/start.py",

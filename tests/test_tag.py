@@ -350,7 +350,11 @@ def test_a_split_puts_a_sentence_that_stands_there_again_on_one_side(folder):
                 " that its tags are not spans."
             ),
         ),
-        ("EU\tNOUN\n", {"learned": "bioes"}, "are not spans, such as B-PER. Leave it out."),
+        (
+            "EU\tNOUN\n",
+            {"learned": "bioes"},
+            "spans in BIOES are to be learned: give a file with some, or leave --learned out.",
+        ),
         (
             "".join(f"w{k}\tt{k}\n" for k in range(2001)),
             {},

@@ -8,7 +8,9 @@ import json
 import math
 import random
 import shutil
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -313,12 +315,38 @@ def test_the_rate_falls_by_epochs_where_that_is_asked_for(text, tmp_path, monkey
     assert rates == [2.0] * (2 * steps) + [0.5] * steps + [0.125] * steps
 
 
-def test_a_run_goes_on_from_anothers_weights_with_its_words(run, tmp_path):
-    other = tmp_path / "other.txt"
-    other.write_text("I grew up in Japan. I speak fluent Japanese.\n" * 60)
-    task = word_lm(other, hidden=48, dropout=0.0, span=24, recipe={"batch": 4})
-    new = train(task, start=run, epochs=0.5, out=tmp_path / "new", quiet=True)
-    assert new.encoding == run.encoding and "Japan" not in new.encoding
+@pytest.mark.parametrize(
+    ("tokens", "minutes", "width", "rate"),
+    [
+        (500, 10.0, 64, 1e-2),
+        (12_000, None, 64, 1e-2),
+        (12_001, None, 128, 1e-2),
+        (100_000, 10.0, 256, 6e-3),
+        (600_000, None, 400, 3e-3),
+        (600_000, 10.0, 400, 3e-3),
+        (600_000, 3.0, 256, 6e-3),
+        (10**9, 1.0, 128, 1e-2),
+    ],
+)
+def test_sizes_follow_from_the_text_and_the_minutes_unless_they_are_given(tokens, minutes, width, rate):
+    data = SimpleNamespace(training_size=tokens)
+    found = {name: one for name, (one,) in WordLM().choices(data, minutes).items()}
+    assert (found["net"].hidden, found["net"].layers, found["recipe"].rate) == (width, 1, rate)
+    named = WordLM(net=Net("gru", hidden=200, layers=2), recipe=Recipe(rate=0.5)).choices(data, minutes)
+    assert (named["net"][0], named["recipe"][0].rate) == (Net("gru", hidden=200, layers=2), 0.5)
+    wide = WordLM(net=Net(hidden=300)).choices(data, minutes)
+    assert wide["recipe"][0].rate == 3e-3  # of the width that was asked for, not of the text's
+
+
+def test_sizes_are_kept_said_and_handed_on(text, tmp_path, capsys):
+    task = WordLM(text=text, span=24, recipe=Recipe(batch=4, precision="float32"))
+    run = train(task, epochs=0.1, out=tmp_path / "run")
+    assert "settled by the data: --hidden 64, --rate 0.01\n" in capsys.readouterr().out
+    assert (run.task.net.hidden, run.task.recipe.rate) == (64, 1e-2)
+    assert open_run(run.folder).model.rnn.hidden_size == 64
+    wider = train(replace(task, net=Net(hidden=80)), epochs=0.1, out=tmp_path / "wider", quiet=True)
+    new = train(task, start=wider, epochs=0.1, out=tmp_path / "new", quiet=True)
+    assert new.task.net.hidden == 80
 
 
 def test_dropout_follows_from_how_often_the_text_is_read_unless_it_is_given(text):

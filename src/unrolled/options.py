@@ -69,6 +69,28 @@ def completed(options: Options, standard: Options) -> Options:
     return dataclasses.replace(options, **found)
 
 
+def like(options: Options, other: Options) -> Options:
+    """The options with the sizes and choices of another run's where they say None; what is said of data stays:
+    paths, and texts such as the names of columns.
+
+    >>> from dataclasses import dataclass
+    >>> @dataclass(frozen=True)
+    ... class Task:
+    ...     text: Path | None = None
+    ...     width: Count | None = None
+    >>> like(Task(), Task("a.txt", 64))
+    Task(text=None, width=64)
+    """
+    found = {}
+    for name, kind, value in _fields(options):
+        its = getattr(other, name)
+        if dataclasses.is_dataclass(value) and type(value) is type(its):
+            found[name] = like(value, its)
+        elif value is None and _plain(kind)[0] not in (Path, str):
+            found[name] = its
+    return dataclasses.replace(options, **found)
+
+
 def with_absolute_paths(options: Options) -> Options:
     """The options with every path made absolute, so that they mean the same in any folder."""
     found = {}

@@ -73,13 +73,13 @@ class Recipe:
     optimiser: Literal["adamw", "sgd"] = "adamw"
     """AdamW, or plain stochastic gradient descent"""
     steady_epochs: Count | None = None
-    """epochs at the full rate, each later one at a lower rate; without it the rate warms up and falls as a
-    cosine does"""
+    """epochs at the full rate, each later one at a lower rate; without it the rate warms up
+    and falls as a cosine does"""
     epoch_decay: Share = 0.5
     """what the rate is multiplied with for each epoch after the steady ones"""
     average: Share | None = None
-    """evaluate and keep a running average of the weights, of which this share stays at each step, such as
-    0.995; 0: the weights"""
+    """evaluate and keep a running average of the weights, of which this share stays at each step, such
+    as 0.995; 0: the weights"""
 
 
 class Encoding(Protocol):
@@ -89,6 +89,10 @@ class Encoding(Protocol):
     each list in its JSON begins with the list that stood there, so that symbol k stays symbol k, and all else
     is as it was. A tensor of the model with a place for each symbol has these places from the first on, in the
     encoding's order, and nothing behind them.
+
+    `lists`, where an encoding has them, are the lengths of lists whose places stand one behind the other in a
+    dimension: the first of them in one, more of them in another. `beside` names what its JSON keeps of the data
+    beside: what was learned from, how often. That need not extend anything.
     """
 
     def to_json(self) -> dict: ...
@@ -161,9 +165,9 @@ class Task(Protocol):
     what is chosen there besides weights, such as thresholds, and keeps it in the model's buffers; it is
     called before each evaluation.
 
-    A task may have `choices(data) -> Mapping[str, tuple]`: fields that the data settle (one value each), and
-    fields of which the held-out part is to choose a value (the usual one first); a short training is made with
-    each (training/choose.py).
+    A task may have `choices(data, minutes) -> Mapping[str, tuple]`: fields that the data and the minutes
+    (None where epochs are given) settle, one value each, and fields of which the held-out part is to choose
+    a value (the usual one first); a short training is made with each (training/choose.py).
 
     A task may have `details(model, encoding, batches) -> Details`, which `unrolled evaluate` shows.
 

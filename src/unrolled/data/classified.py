@@ -14,6 +14,7 @@ from ..errors import UsageError
 from ..task import Batch
 from .classes import Classes, Reads
 from .examples import Examples, padded
+from .known import check_same
 from .labelled import Labelled, LabelledExample, key
 from .split import folded, grouped
 
@@ -134,8 +135,22 @@ def _encoding(
             "two are needed to tell apart."
         )
     if known is not None:
+        _check_kind(train, known)
+        check_same("reads", way.reads or known.reads, known.reads)
+        check_same("multilabel", way.multilabel, known.multilabel)
         return known.grown(training, labels)
     return Classes.of(training, labels, reads=way.reads, multilabel=way.multilabel, folds=apart)
+
+
+def _check_kind(train: Labelled, known: Classes) -> None:
+    """Raise UsageError for texts where a run that is gone on from reads numbers, and the other way round."""
+    texts = known.reads in ("characters", "words")
+    if texts != (train.kind == "text"):
+        wanted = "texts" if texts else "numbers"
+        raise UsageError(
+            f"{train.source} holds {train.kind}, and the weights to go on from read {known.reads}: give "
+            f"{wanted}, or train afresh, without --from."
+        )
 
 
 def _is_whole(label: str) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from .subwords import Subwords, is_subwords
@@ -36,6 +36,16 @@ class Side:
         if units == "characters":
             return cls(Words.of(map(_spaced, texts), most=size, marks=MARKS, split="spaces"), units)
         return cls(Words.of(texts, most=size, least=least, marks=MARKS), units)
+
+    def grown(self, texts: Iterable[str], size: int, least: int = 1) -> tuple[Side, int]:
+        """This side, with what other texts have beside behind its own, and how much there was no room for.
+        Parts of words stay as they are: they spell every text."""
+        if isinstance(self.symbols, Subwords):
+            return self, 0
+        if self.units == "characters":
+            texts, least = map(_spaced, texts), 1
+        symbols, left = self.symbols.grown(texts, most=size, least=least)
+        return replace(self, symbols=symbols), left
 
     def __len__(self) -> int:
         return len(self.symbols)

@@ -33,6 +33,7 @@ class Streams:
     digest: str
     source: str
     kept: Tensor | None = None  # for the report
+    notes: tuple[str, ...] = ()  # what is to be said of them
 
     @property
     def training_size(self) -> int:

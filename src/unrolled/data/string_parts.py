@@ -29,21 +29,24 @@ def string_data(
     test: Rows | None,
     batch: int,
     gather: Callable[[Strings, Sequence[Example]], Any],
+    known: Strings | None = None,
 ) -> Examples:
     """Rows to learn from, rows held out, `valid` or else a tenth of those given, and rows for the
     report, as data of a task.
 
     gather  makes a batch of examples
+    known   the encoding of a run that is gone on from
 
     Raises UsageError where nothing can be held out, and for characters and values that
     no row to learn from has.
     """
     training, held_out = split(rows, HELD_OUT) if valid is None else (rows, valid)
-    encoding = Strings.of(training.texts, training.conditions, training.names)
+    learned = Strings.of(training.texts, training.conditions, training.names)
+    encoding = learned if known is None else known.grown(learned)
     given = {option: each for option, each in (("", rows), ("--valid", valid), ("--test", test)) if each}
     notes = [note for each in given.values() for note in each.notes]
     for option, each in given.items():
-        if option and (shared := sum(map(encoding.is_known, each.texts))):
+        if option and (shared := sum(map(learned.is_known, each.texts))):
             notes.append(SHARED.format(shared=shared, option=option, held_out=len(each.texts)))
     digests = "".join(f"{option} {each.digest} " for option, each in given.items())
     return Examples(

@@ -7,7 +7,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ..errors import UsageError
@@ -38,6 +38,27 @@ class Rows:
     def some(self, places: Sequence[int]) -> Rows:
         texts, conditions = [self.texts[k] for k in places], [self.conditions[k] for k in places]
         return Rows(self.source, texts, self.names, conditions)
+
+    def of_run(self, names: tuple[str, ...]) -> Rows:
+        """With the conditions in the order of a run that is gone on from. Raises
+        UsageError where they are others.
+        """
+        if self.names == names:
+            return self
+        its = f"{', '.join(names) or 'no conditions'}"
+        if new := [name for name in self.names if name not in names]:
+            raise UsageError(
+                f"{self.source} has the column {new[0]!r}, and the weights to go on from were learned with "
+                f"{its}: a new condition cannot be told to them. Leave it out with --by "
+                f"{','.join(names) or repr('')}, or train afresh, without --from."
+            )
+        if missing := [name for name in names if name not in self.names]:
+            raise UsageError(
+                f"{self.source} has no column {missing[0]!r}, and the weights to go on from were learned with "
+                f"{its}: give each row its value, or train afresh, without --from."
+            )
+        places = [self.names.index(name) for name in names]
+        return replace(self, names=names, conditions=[tuple(row[k] for k in places) for row in self.conditions])
 
     @property
     def digest(self) -> str:

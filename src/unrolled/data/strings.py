@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import blake2b
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -30,6 +31,18 @@ class Column:
     name: str
     values: Values
 
+    def grown(self, other: Column) -> Column:
+        """With the values that another one has beside behind its own. Raises UsageError
+        where they become too many.
+        """
+        values = tuple(dict.fromkeys((*self.values, *other.values)))
+        if len(values) > MOST_VALUES:
+            raise UsageError(
+                f"the condition {self.name!r} has {len(self.values):,} values, with the new ones "
+                f"{len(values):,}, and {MOST_VALUES:,} are allowed: train afresh, without --from."
+            )
+        return Column(self.name, values)
+
 
 @dataclass(frozen=True)
 class Strings:
@@ -48,6 +61,8 @@ class Strings:
     >>> encoding.given(("m",)).tolist()
     [0.0, 1.0]
     """
+
+    beside: ClassVar[tuple[str, ...]] = ("combinations", "longest", "known")
 
     vocabulary: Vocabulary
     columns: tuple[Column, ...]
@@ -72,6 +87,30 @@ class Strings:
             max(map(len, texts)),
             known,
         )
+
+    def grown(self, other: Strings) -> Strings:
+        """This encoding, with what another one of the same columns has beside behind its own. How many rows had
+        some values is the larger of both. Raises UsageError for a column of too many values."""
+        columns = tuple(map(Column.grown, self.columns, other.columns))
+        counted = dict(self.combinations)
+        for places, count in other.combinations:
+            values = (column.values[k] for column, k in zip(other.columns, places))
+            here = tuple(column.values.index(value) for column, value in zip(columns, values))
+            counted[here] = max(count, counted.get(here, 0))
+        return Strings(
+            self.vocabulary.grown("".join(other.characters)),
+            columns,
+            tuple(sorted(counted.items())),
+            max(self.longest, other.longest),
+            b"".join(sorted(self._hashes | other._hashes)),
+        )
+
+    @property
+    def lists(self) -> tuple[int, ...]:
+        """How many places a model has for characters, for the mark behind them, and
+        for each column's values.
+        """
+        return len(self.vocabulary), 1, *(len(column.values) for column in self.columns)
 
     @property
     def characters(self) -> tuple[str, ...]:
@@ -229,8 +268,8 @@ def _column(value: object) -> Column:
     if not isinstance(value, dict) or set(value) != {"name", "values"} or not isinstance(value["name"], str):
         raise ValueError("a column is not a name with values")
     values = _list(value["values"], MOST_VALUES)
-    if not values or not all(isinstance(one, str) for one in values) or sorted(set(values)) != values:
-        raise ValueError(f"the values of {value['name'][:40]!r} are not ordered texts")
+    if not values or not all(isinstance(one, str) for one in values) or len(set(values)) != len(values):
+        raise ValueError(f"the values of {value['name'][:40]!r} are not distinct texts")
     return Column(value["name"], tuple(values))
 
 

@@ -90,6 +90,11 @@ class Subwords:
         return tuple(range(len(self.marks)))
 
     @property
+    def ordered(self) -> int:
+        """How many indices, from 0 on, are in the order of their frequency, or nearly: all."""
+        return len(self)
+
+    @property
     def alone(self) -> dict[str, int]:
         """Words, or first parts of words, with a space before them, and their indices."""
         return {

@@ -13,7 +13,7 @@ from typing import Literal
 from ..errors import UsageError
 from .agreement import sentences as generated
 from .conll import Layout, Sentence, Tagged, read_tagged
-from .spans import Scheme, Span, converted, scheme_of, spans, tags_of, wrong_at
+from .spans import OUTSIDE, Scheme, Span, converted, scheme_of, spans, tags_of, wrong_at
 from .split import grouped
 from .tagging import MOST_TAGS
 
@@ -53,10 +53,13 @@ class Source:
                 ) from None
         if learned == "same":
             learned = "bio" if given == "iob1" else given
-        elif given == "plain":
+        elif given == "plain" and any(tag != OUTSIDE for sentence in sentences for tag in sentence.tags):
             raise UsageError(
-                f"--learned {learned}: the tags of {file} are not spans, such as B-PER. Leave it out."
+                f"the tags of {file} are not spans, such as B-PER, and spans in {learned.upper()} are to be "
+                "learned: give a file with some, or leave --learned out."
             )
+        elif given == "plain":
+            given = learned  # no span in it
         return replace(self, scheme=given, learned=learned)
 
     def checked(self, sentences: Iterable[Sentence], file: str) -> list[Sentence]:

@@ -7,9 +7,9 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
-from typing import Any, NamedTuple, get_args
+from typing import Any, ClassVar, NamedTuple, get_args
 
 import torch
 from torch import Tensor
@@ -100,6 +100,8 @@ class Tagging:
     >>> made.words, made.tags
     (('<unk>', 'eu', 'says'), ('O', 'B-ORG', 'I-ORG'))
     """
+
+    beside: ClassVar[tuple[str, ...]] = ("counts", "ambiguous")
 
     words: tuple[str, ...]
     counts: tuple[int, ...]
@@ -266,7 +268,7 @@ class Tagging:
     @classmethod
     def of_json(cls, stored: dict) -> Tagging:
         """Read what `to_json` made; raises ValueError where it is anything else."""
-        if set(stored) != {f for f in cls.__dataclass_fields__ if f != "table"}:
+        if set(stored) != {part.name for part in fields(cls)} - {"table"}:
             raise ValueError("its parts are not those of a tagger")
         lists = {
             name: _names(stored[name], name) for name in ("letters", "shapes", "outlines", "words", "tags")

@@ -6,7 +6,7 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from itertools import chain
 from typing import Literal
@@ -104,9 +104,10 @@ def _words() -> re.Pattern[str]:
 class Words:
     """Words in a fixed order, the most frequent first; before them marks, and the unknown word.
 
-    words  as `split_words` or `split_spaces` gives them
-    marks  some of "<pad>", "<s>", "</s>"; their indices come first, then the one of "<unk>"
-    split  how texts are split: "words", or at "spaces" only where that has been done
+    words   as `split_words` or `split_spaces` gives them
+    marks   some of "<pad>", "<s>", "</s>"; their indices come first, then the one of "<unk>"
+    split   how texts are split: "words", or at "spaces" only where that has been done
+    ranked  how many of the words, the first ones, are in that order: those behind them came later; 0: all are
 
     No text has a mark in it: what is spelled like one is an unknown word.
 
@@ -118,6 +119,7 @@ class Words:
     words: tuple[str, ...]
     marks: tuple[str, ...] = ()
     split: Way = "words"
+    ranked: int = 0
 
     @classmethod
     def of(
@@ -132,14 +134,27 @@ class Words:
         """The vocabulary of texts, of training texts only: the `most` words that are there most often,
         and `least` times at least. Words that are there equally often are sorted. Raises UsageError for
         texts without a word."""
-        counts: Counter[str] = Counter()
-        for text in parts(texts):
-            counts.update(WAYS[split][0](text))
-        fit = (word for word in counts if counts[word] >= least and _is_word(word))
-        kept = sorted(fit, key=lambda word: (-counts[word], word))[: MOST if most is None else most]
+        kept = _frequent(texts, least, split)[: MOST if most is None else most]
         if not kept:
             raise UsageError(f"there is no word that stands there {least} times or more: give a longer text.")
         return cls(tuple(kept), marks, split)
+
+    def grown(self, texts: str | Text | Iterable[str], *, most: int, least: int = 1) -> tuple[Words, int]:
+        """These words, and behind them those of other texts that are not among them and stand there
+        `least` times at least, the most frequent first, up to `most` words in all; and how many
+        words there was no room for.
+
+        >>> old = Words.of(["to be or not to be"], most=2)
+        >>> v, left = old.grown(["not to be that is not it that is not"], most=4)
+        >>> v.names, v.ranked, left
+        (('<unk>', 'be', 'to', 'not', 'is'), 2, 2)
+        """
+        new = [word for word in _frequent(texts, least, self.split) if word not in self]
+        room = max(0, min(most, MOST) - len(self.words))
+        if not new[:room]:
+            return self, len(new)
+        words, ranked = (*self.words, *new[:room]), self.ranked or len(self.words)
+        return replace(self, words=words, ranked=ranked), len(new[room:])
 
     @cached_property
     def names(self) -> tuple[str, ...]:
@@ -149,6 +164,11 @@ class Words:
     @cached_property
     def _places(self) -> dict[str, int]:
         return {word: place for place, word in enumerate(self.words, len(self.marks) + 1)}
+
+    @property
+    def ordered(self) -> int:
+        """How many indices, from 0 on, are in the order of their frequency."""
+        return len(self.marks) + 1 + (self.ranked or len(self.words))
 
     @property
     def unknown(self) -> int:
@@ -200,19 +220,31 @@ class Words:
         return WAYS[self.split][1](known)
 
     def to_json(self) -> dict:
-        return {"words": list(self.words), "marks": list(self.marks), "split": self.split}
+        ranked = self.ranked or len(self.words)
+        return {"words": list(self.words), "marks": list(self.marks), "split": self.split, "ranked": ranked}
 
     @classmethod
     def of_json(cls, stored: dict) -> Words:
         """Read what `to_json` made; raises ValueError where it is anything else."""
-        words, split = stored.get("words"), stored.get("split")
-        if split not in list(WAYS) or stored.keys() != {"words", "marks", "split"}:
-            raise ValueError("not words, marks, and how texts are split")
+        words, split, ranked = stored.get("words"), stored.get("split"), stored.get("ranked")
+        if split not in list(WAYS) or stored.keys() != {"words", "marks", "split", "ranked"}:
+            raise ValueError("not words, marks, how texts are split, and how many words are in order")
         if not isinstance(words, list) or not 0 < len(words) <= MOST or not all(map(_is_word, words)):
             raise ValueError("not a list of words")
         if len(set(words)) != len(words):
             raise ValueError("a word is there twice")
-        return cls(tuple(words), checked_marks(stored["marks"]), split)
+        if type(ranked) is not int or not 0 < ranked <= len(words):
+            raise ValueError("there are not so many words in order")
+        return cls(tuple(words), checked_marks(stored["marks"]), split, ranked if ranked < len(words) else 0)
+
+
+def _frequent(texts: str | Text | Iterable[str], least: int, split: Way) -> list[str]:
+    """The words that stand in texts so often at least, the most frequent first."""
+    counts: Counter[str] = Counter()
+    for text in parts(texts):
+        counts.update(WAYS[split][0](text))
+    fit = (word for word in counts if counts[word] >= least and _is_word(word))
+    return sorted(fit, key=lambda word: (-counts[word], word))
 
 
 def _is_word(word: object) -> bool:

@@ -37,6 +37,8 @@ class WordModel(nn.Module):
     dropout        before the first layer, between layers and before the softmax, while training
     input_dropout  before the first layer, where that is another one
     weight_drop    share of the entries of recurrent matrices that are dropped, a mask a call
+    ordered        how many of the words, the first ones, are in the order of their frequency; the others are in
+                   the last group of an adaptive softmax, whose groups those make. All unless told
 
         x        (T, B) int64, words
         y        (T, B, V) float: logits, of an adaptive softmax logarithms of chances
@@ -63,6 +65,7 @@ class WordModel(nn.Module):
         dropout: float = 0.0,
         input_dropout: float | None = None,
         weight_drop: float = 0.0,
+        ordered: int | None = None,
         backend: str = "auto",
         dtype: torch.dtype | None = None,
     ):
@@ -79,7 +82,7 @@ class WordModel(nn.Module):
         if softmax != "full" and reads != width:
             self.narrow = nn.Linear(reads, width, bias=False, dtype=dtype)
             reads = width
-        self.head = _head(softmax, reads, self.embedding, dtype)
+        self.head = _head(softmax, reads, self.embedding, ordered or words, dtype)
         self._input_dropout = input_dropout
         self.inputs, self.outputs = Dropout(0.0), Dropout(0.0)
         self.set_dropout(dropout)
@@ -135,14 +138,16 @@ class WordModel(nn.Module):
         return total, tuple(part.detach() for part in state)
 
 
-def _head(softmax: str, reads: int, embedding: nn.Embedding, dtype: torch.dtype | None) -> nn.Module:
+def _head(
+    softmax: str, reads: int, embedding: nn.Embedding, ordered: int, dtype: torch.dtype | None
+) -> nn.Module:
     words = embedding.num_embeddings
     if softmax == "tied":
         return Tied(embedding)
     return (
         Full(reads, words, dtype=dtype)
         if softmax == "full"
-        else Adaptive(reads, words, cutoffs(words), dtype=dtype)
+        else Adaptive(reads, words, cutoffs(ordered), dtype=dtype)
     )
 
 

@@ -148,11 +148,14 @@ class RunFolder:
         except (OSError, ValueError) as error:
             raise self.damaged("weights.safetensors", error) from None
 
-    def save_start(self, tensors: dict[str, torch.Tensor], figures: dict[str, float]) -> None:
+    def save_start(
+        self, tensors: dict[str, torch.Tensor], figures: dict[str, float], loss: float | None
+    ) -> None:
         """Keep the weights that the run begins with, where they are another run's, and what they
         reach on its held-out part.
         """
-        self._replace("start.safetensors", Checkpoint(tensors, {"step": 0, "figures": figures}).to_bytes())
+        state = {"step": 0, "figures": figures, "loss": loss}
+        self._replace("start.safetensors", Checkpoint(tensors, state).to_bytes())
 
     def start(self) -> Checkpoint:
         """The weights that the run began with."""

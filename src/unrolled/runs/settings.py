@@ -82,6 +82,7 @@ class Progressed(Struct, forbid_unknown_fields=True):
     schedule: Schedule
     units: Steps = 0
     worse: Steps = 0
+    best_loss: float | None = None
 
 
 class Best(Struct, forbid_unknown_fields=True):
@@ -89,6 +90,7 @@ class Best(Struct, forbid_unknown_fields=True):
 
     step: Steps
     figures: dict[Name, float]
+    loss: float | None = None
 
 
 class Reported(Struct):

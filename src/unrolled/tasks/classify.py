@@ -123,7 +123,7 @@ class Classify:
     def encoding(self, stored: dict) -> Classes:
         return Classes.of_json(stored)
 
-    def choices(self, data: Examples) -> Mapping[str, tuple]:
+    def choices(self, data: Examples, minutes: float | None) -> Mapping[str, tuple]:
         """Sizes that suit the data; and of what nobody asked for, what is tried."""
         reads = data.encoding.reads
         net = replace(self.net, hidden=self.net.hidden or HIDDEN[reads])

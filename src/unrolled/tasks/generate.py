@@ -67,15 +67,18 @@ class Generate:
     net: Net = Net(hidden=256, layers=1)
     recipe: Recipe = Recipe(rate=2e-2, batch=64, clip=1.0, decay=0.05)
 
-    def data(self) -> Examples:
-        """Read and split the rows; raises UsageError with what is wrong with them."""
+    def data(self, known: Strings | None = None) -> Examples:
+        """Read and split the rows; raises UsageError with what is wrong with them. A run that goes on from
+        another one's weights has new characters and values behind that one's; its conditions are the same."""
         if self.train is None and (self.valid or self.test):
             raise UsageError("--valid and --test go with --train: give a file to learn from.")
         by = self.by and self.by.split(",")
         rows = identifiers() if self.train is None else self._rows(self.train, by, "--train")
+        if known is not None:
+            rows = rows.of_run(tuple(column.name for column in known.columns))
         others = {"--valid": self.valid, "--test": self.test}
         valid, test = (file and self._rows(file, rows.names, option) for option, file in others.items())
-        return string_data(rows, valid, test, self.recipe.batch, gathered)
+        return string_data(rows, valid, test, self.recipe.batch, gathered, known)
 
     def _rows(self, source: str | Path, by: Sequence[str] | None, option: str) -> Rows:
         return read_rows(source, self.strings, by, self.skip_bad, option)

@@ -14,6 +14,7 @@ from ..data import tag_figures
 from ..data.bad_rows import BadRows
 from ..data.conll import Form, Layout, Sentence, of_lines, sentences_of
 from ..data.examples import Examples, Noted, each_once
+from ..data.known import check_same
 from ..data.span_scores import ByType, counted
 from ..data.tagged import Given, Learned, Source, parts
 from ..data.tagging import Tagging
@@ -94,10 +95,19 @@ class Tag:
         layout = Layout(self.word, self.tag, columns, self.separator, self.form)
         return Source(layout, self.scheme, self.learned, self.skip_bad)
 
+    def _source(self, known: Tagging) -> Source:
+        """The same for a model that there is: its spans are of its scheme, whatever a file's are."""
+        if self.learned != "same" or known.scheme == "plain":
+            return self.source
+        return replace(self.source, learned=known.scheme)
+
     def data(self, known: Tagging | None = None) -> Examples:
-        found = parts(self.source, self.train, self.valid, self.test)
+        source = self.source if known is None else self._source(known)
+        found = parts(source, self.train, self.valid, self.test)
         encoding, notes = Tagging.of(found.training, found.scheme, self.rare), list(found.notes)
-        encoding = encoding if known is None else known.grown(encoding)
+        if known is not None:
+            check_same("learned", found.scheme, known.scheme)
+            encoding = known.grown(encoding)
         if self.vectors is not None:
             wanted = {
                 word for part in (found.training, found.validation) for each in part for word in each.words
@@ -170,7 +180,7 @@ class Tag:
 
     def read(self, encoding: Tagging, source: str | Path) -> Noted:
         """Sentences of another file, in the scheme that the model says."""
-        of = self.source
+        of = self._source(encoding)
         tagged = of.read(Path(source), "--data")
         of = of.settled(tagged.sentences, str(source)) if of.scheme == "auto" else of
         checked = of.checked(tagged.sentences, str(source))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar, Literal, NamedTuple
 
@@ -14,9 +14,11 @@ from torch.nn import functional
 from ..data.bleu import overlap, signature
 from ..data.dictionary import Dictionary
 from ..data.examples import Examples, Noted, each_once, padded
+from ..data.known import check_same, no_room
 from ..data.pairs import Pair, Pairs, digest, made_pairs, read_pairs
 from ..data.sides import SAMPLE, SAMPLES, Side, Sides, Units
 from ..data.split import grouped
+from ..data.words import MARKS
 from ..errors import UsageError
 from ..models.net import Net
 from ..models.search import END, START
@@ -102,14 +104,15 @@ class Translate:
 
     def data(self, known: Sides | None = None) -> Examples:
         """Read and split the pairs; raises UsageError with what is wrong with them. A run that goes on from
-        another one's weights keeps its symbols."""
+        another one's weights has new words and characters behind that one's; parts of words are that one's, for
+        they spell every text."""
         training, held_out, notes = self._parts()
         kept = self._read(self.test, "--test") if self.test is not None else Pairs([])
-        sides = known or self._sides(training, held_out)
+        sides, more = (self._sides(training, held_out), ()) if known is None else self._grown(known, training)
         learned = [each for each in _examples(sides, training) if self._fits(each)]
         if not learned:
             raise UsageError(f"--longest {self.longest} leaves no pair: give a larger number.")
-        notes += (_leak(training, held_out, "held out"), *kept.notes)
+        notes += (_leak(training, held_out, "held out"), *kept.notes, *more)
         if kept.pairs:
             notes += (_leak(training, kept.pairs, "of --test"),)
         if left := len(training) - len(learned):
@@ -144,10 +147,26 @@ class Translate:
     def _sides(self, training: list[Pair], held_out: list[Pair]) -> Sides:
         """The symbols of both languages, of what is learned from."""
         units = self.units or ("characters" if self.pairs is None else "subwords")
-        least = 1 if len(training) < RARE else 2
-        both = (Side.of([pair[k] for pair in training], units, self.vocabulary, least) for k in (0, 1))
+        both = (Side.of([pair[k] for pair in training], units, *self._limits(training)) for k in (0, 1))
         short = [pair.source for pair in held_out if len(pair.source) <= SAMPLE]
         return Sides(*both, tuple(short[:: -(-len(short) // SAMPLES)]))
+
+    def _grown(self, known: Sides, training: list[Pair]) -> tuple[Sides, tuple[str, ...]]:
+        """Another run's symbols, with those of what is learned from behind; and what is to be said of that."""
+        units = known.source.units
+        check_same("units", self.units or units, units)
+        found = (
+            side.grown([pair[k] for pair in training], *self._limits(training))
+            for k, side in enumerate((known.source, known.target))
+        )
+        (source, left), (target, left_too) = found
+        notes = no_room(left, len(source) - len(MARKS) - 1, f"{units} of the sources")
+        notes += no_room(left_too, len(target) - len(MARKS) - 1, f"{units} of the targets")
+        return replace(known, source=source, target=target), notes
+
+    def _limits(self, training: list[Pair]) -> tuple[int, int]:
+        """How many symbols a side has at most, and how often a word must be there."""
+        return self.vocabulary, 1 if len(training) < RARE else 2
 
     def _read(self, path: Path, option: str) -> Pairs:
         return read_pairs(

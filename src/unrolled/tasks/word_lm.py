@@ -5,8 +5,8 @@ al. 2010), in perplexity.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal
 
@@ -14,6 +14,7 @@ import torch
 import tyro
 from torch import Tensor
 
+from ..data.known import check_same, no_room
 from ..data.streams import Streams, pieces
 from ..data.subwords import Subwords
 from ..data.text import Text, read_text
@@ -28,6 +29,11 @@ from ..options import Count, Share
 from ..task import Batch, Figures, Loss, Recipe, State, Unit
 
 MANY = 50_000  # words from which on rare ones are in groups
+# Width and rate by the tokens that are read, up to so many; see `choices`.
+SIZES = ((12_000, 64, 1e-2), (60_000, 128, 1e-2), (250_000, 256, 6e-3), (math.inf, 400, 3e-3))
+PACE = (
+    1000  # tokens a second of the run's minutes: a text of which no more can be read is as good as one so long
+)
 DROPOUT, DROPOUT_LIMIT = 0.1, 0.5  # for each time that the text is read again; see `dropout`
 DROPOUT_FIRST = 0.3  # while nobody knows how often the text will be read
 
@@ -76,14 +82,17 @@ class WordLM:
     """share of the entries of recurrent matrices that are dropped while training"""
     span: Count = 35
     """tokens per step of truncated backpropagation through time"""
-    net: Net = Net(hidden=400, layers=1)
-    recipe: Recipe = Recipe(rate=3e-3, batch=20, clip=0.5, decay=0.1)
+    net: Net = Net(layers=1)
+    recipe: Recipe = Recipe(batch=20, clip=0.5, decay=0.1)
 
     def data(self, known: Words | Subwords | None = None) -> Streams:
-        """Read the texts; raises UsageError with what is wrong with them. Words are those of the text to learn;
-        of a run that this one goes on from, that run's."""
+        """Read the texts; raises UsageError with what is wrong with them. Words are those of the text
+        to learn, behind those of a run that this one goes on from; parts of words are that run's, for
+        they spell every text."""
         texts = texts_of(self.text, self.valid, self.test)
-        encoding = self._learned(texts.training) if known is None else known
+        encoding, notes = (
+            (self._learned(texts.training), ()) if known is None else self._grown(known, texts.training)
+        )
         training, need = encoding.encode(texts.training), self.recipe.batch * self.span + 1
         if len(training) < need:
             raise UsageError(
@@ -100,6 +109,7 @@ class WordLM:
             texts.digest,
             texts.source,
             None if texts.test is None else _scored(encoding, texts.test),
+            notes,
         )
 
     def _learned(self, text: Text) -> Words | Subwords:
@@ -107,23 +117,48 @@ class WordLM:
             return Subwords.of(text, size=self.vocabulary)
         return Words.of(text, most=self.vocabulary, least=self.least, split=self.tokens)
 
+    def _grown(self, known: Words | Subwords, text: Text) -> tuple[Words | Subwords, tuple[str, ...]]:
+        """What another run knows, with the words of a text behind, and what is to be said of that."""
+        check_same("tokens", self.tokens, "bpe" if isinstance(known, Subwords) else known.split)
+        if isinstance(known, Subwords):
+            return known, ()
+        grown, left = known.grown(text, most=self.vocabulary, least=self.least)
+        return grown, no_room(left, len(grown.words))
+
+    def choices(self, data: Streams, minutes: float | None) -> Mapping[str, tuple]:
+        """The width of the layers and the rate that suits it, where nobody names them: by the tokens to
+        learn, or by those that the minutes allow for. Measured on parts of War and Peace, one thread,
+        perplexity on the part for the report (the 5-gram's): 5,500 tokens, 35 s, 64 / 128 wide at 0.01,
+        400 at 0.003: 51.6 / 59.1 / 59.1 (58.2); 29,000, 65 s, 128 at 0.01 and 0.003, 200 and 400 at
+        0.003: 49.9, 51.9, 51.9, 52.6 (75.2); 115,000, 100 s, 200 at 0.006 / 0.003: 71.5 / 79.2 (103.1);
+        582,000, 431 s of a run of 22 minutes, 400 at 0.003: 107.9 (137.1); the same, 45 s, 128 at 0.01
+        and 256 at 0.006: 147.9, 191.9. What other minutes want is a rule of thumb.
+        """
+        tokens = min(data.training_size, math.inf if minutes is None else PACE * 60 * minutes)
+        width, rate = next((width, rate) for most, width, rate in SIZES if tokens <= most)
+        net = replace(self.net, hidden=self.net.hidden or width)
+        if net.hidden != width:  # of the width that was asked for
+            rate = next((rate for _, width, rate in SIZES if net.hidden <= width), SIZES[-1][2])
+        return {"net": (net,), "recipe": (replace(self.recipe, rate=self.recipe.rate or rate),)}
+
     def encoding(self, stored: dict) -> Words | Subwords:
         return Subwords.of_json(stored) if self.tokens == "bpe" else Words.of_json(stored)
 
     def model(self, encoding: Words | Subwords) -> WordModel:
         softmax = self.softmax
         if softmax == "auto":
-            softmax = "tied" if len(encoding) < MANY else "adaptive"
+            softmax = "tied" if encoding.ordered < MANY else "adaptive"
         return WordModel(
             len(encoding),
             self.net.cell,
-            self.net.hidden,
+            self.net.hidden or SIZES[-1][1],
             self.net.layers,
             width=self.width,
             softmax=softmax,
             dropout=self.net.dropout or 0.0,
             input_dropout=self.input_dropout,
             weight_drop=self.weight_drop,
+            ordered=encoding.ordered,
         )
 
     def dropout(self, weights: int, data: Streams, epochs: float | None) -> float:
@@ -160,11 +195,16 @@ class WordLM:
     def figures(
         self, model: WordModel, encoding: Words | Subwords, batches: Iterable[Batch], loss: float
     ) -> Figures:
-        return {"perplexity": math.exp(min(loss, 700.0)), "nats_per_token": loss}
+        found = {"perplexity": math.exp(min(loss, 700.0)), "nats_per_token": loss}
+        if isinstance(encoding, Words):  # the more of them there are the lower is the perplexity
+            targets = torch.cat([batch.targets.flatten() for batch in batches])
+            found["unknown_words"] = (targets == encoding.unknown).sum().item() / (targets >= 0).sum().item()
+        return found
 
     def sentence(self, figures: Figures) -> str:
-        perplexity, nats = figures.values()
-        return f"perplexity {perplexity:.2f}, {nats:.4f} nats per token"
+        perplexity, nats, *unknown = figures.values()
+        said = f", {unknown[0]:.1%} unknown words" if any(unknown) else ""
+        return f"perplexity {perplexity:.2f}, {nats:.4f} nats per token{said}"
 
     def line(self, loss: float) -> str:
         return f"loss {loss:.3f}  perplexity {math.exp(min(loss, 700.0)):.1f}"

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import torch
 
+from ..options import differing
 from ..scoring import scored
 from ..task import Data, Task
 from .optimiser import optimiser_of
@@ -34,8 +35,13 @@ def with_choices(task: Task, data: Data, minutes: float | None, epochs: float | 
     before in place. The first figure of the held-out part decides, which no trial learns from; the test
     part is not looked at."""
     began, said = time.monotonic(), {}
-    options = task.choices(data) if hasattr(task, "choices") else {}
+    options = task.choices(data, minutes) if hasattr(task, "choices") else {}
     values = {option: candidates[0] for option, candidates in options.items()}
+    settled = replace(task, **{option: one for option, (one, *others) in options.items() if not others})
+    if found := [
+        f"{option} {getattr(value, 'name', value)}" for option, value, _, _ in differing(settled, task)
+    ]:
+        said["settled by the data:"] = ", ".join(found)[:200]
     open_ones = {option: candidates for option, candidates in options.items() if len(candidates) > 1}
     share = SHARE / max(1, sum(len(candidates) - 1 for candidates in open_ones.values()) + 1)
     steps = _steps(replace(task, **values), data, share, minutes, epochs) if open_ones else 0

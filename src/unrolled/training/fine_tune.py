@@ -43,7 +43,7 @@ def data_for(task: Task, known: Encoding | None) -> Data:
         return task.data()
     takes_known = "known" in inspect.signature(task.data).parameters
     data = task.data(known) if takes_known else task.data()
-    if where := _unlike(known.to_json(), data.encoding.to_json()):
+    if where := _unlike(_meaning(known), _meaning(data.encoding)):
         raise UsageError(
             f"the data {data.source} do not mean what the weights were learned for: their {where} not as the"
             f" run has {'them' if where.endswith('are') else 'it'}, and {task.name} cannot learn the"
@@ -52,14 +52,43 @@ def data_for(task: Task, known: Encoding | None) -> Data:
     return data
 
 
+def _meaning(encoding: Encoding) -> dict:
+    """What an encoding's JSON says of a model's numbers, without what it keeps of the data beside."""
+    beside = getattr(encoding, "beside", ())
+    return {name: value for name, value in encoding.to_json().items() if name not in beside}
+
+
+def new_symbols(known: Encoding, encoding: Encoding) -> str:
+    """How many symbols of each kind an encoding has that the known one has not: "labels +3,
+    symbols +12"; "" for none.
+    """
+    return ", ".join(f"{name} +{count:,}" for name, count in _longer(_meaning(known), _meaning(encoding)))
+
+
+def _longer(known: Any, new: Any, name: str = "") -> Iterator[tuple[str, int]]:
+    """The lists of a JSON object that have become longer, and by how much; inside other objects,
+    with the names of these.
+    """
+    if isinstance(known, dict):
+        for key in known:
+            yield from _longer(known[key], new[key], f"{name} {key}".strip())
+    elif isinstance(known, list):
+        if len(new) > len(known):
+            yield name, len(new) - len(known)
+        for place, (old, value) in enumerate(zip(known, new), 1):
+            if old != value:
+                called = old.get("name", place) if isinstance(old, dict) else place
+                yield from _longer(old, value, f"{name} {called}")
+
+
 def _unlike(known: Any, new: Any, name: str = "encoding") -> str:
     """What of an encoding's JSON does not extend the known one's, as a subject and
     its verb; "" where all does.
     """
     if isinstance(known, dict) and isinstance(new, dict) and known.keys() == new.keys():
         return next((found for key in known if (found := _unlike(known[key], new[key], key))), "")
-    if isinstance(known, list) and isinstance(new, list) and new[: len(known)] == known:
-        return ""
+    if isinstance(known, list) and isinstance(new, list) and len(new) >= len(known):
+        return next((f"{name} are" for pair in zip(known, new) if _unlike(*pair)), "")
     return "" if known == new else f"{name} {'are' if isinstance(known, list) else 'is'}"
 
 
@@ -102,17 +131,52 @@ def _clash(task: Task, run: Run) -> str | None:
 
 
 @torch.no_grad()
-def carry(model: nn.Module, run: Run) -> None:
-    """Put a run's weights into a model whose encoding extends the run's: symbols that both know have
-    the run's weights, those that are new stay as they were drawn. Raises UsageError where a tensor
-    cannot have grown so."""
+def carry(model: nn.Module, run: Run, encoding: Encoding) -> None:
+    """Put a run's weights into a model whose encoding extends the run's: symbols that both
+    know have the run's weights.
+
+    What is new begins as the mean of those of its kind (Hewitt, Initializing new word embeddings for pretrained
+    language models, 2021). The logit of an output is then the mean of the others': never the largest, and far
+    below it wherever the run is sure, so that the model says of what it knew what it said. Buffers stay as the
+    model has made them for what is new.
+
+    Raises UsageError where a tensor cannot have grown so.
+    """
+    lists = [getattr(each, "lists", ()) for each in (run.encoding, encoding)]
+    weights = dict(model.named_parameters())
     for name, new, old in _pairs(model, run):
         if new.dim() != old.dim() or any(n < o for n, o in zip(new.shape, old.shape)):
             raise UsageError(
                 f"the weights of {run.folder} do not fit: {name} is {tuple(new.shape)} here and"
                 f" {tuple(old.shape)} there. Train afresh, without --from."
             )
+        if name in weights:
+            for dim, sizes in enumerate(zip(old.shape, new.shape)):
+                old = _grown(old, dim, _parts(*sizes, *lists))
         new[tuple(slice(size) for size in old.shape)] = old.to(new.dtype)
+
+
+def _grown(tensor: Tensor, dim: int, parts: list[tuple[int, int]]) -> Tensor:
+    """A tensor whose dimension has so many places for each list, and gets so many."""
+    if all(old == new for old, new in parts):
+        return tensor
+    found = []
+    for part, (old, new) in zip(tensor.split([old for old, _ in parts], dim), parts):
+        found += [part, part.mean(dim, keepdim=True).repeat_interleave(new - old, dim)]
+    return torch.cat(found, dim)
+
+
+def _parts(old: int, new: int, known: tuple[int, ...], lists: tuple[int, ...]) -> list[tuple[int, int]]:
+    """The lists that stand in a dimension, as long as they were and as they are: the first few of the
+    encoding's that add up to the dimension's sizes; one list where none do.
+
+    >>> _parts(4, 6, (3, 1, 2), (5, 1, 2)), _parts(6, 9, (3, 1, 2), (5, 1, 3)), _parts(7, 8, (), ())
+    ([(3, 5), (1, 1)], [(3, 5), (1, 1), (2, 3)], [(7, 8)])
+    """
+    for count in range(1, len(known) + 1):
+        if (sum(known[:count]), sum(lists[:count])) == (old, new):
+            return list(zip(known[:count], lists[:count]))
+    return [(old, new)]
 
 
 def _pairs(model: nn.Module, run: Run) -> Iterator[tuple[str, Tensor, Tensor]]:

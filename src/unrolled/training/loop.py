@@ -181,8 +181,8 @@ def _report(training: Training) -> None:
         return
     began = time.monotonic()
     figures = evaluate(training) if evaluated and training.team.leads else None
-    told = training.team.told((training.best, training.last, training.worse))
-    training.best, training.last, training.worse = told
+    told = training.team.told((training.best, training.best_loss, training.last, training.worse))
+    training.best, training.best_loss, training.last, training.worse = told
     if training.team.leads:
         write_report(training, figures)
     training.losses.clear()

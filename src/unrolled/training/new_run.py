@@ -14,14 +14,14 @@ from typing import NamedTuple
 import torch
 
 from ..errors import UsageError
-from ..options import check_options, completed, with_absolute_paths, with_file
+from ..options import check_options, completed, like, with_absolute_paths, with_file
 from ..runs.folder import RunFolder
 from ..runs.run import Run
 from ..runs.settings import EVALUATIONS, FORMAT, MOST_EVALUATIONS, Settings, Times, options_of
-from ..scoring import scored
+from ..scoring import Scored, scored
 from ..task import Data, Task
 from .choose import Chosen, with_choices
-from .fine_tune import carry, check_sizes, data_for, origin_of
+from .fine_tune import carry, check_sizes, data_for, new_symbols, origin_of
 from .parallel import Team, check_rows
 from .precision import with_precision
 from .tensorboard import check_installed
@@ -113,6 +113,7 @@ def new_run(
     """
     check_rows(team, asked.recipe.batch)
     if run is not None:
+        asked, reading = (like(each, run.task) for each in (asked, reading))
         check_sizes(asked, run)
     data = data_for(reading, run.encoding if run else None)
     with torch.random.fork_rng(devices=[]):
@@ -127,9 +128,9 @@ def new_run(
     asked, reading = (replace(each, **chosen.values) for each in (asked, reading))
     compared = _finite(reading.baseline(data))
     if run is not None:
-        carry(model, run)
-        before = dict(scored(reading, model, data.encoding, data.held_out()).figures)
-        compared |= _finite({"the weights it begins with": next(iter(before.values()))})
+        before = _put_in(run, model, reading, data, chosen.said)
+        name, first = next(iter(before.figures.items()))
+        compared |= _finite({f"the weights it begins with, {name.replace('_', ' ')}": first})
     reading, precision = team.told(with_precision(reading, data) if team.leads else (reading, ""))
     task = replace(asked, recipe=reading.recipe)
     settings = Settings(
@@ -150,11 +151,19 @@ def new_run(
         origin=None if run is None else origin_of(run),
         tensorboard=plan.tensorboard,
     )
-    start = None if run is None else (model.state_dict(), before)
+    start = None if run is None else (model.state_dict(), dict(before.figures), before.loss)
     new = _New(settings, data.encoding.to_json(), start, piped)
     folder = team.told(_folder(out, new) if team.leads else None)
     task = with_file(task, folder.standard_input()) if piped else task
     return Work(task, data, folder, settings, team, chosen.seconds)
+
+
+def _put_in(run: Run, model: torch.nn.Module, task: Task, data: Data, said: dict[str, str]) -> Scored:
+    """Put a run's weights into a model, and say how good they are on the held-out part; `said` is added to."""
+    carry(model, run, data.encoding)
+    if new := new_symbols(run.encoding, data.encoding):
+        said["new to these weights:"] = new[:200]
+    return scored(task, model, data.encoding, data.held_out())
 
 
 class _New(NamedTuple):
@@ -162,8 +171,8 @@ class _New(NamedTuple):
 
     settings: Settings
     encoding: dict
-    # The first weights and their figures, of another run.
-    start: tuple[dict[str, torch.Tensor], dict[str, float]] | None
+    # weights, figures, loss, of another run.
+    start: tuple[dict[str, torch.Tensor], dict[str, float], float | None] | None
     piped: Path | None  # what was read from standard input
 
 

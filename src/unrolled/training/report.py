@@ -115,9 +115,10 @@ def _evaluated(training: Training) -> Figures:
         if not math.isfinite(value):
             diverged(training, f"the held-out part's {what} is {value:g}")
     training.worse += 1
-    if training.improved(first):
-        training.best, training.worse = first, 0
-        folder.save_weights(training.model.state_dict(), {"step": step, "figures": dict(figures)})
+    if training.improved(first, loss):
+        training.best, training.best_loss, training.worse = first, loss, 0
+        kept = {"step": step, "figures": dict(figures), "loss": loss}
+        folder.save_weights(training.model.state_dict(), kept)
     training.last = first
     _say_evaluation(training, task.sentence(figures))
     return figures

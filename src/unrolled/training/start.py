@@ -58,9 +58,9 @@ def train(
     out         the run's folder; runs/NAME-1, -2, ... otherwise
     save_every  seconds between checkpoints
     profile     at the end say where the steps' time went, and write it into profile.json
-    start       a run, or its folder, whose weights are the first ones here: fine-tuning. The task's model must
-                have the sizes of that run's; symbols (characters, labels) that are new in the data get weights
-                of their own, freshly drawn
+    start       a run, or its folder, whose weights are the first ones here: fine-tuning. Sizes that the task
+                leaves open are that run's, as the others have to be; symbols (characters, labels) that are new
+                in the data begin as the mean of the known
     patience    the run ends after so many evaluations in a row without a better first figure
     evaluations how often the held-out part is looked at; 5 times, with patience once an epoch or 20 times in
     its minutes tensorboard write loss and figures for TensorBoard, too, where it is installed

@@ -47,6 +47,7 @@ class Training:
     state: State | None = None
     averages: Averages | None = None  # of the weights, where these are evaluated
     best: float | None = None  # of the first figure on the held-out part
+    best_loss: float = math.inf  # there, of the same weights
     last: float | None = None
     worse: int = 0  # evaluations since the best one
     units: int = 0  # read so far, of the task's kind
@@ -67,10 +68,11 @@ class Training:
     def elapsed(self) -> float:
         return self.seconds + time.monotonic() - self.began
 
-    def improved(self, figure: float) -> bool:
-        """Whether a figure is better than the best so far."""
-        if self.best is None:
-            return True
+    def improved(self, figure: float, loss: float) -> bool:
+        """Whether a figure is better than the best so far; of one that is as good the loss decides. BLEU, for
+        one, is 0 until a few words in a row are right, and stays so where no text has four."""
+        if self.best is None or figure == self.best:
+            return loss < self.best_loss
         return figure < self.best if self.task.better == "lower" else figure > self.best
 
     def out_of_patience(self) -> bool:
@@ -102,6 +104,7 @@ def save(training: Training) -> None:
     values = {
         "step": training.step,
         "best": training.best,
+        "best_loss": training.best_loss if math.isfinite(training.best_loss) else None,
         "last": training.last,
         "losses": training.losses,
         "shown": training.shown if math.isfinite(training.shown) else None,
@@ -137,6 +140,8 @@ def begin_from_another(training: Training) -> None:
     training.model.load_state_dict(start.tensors)
     if math.isfinite(first):
         training.best = training.last = first
+        loss = start.state.get("loss")
+        training.best_loss = math.inf if loss is None else loss
         if training.team.leads:
             folder.save_weights(start.tensors, start.state)
 
@@ -167,6 +172,7 @@ def restore(training: Training, checkpoint: Checkpoint, said: Progressed) -> Non
     training.step, training.losses, training.seconds = said.step, said.losses, said.seconds
     training.shown = math.nan if said.shown is None else said.shown
     training.best, training.last, training.worse, training.units = said.best, said.last, said.worse, said.units
+    training.best_loss = math.inf if said.best_loss is None else said.best_loss
     if training.team.leads:
         training.folder.cut(said.sizes)
 
