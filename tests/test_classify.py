@@ -5,6 +5,7 @@ batch, and all kinds of data.
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import replace
 
 import pytest
@@ -22,6 +23,7 @@ from unrolled.data.reber import is_reber, reber
 from unrolled.errors import UsageError
 from unrolled.models.answers import Asking
 from unrolled.models.classifier import PaddedRows
+from unrolled.models.ngrams import ngram_labels, ngram_nats
 from unrolled.runs.run import open_run
 from unrolled.scoring import scored
 from unrolled.tasks.classify import Classify
@@ -201,10 +203,24 @@ def test_baselines_are_cheap_and_honest(tmp_path):
     task = prepared(small(texts(tmp_path, 200)))
     figures = dict(task.baseline(task.data()))
     assert 0.3 < figures["most frequent label, accuracy"] < 0.6 < figures["naive Bayes, accuracy"]
+    assert figures["n-grams, accuracy"] > 0.9
     task = prepared(small(waves(tmp_path)))
     assert task.baseline(task.data())["nearest neighbour, accuracy"] > 0.9
     task = prepared(small(points(tmp_path)))
     assert task.baseline(task.data())["nearest neighbour, accuracy"] > 0.8
+
+
+def test_n_grams_of_each_label():
+    """By Bayes' rule from each label's own model; a label without strings is impossible."""
+    strings, labels = [(0, 1, 2), (0, 2), (2, 1, 0), (1, 1)], [0, 0, 2, 2]
+    others = [(0, 1), (2,), (2, 1, 1, 0)]
+    found = ngram_labels(strings, labels, others, 3, 4)
+    assert found.shape == (3, 3) and found[:, 1].eq(-torch.inf).all()
+    for label in (0, 2):
+        own = [string for string, its in zip(strings, labels) if its == label]
+        for k, other in enumerate(others):
+            nats = ngram_nats(own, [other], 3, 4) * (len(other) + 1)
+            assert found[k, label].item() == pytest.approx(math.log(0.5) - nats)
 
 
 def test_words_or_characters():

@@ -26,6 +26,7 @@ from ..models.answers import Answer, Asking
 from ..models.baselines import majority, naive_bayes, nearest
 from ..models.classifier import POOLS, Classifier, Embedded, Member, PaddedRows
 from ..models.net import Net
+from ..models.ngrams import ngram_labels
 from ..models.scores import Report, accuracy, brier, macro_f1, micro_f1
 from ..models.series import Filters, Scaled
 from ..ops import tanh
@@ -43,6 +44,8 @@ Members = Annotated[int, Meta(ge=1, le=100)]
 Balance = Annotated[float, Meta(ge=0, le=1)]
 # Log of the least probability, so that one answer that is wrong and sure does not make a mean infinite.
 SUREST = -100.0
+NGRAM = 5  # characters that the baseline of n-grams looks at
+MOST_MODELLED = 100  # labels, of each of which it has a model
 AT_ONCE = 128  # inputs that are labelled together
 
 
@@ -184,7 +187,8 @@ class Classify:
         return Noted(each_once(items, gather, lambda item: len(item.values)), found.notes)
 
     def baseline(self, data: Examples) -> Figures:
-        """The most frequent class; and naive Bayes for texts, the nearest neighbour for numbers."""
+        """The most frequent class; naive Bayes for texts, and n-grams of each label where characters are read;
+        the nearest neighbour for numbers."""
         return {} if data.encoding.multilabel else _baselines(data)
 
     def figures(self, model: Classifier, encoding: Classes, batches: Iterable[Batch], loss: float) -> Figures:
@@ -308,11 +312,21 @@ def _baselines(data: Examples) -> Figures:
             else nearest(values, targets, asked)
         )
     name = "naive Bayes" if reads in WIDTH else "nearest neighbour"
-    return {
+    figures = {
         "most frequent label, accuracy": accuracy(right, usual),
         f"{name}, accuracy": accuracy(right, cheap),
         f"{name}, macro-F1": macro_f1(right, cheap, classes),
     }
+    if reads == "characters" and classes <= MOST_MODELLED:
+        known = [tuple(item.values.tolist()) for item in training]
+        asked = [tuple(item.values.tolist()) for item in held_out]
+        targets = [item.target for item in training]
+        said = ngram_labels(known, targets, asked, NGRAM, len(data.encoding.symbols) + 2).argmax(1)
+        figures |= {
+            "n-grams, accuracy": accuracy(right, said),
+            "n-grams, macro-F1": macro_f1(right, said, classes),
+        }
+    return figures
 
 
 TASK = Classify
