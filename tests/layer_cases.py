@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import torch
-from instances import (
+from instances import (  # noqa: F401  (for other modules)
+    BACKENDS,
+    CELLS,
     HAS_COMPILER,
+    PAIRS,
     POSITIVE,
+    TRIPLES,
     fitting,
-)  # noqa: F401  (for other modules)
+)
 
 from unrolled.cells import REGISTRY
 from unrolled.layers.recurrent import Recurrent

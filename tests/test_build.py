@@ -16,14 +16,16 @@ import time
 from pathlib import Path
 
 import pytest
-from building import (
+from building import (  # noqa: F401 (two are fixtures)
     COMPILER,
     REAL,
     THRICE,
     TWICE,
+    clean,
     entries,
+    fake,
     only_entry,
-)  # noqa: F401 (two are fixtures)
+)
 
 from unrolled.errors import UsageError
 from unrolled.kernels.c.build import build as build_module

@@ -25,9 +25,7 @@ ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 RUN = ("guide", "how-to")  # folders whose pages are run
 # The folder of a page for each task: what they print takes minutes, so that only their pictures are made.
-TASKS = (
-    "tasks"
-)
+TASKS = "tasks"
 # Texts beside docs/, and where the site has them.
 PROJECT = {
     "README.md": "readme.md",
