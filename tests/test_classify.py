@@ -13,17 +13,17 @@ import torch
 from classify import points, small, texts, trained, waves
 from test_parallel import assert_same_losses, figures, finished, started
 
-from unrolled import Net, train
+from unrolled import Net, export, train
 from unrolled.cli import main
 from unrolled.data.classes import Classes
-from unrolled.data.classified import gather
+from unrolled.data.classified import Item, gather
 from unrolled.data.examples import each_once
 from unrolled.data.labelled import LabelledExample
 from unrolled.data.reber import is_reber, reber
-from unrolled.errors import UsageError
+from unrolled.errors import NotYet, UsageError
 from unrolled.models.answers import Asking
 from unrolled.models.classifier import PaddedRows
-from unrolled.models.ngrams import ngram_labels, ngram_nats
+from unrolled.models.ngrams import LabelNgrams, ngram_nats
 from unrolled.runs.run import open_run
 from unrolled.scoring import scored
 from unrolled.tasks.classify import Classify
@@ -214,13 +214,44 @@ def test_n_grams_of_each_label():
     """By Bayes' rule from each label's own model; a label without strings is impossible."""
     strings, labels = [(0, 1, 2), (0, 2), (2, 1, 0), (1, 1)], [0, 0, 2, 2]
     others = [(0, 1), (2,), (2, 1, 1, 0)]
-    found = ngram_labels(strings, labels, others, 3, 4)
+    found = LabelNgrams.of(strings, labels, 3, 3, 4)(others)
     assert found.shape == (3, 3) and found[:, 1].eq(-torch.inf).all()
     for label in (0, 2):
         own = [string for string, its in zip(strings, labels) if its == label]
         for k, other in enumerate(others):
             nats = ngram_nats(own, [other], 3, 4) * (len(other) + 1)
             assert found[k, label].item() == pytest.approx(math.log(0.5) - nats)
+
+
+def test_n_grams_vote_as_one_more_member(tmp_path):
+    """Counted of what is learned from, kept in the run, gone on with, and the same when it is read again."""
+    made = trained(texts(tmp_path, 200), tmp_path / "run", epochs=1, ngrams=3, members=2)
+    encoding, model = made.encoding, made.model
+    assert 150 < len(encoding.counted) == len(data_of(texts(tmp_path, 200)).training)
+    assert Classes.of_json(json.loads(json.dumps(encoding.to_json()))) == encoding
+    values = [encoding.values(text) for text in ("abc", "", "zz", "ba")]
+    rows = PaddedRows(*gather([Item(value, 0) for value in values]).inputs)
+    with torch.no_grad():
+        networks = model.eval()(rows).softmax(-1)
+        strings = [value.tolist() for value in values]
+        counted = model.ngrams(strings).softmax(-1)[None].float()
+        assert torch.allclose(model.log_chances(rows).exp(), torch.cat((networks, counted)).mean(0))
+    with pytest.raises(NotYet, match="train one without --ngrams"):
+        export(model, tmp_path / "m.onnx")
+    for change in (
+        [["no label", "a"]], [["x"]], [1], {}, [[encoding.labels[0], 1]], [[encoding.labels[0], "a" * 5_000_001]],
+    ):  # fmt: skip
+        with pytest.raises(ValueError):
+            Classes.of_json(encoding.to_json() | {"counted": change})
+    more = replace(encoding, counted=()).counting([LabelledExample("ab", (encoding.labels[0],))])
+    assert more.counted == ((encoding.labels[0], "ab"),)
+
+
+def test_n_grams_are_of_characters_with_one_label(tmp_path):
+    with pytest.raises(UsageError, match="--ngrams counts characters of texts with one label"):
+        replace(small(texts(tmp_path, 20)), ngrams=3, reads="words").data()
+    with pytest.raises(UsageError, match="--ngrams counts characters of texts with one label"):
+        replace(small(waves(tmp_path)), ngrams=3).data()
 
 
 def test_words_or_characters():

@@ -56,7 +56,7 @@ VARIANTS: dict[str, list[dict[str, Any]]] = {
     "generate": [{"cell": "t_gru", "layers": 2}],
     "generate from nothing": [{"cell": "mgu", "layers": 2, "dropout": 0.4}],
 }
-CASES = [(kind, options) for kind in TINY for options in ({}, *VARIANTS[kind])]
+CASES = [(kind, options) for kind, some in VARIANTS.items() for options in ({}, *some)]
 
 
 def untrained(kind: str, folder: Path, options: dict[str, Any]):
@@ -180,5 +180,5 @@ def compared(name: str, found: Tensor, expected: Tensor, lengths: Tensor, roundi
 
 
 def test_every_kind_of_run_has_options_to_be_tried_with():
-    assert VARIANTS.keys() == TINY.keys()
+    assert VARIANTS.keys() == TINY.keys() - {"classify with n-grams"}  # which no file can count
     assert {tiny.task for tiny in TINY.values()} == set(tasks.names()) - set(tasks._OWN)

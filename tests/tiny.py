@@ -73,6 +73,7 @@ TINY = {
     ),
     "classify characters": Tiny("classify", {"train.csv": _TEXTS}, _ONE_MODEL, ("abc", "")),
     "classify words": Tiny("classify", {"train.csv": _TEXTS}, _ONE_MODEL | {"reads": "words"}, ("abc", "")),
+    "classify with n-grams": Tiny("classify", {"train.csv": _TEXTS}, _ONE_MODEL | {"ngrams": 3}, ("abc", "")),
     "classify several": Tiny("classify", {"train.csv": _SEVERAL}, _ONE_MODEL | {"multilabel": True}, ("ab",)),
     "classify series": Tiny("classify", {"train.ts": _SERIES}, _ONE_MODEL, ("1,2,3,4",)),
     "classify numbers": Tiny("classify", {"train.csv": _NUMBERS}, {"members": 2}, ("1,2",)),

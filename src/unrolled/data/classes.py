@@ -25,6 +25,7 @@ WORDS = 30_000  # at most
 WORDY = 4.0  # words in a text, on average, from which on words are read
 LEAST = 0.05  # of the channels' mean deviation: of a channel that hardly moves, noise must not become all
 MOST = 2_000_000  # symbols or labels that a run's folder may name
+MOST_COUNTED, LETTERS = 100, 5_000_000  # labels with n-gram models, and characters of all their texts
 
 
 class Scale(NamedTuple):
@@ -47,6 +48,7 @@ class Classes:
     steps       the median length, of the training part
     missing     values may be missing
     scales      of numbers: one, or one for each model of a committee, from what that model learns from
+    counted     labels and texts, one of each, of which n-gram models are to be made that vote, too
 
     >>> classes = Classes.of([LabelledExample("aab", ("x",)), LabelledExample("ba", ("y",))], ["x", "y"])
     >>> classes.reads, classes.symbols, classes.values("abc").tolist()
@@ -61,6 +63,7 @@ class Classes:
     steps: int = 1
     missing: bool = False
     scales: tuple[Scale, ...] = ()
+    counted: tuple[tuple[str, str], ...] = ()
 
     @classmethod
     def of(
@@ -155,6 +158,22 @@ class Classes:
             symbols=tuple(dict.fromkeys((*self.symbols, *other.symbols))),
         )
 
+    def counting(self, examples: Sequence[LabelledExample]) -> Classes:
+        """This encoding with these texts behind those that n-grams are counted in. Raises UsageError where
+        these are no characters with one label, or are too many."""
+        if self.reads != "characters" or self.multilabel or len(self.labels) > MOST_COUNTED:
+            what = "several labels each" if self.multilabel else f"{len(self.labels)} labels"
+            raise UsageError(
+                f"--ngrams counts characters of texts with one label of at most {MOST_COUNTED}; these are "
+                f"{self.reads} with {what}. Leave it out."
+            )
+        counted = (*self.counted, *((labels[0], value) for value, labels in examples))
+        if sum(len(text) for _, text in counted) > LETTERS:
+            raise UsageError(
+                f"--ngrams keeps the texts, and these have over {LETTERS:,} characters: leave it out."
+            )
+        return replace(self, counted=counted)
+
     def to_json(self) -> dict:
         return {
             "labels": list(self.labels),
@@ -165,6 +184,7 @@ class Classes:
             "steps": self.steps,
             "missing": self.missing,
             "scales": [[list(part) for part in scale] for scale in self.scales],
+            "counted": [list(pair) for pair in self.counted],
         }
 
     @classmethod
@@ -188,7 +208,11 @@ class Classes:
         scales = _scales(stored["scales"], channels)
         if textual == bool(scales):
             raise ValueError("scales belong to numbers")
-        return cls(labels, reads, stored["multilabel"], symbols, channels, steps, stored["missing"], scales)
+        counted = _counted(stored["counted"], labels)
+        if counted and (reads != "characters" or stored["multilabel"] or len(labels) > MOST_COUNTED):
+            raise ValueError("n-grams are counted of characters with one label")
+        multilabel, missing = stored["multilabel"], stored["missing"]
+        return cls(labels, reads, multilabel, symbols, channels, steps, missing, scales, counted)
 
 
 def _usual(examples: Sequence[LabelledExample]) -> Reads:
@@ -230,6 +254,20 @@ def _texts(stored: Any, name: str) -> tuple[str, ...]:
     if len(set(stored)) != len(stored):
         raise ValueError(f"one of the {name} is there twice")
     return tuple(stored)
+
+
+def _counted(stored: Any, labels: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
+    known, letters = set(labels), 0
+    if not isinstance(stored, list) or len(stored) > MOST:
+        raise ValueError("what is counted is no list of labels and texts")
+    for pair in stored:
+        good = isinstance(pair, list) and len(pair) == 2 and all(isinstance(part, str) for part in pair)
+        if not good or pair[0] not in known:
+            raise ValueError("what is counted is no list of labels and texts")
+        letters += len(pair[1])
+    if letters > LETTERS:
+        raise ValueError("more is counted than a run keeps")
+    return tuple((label, text) for label, text in stored)
 
 
 def _scales(stored: Any, channels: int) -> tuple[Scale, ...]:

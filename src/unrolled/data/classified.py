@@ -56,6 +56,7 @@ class EncodingPlan(NamedTuple):
     longest     steps of a text, of which the rest is cut off
     balance     0: every example weighs the same; 1: every label does, however rare; between them: between
     rows        of a batch, at most
+    counting    what is learned from is kept, for n-grams to be counted in
     """
 
     reads: Reads | None
@@ -63,6 +64,7 @@ class EncodingPlan(NamedTuple):
     longest: int
     balance: float
     rows: int
+    counting: bool = False
 
 
 def classified(parts: LabelledParts, way: EncodingPlan, known: Classes | None = None) -> Examples:
@@ -81,6 +83,8 @@ def classified(parts: LabelledParts, way: EncodingPlan, known: Classes | None = 
             )
     training, validation, apart = _split(train, parts.valid, known is None)
     encoding = _encoding(training, apart, train, way, known)
+    if way.counting:
+        encoding = encoding.counting(training)
     weights = _weights(training, way)
     cut = Counter()
     learned = _items(training, train.source, encoding, way, apart, weights, cut)

@@ -9,6 +9,7 @@ from dataclasses import replace
 
 import torch
 
+from ..errors import NotYet
 from ..models.classifier import Classifier, Embedded, Member
 from .pooling import write_pool
 from .series import write_filters, write_scaled
@@ -24,6 +25,10 @@ def write_classifier(
 
     write  how modules of other kinds are written
     """
+    if module.ngrams is not None:
+        raise NotYet(
+            "this model's n-grams vote beside its networks, and a file has no counts: train one without --ngrams."
+        )
     net, found = writing.net, []
     for number, member in enumerate(module.members):
         logits = _member(writing, member, given, f"{path}members.{number}.", write)

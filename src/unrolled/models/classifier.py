@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from ..layers.dropout import Dropout
 from ..layers.recurrent import Recurrent
+from .ngrams import LabelNgrams
 from .series import Filters, Scaled, mask_of
 
 POOLS = ("mean and max", "last", "all")
@@ -126,12 +127,13 @@ class Classifier(nn.Module):
         logits         (members, B, classes)
         log_chances    (B, classes), logarithms of probabilities; with `several`
                        (multi-label) of each label by itself
+        ngrams         what was counted of the strings that were learned from votes as one more member
     """
 
-    def __init__(self, members: Sequence[Member], *, several: bool = False):
+    def __init__(self, members: Sequence[Member], *, several: bool = False, ngrams: LabelNgrams | None = None):
         super().__init__()
         self.members = nn.ModuleList(members)
-        self.several = several
+        self.several, self.ngrams = several, ngrams
 
     def forward(self, rows: PaddedRows) -> Tensor:
         return torch.stack([member(rows) for member in self.members])
@@ -153,6 +155,10 @@ class Classifier(nn.Module):
         """By all members; of rows that are set apart, by the one that has not seen them."""
         logits = self._apart(rows)[None] if rows.apart is not None else self(rows)
         logs = nn.functional.logsigmoid(logits) if self.several else logits.log_softmax(-1)
+        if self.ngrams is not None:
+            strings = [values[:n].tolist() for values, n in zip(rows.values.t(), rows.lengths.tolist())]
+            counted = self.ngrams(strings).log_softmax(-1).to(logs)
+            logs = torch.cat((logs, counted[None]))
         return logs.logsumexp(0) - torch.tensor(float(len(logs))).log()
 
     def _apart(self, rows: PaddedRows) -> Tensor:

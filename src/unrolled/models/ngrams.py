@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -26,34 +27,52 @@ def ngram_nats(training: Iterable[Indices], held_out: Iterable[Indices], order: 
     return KneserNey.of(text, characters, order).nats(asked)[scored[1:]].mean().item()
 
 
-def ngram_labels(
-    strings: Sequence[Indices], labels: Sequence[int], others: Sequence[Indices], order: int, characters: int
-) -> Tensor:
-    """log of the probability of a label and a string together, (others, labels) float64.
+@dataclass(frozen=True)
+class LabelNgrams:
+    """Which label a string has, by an n-gram model of each label's strings and by how frequent the label is.
 
-    By an n-gram model of each label's strings, and by how frequent the label is (Peng and Schuurmans, Combining
-    naive Bayes and n-gram language models for text classification, 2003).
+    Called with B strings it gives (B, labels) float64, log of the probability of label and string together.
+    Source: Peng and Schuurmans, Combining naive Bayes and n-gram language models for text classification (2003).
 
-    strings     to learn from, with their labels, 0 and on
-    others      to be judged, one at least
-    order       how many characters, the one that is scored included, are looked at
-    characters  V, how many there are, with the mark of an end, which is the last
+    models  of each label that has strings: log of its share, and what was counted
+    order   how many characters, the one that is scored included, are looked at
+    mark    of an end, the last of the characters
 
-    >>> ngram_labels([(0, 1), (0, 1), (1, 0)], [0, 0, 1], [(0, 1), (1, 0)], 2, 3).argmax(1).tolist()
+    >>> counted = LabelNgrams.of([(0, 1), (0, 1), (1, 0)], [0, 0, 1], 2, 2, 3)
+    >>> counted([(0, 1), (1, 0)]).argmax(1).tolist()
     [0, 1]
     """
-    asked, scored = _joined(others, order, characters - 1)
-    scored = scored[1:]
-    owner = torch.arange(len(others)).repeat_interleave(torch.tensor([len(string) + 1 for string in others]))
-    counts = torch.tensor(labels).bincount()
-    found = torch.full((len(others), len(counts)), -torch.inf, dtype=torch.float64)
-    for label, count in enumerate(counts.tolist()):
-        if count:
-            text, _ = _joined([s for s, its in zip(strings, labels) if its == label], order, characters - 1)
-            nats = KneserNey.of(text, characters, order).nats(asked)[scored]
-            total = torch.zeros(len(others), dtype=torch.float64).index_add_(0, owner, nats)
-            found[:, label] = math.log(count / len(strings)) - total
-    return found
+
+    models: tuple[tuple[float, KneserNey] | None, ...]
+    order: int
+    mark: int
+
+    @classmethod
+    def of(
+        cls, strings: Sequence[Indices], labels: Sequence[int], classes: int, order: int, characters: int
+    ) -> LabelNgrams:
+        """Of strings of indices below V - 1 with labels below `classes`; `characters` is V, with the mark."""
+        models: list[tuple[float, KneserNey] | None] = []
+        for label in range(classes):
+            its = [string for string, one in zip(strings, labels) if one == label]
+            text, _ = _joined(its, order, characters - 1)
+            share = math.log(len(its) / len(strings)) if its else -math.inf
+            models.append((share, KneserNey.of(text, characters, order)) if its else None)
+        return cls(tuple(models), order, characters - 1)
+
+    def __call__(self, strings: Sequence[Indices]) -> Tensor:
+        asked, scored = _joined(strings, self.order, self.mark)
+        scored = scored[1:]
+        owner = torch.arange(len(strings)).repeat_interleave(
+            torch.tensor([len(string) + 1 for string in strings])
+        )
+        found = torch.full((len(strings), len(self.models)), -torch.inf, dtype=torch.float64)
+        for label, known in enumerate(self.models):
+            if known is not None:
+                share, model = known
+                nats = model.nats(asked)[scored]
+                found[:, label] = share - torch.zeros(len(strings)).double().index_add_(0, owner, nats)
+        return found
 
 
 def _joined(strings: Iterable[Indices], order: int, mark: int) -> tuple[Tensor, Tensor]:

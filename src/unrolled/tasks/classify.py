@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from ..cell import cell
-from ..data.classes import Classes
+from ..data.classes import MOST_COUNTED, Classes
 from ..data.classified import EncodingPlan, Item, LabelledParts, classified, gather, items_of
 from ..data.examples import Examples, Noted, each_once
 from ..data.labelled import LabelColumns, LabelledExample, check_channels, read_labelled, read_values
@@ -26,7 +26,7 @@ from ..models.answers import Answer, Asking
 from ..models.baselines import majority, naive_bayes, nearest
 from ..models.classifier import POOLS, Classifier, Embedded, Member, PaddedRows
 from ..models.net import Net
-from ..models.ngrams import ngram_labels
+from ..models.ngrams import LabelNgrams
 from ..models.scores import Report, accuracy, brier, macro_f1, micro_f1
 from ..models.series import Filters, Scaled
 from ..ops import tanh
@@ -42,10 +42,10 @@ UNKNOWN = 0.1  # of symbols, while training
 MEMBERS = 3
 Members = Annotated[int, Meta(ge=1, le=100)]
 Balance = Annotated[float, Meta(ge=0, le=1)]
+Ngrams = Annotated[int, Meta(ge=0, le=10)]
 # Log of the least probability, so that one answer that is wrong and sure does not make a mean infinite.
 SUREST = -100.0
 NGRAM = 5  # characters that the baseline of n-grams looks at
-MOST_MODELLED = 100  # labels, of each of which it has a model
 AT_ONCE = 128  # inputs that are labelled together
 
 
@@ -103,6 +103,9 @@ class Classify:
     """changes to series while training; without it, what the held-out part prefers"""
     members: Members | None = None
     """models whose probabilities are averaged"""
+    ngrams: Ngrams = 0
+    """characters that n-gram models of each label look at, which vote as one more member; the run keeps what it
+    learned from for them. 0: none"""
     net: Net = Net("gru")
     recipe: Recipe = Recipe(rate=4e-3, batch=64, clip=1.0, decay=0.01, precision="float32")
 
@@ -120,7 +123,8 @@ class Classify:
         }
         parts = LabelledParts(read.get("--train") or reber(), read.get("--valid"), read.get("--test"))
         check_channels(parts.train, self.channels)
-        way = EncodingPlan(self.reads, self.multilabel, self.longest, self.balance, self.recipe.batch)
+        counting = self.ngrams > 0
+        way = EncodingPlan(self.reads, self.multilabel, self.longest, self.balance, self.recipe.batch, counting)
         return classified(parts, way, known)
 
     def encoding(self, stored: dict) -> Classes:
@@ -143,7 +147,16 @@ class Classify:
 
     def model(self, encoding: Classes) -> Classifier:
         count = len(encoding.scales) if len(encoding.scales) > 1 else self.members or MEMBERS
-        return Classifier([self._member(encoding, k) for k in range(count)], several=encoding.multilabel)
+        members = [self._member(encoding, k) for k in range(count)]
+        return Classifier(members, several=encoding.multilabel, ngrams=self._ngrams(encoding))
+
+    def _ngrams(self, encoding: Classes) -> LabelNgrams | None:
+        if not (self.ngrams and encoding.counted):
+            return None
+        names, texts = zip(*encoding.counted)
+        targets = [encoding.target((name,)) for name in names]
+        strings = [encoding.values(text)[: self.longest].tolist() for text in texts]
+        return LabelNgrams.of(strings, targets, len(encoding.labels), self.ngrams, len(encoding.symbols) + 2)
 
     def _member(self, encoding: Classes, number: int) -> Member:
         reads, filters = encoding.reads, None
@@ -317,11 +330,10 @@ def _baselines(data: Examples) -> Figures:
         f"{name}, accuracy": accuracy(right, cheap),
         f"{name}, macro-F1": macro_f1(right, cheap, classes),
     }
-    if reads == "characters" and classes <= MOST_MODELLED:
-        known = [tuple(item.values.tolist()) for item in training]
-        asked = [tuple(item.values.tolist()) for item in held_out]
-        targets = [item.target for item in training]
-        said = ngram_labels(known, targets, asked, NGRAM, len(data.encoding.symbols) + 2).argmax(1)
+    if reads == "characters" and classes <= MOST_COUNTED:
+        strings, targets = [item.values.tolist() for item in training], [item.target for item in training]
+        counted = LabelNgrams.of(strings, targets, classes, NGRAM, len(data.encoding.symbols) + 2)
+        said = counted([item.values.tolist() for item in held_out]).argmax(1)
         figures |= {
             "n-grams, accuracy": accuracy(right, said),
             "n-grams, macro-F1": macro_f1(right, said, classes),
