@@ -121,7 +121,7 @@ SETS = {
         {"accuracy": 0.85, "macro_f1": 0.52},
         "logistic regression of 1-4 letters .828 / .483",
         20,
-        {"pool": "all", "ngrams": 5},
+        {"pool": "all", "ngrams": 5, "members": 10},
     ),
     "GunPoint": Set(series("GunPoint"), {"accuracy": 0.990}, "1NN-DTW .940, ROCKET 1.0", 100),
     "ItalyPowerDemand": Set(series("ItalyPowerDemand"), {"accuracy": 0.960}, "1NN-DTW .952, ROCKET .970", 80),

@@ -27,7 +27,8 @@ def write_classifier(
     """
     if module.ngrams is not None:
         raise NotYet(
-            "this model's n-grams vote beside its networks, and a file has no counts: train one without --ngrams."
+            "this model's n-grams vote beside its networks, and a file has no counts: train one without"
+            " --ngrams."
         )
     net, found = writing.net, []
     for number, member in enumerate(module.members):

@@ -4,6 +4,7 @@ steps, and a linear layer.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
@@ -17,6 +18,7 @@ from .series import Filters, Scaled, mask_of
 
 POOLS = ("mean and max", "last", "all")
 FAR = -1e30  # below every value
+COUNTED = 1 / 3  # of the vote, n-grams': on names any share from a quarter to a half does as well
 SPREAD = 0.5  # deviation of embeddings, as in models/language.py
 
 
@@ -127,7 +129,7 @@ class Classifier(nn.Module):
         logits         (members, B, classes)
         log_chances    (B, classes), logarithms of probabilities; with `several`
                        (multi-label) of each label by itself
-        ngrams         what was counted of the strings that were learned from votes as one more member
+        ngrams         what was counted of the strings that were learned from has a third of the vote
     """
 
     def __init__(self, members: Sequence[Member], *, several: bool = False, ngrams: LabelNgrams | None = None):
@@ -155,11 +157,12 @@ class Classifier(nn.Module):
         """By all members; of rows that are set apart, by the one that has not seen them."""
         logits = self._apart(rows)[None] if rows.apart is not None else self(rows)
         logs = nn.functional.logsigmoid(logits) if self.several else logits.log_softmax(-1)
-        if self.ngrams is not None:
-            strings = [values[:n].tolist() for values, n in zip(rows.values.t(), rows.lengths.tolist())]
-            counted = self.ngrams(strings).log_softmax(-1).to(logs)
-            logs = torch.cat((logs, counted[None]))
-        return logs.logsumexp(0) - torch.tensor(float(len(logs))).log()
+        logs = logs.logsumexp(0) - math.log(len(logs))
+        if self.ngrams is None:
+            return logs
+        strings = [values[:n].tolist() for values, n in zip(rows.values.t(), rows.lengths.tolist())]
+        counted = self.ngrams(strings).log_softmax(-1).to(logs)
+        return torch.logaddexp(logs + math.log1p(-COUNTED), counted + math.log(COUNTED))
 
     def _apart(self, rows: PaddedRows) -> Tensor:
         logits = None

@@ -31,8 +31,8 @@ def ngram_nats(training: Iterable[Indices], held_out: Iterable[Indices], order: 
 class LabelNgrams:
     """Which label a string has, by an n-gram model of each label's strings and by how frequent the label is.
 
-    Called with B strings it gives (B, labels) float64, log of the probability of label and string together.
-    Source: Peng and Schuurmans, Combining naive Bayes and n-gram language models for text classification (2003).
+    Called with B strings it gives (B, labels) float64: log of how probable label and string are together.
+    Source: Peng and Schuurmans, Combining naive Bayes and n-gram language models for text classification, 2003.
 
     models  of each label that has strings: log of its share, and what was counted
     order   how many characters, the one that is scored included, are looked at

@@ -104,8 +104,8 @@ class Classify:
     members: Members | None = None
     """models whose probabilities are averaged"""
     ngrams: Ngrams = 0
-    """characters that n-gram models of each label look at, which vote as one more member; the run keeps what it
-    learned from for them. 0: none"""
+    """characters that n-gram models of each label look at, which have a third of the vote; the run keeps the
+    texts that it learned from for them. 0: none"""
     net: Net = Net("gru")
     recipe: Recipe = Recipe(rate=4e-3, batch=64, clip=1.0, decay=0.01, precision="float32")
 
