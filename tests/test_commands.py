@@ -396,6 +396,6 @@ def test_first_weights_of_another_size_are_refused(tmp_path, monkeypatch, folder
     stopped(monkeypatch, count(), tmp_path / "run", 0, epochs=1, start=folder / "first")
     other = RunFolder(tmp_path / "run")
     tensors, figures = other.start().tensors, other.start().state["figures"]
-    other.save_start(tensors | {"head.bias": tensors["head.bias"][:2]}, figures)
+    other.save_start(tensors | {"head.bias": tensors["head.bias"][:2]}, figures, None)
     with pytest.raises(UsageError, match=r"start.safetensors cannot be read \(head.bias is \(2,\) float32"):
         resume(tmp_path / "run", quiet=True)

@@ -155,8 +155,10 @@ class Classify:
             return None
         names, texts = zip(*encoding.counted)
         targets = [encoding.target((name,)) for name in names]
-        strings = [encoding.values(text)[: self.longest].tolist() for text in texts]
-        return LabelNgrams.of(strings, targets, len(encoding.labels), self.ngrams, len(encoding.symbols) + 2)
+        classes, characters = len(encoding.labels), len(encoding.symbols) + 2
+        with torch.device("cpu"):  # also where a model is made without memory, to be filled from a file
+            strings = [encoding.values(text)[: self.longest].tolist() for text in texts]
+            return LabelNgrams.of(strings, targets, classes, self.ngrams, characters)
 
     def _member(self, encoding: Classes, number: int) -> Member:
         reads, filters = encoding.reads, None
