@@ -152,7 +152,7 @@ def test_a_batch_of_one_finds_what_a_batch_of_many_finds(kind, beam):
 def test_c_finds_what_torch_finds(cell, kind):
     model, rows = made(cell, **KINDS[kind]), sentences(40)
     for beam in BEAMS:
-        assert decoding._made(model, beam) is not None
+        assert decoding._maker(model, beam) is not None
         by_torch, by_c = search(model, *side_by_side(rows), beam), finder(model, beam)(rows)
         assert symbols(by_c) == symbols(by_torch)
         for ours, theirs in zip(by_c, by_torch):
