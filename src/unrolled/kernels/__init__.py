@@ -5,7 +5,7 @@ or None) and `run(call)`.
 """
 
 from .call import Call, Parameters, StepRows, prepare
-from .choose import BACKENDS, decoder, fastest, generator, multiplies_pairs
+from .choose import BACKENDS, decoder, fastest, generator, multiplies_pairs, sentence_reader
 from .eager import run
 
 __all__ = [
@@ -19,4 +19,5 @@ __all__ = [
     "multiplies_pairs",
     "prepare",
     "run",
+    "sentence_reader",
 ]

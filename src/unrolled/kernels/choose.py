@@ -77,6 +77,16 @@ def decoder(network_of: Mapping[str, object], beam: int, together: int, distinct
     return None if impossible else partial(c.Decoder, network, beam, together, distinct)
 
 
+def sentence_reader(encoder_of: Mapping[str, object]) -> Callable | None:
+    """Makes what reads one sentence at a time, kernels/c/call/read.py, of an `Encoder` of these fields; None where no backend
+    does."""
+    from .c.call import read as c
+    from .c.call.run import unbuildable
+
+    encoder = c.Encoder(**encoder_of)
+    return None if c.why_not(encoder) or any(map(unbuildable, encoder.calls)) else partial(c.Reader, encoder)
+
+
 def run_reference(call: Call):
     y, final, _ = reference.run(call)
     return y, final

@@ -12,11 +12,11 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from ..errors import UsageError
-from ..kernels import decoder
+from ..kernels import decoder, sentence_reader
 from ..kernels.call import Call
 from ..layers.reading import reader
 from ..layers.recurrent import Recurrent
-from ..layers.stepping import fed_calls, step_calls
+from ..layers.stepping import fed_calls, reading_calls, step_calls
 from .draw import NoNumbers
 from .search import END, Beam, Hypothesis, longest, search
 from .translation import Translator
@@ -72,23 +72,23 @@ def check_length(units: int) -> None:
 
 
 class _Spare:
-    """What reads sentences, and decoders that nobody uses at the moment; as many are made as there
-    are threads that want one.
-    """
+    """What reads sentences, and what decodes and reads a single one that nobody uses at the moment; as many of these are made as
+    there are threads that want them."""
 
     def __init__(self, model: Translator, beam: Beam):
-        self.make = _maker(model, beam)
+        self.make, self._make_reader = _maker(model, beam), _reader_maker(model)
         self.encode = reader(model.encoder) if self.make is not None else None
         self._free: list = []
 
     @contextmanager
     def taken(self):
+        """A decoder, and a reader or None."""
         try:
-            decoder = self._free.pop()
+            pair = self._free.pop()
         except IndexError:
-            decoder = self.make()
-        yield decoder
-        self._free.append(decoder)
+            pair = self.make(), self._make_reader and self._make_reader()
+        yield pair
+        self._free.append(pair)
 
 
 def _padded(model: Translator, sentences: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
@@ -121,6 +121,22 @@ def _maker(model: Translator, beam: Beam):
     return decoder(network, beam.width, TOGETHER, beam.distinct)
 
 
+def _reader_maker(model: Translator):
+    """Makes what reads one sentence in a call of C, where it runs the encoder."""
+    encoder, ask = model.encoder, model.attention.W_a.weight
+    if encoder.backend == "reference" or encoder.watchers or encoder.head is not None or not ask.is_cpu:
+        return None
+    return sentence_reader(
+        {
+            "calls": reading_calls(encoder),
+            "directions": 2 if encoder.bidirectional else 1,
+            "vectors": model.source.weight.detach(),
+            "ask": ask.detach(),
+            "begin": (model.begin.weight.detach(), model.begin.bias.detach()),
+        }
+    )
+
+
 def _layers(model: Translator) -> list[Recurrent]:
     """The decoder's, from below."""
     return [rnn for rnn in (model.lower, model.upper) if rnn is not None]
@@ -149,8 +165,9 @@ def _in_c(
         if _room(group, beam) > LARGEST:
             found += search(model, *_padded(model, group), beam)
             continue
-        with spare.taken() as decoder:
-            ended = decoder.find(*_given(model, spare, group))
+        with spare.taken() as (decoder, alone):
+            given = _given_alone(model, alone, group[0]) if alone and len(group) == 1 else _given(model, spare, group)
+            ended = decoder.find(*given)
         if ended is None:
             raise NoNumbers
         found += [_ranked(each, beam) for each in ended]
@@ -166,6 +183,12 @@ def _given(model: Translator, spare: _Spare, group: Sequence[Sequence[int]]) -> 
     memory, state = model.begun(spare.encode(model.source(source), sizes), lengths)
     parts = zip(memory.values, memory.keys, sizes)
     return [(v[:size], k[:size], longest(size)) for v, k, size in parts], _by_layer(model, state)
+
+
+def _given_alone(model: Translator, alone, sentence: Sequence[int]) -> tuple[list, list[list[Tensor]]]:
+    """The same of one sentence: most of the time would else go to getting from one operation to the next."""
+    values, keys, first = alone.read(sentence)
+    return [(values, keys, longest(len(sentence)))], _by_layer(model, model.first_state(first[None]))
 
 
 def _groups(sentences: Sequence[Sequence[int]], beam: Beam) -> Iterator[list[Sequence[int]]]:

@@ -39,6 +39,7 @@ HELPER long likeliest(const int64_t *a, real *bounds)
     long first = 0, some[LANES], count = 0;
     winner best = {-INFINITY, -1};
     if (!(top > -INFINITY)) return -1;
+    while (largest(bounds + first, first + block < V ? block : V - first) < top) first += block;
     while (bounds[first] != top) first++;
     consider(a, &first, 1, &best);
     bounds[first] = -INFINITY;
