@@ -208,7 +208,9 @@ def wide(symbols: int = 701, alike: bool = False) -> Translator:
 
 @needs_compiler
 @pytest.mark.parametrize("beam", [Beam(1), Beam(1, distinct=2)], ids=str)
-@pytest.mark.parametrize("model", [wide(), wide(1500), wide(alike=True), made()], ids=["701", "1500", "alike", "30"])
+@pytest.mark.parametrize(
+    "model", [wide(), wide(1500), wide(alike=True), made()], ids=["701", "1500", "alike", "30"]
+)
 def test_a_sentence_alone_is_screened_and_finds_the_same(model, beam):
     """Beside another one all logits are made; alone, those of the few symbols that 8 bits do not rule out."""
     decoder, encode = decoding._maker(model, beam)(), reader(model.encoder)

@@ -50,5 +50,7 @@ def reading_calls(rnn: Recurrent) -> tuple[Call, ...]:
     for number, (own, state) in enumerate(zip(rnn._weights(), rnn._start(1, like))):
         sizes = stack.sizes[number // stack.directions]
         weights = {names: w.detach() for names, w in own.named().items()}
-        calls.append(prepare(stack.graph, sizes, [like.new_zeros(1, sizes["I"])], state, weights, StepRows(1, 1)))
+        calls.append(
+            prepare(stack.graph, sizes, [like.new_zeros(1, sizes["I"])], state, weights, StepRows(1, 1))
+        )
     return tuple(calls)

@@ -23,7 +23,9 @@ from .translation import Translator
 
 TOGETHER = 32  # sentences a call of the C decoder, at most
 ROOM = 2**22  # numbers of attention that such a call may keep, twice
-LARGEST = 2**27  # of those of one sentence, a gigabyte; a longer one is decoded step by step, which keeps only what is looked at
+LARGEST = (
+    2**27
+)  # of those of one sentence, a gigabyte; a longer one is decoded step by step, which keeps only what is looked at
 TABLE = 2**27  # bytes of what the first layer makes of all symbols
 MOST_UNITS = 4000  # of a sentence
 
@@ -166,7 +168,11 @@ def _in_c(
             found += search(model, *_padded(model, group), beam)
             continue
         with spare.taken() as (decoder, alone):
-            given = _given_alone(model, alone, group[0]) if alone and len(group) == 1 else _given(model, spare, group)
+            given = (
+                _given_alone(model, alone, group[0])
+                if alone and len(group) == 1
+                else _given(model, spare, group)
+            )
             ended = decoder.find(*given)
         if ended is None:
             raise NoNumbers

@@ -28,7 +28,18 @@ from .threads import runtime
 SLOTS = (
     *("sentences", "beam", "rows", "steps", "longest", "distinct", "layers", "symbols", "embedding", "query"),
     *("value", "top", "additive", "fed", "looked_up", "states", "split", "wanted", "packed_for", "work_size"),
-    *("gomp", "gomp_size", "gomp_me", "states_at", "sentences_at", "calls", "packed", "work", "vectors", "bias"),
+    *(
+        "gomp",
+        "gomp_size",
+        "gomp_me",
+        "states_at",
+        "sentences_at",
+        "calls",
+        "packed",
+        "work",
+        "vectors",
+        "bias",
+    ),
     *("out", "out_bias", "ask", "ask_bias", "additive_v", "tokens", "totals", "next_totals", "symbols_at"),
     *("parents", "weights", "found", "found_totals", "best", "bets", "counts", "past", "written", "looked"),
     *("before", "x", "asked", "context", "joined", "said", "logits", "capacity", "screen", "bytes", "panel"),
@@ -138,12 +149,17 @@ class Decoder:
             for n, (call, tables) in enumerate(zip(calls, network.tables))
         ]
         self._states = [
-            [step.alive[f"state{k}"] for k in range(len(call.operands.state) - (n > 0 or not network.looked_up))]
+            [
+                step.alive[f"state{k}"]
+                for k in range(len(call.operands.state) - (n > 0 or not network.looked_up))
+            ]
             for n, (step, call) in enumerate(zip(self._steps, calls))
         ]
         self._network, self._beam, self._team = network, beam, 0
         self._work = max(step.work for step in self._steps) * rows + 64
-        self._held = {name: dense(each) for name, each in (_weights(network) | _buffers(network, beam, rows)).items()}
+        self._held = {
+            name: dense(each) for name, each in (_weights(network) | _buffers(network, beam, rows)).items()
+        }
         self._arrays = {
             "calls": array("q", [step.values.buffer_info()[0] for step in self._steps]),
             "states_at": array("q", self._state_table()),
@@ -185,8 +201,13 @@ class Decoder:
             self._set({"wanted": team, "packed_for": 0})
             self._packed = pages(self._library.room(self._address))
             self._held["work"] = network.vectors.new_empty(team * self._work)
-            self._held["bytes"] = torch.empty(team * (network.vectors.shape[1] + 64), dtype=torch.uint8, device="cpu")
-            self._set({name: self._held[name].data_ptr() for name in ("work", "bytes")} | {"packed": self._packed.address})
+            self._held["bytes"] = torch.empty(
+                team * (network.vectors.shape[1] + 64), dtype=torch.uint8, device="cpu"
+            )
+            self._set(
+                {name: self._held[name].data_ptr() for name in ("work", "bytes")}
+                | {"packed": self._packed.address}
+            )
         return team
 
     def find(
@@ -208,7 +229,12 @@ class Decoder:
         table = array("q", [number for n, each in enumerate(read) for number in self._row(each, n)])
         steps, longest = max(each.limit for each in read), max(1, *(len(each.keys) for each in read))
         team, like = self._wanted(rows), self._network.vectors
-        whole = {"symbols_at": steps * rows, "parents": steps * rows, "written": rows * steps, "past": team * steps}
+        whole = {
+            "symbols_at": steps * rows,
+            "parents": steps * rows,
+            "written": rows * steps,
+            "past": team * steps,
+        }
         made = {name: torch.empty(size, dtype=torch.int64, device="cpu") for name, size in whole.items()}
         made |= {name: like.new_empty(rows, steps, longest) for name in ("weights", "looked")}
         made["sayings"] = like.new_empty(steps, like.shape[1])
@@ -275,10 +301,15 @@ def _buffers(network: Network, beam: int, rows: int) -> dict[str, Tensor]:
         "said": embedding,
         "logits": sizes["symbols"],
     }
-    whole = {"found": (rows, 3), "best": (beam, 3), "bets": (rows, beam, 3), "counts": (rows,), "tokens": (rows,)}
+    whole = {
+        "found": (rows, 3),
+        "best": (beam, 3),
+        "bets": (rows, beam, 3),
+        "counts": (rows,),
+        "tokens": (rows,),
+    }
     made = {name: like.new_empty(rows, width) for name, width in widths.items()}
     made |= {name: torch.empty(shape, dtype=torch.int64, device="cpu") for name, shape in whole.items()}
     totals = ("totals", "next_totals", "found_totals")
     made["panel"] = like.new_zeros(embedding, 64 // like.element_size())  # as many columns as a vector has
     return made | {name: like.new_empty(rows, dtype=torch.float64) for name in totals}
-

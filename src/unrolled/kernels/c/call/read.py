@@ -79,7 +79,9 @@ class Reader:
         held["work"] = like.new_empty(encoder.directions * work)
         self._held = {name: dense(tensor) for name, tensor in held.items()}
         self._values = array("q", [0] * len(SLOTS))
-        self._set(dict(zip(("gomp", "gomp_size", "gomp_me"), runtime())) | _sizes(encoder) | {"work_size": work})
+        self._set(
+            dict(zip(("gomp", "gomp_size", "gomp_me"), runtime())) | _sizes(encoder) | {"work_size": work}
+        )
         self._point(self._held)
         self._starts = [[state.clone() for state in call.operands.state] for call in calls]
         self._grow(64)

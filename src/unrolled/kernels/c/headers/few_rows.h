@@ -58,6 +58,8 @@ INLINE void thin_tile(const int rows, const int vectors, const int wide, long K,
     for (long k = 0; k < K; k++, B += wide * LANES) {
         vec b[8];
         load_weights(vectors, B, b);
+        if (rows > 1)
+            UNROLL for (int j = 0; j < vectors; j++) IN_REGISTER(b[j]);
         UNROLL for (int r = 0; r < rows; r++)
             UNROLL for (int j = 0; j < vectors; j++) sum[r][j] = FUSED(A[r * lda + k], b[j], sum[r][j]);
     }
