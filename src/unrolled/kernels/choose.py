@@ -67,8 +67,8 @@ def generator(calls: tuple[Call, ...], head: Tensor, bias: Tensor, half: bool) -
 
 
 def decoder(network_of: Mapping[str, object], beam: int, together: int, distinct: int) -> Callable | None:
-    """Makes what finds sequences by beam search, kernels/c/call/decode.py, of a `Network` of these fields; None where no backend
-    does."""
+    """Makes what finds sequences by beam search, kernels/c/call/decode.py, of a `Network` of these fields; None
+    where no backend does."""
     from .c.call import decode as c
     from .c.call.run import unbuildable
 
@@ -78,8 +78,8 @@ def decoder(network_of: Mapping[str, object], beam: int, together: int, distinct
 
 
 def sentence_reader(encoder_of: Mapping[str, object]) -> Callable | None:
-    """Makes what reads one sentence at a time, kernels/c/call/read.py, of an `Encoder` of these fields; None where no backend
-    does."""
+    """Makes what reads one sentence at a time, kernels/c/call/read.py, of an `Encoder` of these fields; None
+    where no backend does."""
     from .c.call import read as c
     from .c.call.run import unbuildable
 

@@ -23,9 +23,8 @@ from .translation import Translator
 
 TOGETHER = 32  # sentences a call of the C decoder, at most
 ROOM = 2**22  # numbers of attention that such a call may keep, twice
-LARGEST = (
-    2**27
-)  # of those of one sentence, a gigabyte; a longer one is decoded step by step, which keeps only what is looked at
+# Of those of one sentence, a gigabyte. A longer one is decoded step by step: that keeps only what is looked at.
+LARGEST = 2**27
 TABLE = 2**27  # bytes of what the first layer makes of all symbols
 MOST_UNITS = 4000  # of a sentence
 
@@ -74,8 +73,8 @@ def check_length(units: int) -> None:
 
 
 class _Spare:
-    """What reads sentences, and what decodes and reads a single one that nobody uses at the moment; as many of these are made as
-    there are threads that want them."""
+    """What reads sentences; and what decodes, and reads a single one, that nobody uses at the moment: as many
+    of these are made as there are threads that want them."""
 
     def __init__(self, model: Translator, beam: Beam):
         self.make, self._make_reader = _maker(model, beam), _reader_maker(model)
@@ -100,7 +99,8 @@ def _padded(model: Translator, sentences: Sequence[Sequence[int]]) -> tuple[Tens
 
 
 def _maker(model: Translator, beam: Beam):
-    """Makes the C backend's decoders, where it runs all layers; never where somebody watches, or asked for the reference."""
+    """Makes the C backend's decoders, where it runs all layers; never where somebody watches, or asked for the
+    reference."""
     layers = _layers(model)
     if any(rnn.backend == "reference" or rnn.watchers or rnn.head is not None for rnn in layers):
         return None
@@ -145,8 +145,9 @@ def _layers(model: Translator) -> list[Recurrent]:
 
 
 def _calls(model: Translator, rows: int) -> tuple[tuple[Call, ...], bool]:
-    """A step of each layer; whether the first one looks up what it makes of each symbol. It does where no symbol comes with what
-    was said before, and where there is room: then an eighth of the weights need not be read for each step."""
+    """A step of each layer; whether the first one looks up what it makes of each symbol. It does where no
+    symbol comes with what was said before, and where there is room: then an eighth of the weights need not be
+    read for each step."""
     calls = [call for rnn in _layers(model) for call in fed_calls(rnn, rnn.first_state(rows))]
     if model.input_feeding:
         return tuple(calls), False

@@ -117,8 +117,8 @@ class Translator(nn.Module):
         return self.attention.memory(y, lengths), self.first_state(torch.tanh(self.begin(mean)))
 
     def first_state(self, begun: Tensor) -> State:
-        """tanh(W mean), (B, layers x H), as the first state of each layer, the others as their cell begins, and what was said
-        before: nothing."""
+        """tanh(W mean), (B, layers x H), as the first state of each layer, the others as their cell begins, and
+        what was said before: nothing."""
         batch, hidden = len(begun), self.lower.hidden_size
         first = in_full(begun).unflatten(-1, (-1, hidden)).transpose(0, 1)
         state: list[Tensor] = []

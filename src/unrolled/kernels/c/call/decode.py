@@ -53,9 +53,10 @@ START = 1  # the symbol that every sequence begins after, as in decode.h
 
 @dataclass(frozen=True)
 class Network:
-    """What decodes. Layers read the state `below`, see kernels/input_as_state.py; the first one a symbol's vector, with what was
-    said before behind it where `fed`. One that is `looked_up` is given the vectors of all symbols as its input: what it makes
-    of each before the loop over time is made once, and looked up by the symbol.
+    """What decodes. Layers read the state `below`, see kernels/input_as_state.py; the first one a symbol's
+    vector, with what was said before behind it where `fed`. One that is `looked_up` is given the vectors of all
+    symbols as its input: what it makes of each before the loop over time is made once, and looked up by the
+    symbol.
 
     calls          of one step, layer by layer
     vectors, bias  (V, E), (V,)
@@ -138,8 +139,8 @@ def _library(layers: tuple[Layer, ...], double: bool):
 
 
 class Decoder:
-    """Decodes up to `together` sentences a call, with `beam` hypotheses each. Weights are packed once, at the first call of a team.
-    One thread at a time may call it, for it writes into its buffers."""
+    """Decodes up to `together` sentences a call, with `beam` hypotheses each. Weights are packed once, at the
+    first call of a team. One thread at a time may call it, for it writes into its buffers."""
 
     def __init__(self, network: Network, beam: int, together: int, distinct: int = 0):
         like, calls, rows = network.vectors, network.calls, beam * together

@@ -86,10 +86,11 @@ def emit_generator(layers: tuple[Layer, ...], double: bool, half: bool) -> str:
 def emit_steps(
     layers: tuple[Layer, ...], double: bool, half: bool, slots: tuple[str, ...], loop: tuple[str, ...]
 ) -> str:
-    """The C of a loop of steps: one for each kind of layer, the first and those above it, and the headers that call them,
-    with the places of their arguments."""
+    """The C of a loop of steps: one for each kind of layer, the first and those above it, and the headers that
+    call them, with the places of their arguments."""
     lines = [
-        f"/* {safe(layers[0].plan.graph.name)}, for {loop[-1]}: made by unrolled from the cell's equations. Convention {VERSION}. */",
+        f"/* {safe(layers[0].plan.graph.name)}, for {loop[-1]}: made by unrolled from the cell's equations. "
+        f"Convention {VERSION}. */",
         f"typedef {'double' if double else 'float'} real;",
         f"#define REAL {64 if double else 32}",
         f"#define HALF {int(half)}",
@@ -190,7 +191,7 @@ def layer_of(call: Call, above: bool) -> Layer:
 
 
 def sharing_of_calls(calls: Sequence[Call], more: int, batch: int, item: int) -> tuple[int, bool]:
-    """As `sharing` in plan/cost.py, over all layers; `more`: numbers in other weights, `item`: bytes of a number."""
+    """As `sharing` in plan/cost.py, over all layers. `more`: numbers in other weights; `item`: bytes of one."""
     fixed = FIXED.get()
     if fixed is not None:
         return fixed.way.team, fixed.way.units and all(shares_units(call.plan) for call in calls)
@@ -198,7 +199,7 @@ def sharing_of_calls(calls: Sequence[Call], more: int, batch: int, item: int) ->
 
 
 def tables_of(call: Call) -> list[Tensor]:
-    """Products with the input of each row that a step may be given: what is looked up instead of made at every step."""
+    """Products with the input of each row that a step may be given: looked up instead of made at every step."""
     return [
         operand @ weights.t() if operand.is_floating_point() else weights.t()[operand]
         for weights, operand in zip(call.operands.hoisted, call.operands.factors)
@@ -206,7 +207,8 @@ def tables_of(call: Call) -> list[Tensor]:
 
 
 class Step:
-    """The arguments of one layer's step, and the buffers that they point to. `tables`: what is looked up, where others have it."""
+    """The arguments of one layer's step, and the buffers that they point to. `tables`: what is looked up, where
+    others have it."""
 
     def __init__(self, layer: Layer, call: Call, batch: int, tables: Sequence[Tensor] | None = None):
         plan, body, like = call.plan, call.plan.body, call.operands.vectors

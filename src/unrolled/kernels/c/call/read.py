@@ -67,7 +67,8 @@ def _library(layer: Layer, double: bool):
 
 
 class Reader:
-    """Reads a sentence a call. Weights are packed once, here. One thread at a time may call it, for it writes into its buffers."""
+    """Reads a sentence a call. Weights are packed once, here. One thread at a time may call it, for it writes
+    into its buffers."""
 
     def __init__(self, encoder: Encoder):
         calls, like = encoder.calls, encoder.vectors

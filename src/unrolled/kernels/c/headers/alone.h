@@ -1,23 +1,27 @@
-/* One sentence, one hypothesis: a step then waits for weights and for nothing else. Its symbol is found by the screen, without
- * the other symbols' logits; how probable it was is worked out behind the last step, of all steps at once, whose logits are
- * then a product of many rows. To the last bit it is what decode.h finds. */
+/* One sentence, one hypothesis: a step then waits for weights and for nothing else. Its symbol is found by
+ * the screen, without the other symbols' logits; how probable it was is worked out behind the last step, of
+ * all steps at once, whose logits are then a product of many rows. To the last bit it is what decode.h
+ * finds. */
 
-/* Makes impossible what is never written, and what would let some symbols stand there a second time in the same order. `past`:
- * room for what the row has written. */
+/* Makes impossible what is never written, and what would let some symbols stand there a second time in the
+ * same order. `past`: room for what the row has written. */
 HELPER void forbid(const int64_t *a, long step, long row, real *l, int64_t *past)
 {
     const long n = a[slot_distinct], R = a[slot_rows];
+    const int64_t *symbols = AT(int64_t, symbols_at), *parents = AT(int64_t, parents);
     l[PADDING] = l[START] = -INFINITY;
     if (n < 1 || step < n) return;
-    for (long t = step - 1, r = row; t >= 0; r = AT(int64_t, parents)[t * R + r], t--) past[t] = AT(int64_t, symbols_at)[t * R + r];
+    for (long t = step - 1, r = row; t >= 0; r = parents[t * R + r], t--) past[t] = symbols[t * R + r];
     for (long at = 0; at + n <= step; at++)
-        if (!memcmp(past + at, past + step - n + 1, (size_t)(n - 1) * sizeof *past)) l[past[at + n - 1]] = -INFINITY;
+        if (!memcmp(past + at, past + step - n + 1, (size_t)(n - 1) * sizeof *past))
+            l[past[at + n - 1]] = -INFINITY;
 }
 
 #if SCREENS
 typedef struct { real logit; long symbol; } winner;
 
-/* The logits of up to LANES symbols, each summed up as in few_rows.h; the likeliest wins, the first one of two alike. */
+/* The logits of up to LANES symbols, each summed up as in few_rows.h; the likeliest wins, the first one of
+ * two alike. */
 HELPER void consider(const int64_t *a, const long *symbols, long count, winner *best)
 {
     const long E = a[slot_embedding];

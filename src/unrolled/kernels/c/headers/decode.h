@@ -1,11 +1,12 @@
-/* The sequences that a beam search finds for some sentences, in one call: rows step (decode_step.h), and the likeliest go on.
- * models/search.py says the same in Python.
+/* The sequences that a beam search finds for some sentences, in one call: rows step (decode_step.h), and the
+ * likeliest go on. models/search.py says the same in Python.
  *
- * A row is a hypothesis; those of a sentence stand beside each other. One that ends leaves the rows and narrows
- * its sentence's beam. No row's numbers depend on which others stand beside it: products add up in the same
- * order for any number of rows. */
+ * A row is a hypothesis; those of a sentence stand beside each other. One that ends leaves the rows and
+ * narrows its sentence's beam. No row's numbers depend on which others stand beside it: products add up in
+ * the same order for any number of rows. */
 
-/* Puts a candidate among the best so far. They come by row and by symbol: of two alike the first one stays in front. */
+/* Puts a candidate among the best so far. They come by row and by symbol: of two alike the first one stays
+ * in front. */
 HELPER long put(candidate *best, long count, long most, candidate c)
 {
     if (count == most && !(c.total > best[most - 1].total)) return count;
@@ -15,7 +16,8 @@ HELPER long put(candidate *best, long count, long most, candidate c)
     return count < most ? count + 1 : most;
 }
 
-/* The best that a row could go on with, at most `most`. Returns how many they are; -1 where its logits are not numbers. */
+/* The best that a row could go on with, at most `most`. Returns how many they are; -1 where its logits are
+ * not numbers. */
 HELPER long bet(const int64_t *a, long step, long row, candidate *best, long most, int64_t *past)
 {
     const long V = a[slot_symbols], block = 8 * LANES;
@@ -47,8 +49,8 @@ HELPER void bet_rows(const int64_t *a, const worker *w, long step)
     meet(w);
 }
 
-/* Of what a sentence's rows bet the best go on or are found. `next`: the first free row of the step to come; returns the one
- * behind, -1 where logits were not numbers. */
+/* Of what a sentence's rows bet the best go on or are found. `next`: the first free row of the step to come;
+ * returns the one behind, -1 where logits were not numbers. */
 HELPER long keep(int64_t *a, sentence *s, long step, long next)
 {
     const long R = a[slot_rows], beam = a[slot_beam], place = (s - AT(sentence, sentences_at)) * beam;
@@ -99,7 +101,8 @@ HELPER long go_on(decoding *d, long step)
 {
     int64_t *a = d->a;
     long rows = 0;
-    for (long g = 0; g < a[slot_sentences] && rows >= 0; g++) rows = keep(a, AT(sentence, sentences_at) + g, step, rows);
+    for (long g = 0; g < a[slot_sentences] && rows >= 0; g++)
+        rows = keep(a, AT(sentence, sentences_at) + g, step, rows);
     if (rows < 0) return d->failed = 1, 0;
     inherit(a, rows, step);
     return rows;
@@ -116,7 +119,8 @@ static void decode_part(void *argument, int me, int team)
     if (a[slot_packed_for] != team) pack_slice(a, (weight *)packed, me, team);
     for (long step = 0; d->rows && step < a[slot_steps]; step++) {
         w.batch = d->rows, w.count = split ? w.batch : w.batch > me ? (w.batch - me + team - 1) / team : 0;
-        const weight *head = step_rows(a, &w, packed, AT(real, weights) + step * a[slot_rows] * a[slot_longest]);
+        real *weights = AT(real, weights) + step * a[slot_rows] * a[slot_longest];
+        const weight *head = step_rows(a, &w, packed, weights);
         if (alone) {
             pick(a, &w, step);
         } else {
@@ -126,7 +130,8 @@ static void decode_part(void *argument, int me, int team)
         if (me == 0) d->rows = go_on(d, step);
         meet(&w);
     }
-    if (alone && !d->failed) score(d, &w, packed + pack_slice(a, 0, me, team) - columns_size(a[slot_symbols], a[slot_embedding], me, team));
+    packed += pack_slice(a, 0, me, team) - columns_size(a[slot_symbols], a[slot_embedding], me, team);
+    if (alone && !d->failed) score(d, &w, packed);
     if (me == 0) a[slot_packed_for] = team;
 }
 
@@ -137,9 +142,11 @@ HELPER void trace(const int64_t *a, long number, long size)
     const int64_t *found = AT(int64_t, found) + 3 * number;
     int64_t symbol = found[2], row = found[1];
     for (long t = found[0]; t >= 0; t--) {
-        AT(int64_t, written)[number * steps + t] = symbol;
-        memcpy(AT(real, looked) + (number * steps + t) * apart, AT(real, weights) + (t * R + row) * apart, (size_t)size * sizeof(real));
-        if (t) symbol = AT(int64_t, symbols_at)[(t - 1) * R + row], row = AT(int64_t, parents)[(t - 1) * R + row];
+        const long to = number * steps + t, before = (t - 1) * R + row;
+        AT(int64_t, written)[to] = symbol;
+        const real *from = AT(real, weights) + (t * R + row) * apart;
+        memcpy(AT(real, looked) + to * apart, from, (size_t)size * sizeof(real));
+        if (t) symbol = AT(int64_t, symbols_at)[before], row = AT(int64_t, parents)[before];
     }
 }
 

@@ -1,16 +1,17 @@
-/* One step of a sequence that is found by beam search (decode.h): symbols' vectors are looked up, the first layer steps, looks
- * at what was read of its sentence, the layers above step, the output layer bets. Emitted before this: `slot_...`, the places
- * of the arguments; `step_layer` and `pack_layer`.
+/* One step of a sequence that is found by beam search (decode.h): symbols' vectors are looked up, the first
+ * layer steps, looks at what was read of its sentence, the layers above step, the output layer bets. Emitted
+ * before this: `slot_...`, the places of the arguments; `step_layer` and `pack_layer`.
  *
- * One team stays for the whole call. Its threads share out the columns of every product, so that each reads its own part of
- * the weights only; layers whose units cannot be shared out (split = 0) run a part of the rows in each thread. Sentences look,
- * and rows bet, one after the other, each in one of the threads. Barriers (`meet`) stand before what reads others' results. */
+ * One team stays for the whole call. Its threads share out the columns of every product, so that each reads
+ * its own part of the weights only; layers whose units cannot be shared out (split = 0) run a part of the
+ * rows in each thread. Sentences look, and rows bet, one after the other, each in one of the threads.
+ * Barriers (`meet`) stand before what reads others' results. */
 
 #define AT(type, name) ((type *)a[slot_##name])
 enum { PADDING, START, END };
 
-/* As Python makes them, eight numbers each. `read`: places that were read; keys (read, query) and values (read, value); then
- * which rows are its, how many it may still choose, how many are found. */
+/* As Python makes them, eight numbers each. `read`: places that were read; keys (read, query) and values
+ * (read, value); then which rows are its, how many it may still choose, how many are found. */
 typedef struct { int64_t read, limit, keys, values, first, count, open, found; } sentence;
 typedef struct { double total; long row, symbol; } candidate;
 
@@ -43,10 +44,10 @@ HELPER long columns_size(long N, long K, int slice, int slices)
 HELPER long pack_slice(const int64_t *a, weight *to, int slice, int slices)
 {
     const long A = a[slot_query], E = a[slot_embedding], V = a[slot_symbols], K = a[slot_top] + a[slot_value];
-    const int split = (int)a[slot_split];
+    const int part = a[slot_split] ? slice : 0, parts = a[slot_split] ? slices : 1;
     long size = 0;
     for (long n = 0; n < a[slot_layers]; n++)
-        size += pack_layer(n, AT(int64_t *, calls)[n], to ? to + size : 0, split ? slice : 0, split ? slices : 1);
+        size += pack_layer(n, AT(int64_t *, calls)[n], to ? to + size : 0, part, parts);
     if (a[slot_additive]) size += pack_columns(to ? to + size : 0, AT(real, ask), A, A, slice, slices);
     size += pack_columns(to ? to + size : 0, AT(real, out), E, K, slice, slices);
     return size + pack_columns(to ? to + size : 0, AT(real, vectors), V, E, slice, slices);
@@ -152,7 +153,8 @@ HELPER void add_bias(const worker *w, real *to, const real *bias, long N)
         for (long j = low; j < high; j++) to[r * N + j] += bias[j];
 }
 
-/* What the first layer reads where it does not look its symbols' products up: their vectors, and what was said before. */
+/* What the first layer reads where it does not look its symbols' products up: their vectors, and what was
+ * said before. */
 HELPER void spell_out(const int64_t *a, const worker *w, real *x)
 {
     const long E = a[slot_embedding], fed = a[slot_fed] ? E : 0;
@@ -193,7 +195,8 @@ HELPER const weight *step_rows(const int64_t *a, const worker *w, const weight *
     if (!a[slot_looked_up]) spell_out(a, w, AT(real, x));
     const real *y = step_layer(0, w, calls[0], AT(real, x), &at), *query = y;
     const weight *above = at;
-    for (long n = 1; n < L; n++) above += pack_layer(n, calls[n], 0, w->split ? w->me : 0, w->split ? w->team : 1);
+    for (long n = 1; n < L; n++)
+        above += pack_layer(n, calls[n], 0, w->split ? w->me : 0, w->split ? w->team : 1);
     meet(w);
     if (a[slot_additive]) {
         columns_product(w, A, A, y, &above, asked);

@@ -49,8 +49,8 @@ INLINE void load_weights(const int vectors, const weight *from, vec *b)
 }
 
 /* Some vectors of a panel that is `wide` of them. */
-INLINE void thin_tile(const int rows, const int vectors, const int wide, long K, const real *A, long lda, const weight *B, real *C,
-                      long ldc)
+INLINE void thin_tile(const int rows, const int vectors, const int wide, long K, const real *A, long lda,
+                      const weight *B, real *C, long ldc)
 {
     vec sum[MANY][8];
     UNROLL for (int r = 0; r < rows; r++)
@@ -67,17 +67,21 @@ INLINE void thin_tile(const int rows, const int vectors, const int wide, long K,
         UNROLL for (int j = 0; j < vectors; j++) *(loose_vec *)(C + r * ldc + j * LANES) = sum[r][j];
 }
 
-/* More rows than have room beside a whole panel go over parts of it: a weight is loaded once for all of them. */
-INLINE long thin_part(const int rows, const int wide, long K, const real *A, long lda, const weight *B, real *C, long ldc)
+/* More rows than have room beside a whole panel go over parts of it: a weight is loaded once for all of
+ * them. */
+INLINE long thin_part(const int rows, const int wide, long K, const real *A, long lda, const weight *B, real *C,
+                      long ldc)
 {
     const int vectors = rows <= WHOLE || wide <= VECTORS ? wide : VECTORS;
-    for (long j = 0; j < wide; j += vectors) thin_tile(rows, vectors, wide, K, A, lda, B + j * LANES, C + j * LANES, ldc);
+    for (long j = 0; j < wide; j += vectors)
+        thin_tile(rows, vectors, wide, K, A, lda, B + j * LANES, C + j * LANES, ldc);
     return rows;
 }
 
 /* Returns how many of the rows it did. */
 #define THIN_ROWS(name, wide) \
-    HELPER __attribute__((noinline)) long name(long rows, long K, const real *A, long lda, const weight *B, real *C, long ldc) \
+    HELPER __attribute__((noinline)) \
+    long name(long rows, long K, const real *A, long lda, const weight *B, real *C, long ldc) \
     { \
         switch (rows) { \
         case 1: return thin_part(1, wide, K, A, lda, B, C, ldc); \

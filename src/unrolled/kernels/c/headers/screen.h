@@ -1,15 +1,18 @@
-/* Which symbol is the likeliest of a row: found with weights of 8 bits, a quarter of the bytes, and exact all the same.
+/* Which symbol is the likeliest of a row: found with weights of 8 bits, a quarter of the bytes, and exact
+ * all the same.
  *
- * A symbol's vector w is kept as w' = step q, with whole numbers q from -127 to 127; the row s becomes s' = grain (u - 64), with u
- * from 1 to 127. By Cauchy and Schwarz
+ * A symbol's vector w is kept as w' = step q, with whole numbers q from -127 to 127; the row s becomes s' =
+ * grain (u - 64), with u from 1 to 127. By Cauchy and Schwarz
  *
  *     |s w - s' w'| <= |s - s'| |w'| + |s| |w - w'|
  *
- * so that s' w' and this much is an upper bound of s w. The logit itself is made of the symbol with the highest bound, and of all
- * whose bounds are not below the best so far: no other can be the likeliest. They are few (one to a dozen of 8,000). What
- * rounding adds to a bound, of these products and of the exact ones, is counted in: see `pack_screen`.
+ * so that s' w' and this much is an upper bound of s w. The logit itself is made of the symbol with the
+ * highest bound, and of all whose bounds are not below the best so far: no other can be the likeliest. They
+ * are few (one to a dozen of 8,000). What rounding adds to a bound, of these products and of the exact ones,
+ * is counted in: see `pack_screen`.
  *
- * Panels are as wide as those of few_rows.h, a panel [K / 4][columns][4]: an instruction adds up four products a column. */
+ * Panels are as wide as those of few_rows.h, a panel [K / 4][columns][4]: an instruction adds up four
+ * products a column. */
 
 #if REAL == 32 && !HALF && (defined(__AVX512BW__) || (defined(__AVX2__) && !defined(__AVX512F__)))
 #define SCREENS 1
@@ -30,7 +33,8 @@ INLINE whole add_bytes(whole sum, whole u, whole q)
 #endif
 }
 
-/* What is kept of N symbols, K deep: their bytes, and of each column -64 times the sum of q, step, |w'| and |w - w'|. */
+/* What is kept of N symbols, K deep: their bytes, and of each column -64 times the sum of q, step, |w'| and
+ * |w - w'|. */
 typedef struct { int8_t *bytes; int32_t *sums; float *step, *size, *miss; long panels, fours; } screen;
 
 /* The row as it is multiplied: bytes, and grain, |s - s'|, |s|. */
@@ -41,15 +45,16 @@ HELPER long screen_bytes(long N, long K) { return (N + WIDE - 1) / WIDE * WIDE *
 HELPER screen screen_at(char *memory, long N, long K)
 {
     const long panels = (N + WIDE - 1) / WIDE, columns = panels * WIDE, fours = (K + 3) / 4;
-    float *numbers = (float *)(memory + columns * fours * 4);
-    return (screen){(int8_t *)memory, (int32_t *)numbers, numbers + columns, numbers + 2 * columns, numbers + 3 * columns, panels, fours};
+    float *numbers = (float *)(memory + columns * fours * 4), *step = numbers + columns;
+    return (screen){(int8_t *)memory, (int32_t *)numbers, step, step + columns, step + 2 * columns,
+                    panels, fours};
 }
 
 /* To the nearest whole number, |x| <= 127; anything where x is none: the bounds are none then. */
 HELPER int nearest(float x) { return x >= 0 ? (int)(x + 0.5f) : x < 0 ? (int)(x - 0.5f) : 0; }
 
-/* Packs one symbol. Sums of K products in float32, in any order, are off by less than K 2^-24 |s| |w|; the 16 stand for the few
- * roundings of a bound, and 1 + 2^-10 for those of the lengths. */
+/* Packs one symbol. Sums of K products in float32, in any order, are off by less than K 2^-24 |s| |w|; the
+ * 16 stand for the few roundings of a bound, and 1 + 2^-10 for those of the lengths. */
 HELPER void screen_symbol(screen *to, long v, const float *w, long K)
 {
     float most = 0;
@@ -89,11 +94,13 @@ HELPER screened_row screen_row(const float *s, long K, uint8_t *bytes)
         bytes[k] = (uint8_t)(64 + u);
         size += (double)s[k] * s[k], miss += off * off;
     }
-    return (screened_row){bytes, grain, (float)(sqrt(miss) * (1 + 0x1p-10)), (float)(sqrt(size) * (1 + 0x1p-10))};
+    const double more = 1 + 0x1p-10;
+    return (screened_row){bytes, grain, (float)(sqrt(miss) * more), (float)(sqrt(size) * more)};
 }
 
 /* Upper bounds of the logits of a panel's symbols, of which there are N in all. */
-HELPER void bound_panel(const screen *s, long panel, const screened_row *row, const float *bias, long N, float *bounds)
+HELPER void bound_panel(const screen *s, long panel, const screened_row *row, const float *bias, long N,
+                        float *bounds)
 {
     whole sum[8];
     const long first = panel * WIDE, columns = N - first < WIDE ? N - first : WIDE;
