@@ -1141,6 +1141,24 @@ MUTANTS = (
         "test_translation.py::test_c_finds_what_torch_finds[gru-all]",
     ),
     Mutant(
+        "kernels/c/headers/screen.h",
+        "(row->miss * s->size[v] + row->size * s->miss[v])",
+        "0",
+        "test_translation.py::test_a_sentence_alone_is_screened_and_finds_the_same[701-Beam(width=1, penalty=1.0, distinct=0)]",
+    ),
+    Mutant(
+        "kernels/c/headers/alone.h",
+        "one.logit == best->logit && one.symbol < best->symbol",
+        "one.logit == best->logit && one.symbol > best->symbol",
+        "test_translation.py::test_a_sentence_alone_is_screened_and_finds_the_same[701-Beam(width=1, penalty=1.0, distinct=0)]",
+    ),
+    Mutant(
+        "kernels/c/headers/decode_step.h",
+        "low = unit_of(N, slice, slices), columns",
+        "low = 0 * slice, columns",
+        "test_translation.py::test_a_team_finds_what_one_thread_finds[lstm-luong-2]",
+    ),
+    Mutant(
         "tasks/translate.py",
         "grouped([pair.source for pair in read.pairs], self.held_out)",
         "grouped([str(place) for place in range(len(read.pairs))], self.held_out)",

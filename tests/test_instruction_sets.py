@@ -31,6 +31,7 @@ TORCH = {
 x86 = pytest.mark.skipif(platform.machine() != "x86_64", reason="an x86-64 machine's instruction sets")
 QUICK = [
     "test_threads.py",
+    "test_translation.py::test_a_sentence_alone_is_screened_and_finds_the_same",
     "test_mixed.py::test_it_is_another_number_and_nearly_the_same",
     "test_cells.py::test_values_and_gradients[c-torch.float32-gru]",
     "test_cells.py::test_values_and_gradients[c-torch.float64-lem]",
@@ -54,6 +55,7 @@ KERNELS = [
     "test_threads.py",
     "test_torch_names.py",
     "test_torchrecurrent.py",
+    "test_translation.py",
     "test_wholes.py",
 ]
 

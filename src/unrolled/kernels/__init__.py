@@ -5,7 +5,7 @@ or None) and `run(call)`.
 """
 
 from .call import Call, Parameters, StepRows, prepare
-from .choose import BACKENDS, chain_of, decoder, fastest, generator, multiplies_pairs
+from .choose import BACKENDS, chain_of, decoder, fastest, generator, multiplies_pairs, sentence_reader
 from .eager import run
 
 __all__ = [
@@ -20,4 +20,5 @@ __all__ = [
     "multiplies_pairs",
     "prepare",
     "run",
+    "sentence_reader",
 ]

@@ -66,16 +66,25 @@ def generator(calls: tuple[Call, ...], head: Tensor, bias: Tensor, half: bool) -
     return None if c.why_not(model) or any(map(unbuildable, calls)) else partial(c.Generator, model)
 
 
-def decoder(network_of: Mapping[str, object], beam: int, together: int, distinct: int):
-    """Finds sequences by beam search, kernels/c/call/decode.py, of a `Network` of these fields;
-    None where no backend does.
-    """
+def decoder(network_of: Mapping[str, object], beam: int, together: int, distinct: int) -> Callable | None:
+    """Makes what finds sequences by beam search, kernels/c/call/decode.py, of a `Network` of these fields; None
+    where no backend does."""
     from .c.call import decode as c
     from .c.call.run import unbuildable
 
     network = c.Network(**network_of)
     impossible = c.why_not(network) or any(map(unbuildable, network.calls))
-    return None if impossible else c.Decoder(network, beam, together, distinct)
+    return None if impossible else partial(c.Decoder, network, beam, together, distinct)
+
+
+def sentence_reader(encoder_of: Mapping[str, object]) -> Callable | None:
+    """Makes what reads one sentence at a time, kernels/c/call/read.py, of an `Encoder` of these fields; None
+    where no backend does."""
+    from .c.call import read as c
+    from .c.call.run import unbuildable
+
+    encoder = c.Encoder(**encoder_of)
+    return None if c.why_not(encoder) or any(map(unbuildable, encoder.calls)) else partial(c.Reader, encoder)
 
 
 def chain_of(given: Sequence[Tensor]) -> ModuleType | None:

@@ -40,3 +40,17 @@ def fed_calls(rnn: Recurrent, state: tuple[Tensor, ...], first: int = 0) -> tupl
         given, below = ([zeros], []) if fed.inputs else ([], [zeros])
         calls.append(prepare(fed, stack.sizes[k], given, (*parts[k], *below), weights, StepRows(1, batch)))
     return tuple(calls)
+
+
+@torch.no_grad()
+def reading_calls(rnn: Recurrent) -> tuple[Call, ...]:
+    """Per layer and direction, a call of one step in evaluation mode, on a row of zeros."""
+    stack, calls = rnn.evaluated, []
+    like = next(iter(rnn.layers[0].named().values()))
+    for number, (own, state) in enumerate(zip(rnn._weights(), rnn._start(1, like))):
+        sizes = stack.sizes[number // stack.directions]
+        weights = {names: w.detach() for names, w in own.named().items()}
+        calls.append(
+            prepare(stack.graph, sizes, [like.new_zeros(1, sizes["I"])], state, weights, StepRows(1, 1))
+        )
+    return tuple(calls)

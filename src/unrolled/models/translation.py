@@ -114,20 +114,19 @@ class Translator(nn.Module):
         """The same of what the encoder's layers made, (S, B, 2 x their width)."""
         y = y.transpose(0, 1)
         mean = in_full(y).sum(1) / lengths.clamp_min(1)[:, None]
-        return self.attention.memory(y, lengths), self._first_state(mean)
+        return self.attention.memory(y, lengths), self.first_state(torch.tanh(self.begin(mean)))
 
-    def _first_state(self, mean: Tensor) -> State:
-        """tanh(W mean) as the first state of each layer, the others as their cell begins, and what
-        was said before: nothing.
-        """
-        batch, hidden = len(mean), self.lower.hidden_size
-        first = in_full(torch.tanh(self.begin(mean))).unflatten(-1, (-1, hidden)).transpose(0, 1)
+    def first_state(self, begun: Tensor) -> State:
+        """tanh(W mean), (B, layers x H), as the first state of each layer, the others as their cell begins, and
+        what was said before: nothing."""
+        batch, hidden = len(begun), self.lower.hidden_size
+        first = in_full(begun).unflatten(-1, (-1, hidden)).transpose(0, 1)
         state: list[Tensor] = []
         for rnn, part in ((self.lower, first[:1]), (self.upper, first[1:])):
             if rnn is not None:
-                begun, *rest = rnn.first_state(batch)
-                state += [part if begun.shape == part.shape else begun, *rest]
-        return (*state, mean.new_zeros(1, batch, self.target.embedding_dim))
+                own, *rest = rnn.first_state(batch)
+                state += [part if own.shape == part.shape else own, *rest]
+        return (*state, begun.new_zeros(1, batch, self.target.embedding_dim))
 
     def say(self, written: Tensor, memory: Memory, state: State) -> tuple[Tensor, Tensor]:
         """All steps at once, the symbols written so far being given (teacher forcing:

@@ -8,34 +8,55 @@ import ctypes
 from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
+from ....plan.cost import shares_units
 from ...call import Call
 from ...gate import dense, why_closed
 from ..build.build import build
 from ..emit.step import Layer
-from .generate import Step, emit_steps, layer_of
+from .generate import Step, emit_steps, layer_of, sharing_of_calls, tables_of
 from .library import OPTIMISE
 from .run import obstacle
 from .scratch import pages
+from .threads import runtime
 
 SLOTS = (
     *("sentences", "beam", "rows", "steps", "longest", "distinct", "layers", "symbols", "embedding", "query"),
-    *("value", "top", "additive", "fed", "states", "states_at", "sentences_at", "calls", "packed", "work"),
-    *("vectors", "bias", "out", "out_bias", "ask", "ask_bias", "additive_v", "tokens", "totals", "next_totals"),
-    *("symbols_at", "parents", "weights", "found", "found_totals", "best", "written", "before", "x", "asked"),
-    *("context", "joined", "said", "logits"),
+    *("value", "top", "additive", "fed", "looked_up", "states", "split", "wanted", "packed_for", "work_size"),
+    *(
+        "gomp",
+        "gomp_size",
+        "gomp_me",
+        "states_at",
+        "sentences_at",
+        "calls",
+        "packed",
+        "work",
+        "vectors",
+        "bias",
+    ),
+    *("out", "out_bias", "ask", "ask_bias", "additive_v", "tokens", "totals", "next_totals", "symbols_at"),
+    *("parents", "weights", "found", "found_totals", "best", "bets", "counts", "past", "written", "looked"),
+    *("before", "x", "asked", "context", "joined", "said", "logits", "capacity", "screen", "bytes", "panel"),
+    *("sayings",),
 )
+
+LOOP = ("decode_step.h", "screen.h", "alone.h", "decode.h")
+PLACES = {name: place for place, name in enumerate(SLOTS)}
+START = 1  # the symbol that every sequence begins after, as in decode.h
 
 
 @dataclass(frozen=True)
 class Network:
-    """What decodes. Every layer reads the state `below`, see kernels/input_as_state.py; the first one a
-    symbol's vector, with what was said before behind it where `fed`.
+    """What decodes. Layers read the state `below`, see kernels/input_as_state.py; the first one a symbol's
+    vector, with what was said before behind it where `fed`. One that is `looked_up` is given the vectors of all
+    symbols as its input: what it makes of each before the loop over time is made once, and looked up by the
+    symbol.
 
     calls          of one step, layer by layer
     vectors, bias  (V, E), (V,)
@@ -53,6 +74,22 @@ class Network:
     ask: tuple[Tensor, Tensor, Tensor] | None
     value: int
     fed: bool
+    looked_up: bool
+
+    @cached_property
+    def kinds(self) -> tuple[Layer, ...]:
+        """What steps are emitted: of the first layer, and of those above it."""
+        return tuple(layer_of(call, n > 0 or not self.looked_up) for n, call in enumerate(self.calls[:2]))
+
+    @cached_property
+    def tables(self) -> list[list[Tensor]]:
+        """What each layer looks up."""
+        return [tables_of(call) for call in self.calls]
+
+    @property
+    def numbers(self) -> int:
+        """In weights other than the layers'."""
+        return self.vectors.numel() + self.out.numel() + (self.ask[0].numel() if self.ask else 0)
 
     @property
     def query(self) -> int:
@@ -82,7 +119,7 @@ class Found(NamedTuple):
 
 def why_not(network: Network) -> str | None:
     """Why C cannot decode with this network; None if it can."""
-    if any(call.plan.graph.inputs for call in network.calls):
+    if any(call.plan.graph.inputs for call in network.calls[network.looked_up :]):
         return "its cell reads its input in no product"
     tensors = (network.vectors, network.bias, network.out, network.out_bias, *(network.ask or ()))
     return next(filter(None, map(obstacle, network.calls)), None) or why_closed(tensors)
@@ -91,46 +128,53 @@ def why_not(network: Network) -> str | None:
 @lru_cache(maxsize=64)
 def _library(layers: tuple[Layer, ...], double: bool):
     library = build(
-        emit_steps(layers, double, False, SLOTS, "decode.h"),
+        emit_steps(layers, double, False, SLOTS, LOOP),
         name=f"{layers[0].plan.graph.name}-decoder",
         optimise=OPTIMISE,
     )
-    for function in (library.decode, library.room, library.pack_weights, library.memory_room):
+    for function in (library.decode, library.room, library.screen_room, library.make_screen):
         function.argtypes = [ctypes.c_void_p]
-    library.memory_room.argtypes += [ctypes.c_int64] * 2
-    library.room.restype = library.memory_room.restype = ctypes.c_int64
+    library.room.restype = library.screen_room.restype = ctypes.c_int64
     return library
 
 
 class Decoder:
-    """Decodes up to `together` sentences a call, with `beam` hypotheses each. Weights are packed once, here.
-    One thread at a time may call it, for it writes into its buffers."""
+    """Decodes up to `together` sentences a call, with `beam` hypotheses each. Weights are packed once, at the
+    first call of a team. One thread at a time may call it, for it writes into its buffers."""
 
     def __init__(self, network: Network, beam: int, together: int, distinct: int = 0):
         like, calls, rows = network.vectors, network.calls, beam * together
-        kinds = tuple(layer_of(call, True) for call in calls[:2])
-        self._library = _library(kinds, like.dtype == torch.float64)
-        self._steps = [Step(kinds[min(n, 1)], call, rows) for n, call in enumerate(calls)]
-        self._states = [
-            [step.alive[f"state{k}"] for k in range(len(call.operands.state) - 1)]
-            for step, call in zip(self._steps, calls)
+        self._library = _library(network.kinds, like.dtype == torch.float64)
+        self._steps = [
+            Step(network.kinds[min(n, 1)], call, rows, tables)
+            for n, (call, tables) in enumerate(zip(calls, network.tables))
         ]
-        self._beam, self._rows, self._network = beam, rows, network
-        held = _weights(network) | _buffers(network, beam, rows)
-        held["work"] = like.new_empty(max(step.work for step in self._steps) * rows + 64)
-        self._held = {name: dense(tensor) for name, tensor in held.items()}
+        self._states = [
+            [
+                step.alive[f"state{k}"]
+                for k in range(len(call.operands.state) - (n > 0 or not network.looked_up))
+            ]
+            for n, (step, call) in enumerate(zip(self._steps, calls))
+        ]
+        self._network, self._beam, self._team = network, beam, 0
+        self._work = max(step.work for step in self._steps) * rows + 64
+        self._held = {
+            name: dense(each) for name, each in (_weights(network) | _buffers(network, beam, rows)).items()
+        }
         self._arrays = {
             "calls": array("q", [step.values.buffer_info()[0] for step in self._steps]),
             "states_at": array("q", self._state_table()),
         }
         self._values = array("q", [0] * len(SLOTS))
-        self._set(_sizes(network) | {"beam": beam, "rows": rows, "distinct": distinct})
-        self._set({"states": sum(map(len, self._states))})
+        self._set(_sizes(network) | {"beam": beam, "distinct": distinct, "states": sum(map(len, self._states))})
+        self._set(dict(zip(("gomp", "gomp_size", "gomp_me"), runtime())) | {"work_size": self._work})
         self._set({name: tensor.data_ptr() for name, tensor in self._held.items()})
-        self._set({name: table.buffer_info()[0] for name, table in self._arrays.items()})
-        self._packed = pages(self._library.room(self._address))
-        self._set({"packed": self._packed.address})
-        self._library.pack_weights(self._address)
+        self._set({name: table.buffer_info()[0] for name, table in self._arrays.items()} | {"capacity": rows})
+        room = self._library.screen_room(self._address) if beam == 1 else 0
+        if room:
+            self._screen = pages(room)
+            self._set({"screen": self._screen.address})
+            self._library.make_screen(self._address)
 
     @property
     def _address(self) -> int:
@@ -138,7 +182,7 @@ class Decoder:
 
     def _set(self, values: dict[str, int]) -> None:
         for name, value in values.items():
-            self._values[SLOTS.index(name)] = value
+            self._values[PLACES[name]] = value
 
     def _state_table(self) -> list[int]:
         """Of each state its two buffers and its width."""
@@ -148,6 +192,25 @@ class Decoder:
                 table += [state.data_ptr(), step.alive[f"new{k}"].data_ptr(), state.shape[1]]
         return table
 
+    def _wanted(self, rows: int) -> int:
+        """How many threads decode so many rows; there is room for as many."""
+        network = self._network
+        item = network.vectors.element_size()
+        team, _ = sharing_of_calls(network.calls, network.numbers, rows, item)
+        if team > self._team:
+            self._team = team
+            self._set({"wanted": team, "packed_for": 0})
+            self._packed = pages(self._library.room(self._address))
+            self._held["work"] = network.vectors.new_empty(team * self._work)
+            self._held["bytes"] = torch.empty(
+                team * (network.vectors.shape[1] + 64), dtype=torch.uint8, device="cpu"
+            )
+            self._set(
+                {name: self._held[name].data_ptr() for name in ("work", "bytes")}
+                | {"packed": self._packed.address}
+            )
+        return team
+
     def find(
         self, sentences: Sequence[tuple[Tensor, Tensor, int]], states: Sequence[Sequence[Tensor]]
     ) -> list[list[Found]] | None:
@@ -156,47 +219,52 @@ class Decoder:
         sentences  what was read of each: values (S, M), keys (S, A), and how many symbols may be written
         states     per layer a tuple, (sentences, width) each
         """
-        sentences = [Read(*each) for each in sentences]
+        count, rows, held = len(sentences), self._beam * len(sentences), self._held
         for mine, given in zip(self._states, states):
             for to, state in zip(mine, given):
-                to[: len(sentences)] = state
-        self._held["before"].zero_()
-        table, alive = self._table(sentences)
-        steps, longest = max(read.limit for read in sentences), max(1, *(len(read.keys) for read in sentences))
-        history = torch.empty(2, steps, self._rows, dtype=torch.int64, device="cpu")
-        weights = self._network.vectors.new_empty(steps, self._rows, longest)
-        written = torch.empty(steps, dtype=torch.int64, device="cpu")
-        self._set({"sentences": len(sentences), "steps": steps, "longest": longest})
-        made = {"sentences_at": table, "symbols_at": history[0], "parents": history[1], "weights": weights}
-        self._set({name: tensor.data_ptr() for name, tensor in (made | {"written": written}).items()})
-        failed = self._library.decode(self._address)
-        del alive  # until here its memory was read
-        return None if failed else self._read_off(table, history, weights)
+                to[:count] = state
+        held["tokens"][:count], held["totals"][:count] = START, 0
+        if self._network.fed:
+            held["before"][:count] = 0
+        read = [Read(dense(values), dense(keys), limit) for values, keys, limit in sentences]
+        table = array("q", [number for n, each in enumerate(read) for number in self._row(each, n)])
+        steps, longest = max(each.limit for each in read), max(1, *(len(each.keys) for each in read))
+        team, like = self._wanted(rows), self._network.vectors
+        whole = {
+            "symbols_at": steps * rows,
+            "parents": steps * rows,
+            "written": rows * steps,
+            "past": team * steps,
+        }
+        made = {name: torch.empty(size, dtype=torch.int64, device="cpu") for name, size in whole.items()}
+        made |= {name: like.new_empty(rows, steps, longest) for name in ("weights", "looked")}
+        made["sayings"] = like.new_empty(steps, like.shape[1])
+        self._set({"sentences": count, "rows": rows, "steps": steps, "longest": longest, "wanted": team})
+        self._set({name: tensor.data_ptr() for name, tensor in made.items()})
+        self._set({"sentences_at": table.buffer_info()[0]})
+        if self._library.decode(self._address):
+            return None
+        return self._read_off(table[7::8], read, made["written"].view(rows, steps), made["looked"])
 
-    def _table(self, sentences: Sequence[Read]) -> tuple[Tensor, list]:
-        """The sentences as decode.h has them, and what must stay alive while it reads them."""
-        rows, alive = [], []
-        for read in sentences:
-            keys, values, count = dense(read.keys), dense(read.values.t()), len(read.keys)
-            sizes = (self._library.memory_room(self._address, count, turned) for turned in (1, 0))
-            room = [torch.empty(size, dtype=torch.uint8, device="cpu") for size in sizes]
-            alive += [keys, values, *room]
-            rows.append([count, read.limit, *(each.data_ptr() for each in (keys, values, *room)), 0, 0, 0, 0])
-        return torch.tensor(rows, device="cpu"), alive
+    def _row(self, read: Read, number: int) -> list[int]:
+        """A sentence as decode.h has it: the first row is its, `beam` are open, none is found."""
+        addresses = read.keys.data_ptr(), read.values.data_ptr()
+        return [len(read.keys), read.limit, *addresses, number, 1, self._beam, 0]
 
-    def _read_off(self, table: Tensor, history: Tensor, weights: Tensor) -> list[list[Found]]:
-        symbols, parents = history
-        result = []
-        for number, row in enumerate(table.tolist()):
-            ends = self._held["found"][number * self._beam :][: row[-1]].tolist()
-            totals = self._held["found_totals"][number * self._beam :][: row[-1]].tolist()
-            result.append(
-                [
-                    _chain(symbols, parents, weights[:, :, : row[0]], *end, total)
-                    for end, total in zip(ends, totals)
-                ]
-            )
-        return result
+    def _read_off(
+        self, counts: Sequence[int], read: Sequence[Read], written: Tensor, looked: Tensor
+    ) -> list[list[Found]]:
+        found, totals = (self._held[name][: len(written)].tolist() for name in ("found", "found_totals"))
+
+        def one(number: int, size: int) -> Found:
+            length = found[number][0] + 1
+            weights = looked[number, :length, :size].clone()
+            return Found(written[number, :length].tolist(), weights, totals[number])
+
+        return [
+            [one(n * self._beam + k, len(each.keys)) for k in range(count)]
+            for n, (count, each) in enumerate(zip(counts, read))
+        ]
 
 
 def _sizes(network: Network) -> dict[str, int]:
@@ -210,6 +278,8 @@ def _sizes(network: Network) -> dict[str, int]:
         "top": network.out.shape[1] - network.value,
         "additive": int(network.ask is not None),
         "fed": int(network.fed),
+        "looked_up": int(network.looked_up),
+        "split": int(all(shares_units(call.plan) for call in network.calls)),
     }
 
 
@@ -232,21 +302,15 @@ def _buffers(network: Network, beam: int, rows: int) -> dict[str, Tensor]:
         "said": embedding,
         "logits": sizes["symbols"],
     }
-    whole = {"found": (rows, 3), "best": (beam, 3), "tokens": (rows,)}
+    whole = {
+        "found": (rows, 3),
+        "best": (beam, 3),
+        "bets": (rows, beam, 3),
+        "counts": (rows,),
+        "tokens": (rows,),
+    }
     made = {name: like.new_empty(rows, width) for name, width in widths.items()}
     made |= {name: torch.empty(shape, dtype=torch.int64, device="cpu") for name, shape in whole.items()}
     totals = ("totals", "next_totals", "found_totals")
+    made["panel"] = like.new_zeros(embedding, 64 // like.element_size())  # as many columns as a vector has
     return made | {name: like.new_empty(rows, dtype=torch.float64) for name in totals}
-
-
-def _chain(
-    symbols: Tensor, parents: Tensor, weights: Tensor, step: int, row: int, last: int, total: float
-) -> Found:
-    """Back from the end: which row each symbol came from, and what that row looked at."""
-    written, rows = [last], [row]
-    for before in range(step - 1, -1, -1):
-        written.append(int(symbols[before, row]))
-        row = int(parents[before, row])
-        rows.append(row)
-    looked = weights[torch.arange(step + 1), torch.tensor(rows[::-1])]
-    return Found(written[::-1], looked, total)

@@ -80,17 +80,17 @@ def why_not(model: Model) -> str | None:
 @lru_cache(maxsize=64)
 def emit_generator(layers: tuple[Layer, ...], double: bool, half: bool) -> str:
     """The C of a model's generator."""
-    return emit_steps(layers, double, half, SLOTS, "generate.h")
+    return emit_steps(layers, double, half, SLOTS, ("generate.h",))
 
 
-def emit_steps(layers: tuple[Layer, ...], double: bool, half: bool, slots: tuple[str, ...], loop: str) -> str:
-    """The C of a loop of steps: one for each kind of layer, the first and those above it, and the header that
-    calls them, with the places of its arguments."""
+def emit_steps(
+    layers: tuple[Layer, ...], double: bool, half: bool, slots: tuple[str, ...], loop: tuple[str, ...]
+) -> str:
+    """The C of a loop of steps: one for each kind of layer, the first and those above it, and the headers that
+    call them, with the places of their arguments."""
     lines = [
-        (
-            f"/* {safe(layers[0].plan.graph.name)}, for {loop}: made by unrolled from the cell's equations."
-            f" Convention {VERSION}. */"
-        ),
+        f"/* {safe(layers[0].plan.graph.name)}, for {loop[-1]}: made by unrolled from the cell's equations. "
+        f"Convention {VERSION}. */",
         f"typedef {'double' if double else 'float'} real;",
         f"#define REAL {64 if double else 32}",
         f"#define HALF {int(half)}",
@@ -110,7 +110,7 @@ def emit_steps(layers: tuple[Layer, ...], double: bool, half: bool, slots: tuple
         "#define pack_layer(n, a, to, slice, slices) "
         + (f"((n) ? pack_{last}((void *)(a), to, slice, slices) : pack_0((void *)(a), to, slice, slices))"),
         f"enum {{ {', '.join(f'slot_{name}' for name in slots)} }};",
-        _header(loop),
+        *map(_header, loop),
     ]
     return "\n".join(lines) + "\n"
 
@@ -142,7 +142,8 @@ class Generator:
         batch, characters = len(tokens), len(model.head)
         kinds = tuple(layer_of(call, n > 0) for n, call in enumerate(calls[:2]))
         self._library = _library(kinds, like.dtype == torch.float64, model.half)
-        team, split = _sharing(model, batch)
+        item = 2 if model.half else like.element_size()
+        team, split = sharing_of_calls(calls, model.head.numel(), batch, item)
         self._steps = [Step(kinds[min(n, 1)], call, batch) for n, call in enumerate(calls)]
         self._addresses = array("q", [step.values.buffer_info()[0] for step in self._steps])
         work = (max(step.work for step in self._steps) * batch + 63) // 64 * 64
@@ -189,21 +190,27 @@ def layer_of(call: Call, above: bool) -> Layer:
     return Layer(call.plan, len(call.operands.state) - 1 if above and not call.plan.graph.inputs else None)
 
 
-def _sharing(model: Model, batch: int) -> tuple[int, bool]:
-    """As `sharing` in plan/cost.py, over all layers."""
+def sharing_of_calls(calls: Sequence[Call], more: int, batch: int, item: int) -> tuple[int, bool]:
+    """As `sharing` in plan/cost.py, over all layers. `more`: numbers in other weights; `item`: bytes of one."""
     fixed = FIXED.get()
     if fixed is not None:
-        return fixed.way.team, fixed.way.units and all(shares_units(call.plan) for call in model.calls)
-    item = 2 if model.half else model.head.element_size()
-    return sharing_of_steps(
-        [(call.plan, call.width) for call in model.calls], model.head.numel(), batch, item, threads()
-    )
+        return fixed.way.team, fixed.way.units and all(shares_units(call.plan) for call in calls)
+    return sharing_of_steps([(call.plan, call.width) for call in calls], more, batch, item, threads())
+
+
+def tables_of(call: Call) -> list[Tensor]:
+    """Products with the input of each row that a step may be given: looked up instead of made at every step."""
+    return [
+        operand @ weights.t() if operand.is_floating_point() else weights.t()[operand]
+        for weights, operand in zip(call.operands.hoisted, call.operands.factors)
+    ]
 
 
 class Step:
-    """The arguments of one layer's step, and the buffers that they point to."""
+    """The arguments of one layer's step, and the buffers that they point to. `tables`: what is looked up, where
+    others have it."""
 
-    def __init__(self, layer: Layer, call: Call, batch: int):
+    def __init__(self, layer: Layer, call: Call, batch: int, tables: Sequence[Tensor] | None = None):
         plan, body, like = call.plan, call.plan.body, call.operands.vectors
 
         def rows(dims_: Sequence[Dim], count: int = batch) -> Tensor:
@@ -225,8 +232,7 @@ class Step:
         }
         for k, (state, node) in enumerate(zip(call.operands.state, body.states)):
             made |= {f"state{k}": state.clone(), f"new{k}": rows(wide(node))}
-        for g, (weights, operand) in enumerate(zip(call.operands.hoisted, call.operands.factors)):
-            x = operand @ weights.t() if operand.is_floating_point() else weights.t()[operand]
+        for g, x in enumerate(tables_of(call) if tables is None else tables):
             made |= {f"x{g}": x, f"k{g}": rows(body.hoisted[g].widths)}
         self.alive = {name: dense(tensor) for name, tensor in made.items()}
         table |= {name: tensor.data_ptr() for name, tensor in self.alive.items()} | {

@@ -19,7 +19,8 @@ typedef real weight;
 #endif
 
 #define WIDE (8 * LANES)                        /* columns of a whole panel */
-#define TALL (VECTORS == 4 ? 3 : 1)             /* rows a tile: 24 sums of 32 registers, or 8 of 16 */
+#define MANY 6                                  /* rows a tile at most */
+#define WHOLE (VECTORS == 4 ? 3 : 1)            /* of a whole panel: 24 sums of 32 registers, or 8 of 16 */
 
 /* How many vectors wide the panel is that holds the last `columns` columns. */
 HELPER int panel_vectors(long columns)
@@ -47,15 +48,18 @@ INLINE void load_weights(const int vectors, const weight *from, vec *b)
 #endif
 }
 
-INLINE void thin_tile(const int rows, const int vectors, long K, const real *A, long lda, const weight *B,
-    real *C, long ldc)
+/* Some vectors of a panel that is `wide` of them. */
+INLINE void thin_tile(const int rows, const int vectors, const int wide, long K, const real *A, long lda,
+                      const weight *B, real *C, long ldc)
 {
-    vec sum[3][8];
+    vec sum[MANY][8];
     UNROLL for (int r = 0; r < rows; r++)
         UNROLL for (int j = 0; j < vectors; j++) sum[r][j] = (vec){0};
-    for (long k = 0; k < K; k++, B += vectors * LANES) {
+    for (long k = 0; k < K; k++, B += wide * LANES) {
         vec b[8];
         load_weights(vectors, B, b);
+        if (rows > 1)
+            UNROLL for (int j = 0; j < vectors; j++) IN_REGISTER(b[j]);
         UNROLL for (int r = 0; r < rows; r++)
             UNROLL for (int j = 0; j < vectors; j++) sum[r][j] = FUSED(A[r * lda + k], b[j], sum[r][j]);
     }
@@ -63,14 +67,30 @@ INLINE void thin_tile(const int rows, const int vectors, long K, const real *A, 
         UNROLL for (int j = 0; j < vectors; j++) *(loose_vec *)(C + r * ldc + j * LANES) = sum[r][j];
 }
 
+/* More rows than have room beside a whole panel go over parts of it: a weight is loaded once for all of
+ * them. */
+INLINE long thin_part(const int rows, const int wide, long K, const real *A, long lda, const weight *B, real *C,
+                      long ldc)
+{
+    const int vectors = rows <= WHOLE || wide <= VECTORS ? wide : VECTORS;
+    for (long j = 0; j < wide; j += vectors)
+        thin_tile(rows, vectors, wide, K, A, lda, B + j * LANES, C + j * LANES, ldc);
+    return rows;
+}
+
 /* Returns how many of the rows it did. */
-#define THIN_ROWS(name, vectors) \
+#define THIN_ROWS(name, wide) \
     HELPER __attribute__((noinline)) \
     long name(long rows, long K, const real *A, long lda, const weight *B, real *C, long ldc) \
     { \
-        if (TALL >= 3 && rows >= 3) return thin_tile(3, vectors, K, A, lda, B, C, ldc), 3; \
-        if (TALL >= 2 && rows >= 2) return thin_tile(2, vectors, K, A, lda, B, C, ldc), 2; \
-        return thin_tile(1, vectors, K, A, lda, B, C, ldc), 1; \
+        switch (rows) { \
+        case 1: return thin_part(1, wide, K, A, lda, B, C, ldc); \
+        case 2: return thin_part(2, wide, K, A, lda, B, C, ldc); \
+        case 3: return thin_part(3, wide, K, A, lda, B, C, ldc); \
+        case 4: return thin_part(4, wide, K, A, lda, B, C, ldc); \
+        case 5: return thin_part(5, wide, K, A, lda, B, C, ldc); \
+        default: return thin_part(MANY, wide, K, A, lda, B, C, ldc); \
+        } \
     }
 THIN_ROWS(thin_8, 8)
 THIN_ROWS(thin_4, 4)
@@ -88,7 +108,7 @@ HELPER long thin_rows(int vectors, long rows, long K, const real *A, long lda, c
 HELPER void thin_product(long M, long N, long K, const real *A, long lda, const weight *packed, real *C,
                          long ldc)
 {
-    real aside[3 * WIDE];
+    real aside[MANY * WIDE];
     for (long n = 0; n < N; n += WIDE) {
         const long columns = N - n < WIDE ? N - n : WIDE;
         const int vectors = panel_vectors(columns);
