@@ -25,25 +25,14 @@ from .run import obstacle
 from .scratch import pages
 from .threads import runtime
 
-SLOTS = (
-    *("sentences", "beam", "rows", "steps", "longest", "distinct", "layers", "symbols", "embedding", "query"),
-    *("value", "top", "additive", "fed", "looked_up", "states", "split", "wanted", "packed_for", "work_size"),
-    *(
-        "gomp",
-        "gomp_size",
-        "gomp_me",
-        "states_at",
-        "sentences_at",
-        "calls",
-        "packed",
-        "work",
-        "vectors",
-        "bias",
-    ),
-    *("out", "out_bias", "ask", "ask_bias", "additive_v", "tokens", "totals", "next_totals", "symbols_at"),
-    *("parents", "weights", "found", "found_totals", "best", "bets", "counts", "past", "written", "looked"),
-    *("before", "x", "asked", "context", "joined", "said", "logits", "capacity", "screen", "bytes", "panel"),
-    *("sayings",),
+SLOTS = tuple(
+    """
+    sentences beam rows steps longest distinct layers symbols embedding query value top additive fed
+    looked_up states split wanted packed_for work_size gomp gomp_size gomp_me states_at sentences_at calls
+    packed work vectors bias out out_bias ask ask_bias additive_v tokens totals next_totals symbols_at
+    parents weights found found_totals best bets counts past written looked before x asked context joined
+    said logits capacity screen bytes panel sayings
+    """.split()
 )
 
 LOOP = ("decode_step.h", "screen.h", "alone.h", "decode.h")
