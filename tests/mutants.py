@@ -271,13 +271,13 @@ MUTANTS = (
         quick=True,
     ),
     Mutant(
-        "kernels/c/headers/unrolled.h",
+        "kernels/c/headers/product.h",
         "            IN_REGISTER(b[j]);\n",
         "",
         "test_tiles.py::test_every_sum_of_a_tile_is_a_register_and_every_vector_is_loaded_once[znver3-float-gcc]",
     ),
     Mutant(
-        "kernels/c/headers/unrolled.h",
+        "kernels/c/headers/product.h",
         "#define MULTIPLY_ADD(sum, a, b) sum = FUSED(a, b, sum)",
         "#define MULTIPLY_ADD(sum, a, b) sum += (a) * (b)",
         "test_header.py::test_product_rows_do_not_depend_on_their_number[znver3-float32]",

@@ -126,6 +126,8 @@ def test_the_factors_of_a_gradient_can_be_broken(capsys):
 
 
 def test_no_environment_is_empty(capsys):
-    """LaTeX stops at one. second_order_rnn multiplies its weights with two vectors: no term is written as products."""
+    """LaTeX stops at one. second_order_rnn multiplies its weights with two vectors: no
+    term is written as products.
+    """
     assert main(["byhand", "second_order_rnn", "--format", "fragment", "--steps", "2"]) in (0, None)
     assert not re.search(r"\\begin\{align\*\}\s*\\end", capsys.readouterr().out)

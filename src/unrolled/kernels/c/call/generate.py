@@ -27,34 +27,13 @@ from .scratch import pages
 from .threads import runtime, threads
 from .ways import FIXED
 
-SLOTS = (
-    "steps",
-    "batch",
-    "layers",
-    "characters",
-    "width",
-    "wanted",
-    "split",
-    "odd",
-    "packed_for",
-    "gomp",
-    "gomp_size",
-    "gomp_me",
-    "calls",
-    "packed",
-    "work",
-    "work_size",
-    "head",
-    "bias",
-    "logits",
-    "tokens",
-    "out",
-    "random",
-    "rule",
-    "top_k",
-    "room",
+SLOTS = tuple(
+    """
+    steps batch layers characters width wanted split odd packed_for gomp gomp_size gomp_me calls packed work
+    work_size head bias logits tokens out random rule top_k room
+    """.split()
 )
-HEADERS = ("unrolled.h", "elementary.h", "team.h", "threads.h", "whole_vectors.h", "few_rows.h", "draw.h")
+HEADERS = tuple("unrolled.h product.h elementary.h team.h threads.h whole_vectors.h few_rows.h draw.h".split())
 
 
 @dataclass(frozen=True)

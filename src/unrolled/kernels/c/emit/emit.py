@@ -19,6 +19,7 @@ VERSION = 7  # of the calling convention; part of the source, hence of the cache
 
 HEADERS = (
     "unrolled.h",
+    "product.h",
     "elementary.h",
     "tiles.h",
     "pairs.h",

@@ -1,4 +1,4 @@
-/* Elementwise mathematics that few cells use. Like the first section of unrolled.h:
+/* Elementwise mathematics that few cells use. Like unrolled.h:
  * branch-free where it is our own. */
 
 /* halves to the even number */

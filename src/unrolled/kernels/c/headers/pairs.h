@@ -1,13 +1,13 @@
 /* Products of bfloat16 numbers summed in float32, for kernels under autocast.
  *
  * Two neighbours along the depth, k and k + 1, stand in one 32-bit word, the first in its low half. For
- * everything in section 2 above a matrix of such pairs is a float matrix of half the depth; only the
+ * everything in product.h a matrix of such pairs is a float matrix of half the depth; only the
  * multiplication differs. Operands come as float32 and are rounded to nearest even on their way into a block
  * (1/N of the work of a product N columns wide); subnormals count as zero there, as the instructions have it.
  * Sums, states and gradients stay float32.
  *
  * Three ways, one layout: AMX tiles where the processor has them and the kernel allows them, AVX-512 BF16 else,
- * and where neither is known at build, the float32 products of section 2. */
+ * and where neither is known at build, the float32 products of product.h. */
 #if PAIRS
 
 #if defined(__AMX_BF16__) || defined(EMULATED_TILES)
