@@ -349,8 +349,7 @@ def test_a_peak_that_moves_is_said(monkeypatch, capsys):
     assert len(said) == 3 and said[2].endswith("from 100 to 60 GFLOP/s around this pair: it is marked")
 
 
-# --- time to quality
-# -------------------------------------------------------------------------------------------
+# --- time to quality ------------------------------------------------------------------------------------------
 
 
 def test_a_text_is_cut_by_position():

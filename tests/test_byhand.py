@@ -71,8 +71,7 @@ def said(capsys, *arguments: str, code: int = 0) -> str:
     return captured.out if code == 0 else captured.err
 
 
-# --- the examples
-# ------------------------------------------------------------------------------------------------
+# --- the examples ---------------------------------------------------------------------------------------------
 
 
 def test_the_list_names_every_example(capsys):
@@ -237,8 +236,7 @@ def test_the_same_text_in_every_process():
     assert len(texts) == 1
 
 
-# --- one's own
-# ---------------------------------------------------------------------------------------------------
+# --- one's own ------------------------------------------------------------------------------------------------
 
 
 def test_a_net_and_a_file_of_numbers(capsys, files):
@@ -433,8 +431,7 @@ def test_what_cannot_be_is_one_message(capsys, files, arguments, message):
     assert found.startswith(message) and "Traceback" not in text, text
 
 
-# --- the page
-# ----------------------------------------------------------------------------------------------------
+# --- the page -------------------------------------------------------------------------------------------------
 
 
 def blocks(kind: str) -> list[str]:

@@ -78,8 +78,7 @@ def said(capsys, *arguments):
     return code, out, err
 
 
-# --- what works
-# ------------------------------------------------------------------------------------------------
+# --- what works -----------------------------------------------------------------------------------------------
 
 
 def test_train_sample_and_evaluate_work_from_a_shell(text, tmp_path):
@@ -223,8 +222,7 @@ def test_a_cell_out_of_a_file_trains_and_its_run_is_read_without_the_file(text, 
     assert said(capsys, "sample", tmp_path / "gated", "--length", 5)[0] == 0
 
 
-# --- what does not
-# ---------------------------------------------------------------------------------------------
+# --- what does not --------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

@@ -60,8 +60,7 @@ def said(capsys, *arguments):
     return code, out, err
 
 
-# --- predict
-# ---------------------------------------------------------------------------------------------------
+# --- predict --------------------------------------------------------------------------------------------------
 
 
 def test_inputs_are_arguments_files_and_standard_input_in_their_order(folder, tmp_path, typed, capsys):
@@ -127,8 +126,7 @@ def test_options_may_stand_before_the_run(folder, capsys):
     assert code == 0 and len(out.split()) == 3
 
 
-# --- data from standard input
-# ----------------------------------------------------------------------------------
+# --- data from standard input ---------------------------------------------------------------------------------
 
 
 def test_data_from_standard_input_are_kept_and_learned_again(tmp_path, typed, monkeypatch):
@@ -183,8 +181,7 @@ def test_standard_input_cannot_be_two_things(tmp_path, capsys, monkeypatch):
             pass
 
 
-# --- the character model's held-out and test texts
-# -------------------------------------------------------------
+# --- the character model's held-out and test texts ------------------------------------------------------------
 
 
 def test_a_held_out_text_leaves_the_whole_text_to_be_learned(tmp_path, capsys, monkeypatch):
@@ -209,8 +206,7 @@ def test_a_held_out_text_leaves_the_whole_text_to_be_learned(tmp_path, capsys, m
     assert err == "UsageError: --valid valid has 1 character: evaluation takes 2 or more.\n"
 
 
-# --- runs and plot
-# ---------------------------------------------------------------------------------------------
+# --- runs and plot --------------------------------------------------------------------------------------------
 
 
 def test_runs_are_listed_with_what_differs_and_the_best_first(folder, capsys, monkeypatch):
@@ -299,8 +295,7 @@ def test_a_line_of_figures_that_nobody_wrote_is_a_damaged_run(folder, tmp_path, 
         assert "is damaged: metrics.jsonl cannot be read" in " ".join(out.split())
 
 
-# --- TensorBoard
-# -----------------------------------------------------------------------------------------------
+# --- TensorBoard ----------------------------------------------------------------------------------------------
 
 
 def curves(run: Path) -> dict[str, list[tuple[int, float]]]:
@@ -359,8 +354,7 @@ def test_a_run_goes_on_where_tensorboard_is_gone(tmp_path, monkeypatch, capsys):
     assert "TensorBoard is not installed" in capsys.readouterr().out
 
 
-# --- a stranger's folder
-# ---------------------------------------------------------------------------------------
+# --- a stranger's folder --------------------------------------------------------------------------------------
 
 
 @pytest.mark.skipif(os.name == "nt", reason="a system without symbolic links")

@@ -196,9 +196,8 @@ def test_c_is_torch_to_the_last_tag(tags, kind):
     """Sums to rounding, the best tags exactly: the first of equal ones, too."""
     generator = torch.Generator().manual_seed(tags)
     lengths = torch.tensor([9, 1, 30, 2])
-    scores = (
-        torch.randn(30, 4, tags, dtype=kind, generator=generator).mul_(4).round_()
-    )  # many ways are equally good
+    # Many ways are equally good.
+    scores = torch.randn(30, 4, tags, dtype=kind, generator=generator).mul_(4).round_()
     chain = Chain(*(torch.randn(size, generator=generator).round_() for size in ((tags, tags), tags, tags)))
     if tags > 2:
         chain.steps[0, 1] = chain.first[2] = -math.inf

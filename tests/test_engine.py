@@ -47,8 +47,7 @@ def stopped(monkeypatch, task, out, steps, **options):
         train(task, out=out, save_every=1e-9, quiet=True, **options)
 
 
-# --- figures
-# ---------------------------------------------------------------------------------------------------
+# --- figures --------------------------------------------------------------------------------------------------
 
 
 def test_the_highest_accuracy_decides_which_weights_are_kept(run):
@@ -93,8 +92,7 @@ def test_a_first_figure_that_is_no_number_stops_the_run(tmp_path, monkeypatch):
         train(count(), epochs=1, out=tmp_path / "run", quiet=True)
 
 
-# --- resume, patience, parts
-# -----------------------------------------------------------------------------------
+# --- resume, patience, parts ----------------------------------------------------------------------------------
 
 
 def test_a_run_that_was_stopped_ends_like_one_that_was_not(run, tmp_path, monkeypatch):
@@ -176,8 +174,7 @@ def test_two_processes_learn_what_one_learns_where_one_of_them_has_no_row_of_a_b
         assert one.get("validation") == pytest.approx(other.get("validation"), abs=0.07)  # a word of 16
 
 
-# --- evaluate, predict, held-out and test files
-# ----------------------------------------------------------------
+# --- evaluate, predict, held-out and test files ---------------------------------------------------------------
 
 
 def test_a_held_out_file_and_one_for_the_report(tmp_path, capsys):
@@ -210,8 +207,7 @@ def test_a_run_of_an_added_task_is_opened_evaluated_and_asked(run, tmp_path, cap
     assert [json.loads(line) for line in capsys.readouterr().out.splitlines()] == expected
 
 
-# --- from another run's weights
-# --------------------------------------------------------------------------------
+# --- from another run's weights -------------------------------------------------------------------------------
 
 
 def test_weights_are_carried_over_by_what_they_mean_and_new_ones_are_the_mean(run, tmp_path):

@@ -65,8 +65,7 @@ def model_of(characters: int, conditions: int = 0, cell="lstm", layers: int = 1,
     return model.eval()
 
 
-# --- rows
-# ---------------------------------------------------------------------------------------------------------
+# --- rows -----------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", ["names.csv", "names.tsv", "names.jsonl"])
@@ -129,8 +128,7 @@ def test_a_string_is_on_one_side_and_what_nothing_else_has_is_learned_from():
         split(Rows("here", ["ab", "cd"], (), [(), ()]), 0.5)
 
 
-# --- the encoding
-# -------------------------------------------------------------------------------------------------
+# --- the encoding ---------------------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -210,8 +208,7 @@ def test_what_is_left_open_is_as_in_the_rows(encoding):
     assert apart.values_of({"k": "1", "l": "y", "m": "p"}) == [(("1", "y", "p"), 1)]
 
 
-# --- the model
-# ----------------------------------------------------------------------------------------------------
+# --- the model ------------------------------------------------------------------------------------------------
 
 
 def test_conditions_stand_beside_every_character():
@@ -277,8 +274,7 @@ def test_c_draws_under_conditions_what_torch_draws(cell, layers):
     assert not torch.equal(found[0], other)
 
 
-# --- what is drawn
-# ------------------------------------------------------------------------------------------------
+# --- what is drawn --------------------------------------------------------------------------------------------
 
 
 def chance_of(model: LanguageModel, text: tuple[int, ...], rule: DrawRule, given=None) -> float:
@@ -406,8 +402,7 @@ def test_an_n_gram_model_reads_each_string_by_itself(order):
         )
 
 
-# --- the task
-# -----------------------------------------------------------------------------------------------------
+# --- the task -------------------------------------------------------------------------------------------------
 
 SMALL = {"net": Net("gru", hidden=16, dropout=0.0), "recipe": Recipe(rate=2e-2, batch=16, precision="float32")}
 

@@ -267,8 +267,7 @@ def test_what_stands_low_stands_below_what_stands_high():
     assert 'dx="-' in text and text.count("<text") == 1
 
 
-# --- the other views
-# ---------------------------------------------------------------------------------------------
+# --- the other views ------------------------------------------------------------------------------------------
 
 
 def test_the_lstms_belt_goes_through_a_product_and_a_sum():

@@ -108,8 +108,7 @@ def test_the_c_kernel_agrees_with_autograd(name):
     agrees_with_autograd(make_layer(name, backend="c"))
 
 
-# --- what else a model may be
-# --------------------------------------------------------------------------------------
+# --- what else a model may be ---------------------------------------------------------------------------------
 
 
 def test_all_layers_and_both_directions():
@@ -190,8 +189,7 @@ def test_the_probed_cell_gives_gradients_in_one_backward_pass():
     assert probed(unrolled.zoneout("lstm", 0.1)).inputs == ("x", "probe_h", "probe_c")
 
 
-# --- losses, steps, clipping
-# --------------------------------------------------------------------------------------
+# --- losses, steps, clipping ----------------------------------------------------------------------------------
 
 
 def test_cross_entropy_of_a_language_model():
@@ -240,8 +238,7 @@ def test_a_linear_net_has_its_powers_norms():
         torch.testing.assert_close(flow.by_lag("h"), weight ** torch.arange(6, dtype=torch.float64))
 
 
-# --- what is refused
-# --------------------------------------------------------------------------------------------------
+# --- what is refused ------------------------------------------------------------------------------------------
 
 
 @unrolled.cell
@@ -283,8 +280,7 @@ def test_errors_say_what_to_do():
             call()
 
 
-# --- the command line
-# --------------------------------------------------------------------------------------------------
+# --- the command line -----------------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
@@ -383,8 +379,7 @@ def test_wrong_arguments_are_one_message(arguments, said, capsys):
     assert said in capsys.readouterr().err
 
 
-# --- as a picture
-# -----------------------------------------------------------------------------------------------------
+# --- as a picture ---------------------------------------------------------------------------------------------
 
 
 def test_a_flow_draws_itself(tmp_path):

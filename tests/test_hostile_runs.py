@@ -58,8 +58,7 @@ def test_the_untouched_copy_goes_on(copied):
     assert resume(copied, quiet=True).finished
 
 
-# --- tensors
-# ---------------------------------------------------------------------------------------------------
+# --- tensors --------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -114,8 +113,7 @@ def test_weights_that_no_evaluation_replaces_are_checked_at_the_end(copied, wron
         resume(copied, quiet=True)
 
 
-# --- files
-# -----------------------------------------------------------------------------------------------------
+# --- files ----------------------------------------------------------------------------------------------------
 
 
 def test_sizes_name_no_other_file(copied, tmp_path):
@@ -171,8 +169,7 @@ def test_a_pipe_or_a_folder_in_place_of_a_file_is_named(copied, name):
             (copied / name).mkdir()
 
 
-# --- terminal
-# --------------------------------------------------------------------------------------------------
+# --- terminal -------------------------------------------------------------------------------------------------
 
 
 def test_what_a_folder_says_does_not_steer_the_terminal(copied):

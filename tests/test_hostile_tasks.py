@@ -56,8 +56,7 @@ def test_hundreds_of_folders_with_one_thing_changed(tiny_run, tmp_path, kind, se
     fuzz([tiny_run(kind)], tmp_path, 50, seed)
 
 
-# --- what a user may ask
-# -----------------------------------------------------------------------------------------
+# --- what a user may ask --------------------------------------------------------------------------------------
 
 
 def said(capsys, *arguments) -> str:
@@ -135,8 +134,7 @@ def test_options_that_are_no_numbers_are_refused(name):
                         check_options(replace(options, **{field.name: value}))
 
 
-# --- single faults that were there
-# -------------------------------------------------------------------------------
+# --- single faults that were there ----------------------------------------------------------------------------
 
 
 def test_the_letters_of_subwords_are_those_that_the_library_has_for_bytes():

@@ -186,8 +186,7 @@ def test_the_same_text_in_every_process():
     assert texts[0] == texts[1] and len(texts[0]) > 100_000
 
 
-# --- drawn
-# -----------------------------------------------------------------------------------------------------
+# --- drawn ----------------------------------------------------------------------------------------------------
 
 
 def drawn(name: str, **how) -> ElementTree.Element:
@@ -284,8 +283,7 @@ def test_every_cell_is_drawn(name):
         assert float(picture.get("width").removesuffix("pt")) > 100
 
 
-# --- errors
-# ----------------------------------------------------------------------------------------------------
+# --- errors ---------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -369,8 +367,7 @@ def test_a_long_picture_and_odd_letters_become_a_png(tmp_path):
     assert (tmp_path / "s.pdf").read_bytes().startswith(b"%PDF")
 
 
-# --- in a notebook
-# ---------------------------------------------------------------------------------------------
+# --- in a notebook --------------------------------------------------------------------------------------------
 
 
 def test_a_notebook_shows_a_cell_a_picture_and_a_worked_net(monkeypatch):
@@ -387,8 +384,7 @@ def test_a_notebook_shows_a_cell_a_picture_and_a_worked_net(monkeypatch):
     assert one._repr_svg_() is None, "too many numbers for one picture: the text is shown"
 
 
-# --- accounts
-# --------------------------------------------------------------------------------------------------
+# --- accounts -------------------------------------------------------------------------------------------------
 
 
 def test_the_account_of_an_lstm():
@@ -431,8 +427,7 @@ def test_a_wrong_width_is_named():
         assert str(raised.value) == message
 
 
-# --- the command, and the page in docs
-# ---------------------------------------------------------------------------
+# --- the command, and the page in docs ------------------------------------------------------------------------
 
 
 def test_the_command_writes_files(tmp_path):

@@ -98,8 +98,7 @@ def quickly(monkeypatch):
     monkeypatch.setattr(generate, "OPTIMISE", "-O1")
 
 
-# --- the draw
-# --------------------------------------------------------------------------------------------------
+# --- the draw -------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("rule", RULES, ids=str)
@@ -166,8 +165,7 @@ def test_bets_that_are_no_numbers_are_an_error_in_both(logits):
         list(write(model, torch.tensor([0]), 3))
 
 
-# --- the loop
-# --------------------------------------------------------------------------------------------------
+# --- the loop -------------------------------------------------------------------------------------------------
 
 
 def same_in_every_way(cell, monkeypatch, layers: int = 2) -> None:
@@ -367,8 +365,7 @@ def test_narrower_vectors_write_the_same(target, half, tmp_path, monkeypatch):
         generate._library.cache_clear()
 
 
-# --- what is refused, and how soon it begins
-# -------------------------------------------------------------------
+# --- what is refused, and how soon it begins ------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

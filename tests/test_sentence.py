@@ -110,8 +110,7 @@ def test_the_gradient_of_another_sentence_is_another():
     assert len(bird.norms("h")) == len(DEFAULT.text) - 1 and len(french.norms("h")) == len(FRENCH) - 1
 
 
-# --- probabilities
-# ----------------------------------------------------------------------------------------------------
+# --- probabilities --------------------------------------------------------------------------------------------
 
 
 def test_probabilities_are_the_models(folder, capsys, monkeypatch):
@@ -151,8 +150,7 @@ def test_probabilities_need_a_text_that_is_known(folder, capsys, inputs, said):
     assert said in capsys.readouterr().err
 
 
-# --- a run in a notebook
-# ----------------------------------------------------------------------------------------------
+# --- a run in a notebook --------------------------------------------------------------------------------------
 
 
 def test_a_run_shows_itself(folder):

@@ -223,8 +223,7 @@ def test_a_cell_that_could_not_be_read_again_is_not_stored():
         cell(space["made"]).to_json()
 
 
-# --- mutations, in a child under AddressSanitizer
-# ----------------------------------------------------------------
+# --- mutations, in a child under AddressSanitizer -------------------------------------------------------------
 
 SANITIZER = "-fsanitize=address"
 

@@ -91,8 +91,7 @@ def untrained(folder, **options):
     return task, data, model
 
 
-# --- learning and saying
-# ---------------------------------------------------------------------------------------
+# --- learning and saying --------------------------------------------------------------------------------------
 
 
 def test_names_are_learned_and_said(run):
@@ -203,8 +202,7 @@ def test_letters_are_heard_in_both_directions(folder):
     assert id(model.reader.letters.rnn.reversed[0].W_r) in left
 
 
-# --- padding, order, batches, pieces
-# -----------------------------------------------------------------------------
+# --- padding, order, batches, pieces --------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("letters", ["recurrent", "convolution", "none"])
@@ -300,8 +298,7 @@ def test_long_sentences_are_learned_from_in_pieces():
     ] * 2
 
 
-# --- data
-# --------------------------------------------------------------------------------------------------------
+# --- data -----------------------------------------------------------------------------------------------------
 
 
 def test_nothing_of_the_held_out_part_is_in_the_vocabulary(folder):
@@ -438,8 +435,7 @@ def test_further_columns_are_read(tmp_path):
     assert [m.tags for m in run.predict(text, Marking(form="columns"))] == [["X", "Y"]]
 
 
-# --- pretrained vectors
-# --------------------------------------------------------------------------------------------
+# --- pretrained vectors ---------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("header", ["", "3 2\n"], ids=["none", "header"])
@@ -470,8 +466,7 @@ def test_vectors_are_kept_with_the_run_and_their_share_is_said(folder):
     assert torch.equal(opened.model.reader.table, run.model.reader.table) and run.model.reader.table[1:].any()
 
 
-# --- the grammar
-# ---------------------------------------------------------------------------------------------------
+# --- the grammar ----------------------------------------------------------------------------------------------
 
 
 def test_the_grammar_has_so_many_words_between_what_decides_and_what_is_decided():
@@ -498,8 +493,7 @@ def test_without_a_file_the_grammar_is_learned_from():
     assert 0.3 < baseline["on words of several tags"] < 0.5
 
 
-# --- real data
-# -----------------------------------------------------------------------------------------------------
+# --- real data ------------------------------------------------------------------------------------------------
 
 DATA = Path(os.environ.get("UNROLLED_DATA", "../shared/data"))
 
@@ -520,8 +514,7 @@ def test_options_that_stand_for_each_other():
     assert replace(Tag(columns=" 2, XPOS ")).source.layout.features == ("2", "XPOS")
 
 
-# --- the command line
-# ------------------------------------------------------------------------------------------------
+# --- the command line -----------------------------------------------------------------------------------------
 
 
 def test_columns_go_through_the_command_line(run, folder, capsys):

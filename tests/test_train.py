@@ -58,8 +58,7 @@ def random_text(length, characters=11):
     return torch.randint(characters, (length,), generator=torch.Generator().manual_seed(3))
 
 
-# --- learning
-# --------------------------------------------------------------------------------------------------
+# --- learning -------------------------------------------------------------------------------------------------
 
 
 def test_a_line_that_repeats_is_learned_and_written(run):
@@ -175,8 +174,7 @@ def test_every_kind_of_recurrence_trains_and_comes_back_from_its_folder(tmp_path
     assert again.evaluate(verse) == trained.evaluate(verse)
 
 
-# --- evaluation
-# ------------------------------------------------------------------------------------------------
+# --- evaluation -----------------------------------------------------------------------------------------------
 
 
 def test_evaluation_of_a_short_text_equals_one_step_after_the_other():
@@ -231,8 +229,7 @@ def test_a_model_is_compared_with_what_frequencies_alone_reach(run):
     assert baseline == pytest.approx(-(counts * counts.log()).sum().item(), abs=0.02)
 
 
-# --- samples
-# ---------------------------------------------------------------------------------------------------
+# --- samples --------------------------------------------------------------------------------------------------
 
 
 def test_the_same_seed_writes_the_same_text_and_another_seed_another(run):
@@ -282,8 +279,7 @@ def test_wrong_wishes_for_a_sample_are_refused(run, options, message):
     assert str(caught.value) == message
 
 
-# --- the plan of steps
-# -----------------------------------------------------------------------------------------
+# --- the plan of steps ----------------------------------------------------------------------------------------
 
 
 def test_the_rate_warms_up_then_falls_to_its_floor():
@@ -331,8 +327,7 @@ def test_minutes_are_kept_about(tmp_path, run):
     assert 2 < trained.metrics()[-1]["seconds"] < 30  # 6 asked for, on a machine that others may use
 
 
-# --- the check
-# -------------------------------------------------------------------------------------------------
+# --- the check ------------------------------------------------------------------------------------------------
 
 
 def test_check_passes_a_right_cell_and_catches_a_wrong_gradient(monkeypatch):
@@ -351,8 +346,7 @@ def test_no_module_hides_a_public_name():
         assert callable(getattr(unrolled, name)), name
 
 
-# --- from Python
-# -----------------------------------------------------------------------------------------------
+# --- from Python ----------------------------------------------------------------------------------------------
 
 
 def test_a_cell_given_as_a_function_trains_and_is_read_back_without_it(tmp_path, run, verse):

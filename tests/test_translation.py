@@ -171,9 +171,8 @@ def test_in_c_a_rows_numbers_do_not_depend_on_its_batch():
     together, alone = find(rows), [find([row])[0] for row in rows]
     assert symbols(together) == symbols(alone)
     totals = ([one.total for each in found for one in each] for found in (together, alone))
-    assert next(totals) == pytest.approx(
-        next(totals), abs=5e-5
-    )  # what reads one sentence adds up in another order
+    # What reads one sentence adds up in another order.
+    assert next(totals) == pytest.approx(next(totals), abs=5e-5)
 
 
 def the_same(found, others) -> None:

@@ -59,8 +59,7 @@ def test_no_golden_text_is_forgotten():
     assert sorted(path.name for path in GOLDEN.iterdir()) == sorted({*STORED, *others})
 
 
-# --- what is printed is right
-# ----------------------------------------------------------------------------------
+# --- what is printed is right ---------------------------------------------------------------------------------
 
 
 def values_of(subject: Cell, sizes: dict[str, int]) -> dict[str, torch.Tensor | float]:
@@ -246,8 +245,7 @@ def test_the_same_text_in_every_process():
     assert texts[0] == texts[1] and len(texts[0]) > 20_000
 
 
-# --- counts
-# ----------------------------------------------------------------------------------------------------
+# --- counts ---------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", REGISTRY)
@@ -293,8 +291,7 @@ def test_stages_are_how_often_a_step_waits():
     }
 
 
-# --- the commands
-# ----------------------------------------------------------------------------------------------
+# --- the commands ---------------------------------------------------------------------------------------------
 
 
 def test_an_unknown_stage_names_the_stages():

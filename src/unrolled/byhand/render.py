@@ -182,8 +182,7 @@ def _wrapped(text: str, width: int) -> list[str]:
     return wrap(printable(text), width, break_long_words=False, break_on_hyphens=False) or [""]
 
 
-# --- Markdown
-# --------------------------------------------------------------------------------------------------
+# --- Markdown -------------------------------------------------------------------------------------------------
 
 
 def as_markdown(pieces: Sequence[Piece]) -> str:
@@ -240,8 +239,7 @@ def _latex_line(line: WorkedLine, wide: int) -> str:
     return f"{line.left.latex} &= " + " \\\\\n  &= ".join(parts)
 
 
-# --- LaTeX
-# -----------------------------------------------------------------------------------------------------
+# --- LaTeX ----------------------------------------------------------------------------------------------------
 
 
 def as_latex(pieces: Sequence[Piece], name: str, style: str = "document") -> str:

@@ -141,8 +141,7 @@ class Kinds:
             "a vector unit by unit here. Give the two uses names of their own.",
         )
 
-    # --- what stands beside a name
-    # --------------------------------------------------------------------------------
+    # --- what stands beside a name ----------------------------------------------------------------------------
 
     def look(self, tree: Tree) -> None:
         """Learn from every part of an expression."""

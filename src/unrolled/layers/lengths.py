@@ -94,9 +94,8 @@ def rows_of(
                 f"{who} got lengths, and torch.onnx.export cannot follow them. Export without lengths."
             )
         return PackedRows(StepRows(steps, batch), steps, lengths=given)
-    numbers = (
-        given.numpy()
-    )  # of short sequences torch's operations on indices take as long as a step of the kernel
+    # Of short sequences torch's operations on indices take as long as a step of the kernel.
+    numbers = given.numpy()
     if not batch or numbers.min() == numbers.max() == steps:
         return all_rows(steps, batch)
     if numbers.min() < 0 or numbers.max() > steps:

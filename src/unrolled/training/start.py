@@ -62,8 +62,9 @@ def train(
                 leaves open are that run's, as the others have to be; symbols (characters, labels) that are new
                 in the data begin as the mean of the known
     patience    the run ends after so many evaluations in a row without a better first figure
-    evaluations how often the held-out part is looked at; 5 times, with patience once an epoch or 20 times in
-    its minutes tensorboard write loss and figures for TensorBoard, too, where it is installed
+    evaluations how often the held-out part is looked at; 5 times, with patience once an epoch or 20 times
+                in its minutes
+    tensorboard write loss and figures for TensorBoard, too, where it is installed
 
     An option of the task that is a path may be "-", standard input, which is then kept in the run's
     folder. Ctrl-C and SIGTERM save a checkpoint and return the run as far as it came. Raises UsageError
