@@ -23,6 +23,7 @@ from .generate import Step, emit_steps, layer_of, sharing_of_calls, tables_of
 from .library import OPTIMISE
 from .run import obstacle
 from .scratch import pages
+from .slot_values import SlotValues
 from .threads import runtime
 
 SLOTS = tuple(
@@ -35,8 +36,7 @@ SLOTS = tuple(
     """.split()
 )
 
-LOOP = ("decode_step.h", "screen.h", "alone.h", "decode.h")
-PLACES = {name: place for place, name in enumerate(SLOTS)}
+LOOP = ("slices.h", "decode_step.h", "screen.h", "alone.h", "decode.h")
 START = 1  # the symbol that every sequence begins after, as in decode.h
 
 
@@ -154,24 +154,19 @@ class Decoder:
             "calls": array("q", [step.values.buffer_info()[0] for step in self._steps]),
             "states_at": array("q", self._state_table()),
         }
-        self._values = array("q", [0] * len(SLOTS))
-        self._set(_sizes(network) | {"beam": beam, "distinct": distinct, "states": sum(map(len, self._states))})
-        self._set(dict(zip(("gomp", "gomp_size", "gomp_me"), runtime())) | {"work_size": self._work})
-        self._set({name: tensor.data_ptr() for name, tensor in self._held.items()})
-        self._set({name: table.buffer_info()[0] for name, table in self._arrays.items()} | {"capacity": rows})
-        room = self._library.screen_room(self._address) if beam == 1 else 0
+        self._values = SlotValues(SLOTS)
+        self._values.set(
+            _sizes(network) | {"beam": beam, "distinct": distinct, "states": sum(map(len, self._states))}
+        )
+        self._values.set(dict(zip(("gomp", "gomp_size", "gomp_me"), runtime())) | {"work_size": self._work})
+        self._values.point(self._held)
+        self._values.point(self._arrays)
+        self._values.set({"capacity": rows})
+        room = self._library.screen_room(self._values.address) if beam == 1 else 0
         if room:
             self._screen = pages(room)
-            self._set({"screen": self._screen.address})
-            self._library.make_screen(self._address)
-
-    @property
-    def _address(self) -> int:
-        return self._values.buffer_info()[0]
-
-    def _set(self, values: dict[str, int]) -> None:
-        for name, value in values.items():
-            self._values[PLACES[name]] = value
+            self._values.set({"screen": self._screen.address})
+            self._library.make_screen(self._values.address)
 
     def _state_table(self) -> list[int]:
         """Of each state its two buffers and its width."""
@@ -188,13 +183,13 @@ class Decoder:
         team, _ = sharing_of_calls(network.calls, network.numbers, rows, item)
         if team > self._team:
             self._team = team
-            self._set({"wanted": team, "packed_for": 0})
-            self._packed = pages(self._library.room(self._address))
+            self._values.set({"wanted": team, "packed_for": 0})
+            self._packed = pages(self._library.room(self._values.address))
             self._held["work"] = network.vectors.new_empty(team * self._work)
             self._held["bytes"] = torch.empty(
                 team * (network.vectors.shape[1] + 64), dtype=torch.uint8, device="cpu"
             )
-            self._set(
+            self._values.set(
                 {name: self._held[name].data_ptr() for name in ("work", "bytes")}
                 | {"packed": self._packed.address}
             )
@@ -228,10 +223,10 @@ class Decoder:
         made = {name: torch.empty(size, dtype=torch.int64, device="cpu") for name, size in whole.items()}
         made |= {name: like.new_empty(rows, steps, longest) for name in ("weights", "looked")}
         made["sayings"] = like.new_empty(steps, like.shape[1])
-        self._set({"sentences": count, "rows": rows, "steps": steps, "longest": longest, "wanted": team})
-        self._set({name: tensor.data_ptr() for name, tensor in made.items()})
-        self._set({"sentences_at": table.buffer_info()[0]})
-        if self._library.decode(self._address):
+        self._values.set({"sentences": count, "rows": rows, "steps": steps, "longest": longest, "wanted": team})
+        self._values.point(made)
+        self._values.point({"sentences_at": table})
+        if self._library.decode(self._values.address):
             return None
         return self._read_off(table[7::8], read, made["written"].view(rows, steps), made["looked"])
 

@@ -24,6 +24,7 @@ from ..emit.struct import dims, letters
 from .library import OPTIMISE
 from .run import obstacle
 from .scratch import pages
+from .slot_values import SlotValues
 from .threads import runtime, threads
 from .ways import FIXED
 
@@ -59,7 +60,7 @@ def why_not(model: Model) -> str | None:
 @lru_cache(maxsize=64)
 def emit_generator(layers: tuple[Layer, ...], double: bool, half: bool) -> str:
     """The C of a model's generator."""
-    return emit_steps(layers, double, half, SLOTS, ("generate.h",))
+    return emit_steps(layers, double, half, SLOTS, ("slices.h", "generate.h"))
 
 
 def emit_steps(
@@ -89,6 +90,7 @@ def emit_steps(
         "#define pack_layer(n, a, to, slice, slices) "
         + (f"((n) ? pack_{last}((void *)(a), to, slice, slices) : pack_0((void *)(a), to, slice, slices))"),
         f"enum {{ {', '.join(f'slot_{name}' for name in slots)} }};",
+        "#define AT(type, name) ((type *)a[slot_##name])",
         *map(_header, loop),
     ]
     return "\n".join(lines) + "\n"
@@ -132,37 +134,24 @@ class Generator:
         self._work, self._logits = like.new_empty(team * work), like.new_empty(batch, characters)
         self._room = torch.empty(team * 4 * characters, dtype=torch.float64, device="cpu")
         self._head = (dense(model.head), dense(model.bias))
-        values = dict(
-            zip(("gomp", "gomp_size", "gomp_me"), runtime()),
-            batch=batch,
-            layers=len(calls),
-            characters=characters,
-            width=model.head.shape[1],
-            wanted=team,
-            split=int(split),
-            calls=self._addresses.buffer_info()[0],
-            work=self._work.data_ptr(),
-            work_size=work,
-            head=self._head[0].data_ptr(),
-            bias=self._head[1].data_ptr(),
-            logits=self._logits.data_ptr(),
-            tokens=self._tokens.buffer_info()[0],
-            random=self._random.buffer_info()[0],
-            rule=self._rule.buffer_info()[0],
-            top_k=min(top_k, characters),
-            room=self._room.data_ptr(),
-        )
-        self._values = array("q", [values.get(name, 0) for name in SLOTS])
-        self._memory = pages(self._library.room(self._values.buffer_info()[0]))
-        self._values[SLOTS.index("packed")] = self._memory.address
+        self._values = SlotValues(SLOTS)
+        self._values.set(dict(zip(("gomp", "gomp_size", "gomp_me"), runtime())))
+        self._values.set({"batch": batch, "layers": len(calls), "characters": characters, "wanted": team})
+        self._values.set({"width": model.head.shape[1], "split": int(split), "work_size": work})
+        self._values.set({"top_k": min(top_k, characters)})
+        self._values.point({"calls": self._addresses, "work": self._work, "logits": self._logits})
+        self._values.point({"head": self._head[0], "bias": self._head[1], "room": self._room})
+        self._values.point({"tokens": self._tokens, "random": self._random, "rule": self._rule})
+        self._memory = pages(self._library.room(self._values.address))
+        self._values.set({"packed": self._memory.address})
 
     def draw(self, count: int) -> Tensor | None:
         """The next `count` characters of every text, (count, batch) int64; None where
         a logit is not a number.
         """
         out = torch.empty(count, len(self._tokens), dtype=torch.int64, device="cpu")
-        self._values[SLOTS.index("steps")], self._values[SLOTS.index("out")] = count, out.data_ptr()
-        return None if self._library.generate(self._values.buffer_info()[0]) else out
+        self._values.set({"steps": count, "out": out.data_ptr()})
+        return None if self._library.generate(self._values.address) else out
 
 
 def layer_of(call: Call, above: bool) -> Layer:

@@ -19,12 +19,14 @@ from .generate import Step, emit_steps, layer_of, sharing_of_calls
 from .library import OPTIMISE
 from .run import obstacle
 from .scratch import pages
+from .slot_values import SlotValues
 from .threads import runtime
 
-SLOTS = (
-    *("places", "layers", "directions", "embedding", "value", "query", "begun", "work_size", "wanted"),
-    *("gomp", "gomp_size", "gomp_me", "passages", "packed", "vectors", "ask", "begin", "begin_bias"),
-    *("symbols", "x", "between", "work", "means", "values", "keys", "first"),
+SLOTS = tuple(
+    """
+    places layers directions embedding value query begun work_size wanted gomp gomp_size gomp_me passages
+    packed vectors ask begin begin_bias symbols x between work means values keys first
+    """.split()
 )
 
 
@@ -79,34 +81,23 @@ class Reader:
         held = {"vectors": like, "ask": encoder.ask, "begin": encoder.begin[0], "begin_bias": encoder.begin[1]}
         held["work"] = like.new_empty(encoder.directions * work)
         self._held = {name: dense(tensor) for name, tensor in held.items()}
-        self._values = array("q", [0] * len(SLOTS))
-        self._set(
+        self._values = SlotValues(SLOTS)
+        self._values.set(
             dict(zip(("gomp", "gomp_size", "gomp_me"), runtime())) | _sizes(encoder) | {"work_size": work}
         )
-        self._point(self._held)
+        self._values.point(self._held)
         self._starts = [[state.clone() for state in call.operands.state] for call in calls]
         self._grow(64)
-        self._packed = pages(self._library.room(self._address))
-        self._set({"packed": self._packed.address})
-        self._library.pack_weights(self._address)
-
-    @property
-    def _address(self) -> int:
-        return self._values.buffer_info()[0]
-
-    def _set(self, values: dict[str, int]) -> None:
-        for name, value in values.items():
-            self._values[SLOTS.index(name)] = value
-
-    def _point(self, tensors: dict[str, Tensor]) -> None:
-        self._set({name: tensor.data_ptr() for name, tensor in tensors.items()})
+        self._packed = pages(self._library.room(self._values.address))
+        self._values.set({"packed": self._packed.address})
+        self._library.pack_weights(self._values.address)
 
     def _grow(self, places: int) -> None:
         """Makes room for a sentence of so many places."""
         like, wide = self._encoder.vectors, self._encoder.ask.shape[1]
         self._most = places
         self._room = {"x": like.new_empty(places, like.shape[1]), "between": like.new_empty(2, places, wide)}
-        self._point(self._room)
+        self._values.point(self._room)
         fields, self._tables, rows = step_fields(self._layer, 0), [], []
         for step, call, starts in zip(self._steps, self._encoder.calls, self._starts):
             products, states = array("q"), array("q")
@@ -123,7 +114,7 @@ class Reader:
                 widths += [size, table.buffer_info()[0]]
             rows += widths
         self._passages = array("q", rows)
-        self._set({"passages": self._passages.buffer_info()[0]})
+        self._values.point({"passages": self._passages})
 
     def read(self, symbols: Sequence[int]) -> tuple[Tensor, Tensor, Tensor]:
         """values (S, M), keys (S, A), and what the first states are made of, (H,)."""
@@ -135,9 +126,9 @@ class Reader:
         like, (query, value) = encoder.vectors, ask.shape
         made = {"values": like.new_empty(len(given), value), "keys": like.new_empty(len(given), query)}
         made |= {"first": like.new_empty(len(encoder.begin[1])), "means": like.new_empty(team, value)}
-        self._point(made)
-        self._set({"places": len(given), "symbols": given.buffer_info()[0], "wanted": team})
-        self._library.read_sentence(self._address)
+        self._values.point(made)
+        self._values.set({"places": len(given), "symbols": given.buffer_info()[0], "wanted": team})
+        self._library.read_sentence(self._values.address)
         return made["values"], made["keys"], made["first"]
 
 

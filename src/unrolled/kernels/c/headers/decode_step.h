@@ -1,13 +1,12 @@
 /* One step of a sequence that is found by beam search (decode.h): symbols' vectors are looked up, the first
  * layer steps, looks at what was read of its sentence, the layers above step, the output layer bets. Emitted
- * before this: `slot_...`, the places of the arguments; `step_layer` and `pack_layer`.
+ * before this: `slot_...`, the places of the arguments, and AT; `step_layer` and `pack_layer`.
  *
  * One team stays for the whole call. Its threads share out the columns of every product, so that each reads
  * its own part of the weights only; layers whose units cannot be shared out (split = 0) run a part of the
  * rows in each thread. Sentences look, and rows bet, one after the other, each in one of the threads.
  * Barriers (`meet`) stand before what reads others' results. */
 
-#define AT(type, name) ((type *)a[slot_##name])
 enum { PADDING, START, END };
 
 /* As Python makes them, eight numbers each. `read`: places that were read; keys (read, query) and values
@@ -53,26 +52,7 @@ HELPER long pack_slice(const int64_t *a, weight *to, int slice, int slices)
     return size + pack_columns(to ? to + size : 0, AT(real, vectors), V, E, slice, slices);
 }
 
-HELPER long slice_room(const int64_t *a, int slices)
-{
-    long most = 0;
-    for (int s = 0; s < slices; s++) {
-        const long size = pack_slice(a, 0, s, slices);
-        most = size > most ? size : most;
-    }
-    return (most + 127) / 128 * 128;
-}
-
-/* Bytes that packed weights take, in a team as large as wanted or smaller. */
-int64_t room(const int64_t *a)
-{
-    long most = 0;
-    for (int team = 1; team <= a[slot_wanted]; team++) {
-        const long size = team * slice_room(a, team);
-        most = size > most ? size : most;
-    }
-    return most * (long)sizeof(weight);
-}
+int64_t room(const int64_t *a) { return slices_room(a, a[slot_wanted]); }
 
 HELPER real largest(const real *l, long n)
 {

@@ -1,12 +1,10 @@
 /* n characters of each of some texts in one call: the characters' columns are looked up, all layers step, the
  * linear layer makes logits, a character is drawn. Emitted before this: `slot_...`, the places of the
- * arguments; `step_layer` and `pack_layer`.
+ * arguments, and AT; `step_layer` and `pack_layer`.
  *
  * One team stays for the whole call. Its threads take rows, which never meet, or (split) units of
  * all rows: then each holds the weights of its units near itself, and barriers stand before what
  * reads others' results. */
-
-#define AT(type, name) ((type *)a[slot_##name])
 
 /* Packs one slice of all weights, or counts its numbers where `to` is NULL. */
 HELPER long pack_slice(const int64_t *a, weight *to, int slice, int slices)
@@ -19,26 +17,7 @@ HELPER long pack_slice(const int64_t *a, weight *to, int slice, int slices)
     return size + thin_pack(to ? to + size : 0, AT(real, head) + lo * K, hi - lo, K, hi - lo ? hi - lo : 1, 0);
 }
 
-HELPER long slice_room(const int64_t *a, int slices)
-{
-    long most = 0;
-    for (int s = 0; s < slices; s++) {
-        const long size = pack_slice(a, 0, s, slices);
-        most = size > most ? size : most;
-    }
-    return (most + 127) / 128 * 128;
-}
-
-/* Bytes that packed weights take, in a team as large as wanted or smaller. */
-int64_t room(const int64_t *a)
-{
-    long most = 0;
-    for (int team = 1; team <= (a[slot_split] ? a[slot_wanted] : 1); team++) {
-        const long size = team * slice_room(a, team);
-        most = size > most ? size : most;
-    }
-    return most * (long)sizeof(weight);
-}
+int64_t room(const int64_t *a) { return slices_room(a, a[slot_split] ? a[slot_wanted] : 1); }
 
 typedef struct { int64_t *a; barrier_t barrier; int failed; } generation;
 

@@ -1,11 +1,9 @@
 /* One sentence is read in one call: symbols' vectors are looked up, recurrent layers go over them in one
  * direction or in both, and what is looked back at is made ready, with the state in which writing begins.
- * Emitted before this: `slot_...`, the places of the arguments; `step_layer` and `pack_layer`.
+ * Emitted before this: `slot_...`, the places of the arguments, and AT; `step_layer` and `pack_layer`.
  *
  * Weights are packed once. Directions of a layer never meet: each is one thread's. What comes after is
  * shared out by panels. */
-
-#define AT(type, name) ((type *)a[slot_##name])
 
 /* A layer in one direction, as Python makes it: its step's arguments, the widths of what it reads and gives
  * out, its products with all places (each: weights, how many columns, where they go) and its states (each:
