@@ -247,6 +247,31 @@ def test_n_grams_have_a_third_of_the_vote(tmp_path):
     assert more.counted == ((encoding.labels[0], "ab"),)
 
 
+def test_n_grams_go_on_with_what_was_counted(tmp_path):
+    """In another run from these weights: the same texts once, new ones, too; none where nothing is to be counted."""
+    file = texts(tmp_path, 100)
+    first = trained(file, tmp_path / "run", epochs=1, ngrams=3, members=1)
+    known = first.encoding.counted
+
+    def gone_on(name, file, **options):
+        task = small(file, members=1, **options)
+        return train(task, epochs=1, out=tmp_path / name, quiet=True, start=first)
+
+    assert gone_on("again", file, ngrams=3).encoding.counted == known
+    more = tmp_path / "more.csv"
+    more.write_text(
+        "label,text\n" + "".join(f"first,q{k}\nsecond,qq{k}\n" for k in range(40)), encoding="utf-8"
+    )
+    grown = gone_on("grown", more, ngrams=3).encoding.counted
+    assert (
+        grown[: len(known)] == known
+        and len(known) < len(grown)
+        and all("q" in t for _, t in grown[len(known) :])
+    )
+    without = gone_on("without", file)
+    assert without.encoding.counted == () and without.model.ngrams is None
+
+
 def test_n_grams_are_of_characters_with_one_label(tmp_path):
     with pytest.raises(UsageError, match="--ngrams counts characters of texts with one label"):
         replace(small(texts(tmp_path, 20)), ngrams=3, reads="words").data()

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
-from typing import Any, Literal, NamedTuple, get_args
+from typing import Any, ClassVar, Literal, NamedTuple, get_args
 
 import torch
 from torch import Tensor
@@ -25,7 +25,8 @@ WORDS = 30_000  # at most
 WORDY = 4.0  # words in a text, on average, from which on words are read
 LEAST = 0.05  # of the channels' mean deviation: of a channel that hardly moves, noise must not become all
 MOST = 2_000_000  # symbols or labels that a run's folder may name
-MOST_COUNTED, LETTERS = 100, 5_000_000  # labels with n-gram models, and characters of all their texts
+MOST_COUNTED = 100  # labels with n-gram models
+LETTERS, MARKS = 5_000_000, 10  # characters of all their texts, with so many marks between two
 
 
 class Scale(NamedTuple):
@@ -48,12 +49,15 @@ class Classes:
     steps       the median length, of the training part
     missing     values may be missing
     scales      of numbers: one, or one for each model of a committee, from what that model learns from
-    counted     labels and texts, one of each, of which n-gram models are to be made that vote, too
+    counted     labels and texts, one of each, of which n-gram models are to be made that vote, too: no place of
+                the networks is any of them
 
     >>> classes = Classes.of([LabelledExample("aab", ("x",)), LabelledExample("ba", ("y",))], ["x", "y"])
     >>> classes.reads, classes.symbols, classes.values("abc").tolist()
     ('characters', ('a', 'b'), [1, 2, 0])
     """
+
+    beside: ClassVar[tuple[str, ...]] = ("counted",)
 
     labels: tuple[str, ...]
     reads: Reads
@@ -159,16 +163,20 @@ class Classes:
         )
 
     def counting(self, examples: Sequence[LabelledExample]) -> Classes:
-        """This encoding with these texts behind those that n-grams are counted in. Raises UsageError where
-        these are no characters with one label, or are too many."""
+        """This encoding with these texts, too, for n-grams to be counted in; those that a run which is gone on
+        from had are not counted again. Raises UsageError where they are no characters with one label, or are
+        too many.
+        """
         if self.reads != "characters" or self.multilabel or len(self.labels) > MOST_COUNTED:
             what = "several labels each" if self.multilabel else f"{len(self.labels)} labels"
             raise UsageError(
                 f"--ngrams counts characters of texts with one label of at most {MOST_COUNTED}; these are "
                 f"{self.reads} with {what}. Leave it out."
             )
-        counted = (*self.counted, *((labels[0], value) for value, labels in examples))
-        if sum(len(text) for _, text in counted) > LETTERS:
+        known = set(self.counted)
+        pairs = ((labels[0], value) for value, labels in examples)
+        counted = (*self.counted, *(pair for pair in pairs if pair not in known))
+        if _letters(counted) > LETTERS:
             raise UsageError(
                 f"--ngrams keeps the texts, and these have over {LETTERS:,} characters: leave it out."
             )
@@ -190,7 +198,7 @@ class Classes:
     @classmethod
     def of_json(cls, stored: dict) -> Classes:
         """Read what `to_json` made; raises ValueError where it is anything else."""
-        if set(stored) != set(cls.__dataclass_fields__):
+        if set(stored) != {part.name for part in fields(cls)}:
             raise ValueError("not an encoding of labels")
         labels, symbols = (_texts(stored[name], name) for name in ("labels", "symbols"))
         reads, channels, steps = stored["reads"], stored["channels"], stored["steps"]
@@ -256,18 +264,22 @@ def _texts(stored: Any, name: str) -> tuple[str, ...]:
     return tuple(stored)
 
 
+def _letters(counted: Iterable[tuple[str, str]]) -> int:
+    return sum(len(text) + MARKS for _, text in counted)
+
+
 def _counted(stored: Any, labels: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
-    known, letters = set(labels), 0
-    if not isinstance(stored, list) or len(stored) > MOST:
+    known = set(labels)
+    good = isinstance(stored, list) and all(
+        isinstance(pair, list) and [type(part) for part in pair] == [str, str] and pair[0] in known
+        for pair in stored
+    )
+    if not good:
         raise ValueError("what is counted is no list of labels and texts")
-    for pair in stored:
-        good = isinstance(pair, list) and len(pair) == 2 and all(isinstance(part, str) for part in pair)
-        if not good or pair[0] not in known:
-            raise ValueError("what is counted is no list of labels and texts")
-        letters += len(pair[1])
-    if letters > LETTERS:
+    counted = tuple((label, text) for label, text in stored)
+    if _letters(counted) > LETTERS:
         raise ValueError("more is counted than a run keeps")
-    return tuple((label, text) for label, text in stored)
+    return counted
 
 
 def _scales(stored: Any, channels: int) -> tuple[Scale, ...]:

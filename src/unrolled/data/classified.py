@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import torch
@@ -83,8 +84,7 @@ def classified(parts: LabelledParts, way: EncodingPlan, known: Classes | None = 
             )
     training, validation, apart = _split(train, parts.valid, known is None)
     encoding = _encoding(training, apart, train, way, known)
-    if way.counting:
-        encoding = encoding.counting(training)
+    encoding = encoding.counting(training) if way.counting else replace(encoding, counted=())
     weights = _weights(training, way)
     cut = Counter()
     learned = _items(training, train.source, encoding, way, apart, weights, cut)

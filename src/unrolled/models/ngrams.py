@@ -52,9 +52,11 @@ class LabelNgrams:
         cls, strings: Sequence[Indices], labels: Sequence[int], classes: int, order: int, characters: int
     ) -> LabelNgrams:
         """Of strings of indices below V - 1 with labels below `classes`; `characters` is V, with the mark."""
+        apart: list[list[Indices]] = [[] for _ in range(classes)]
+        for string, label in zip(strings, labels):
+            apart[label].append(string)
         models: list[tuple[float, KneserNey] | None] = []
-        for label in range(classes):
-            its = [string for string, one in zip(strings, labels) if one == label]
+        for its in apart:
             text, _ = _joined(its, order, characters - 1)
             share = math.log(len(its) / len(strings)) if its else -math.inf
             models.append((share, KneserNey.of(text, characters, order)) if its else None)
