@@ -26,9 +26,8 @@ from .rows import Result, Row
 CHARACTERS, HIDDEN, LAYERS = 65, 512, 2
 TEMPERATURE = 0.8
 ROWS = (1, 16)
-AT_ONCE = (
-    512  # characters of each text in one call: long beside the time that a peer's waiting threads still spin
-)
+# Characters of each text in one call: long beside the time that a peer's waiting threads still spin.
+AT_ONCE = 512
 EAGER, ONNX = 20.0, 2.0
 SOON, STARTS = 0.3, 5  # seconds until the first character, in so many processes
 FIRST = f"""

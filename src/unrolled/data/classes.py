@@ -18,9 +18,8 @@ from .words import bare, split_words
 
 Reads = Literal["characters", "words", "series", "numbers"]
 UNKNOWN = 0  # the index of what is not known; symbols have those from 1 on
-RARE = (
-    200  # a symbol that stands there once among so many is as good as unknown, and teaches what unknown means
-)
+# A symbol that stands there once among so many is as good as unknown, and teaches what unknown means.
+RARE = 200
 WORDS = 30_000  # at most
 WORDY = 4.0  # words in a text, on average, from which on words are read
 LEAST = 0.05  # of the channels' mean deviation: of a channel that hardly moves, noise must not become all

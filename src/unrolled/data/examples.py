@@ -15,9 +15,8 @@ from torch.nn.utils.rnn import pad_sequence
 
 from ..task import Batch, Part
 
-POOL = (
-    32  # batches whose examples are sorted by length together: less padding, still in another order each epoch
-)
+# Batches whose examples are sorted by length together: less padding, still in another order each epoch.
+POOL = 32
 EVALUATED = 128  # examples in a batch of an evaluation, at least
 
 

@@ -15,9 +15,8 @@ from torch import Tensor
 from ..errors import UsageError
 from ..views.confusion import class_table, confusion_figure, confusion_text
 
-MOST_CONFUSED = (
-    1_000  # classes of which each is counted against each: the square of a stranger's labels is no small number
-)
+# Classes of which each is counted against each: the square of a stranger's labels is no small number.
+MOST_CONFUSED = 1_000
 
 
 class ClassRow(NamedTuple):

@@ -14,9 +14,8 @@ from .first_layer import input_weights, spread_input_weights
 
 Letters = Literal["recurrent", "convolution", "none"]
 LETTER, FILTERS, SPAN = 25, 50, 3  # widths, and how many letters a filter of the convolution sees
-LETTERS_HEARD = (
-    0.5  # deviation of what letters, one-hot vectors, are multiplied with: as of a language model's characters
-)
+# Deviation of what letters, one-hot vectors, are multiplied with: as of a language model's characters.
+LETTERS_HEARD = 0.5
 SHAPE, OUTLINE = 16, 8
 RARE = 1.0  # a word that stands n times in the data is dropped with probability RARE / (RARE + n)
 

@@ -28,15 +28,13 @@ class Op:
     gradient: Gradient | None
     text: str  # plain spelling; {0}, {1} are the arguments, already bracketed where needed
     latex: str
-    precedence: float = (
-        9  # of the outermost operation in `text`: 1 comparison, 2 sum, 3 product, 4 sign, 5 power, 9 atom
-    )
+    # Of the outermost operation in `text`: 1 comparison, 2 sum, 3 product, 4 sign, 5 power, 9 atom.
+    precedence: float = 9
     shape: str = "same"  # rule, see graph/shape_rules.py
     flops: int = 1  # per element of the result (products count 2 x depth instead)
     costly: bool = False  # worth keeping for the backward pass rather than computing twice
-    once: bool = (
-        False  # of parameters alone: worked out once per call, outside the loop, by torch and its autograd
-    )
+    # Of parameters alone: worked out once per call, outside the loop, by torch and its autograd.
+    once: bool = False
 
 
 def _unary(name, gradient, latex=None, **more):

@@ -23,9 +23,8 @@ from ..options import Count
 from ..scoring import mean_loss
 from ..task import Batch, Figures, Loss, Recipe, Unit
 
-DROPOUT = (
-    0.01  # for each time that the text is read again, if there are as many weights as characters; see `dropout`
-)
+# For each time that the text is read again, if there are as many weights as characters; see `dropout`.
+DROPOUT = 0.01
 DROPOUT_LIMIT = 0.3
 DROPOUT_FIRST = 0.1  # while nobody knows how often it will be
 EXAMPLE = 240  # characters

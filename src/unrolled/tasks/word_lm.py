@@ -31,9 +31,8 @@ from ..task import Batch, Figures, Loss, Recipe, State, Unit
 MANY = 50_000  # words from which on rare ones are in groups
 # Width and rate by the tokens that are read, up to so many; see `choices`.
 SIZES = ((12_000, 64, 1e-2), (60_000, 128, 1e-2), (250_000, 256, 6e-3), (math.inf, 400, 3e-3))
-PACE = (
-    1000  # tokens a second of the run's minutes: a text of which no more can be read is as good as one so long
-)
+# Tokens a second of the run's minutes: a text of which no more can be read is as good as one so long.
+PACE = 1000
 DROPOUT, DROPOUT_LIMIT = 0.1, 0.5  # for each time that the text is read again; see `dropout`
 DROPOUT_FIRST = 0.3  # while nobody knows how often the text will be read
 

@@ -10,9 +10,8 @@ import torch
 from torch import Tensor, nn
 
 Averages = dict[str, Tensor]
-YOUNG = (
-    10  # steps: until some times so many are taken the average is over fewer, for the first weights are random
-)
+# Steps: until some times so many are taken the average is over fewer, for the first weights are random.
+YOUNG = 10
 
 
 def begun(model: nn.Module) -> Averages:
